@@ -1,0 +1,56 @@
+"""Home: the runs, and a sample to start with one click."""
+
+import streamlit as st
+
+from optimizer_core.errors import StudioError
+from ui.actions import take_refusal
+from ui.frame import HOME, NEW_RUN, frame
+from ui.notices import problem
+from ui.runs_table import runs_table
+from ui.samples import sample_cards
+from ui.status import is_active
+from ui.store import reading
+
+POLL_S = 3.0
+
+
+def runs(polled: bool) -> None:
+    """The table of runs; stops asking when no run moves."""
+    with reading() as reader:
+        listed = reader.list_runs() if reader is not None else []
+    if any(map(is_active, listed)) != polled:
+        st.rerun()
+    runs_table(listed)
+
+
+def page() -> None:
+    frame(HOME)
+    title, action = st.columns([4, 1], vertical_alignment="bottom")
+    with title:
+        st.title("Runs", anchor=False)
+        st.text("Search for better instructions and demos for a DSPy program, and watch it happen.")
+    with action.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("New run", key="home_new", type="primary", icon=":material/add:"):
+            st.switch_page(NEW_RUN.path)
+    refusal = take_refusal()
+    if refusal is not None:
+        problem(refusal, "The run was not started")
+    try:
+        with reading() as reader:
+            listed = reader.list_runs() if reader is not None else []
+    except StudioError as error:
+        problem(error, "The runs cannot be shown")
+        return
+    if listed:
+        polled = any(map(is_active, listed))
+        st.fragment(runs, run_every=POLL_S if polled else None)(polled)
+        st.space("small")
+        st.subheader("Start with a sample", anchor=False)
+    else:
+        st.space("small")
+        st.subheader("There is no run yet. Start with a sample", anchor=False)
+    st.caption("Each runs on this machine with the model that comes along: no key, no account, nothing leaves it.")
+    sample_cards()
+
+
+page()

@@ -1,0 +1,237 @@
+"""MIPRO Studio from a terminal: run, resume, stop, show, export, list, optimizers."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import launcher
+import terminal
+from optimizer_core.errors import StudioError
+from storage import Reader, RunSummary, default_store
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Optimize LM programs. Exit codes: 0 completed, 1 failed, 2 bad input, 3 ended at a cap or standing still.",
+)
+
+StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")]
+
+
+def _store(path: Path | None) -> Path:
+    return path or default_store()
+
+
+@app.command()
+def run(
+    program: Annotated[str, typer.Argument(help="sample:NAME, path.py[:attr] or package.module:attr")],
+    train: Annotated[str | None, typer.Option(help="Training rows (CSV, JSON, JSONL, Parquet).")] = None,
+    val: Annotated[str | None, typer.Option(help="Validation rows.")] = None,
+    test: Annotated[str | None, typer.Option(help="Sealed test rows.")] = None,
+    data: Annotated[str | None, typer.Option(help="One file that is split.")] = None,
+    split: Annotated[str | None, typer.Option(help="Shares of train/val/test.", show_default="0.4/0.4/0.2")] = None,
+    inputs: Annotated[str | None, typer.Option(help="Input columns, by comma.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Built-in name or path.py:function.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Suggestions of the surrogate.")] = None,
+    candidates: Annotated[int | None, typer.Option(help="Instructions and demo sets a predictor.")] = None,
+    minibatch_size: Annotated[int | None, typer.Option(help="Validation examples a trial.")] = None,
+    full_eval_every: Annotated[int | None, typer.Option(help="Trials between full evaluations.")] = None,
+    max_bootstrapped: Annotated[int | None, typer.Option(help="Most bootstrapped demos in a set.")] = None,
+    max_labeled: Annotated[int | None, typer.Option(help="Most demos in a set.")] = None,
+    task_model: Annotated[str | None, typer.Option(help="`embedded` or a DSPy model string.")] = None,
+    prompt_model: Annotated[str | None, typer.Option(help="Writes instructions; default: the task model.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Bootstraps demos; default: the task model.")] = None,
+    api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
+    api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds one model call may take.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Model calls under way at once.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the proposer.")] = None,
+    max_program_runs: Annotated[int | None, typer.Option(help="Cap.")] = None,
+    max_lm_calls: Annotated[int | None, typer.Option(help="Cap.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Cap on all tokens.")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Cap in dollars, where prices are known.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Cap.")] = None,
+    freeze: Annotated[str | None, typer.Option(help="Predictors left as they are, by comma.")] = None,
+    seed: Annotated[int, typer.Option(help="0 is a seed.")] = 0,
+    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    store: StoreOption = None,
+    review: Annotated[bool, typer.Option("--review", help="Stop after proposing.")] = False,
+    no_summary: Annotated[bool, typer.Option("--no-summary", help="Proposer sees no dataset summary.")] = False,
+    no_program: Annotated[bool, typer.Option("--no-program", help="Proposer sees no program summary.")] = False,
+    no_tips: Annotated[bool, typer.Option("--no-tips", help="Proposer gets no tips.")] = False,
+    no_demos: Annotated[bool, typer.Option("--no-demos", help="Proposer sees no demos.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Optimize PROGRAM, and follow it to the end."""
+
+    def model(name: str | None) -> dict[str, Any] | None:
+        if name is None:
+            return None
+        endpoint = name != "embedded"
+        return _given(
+            model=name,
+            api_base=api_base if endpoint else None,
+            api_key_env=api_key_env if endpoint else None,
+            timeout_s=timeout,
+        )
+
+    switches = {"dataset_summary": no_summary, "program_summary": no_program, "demos": no_demos}
+    config = _given(
+        program=program,
+        metric=metric,
+        name=name,
+        optimizer=optimizer,
+        seed=seed,
+        threads=threads,
+        review=review or None,
+        data=_given(
+            data=data,
+            train=train,
+            val=val,
+            test=test,
+            split=_shares(split) if split else None,
+            inputs=inputs.split(",") if inputs else None,
+        ),
+        task_model=model(task_model),
+        prompt_model=model(prompt_model),
+        teacher=model(teacher),
+        proposer=_given(
+            temperature=temperature,
+            tips=[] if no_tips else None,
+            **{switch: False for switch, off in switches.items() if off},
+        ),
+        search=_given(
+            trials=trials,
+            candidates=candidates,
+            minibatch_size=minibatch_size,
+            full_eval_every=full_eval_every,
+            max_bootstrapped=max_bootstrapped,
+            max_labeled=max_labeled,
+            freeze=freeze.split(",") if freeze else None,
+        ),
+        budget=_given(
+            max_program_runs=max_program_runs,
+            max_lm_calls=max_lm_calls,
+            max_tokens=max_tokens,
+            max_usd=max_usd,
+            max_minutes=max_minutes,
+        ),
+    )
+    path = _store(store)
+    run_id = launcher.start(path, config, terminal.fetching)
+    _follow(path, run_id, as_json)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Only what was given: the rest is left to the sample's settings and the defaults."""
+    return {name: value for name, value in values.items() if value is not None and value != {}}
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        shares = [float(part) for part in text.split("/")]
+    except ValueError as error:
+        raise StudioError(f"--split {text!r} is not three shares like 0.4/0.4/0.2.") from error
+    if len(shares) != 3:
+        raise StudioError(f"--split {text!r} has {len(shares)} shares.", "Give three: train/val/test.")
+    return shares
+
+
+@app.command()
+def resume(
+    run_id: RunArgument,
+    store: StoreOption = None,
+    trials: Annotated[int | None, typer.Option(help="New number of trials in all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run that stands still; nothing that was answered is asked again."""
+    path = _store(store)
+    full_id = launcher.resume(path, run_id, trials)
+    _follow(path, full_id, as_json)
+
+
+@app.command()
+def stop(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """End a run with the best so far."""
+    path = _store(store)
+    launcher.stop(path, run_id)
+    with Reader(path) as reader:
+        summary = reader.run(run_id)
+        terminal.print_json(terminal.run_facts(reader, summary.id)) if as_json else typer.echo(
+            f"{summary.id} was asked to stop."
+        )
+
+
+@app.command()
+def show(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """What a run came to."""
+    with Reader(_store(store)) as reader:
+        facts = terminal.run_facts(reader, reader.run(run_id).id)
+    terminal.print_json(facts) if as_json else terminal.print_facts(facts)
+
+
+@app.command()
+def export(
+    run_id: RunArgument,
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the winner as a DSPy program that `program.load(path)` takes back."""
+    path = _store(store)
+    with Reader(path) as reader:
+        full_id = reader.run(run_id).id
+    launcher.export(path, full_id, out)
+    terminal.print_json({"run_id": full_id, "out": str(out)}) if as_json else typer.echo(f"Wrote {out}.")
+
+
+@app.command("list")
+def list_runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """All runs, newest first."""
+    path = _store(store)
+    runs: list[RunSummary] = []
+    if path.exists():
+        with Reader(path) as reader:
+            runs = reader.list_runs()
+    if as_json:
+        terminal.print_json({"runs": [terminal.row(summary) for summary in runs]})
+    else:
+        terminal.print_table(runs)
+
+
+@app.command()
+def optimizers(as_json: JsonOption = False) -> None:
+    """The optimizers there are."""
+    from optimizer_core.optimizers import OPTIMIZERS  # imports dspy, which the other commands need not wait for
+
+    summaries = {name: optimizer.summary for name, optimizer in OPTIMIZERS.items()}
+    if as_json:
+        terminal.print_json({"optimizers": summaries})
+        return
+    for name, summary in summaries.items():
+        typer.echo(f"{name:24} {summary}")
+
+
+def _follow(path: Path, run_id: str, as_json: bool) -> None:
+    facts = terminal.to_the_end(path, run_id, quiet=as_json)
+    if as_json:
+        terminal.print_json(facts)
+    raise typer.Exit(terminal.exit_code(facts))
+
+
+def main() -> None:
+    try:
+        app()
+    except StudioError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

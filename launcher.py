@@ -1,0 +1,193 @@
+"""Start workers: one run is one detached process, user code is looked at in a process of its own.
+
+Used by the pages and the command line. Imports neither streamlit nor dspy, so that both start fast.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from optimizer_core.errors import BadInput, IllegalMove, StudioError
+from optimizer_core.types import Event, Example, Split, Status
+from storage import Reader, Store, log_path
+
+__all__ = ["ROOT", "approve", "export", "inspect", "pause", "resume", "spawn", "start", "stop"]
+
+ROOT = Path(__file__).resolve().parent
+INSPECT_TIMEOUT_S = 300.0
+
+
+def inspect(config: dict[str, Any]) -> dict[str, Any]:
+    """Load program, metric and data in a subprocess and say what is there and what a run would cost.
+
+    Returns:
+        {program, metric, data, plan, receipt, warnings}: JSON values only; `records` holds the split rows.
+
+    Raises:
+        BadInput: anything about the request that cannot work; nothing was created.
+    """
+    try:
+        done = subprocess.run(
+            _worker("inspect"),
+            input=json.dumps({"config": config, "cwd": str(Path.cwd())}),
+            capture_output=True,
+            text=True,
+            timeout=INSPECT_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BadInput(
+            f"Looking at {config.get('program')!r} took longer than {INSPECT_TIMEOUT_S:.0f} s.",
+            "Keep model calls and downloads out of the program file's top level.",
+        ) from error
+    lines = done.stdout.strip().splitlines()
+    answer: dict[str, Any] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+    if "error" in answer:
+        raise BadInput(answer["error"])
+    if done.returncode != 0 or not answer:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BadInput(f"Looking at {config.get('program')!r} ended with: {last}")
+    return answer
+
+
+def start(store: Path, config: dict[str, Any], fetching: Callable[[], Any] | None = None) -> str:
+    """Check the request, store the run as QUEUED and spawn its worker. Returns the run's id.
+
+    Args:
+        fetching: Context manager that yields a progress callback; given, the embedded model's weights are
+            fetched here, before anything is created. Otherwise the worker fetches them.
+
+    Raises:
+        BadInput, ModelUnavailable: nothing was created.
+    """
+    found = inspect(config)
+    if found["needs_weights"] and fetching is not None:
+        _fetch_weights(fetching)
+    with Store(store) as opened:
+        run_id = opened.create_run(
+            name=found["name"],
+            optimizer=found["config"]["optimizer"],
+            seed=found["config"]["seed"],
+            config=found["config"],
+            plan=found["plan"],
+            receipt=found["receipt"],
+            records=[Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
+            + [Event("warning", {"text": text}) for text in (*found["warnings"], *found["plan"]["notes"])],
+        )
+    spawn(store, run_id)
+    return run_id
+
+
+def _fetch_weights(fetching: Callable[[], Any]) -> None:
+    from optimizer_core.models.embedded import weights_path, weights_present
+
+    if not weights_present():
+        with fetching() as report:
+            weights_path(report)
+
+
+def resume(store: Path, run_id: str, trials: int | None = None) -> str:
+    """Queue a run that stands still and spawn a worker for it. Returns the run's whole id.
+
+    Args:
+        trials: New number of trials in all; a completed run can only be resumed with more of them.
+
+    Raises:
+        StudioError: there is no such run, it works already, or it has nothing left to do.
+    """
+    with Reader(store) as reader:
+        summary = reader.run(run_id)
+        config, plan = reader.config(summary.id), reader.plan(summary.id)
+    more = trials is not None and trials > config["search"]["trials"]
+    if summary.status is Status.COMPLETED and not more:
+        raise BadInput(f"Run {summary.id} is completed.", "Resume it with --trials N for more trials.")
+    with Store(store) as opened:
+        if more:
+            config["search"]["trials"] = plan["trials"] = trials
+            opened.update_config(summary.id, config, plan)
+        opened.sweep()
+        opened.move(summary.id, Status.QUEUED, "resumed")
+    spawn(store, summary.id)
+    return summary.id
+
+
+def stop(store: Path, run_id: str) -> None:
+    """Ask a working run to end with the best so far; end one that stands still.
+
+    Raises:
+        StudioError: there is no such run, or it has ended.
+    """
+    _command(store, run_id, "stop")
+
+
+def pause(store: Path, run_id: str) -> None:
+    """Ask a working run to stand still. What is under way is finished first."""
+    _command(store, run_id, "pause")
+
+
+def _command(store: Path, run_id: str, kind: str) -> None:
+    with Reader(store) as reader:
+        summary = reader.run(run_id)
+    with Store(store) as opened:
+        if summary.status is Status.RUNNING:
+            opened.send(summary.id, kind)
+        elif kind == "stop":
+            opened.move(summary.id, Status.STOPPED, "stopped by a person while it stood still")
+        else:
+            raise IllegalMove(f"Run {summary.id} is {summary.status.value}, so there is nothing to {kind}.")
+
+
+def approve(store: Path, run_id: str) -> None:
+    """Open the review gate of a run that waits at it, and let it go on."""
+    with Reader(store) as reader:
+        full_id = reader.run(run_id).id
+    with Store(store) as opened:
+        opened.move(full_id, Status.QUEUED, "approved", expect=Status.AWAITING_REVIEW)
+        opened.send(full_id, "approve")
+    spawn(store, full_id)
+
+
+def export(store: Path, run_id: str, out: Path) -> None:
+    """Write a run's winner as a DSPy program, in a process that may import the program.
+
+    Raises:
+        BadInput: there is no winner yet, or the program cannot be imported any more.
+    """
+    arguments = ["export", str(store.resolve()), run_id, str(out.resolve())]
+    done = subprocess.run(_worker(*arguments), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BadInput((done.stderr.strip().splitlines() or ["The export failed."])[-1])
+
+
+def _worker(*arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "worker.py"), *arguments]
+
+
+def spawn(store: Path, run_id: str) -> int:
+    """Start the worker of a QUEUED run in a session of its own, so that it outlives us. Returns its pid."""
+    log = log_path(store, run_id)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        try:
+            process = subprocess.Popen(
+                _worker("run", str(store.resolve()), run_id),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        except OSError as error:
+            raise StudioError(f"The worker could not be started: {error}.") from error
+    _reap(process)
+    return process.pid
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Collect the worker's exit in the background: a dead child that nobody waits for stays in the process table."""
+    threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()

@@ -1,0 +1,110 @@
+"""Puts the parts of a run together from its settings and its journal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dspy
+
+from optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from optimizer_core.evaluator import Evaluator, Player
+from optimizer_core.journal import Journal
+from optimizer_core.kit import Kit, Players
+from optimizer_core.models.lms import adapter_for, build_lm
+from optimizer_core.models.meter import Meter
+from optimizer_core.optimizers import get_optimizer
+from optimizer_core.pool import WorkPool
+from optimizer_core.program import Arms, load_metric, load_program
+from optimizer_core.proposer import Proposer
+from optimizer_core.recorder import Recorder
+from optimizer_core.run import Run
+from optimizer_core.score_table import ScoreTable
+from optimizer_core.secrets import Scrubber
+from optimizer_core.seeds import derive_seed
+from optimizer_core.types import Example, Role, Split
+
+__all__ = ["Assembled", "assemble", "key_variables", "needs_weights", "player"]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A run ready to be executed. Must be made inside the event loop that executes it."""
+
+    run: Run
+    kit: Kit
+    pool: WorkPool
+
+
+def player(spec: ModelSpec, role: Role, meter: Meter, config: RunConfig) -> Player:
+    """The model of `spec` in `role`, metered.
+
+    Raises:
+        BadInput: see `build_lm`.
+    """
+    seed = derive_seed(config.seed, "model", role.value)
+    return Player(build_lm(spec, role, meter, config.retries, seed), adapter_for(spec))
+
+
+def assemble(
+    config: RunConfig,
+    journal: Journal,
+    base: Path,
+    *,
+    scrubber: Scrubber | None = None,
+    spent_s: float = 0.0,
+    approved: bool = True,
+) -> Assembled:
+    """Everything a life of a run needs.
+
+    Args:
+        base: Folder that the program's and metric's paths are relative to.
+        scrubber: Hides keys in all that is written.
+        spent_s: Wall seconds of earlier lives, for the cap on minutes.
+        approved: The review gate is open.
+
+    Raises:
+        BadInput: program, metric, model or optimizer cannot be had.
+    """
+    program = load_program(config.program, base)
+    scorer = load_metric(config.metric, program, base)
+    meter = Meter(config.budget, journal.burns(), spent_s, config.pause_after)
+    task, teacher, prompt, test = (
+        player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config)
+        for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)
+    )
+    dspy.configure(lm=task.lm, adapter=task.adapter, track_usage=False)
+    pool = WorkPool(config.threads)
+    recorder = Recorder(journal, meter, scrubber)
+    table = ScoreTable(journal.cells())
+    evaluator = Evaluator(pool, recorder, table, scorer, config.budget.max_program_runs)
+    memory = {call.key: call for call in journal.prompt_calls()}
+    kit = Kit(
+        config=config,
+        program=program,
+        examples=_by_split(list(journal.examples())),
+        arms=Arms(program),
+        table=table,
+        journal=journal,
+        recorder=recorder,
+        evaluator=evaluator,
+        proposer=Proposer(config.proposer, prompt, pool, recorder, memory, config.seed),
+        players=Players(task, teacher, test),
+        meter=meter,
+    )
+    return Assembled(Run(kit, get_optimizer(config.optimizer), pool, approved), kit, pool)
+
+
+def needs_weights(config: RunConfig) -> bool:
+    """Whether any role is played by the embedded model."""
+    return any(config.model_for(role).model == EMBEDDED for role in (Role.TASK, Role.PROMPT, Role.TEACHER))
+
+
+def key_variables(config: RunConfig) -> set[str]:
+    """Names of the environment variables that hold the run's keys."""
+    specs = (config.model_for(role) for role in (Role.TASK, Role.PROMPT, Role.TEACHER))
+    return {spec.api_key_env for spec in specs if spec.api_key_env}
+
+
+def _by_split(examples: Sequence[Example]) -> dict[Split, list[Example]]:
+    ordered = sorted(examples, key=lambda example: example.position)
+    return {split: [example for example in ordered if example.split is split] for split in Split}

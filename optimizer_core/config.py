@@ -1,0 +1,212 @@
+"""What a person asks for: the settings of one run, validated, as JSON in the store.
+
+The settings are requests. What took effect is in the run's receipt (`optimizer_core.receipt`).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from optimizer_core.errors import BadInput
+from optimizer_core.types import Role
+
+__all__ = [
+    "EMBEDDED",
+    "TIPS",
+    "Budget",
+    "DataSpec",
+    "ModelSpec",
+    "ProposerSettings",
+    "RunConfig",
+    "SearchSettings",
+    "parse_config",
+]
+
+EMBEDDED = "embedded"
+"""The model string of the small model that the studio brings along."""
+
+# Section C.2 of the MIPRO paper (arXiv 2406.11695), in DSPy 3.4's wording.
+TIPS: dict[str, str] = {
+    "none": "",
+    "creative": "Don't be afraid to be creative when creating the new instruction!",
+    "simple": "Keep the instruction clear and concise.",
+    "description": "Make sure your instruction is very informative and descriptive.",
+    "high_stakes": ("The instruction should include a high stakes scenario in which the LM must solve the task!"),
+    "persona": 'Include a persona that is relevant to the task in the instruction (ie. "You are a ...")',
+}
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSpec(_Settings):
+    """A model for one role.
+
+    Attributes:
+        model: `embedded`, or any DSPy model string such as `openai/gpt-4o-mini`.
+        api_base: Base URL of an OpenAI-compatible endpoint; None for the provider's own.
+        api_key_env: NAME of the environment variable that holds the key; the key itself is never stored.
+        temperature: None for the model's own default.
+        max_tokens: Longest reply in tokens; None for the default.
+        timeout_s: Seconds one attempt may take.
+        input_usd_per_mtok: Price per million input tokens when the library does not know it; None = unknown.
+        output_usd_per_mtok: Likewise for output tokens.
+    """
+
+    model: str = EMBEDDED
+    api_base: str | None = None
+    api_key_env: str | None = None
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
+    max_tokens: Positive | None = None
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+
+
+class DataSpec(_Settings):
+    """Where rows come from: `sample`, one file that is split, or one file a split.
+
+    Attributes:
+        data: One file to be split; or `train` (and `val`, `test`) as files of their own.
+        split: Shares of train, validation and sealed test when one file is split (or test when absent).
+        stratify: Column whose values keep their shares in every split; None picks the label if it is
+            categorical.
+        inputs: Names of the program's inputs; every other column is a label.
+        columns: Column in the file -> field of the program, for those that differ.
+    """
+
+    data: str | None = None
+    train: str | None = None
+    val: str | None = None
+    test: str | None = None
+    split: tuple[float, float, float] = (0.4, 0.4, 0.2)
+    stratify: str | None = None
+    inputs: tuple[str, ...] = ()
+    columns: dict[str, str] = Field(default_factory=dict)
+    limit: Positive | None = None
+
+
+class ProposerSettings(_Settings):
+    """The meta-proposer's switches (MIPRO section 3.1 and appendix C).
+
+    Attributes:
+        dataset_summary: Show the proposer a summary that the prompt model writes from batches of rows.
+        program_summary: Show it the program's source, what it does, and what the module does.
+        demos: Show it bootstrapped demos (three, of the demo set the proposal belongs to).
+        history: Show it earlier instructions with scores (only where an optimizer proposes in rounds).
+        tips: Tips to draw from, one a proposal; empty = no tip.
+        temperature: Of the prompt model when it writes instructions.
+        view_data_batch_size: Rows in one batch of the dataset summary.
+        hint: A person's own words, shown to the proposer with every request.
+    """
+
+    dataset_summary: bool = True
+    program_summary: bool = True
+    demos: bool = True
+    history: bool = False
+    tips: tuple[Literal["none", "creative", "simple", "description", "high_stakes", "persona"], ...] = (
+        "none",
+        "creative",
+        "simple",
+        "description",
+        "high_stakes",
+        "persona",
+    )
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    view_data_batch_size: Positive = 10
+    hint: str = ""
+
+
+class SearchSettings(_Settings):
+    """How candidates are built and searched.
+
+    Attributes:
+        candidates: Instructions and demo sets a predictor (the seed and the empty set are the first of them).
+        trials: Suggestions of the surrogate.
+        minibatch_size: Validation examples a trial asks for.
+        full_eval_every: Trials between two full evaluations of the best mean so far.
+        max_bootstrapped: Most bootstrapped demos in a set.
+        max_labeled: Most demos in a set, labelled ones included.
+        threshold: Least score of a trace that may become a demo (the paper's lambda). DSPy accepts any
+            truthy score, which lets nonsense in when scores are fractional.
+        lag: Trials under way at once. A suggestion knows the results of all trials but the latest `lag - 1`;
+            that is what lets trials overlap, and being fixed it makes a run the same whatever the number of
+            threads and whichever answer comes first. 1 = one trial at a time.
+        freeze: Predictors left as they are.
+    """
+
+    candidates: Positive = 10
+    trials: Count = 30
+    minibatch_size: Positive = 35
+    full_eval_every: Positive = 5
+    max_bootstrapped: Count = 4
+    max_labeled: Count = 4
+    threshold: float = 1.0
+    lag: Positive = 4
+    freeze: tuple[str, ...] = ()
+
+
+class Budget(_Settings):
+    """Caps; None = no cap. They cover bootstrapping, proposing and search; the sealed test is apart."""
+
+    max_program_runs: Positive | None = None
+    max_lm_calls: Positive | None = None
+    max_tokens: Positive | None = None
+    max_usd: Annotated[float, Field(gt=0)] | None = None
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+
+
+class RunConfig(_Settings):
+    """All settings of a run.
+
+    Attributes:
+        program: `sample:NAME`, `path.py[:attr]` or `package.module:attr`.
+        metric: A built-in metric's name, `path.py:function`, or None for the program's own.
+        prompt_model, teacher: None = the task model.
+        threads: Program runs and prompt-model calls under way at once.
+        retries: Further attempts of one LM call that failed for a reason that passes.
+        pause_after: The run pauses after this many LM calls in a row that failed for such a reason.
+        review: Stop after proposing, until a person says go.
+        base: Folder that relative paths and packages are looked up in; filled in by the inspection.
+    """
+
+    program: str
+    metric: str | None = None
+    name: str = ""
+    optimizer: str = "mipro"
+    seed: int = 0
+    data: DataSpec = DataSpec()
+    task_model: ModelSpec = ModelSpec()
+    prompt_model: ModelSpec | None = None
+    teacher: ModelSpec | None = None
+    proposer: ProposerSettings = ProposerSettings()
+    search: SearchSettings = SearchSettings()
+    budget: Budget = Budget()
+    threads: Annotated[int, Field(ge=1, le=512)] = 8
+    retries: Count = 4
+    pause_after: Positive = 10
+    review: bool = False
+    base: str = ""
+
+    def model_for(self, role: Role) -> ModelSpec:
+        """The model that works in `role`; roles without a model of their own use the task model."""
+        own = {Role.PROMPT: self.prompt_model, Role.TEACHER: self.teacher}.get(role)
+        return own or self.task_model
+
+
+def parse_config(values: dict[str, object]) -> RunConfig:
+    """Validate `values`.
+
+    Raises:
+        BadInput: names the first wrong setting, its value and what is allowed.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{where} = {first['input']!r} is not allowed: {first['msg']}.") from error

@@ -1,0 +1,62 @@
+"""Every error a user can meet derives from `StudioError`: one clear sentence and what to do about it."""
+
+__all__ = [
+    "BadInput",
+    "BudgetReached",
+    "IllegalMove",
+    "LeaseLost",
+    "ModelUnavailable",
+    "RunFailed",
+    "RunPaused",
+    "StopRequested",
+    "StudioError",
+]
+
+
+class StudioError(Exception):
+    """Base of the studio's own errors.
+
+    Args:
+        message: One sentence that says what is wrong, with the value that is wrong.
+        hint: What the user can do about it; empty when the message already says so.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class BadInput(StudioError):
+    """The request cannot be carried out as given; nothing was created (CLI exit code 2)."""
+
+
+class ModelUnavailable(StudioError):
+    """A model cannot be had: weights missing, endpoint refusing, key not set."""
+
+
+class IllegalMove(StudioError):
+    """A run was asked to go to a state that its present state does not allow."""
+
+
+class LeaseLost(StudioError):
+    """Another worker has taken over this run; the one that learns it must stop writing."""
+
+
+class RunFailed(StudioError):
+    """The run cannot go on and a retry alone would not help (a broken program or metric)."""
+
+
+class RunPaused(StudioError):
+    """The run stands still until a person resumes it (a person asked, or the endpoint is down)."""
+
+
+class StopRequested(StudioError):
+    """A person asked the run to end with the best so far."""
+
+
+class BudgetReached(StudioError):
+    """A cap is reached. Not a failure: the run ends with the best so far (CLI exit code 3)."""

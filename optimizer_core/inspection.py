@@ -1,0 +1,286 @@
+"""A look at a request before anything is created: does it import, what is in it, what would it cost.
+
+Runs in a process of its own, because it imports a person's code. What it returns is JSON.
+"""
+
+import importlib.metadata
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import LMError
+
+from optimizer_core.assembly import needs_weights, player
+from optimizer_core.config import EMBEDDED, Budget, RunConfig, parse_config
+from optimizer_core.data import Dataset, load_dataset
+from optimizer_core.errors import BadInput
+from optimizer_core.evaluator import Player, as_dspy
+from optimizer_core.metrics import MetricError, Scorer
+from optimizer_core.models.lms import classify
+from optimizer_core.models.meter import Meter
+from optimizer_core.optimizers import get_optimizer
+from optimizer_core.plan import make_plan
+from optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
+from optimizer_core.types import ErrorClass, Role, Split
+from sample_programs import CATALOG
+
+__all__ = ["inspect_request"]
+
+PREVIEW_ROWS = 5
+METRIC_TRIES = 3
+PACKAGES = ("mipro-studio", "dspy", "optuna", "xllamacpp", "streamlit", "plotly", "scikit-learn", "sqlite-utils")
+
+
+def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = True) -> dict[str, Any]:
+    """Everything a person should know before starting: {name, config, program, metric, data, plan, receipt, ...}.
+
+    Args:
+        values: Settings as far as a person gave them; a sample fills in its own for the rest.
+        base: Folder that paths are relative to.
+        call_models: Make one short call to every endpoint model, which is the only way to know that its name and
+            key are right.
+
+    Raises:
+        BadInput: it cannot work; one sentence says why.
+    """
+    asked = parse_config({**values, "program": values.get("program", "")})
+    config, rows, inputs = _with_defaults(values, asked)
+    config = _absolute(config, base)
+    get_optimizer(config.optimizer)
+    program = load_program(config.program, base)
+    scorer = load_metric(config.metric, program, base)
+    inputs = config.data.inputs or inputs or _program_inputs(program)
+    data = load_dataset(config.data, rows, inputs, config.seed)
+    _check_sizes(data, config)
+    _check_freeze(config, program)
+    warnings = [*data.warnings, *_try_metric(scorer, program, data)]
+    players = _players(config)
+    if call_models:
+        _call_models(config, players)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"inputs": tuple(inputs)})})
+    sizes = {split.value: len(data.of(split)) for split in Split}
+    plan = make_plan(config, sizes, len(program.predictors), _row_chars(data), _instruction_chars(program))
+    return {
+        "name": config.name or program.name,
+        "config": config.model_dump(mode="json"),
+        "program": {
+            "name": program.name,
+            "doc": (type(program.module).__doc__ or "").strip(),
+            "source": program.source,
+            "predictors": [{**asdict(info), "instructions": info.instruction} for info in program.predictors],
+        },
+        "metric": {"name": scorer.name},
+        "data": {
+            "n_rows": len(data.examples),
+            "columns": list(data.columns),
+            "inputs": list(inputs),
+            "splits": sizes,
+            "stratified_by": data.stratified_by,
+            "preview": [{**row.inputs, **row.labels} for row in data.examples[:PREVIEW_ROWS]],
+        },
+        "plan": plan,
+        "receipt": _receipt(config, values, program, scorer, data),
+        "warnings": warnings,
+        "needs_weights": needs_weights(config),
+        "records": [asdict(example) for example in data.examples],
+    }
+
+
+def _with_defaults(
+    values: dict[str, Any], asked: RunConfig
+) -> tuple[RunConfig, list[dict[str, Any]] | None, tuple[str, ...]]:
+    """The settings with a sample's own filled in where the person said nothing, its rows and inputs."""
+    if not asked.program.startswith(SAMPLE_PREFIX):
+        return asked, None, ()
+    sample = CATALOG.get(asked.program.removeprefix(SAMPLE_PREFIX))
+    if sample is None:
+        raise BadInput(f"There is no sample program {asked.program!r}.", f"There are: {', '.join(CATALOG)}.")
+    merged = _merge(sample.defaults, values)
+    own_data = not any((asked.data.data, asked.data.train))
+    if own_data:
+        merged["data"] = _merge({"split": sample.split, "stratify": sample.stratify}, merged.get("data", {}))
+    rows = sample.rows() if own_data else None
+    return parse_config(merged), rows, tuple(sample.inputs)
+
+
+def _merge(defaults: Any, values: Any) -> dict[str, Any]:
+    merged = dict(defaults)
+    for name, value in values.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merge(merged[name], value) if both else value
+    return merged
+
+
+def _absolute(config: RunConfig, base: Path) -> RunConfig:
+    """Data paths made absolute and the base folder written down: a worker may run in another folder."""
+    paths = {
+        name: str((base / Path(path).expanduser()).resolve())
+        for name in ("data", "train", "val", "test")
+        if (path := getattr(config.data, name))
+    }
+    return config.model_copy(update={"data": config.data.model_copy(update=paths), "base": str(base.resolve())})
+
+
+def _program_inputs(program: Program) -> tuple[str, ...]:
+    """Inputs of the program: the parameters of its forward(), or of its first predictor when they are not named."""
+    import inspect
+
+    forward = inspect.signature(program.module.forward)
+    named = [
+        name
+        for name, parameter in forward.parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    return tuple(named) or program.predictors[0].inputs
+
+
+def _check_sizes(data: Dataset, config: RunConfig) -> None:
+    for split in (Split.TRAIN, Split.VAL):
+        if not data.of(split):
+            raise BadInput(f"The split leaves no rows for {split.value}.", "Give more data or another split.")
+
+
+def _check_freeze(config: RunConfig, program: Program) -> None:
+    names = [info.name for info in program.predictors]
+    for name in config.search.freeze:
+        if name not in names:
+            raise BadInput(f"There is no predictor {name!r} to freeze.", f"The program has: {', '.join(names)}.")
+    if set(config.search.freeze) == set(names):
+        raise BadInput("Every predictor is frozen, so there is nothing to optimize.")
+
+
+class _Recording(dspy.Prediction):  # type: ignore[misc]
+    """A prediction that notes which fields it was asked for and does not have."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            self.__dict__.setdefault("asked", []).append(name)
+            raise
+
+
+def _try_metric(scorer: Scorer, program: Program, data: Dataset) -> list[str]:
+    """Score the labels themselves as if the program had predicted them.
+
+    A metric that returns text, or raises on every row, is refused. One that needs a field only the real program
+    gives, or a model, cannot be judged this way and gets the benefit of the doubt.
+    """
+    names = {name for info in program.predictors for name in info.outputs}
+    failures: list[MetricError] = []
+    for row in data.examples[:METRIC_TRIES]:
+        filled = {**dict.fromkeys(names, ""), **row.labels}
+        prediction = _Recording(**filled)
+        try:
+            scorer(as_dspy(row), prediction, None)
+        except MetricError as error:
+            cause = error.__cause__
+            if prediction.__dict__.get("asked") or isinstance(cause, LMError) or "No LM is loaded" in str(cause):
+                return []
+            failures.append(error)
+    if len(failures) == min(METRIC_TRIES, len(data.examples)):
+        raise BadInput(failures[0].message, failures[0].hint)
+    return [str(error) for error in failures]
+
+
+def _players(config: RunConfig) -> dict[str, Player]:
+    meter = Meter(Budget())
+    seen: dict[str, Player] = {}
+    for role in (Role.TASK, Role.PROMPT, Role.TEACHER):
+        spec = config.model_for(role)
+        if spec.model_dump_json() not in seen:
+            seen[spec.model_dump_json()] = player(spec, role, meter, config)
+    return seen
+
+
+def _call_models(config: RunConfig, players: dict[str, Player]) -> None:
+    """One short call to every endpoint; a wrong key or name is bad input, an endpoint that is down is not."""
+    for key, one in players.items():
+        if f'"model":"{EMBEDDED}"' in key:
+            continue
+        one.lm._retries = 0
+        try:
+            one.lm("Reply with OK.")
+        except LMError as error:
+            kind = classify(error)
+            if kind is ErrorClass.AUTH:
+                raise BadInput(f"The endpoint refuses the key for {one.lm.model!r}: {error}.") from error
+            if kind is ErrorClass.MODEL:
+                raise BadInput(f"The endpoint does not know the model {one.lm.model!r}: {error}.") from error
+        except (ValueError, TypeError, ImportError) as error:
+            raise BadInput(f"The model {one.lm.model!r} cannot be used: {error}.") from error
+
+
+def _row_chars(data: Dataset) -> float:
+    rows = data.examples[:200]
+    return sum(len(str(value)) for row in rows for value in (*row.inputs.values(), *row.labels.values())) / len(rows)
+
+
+def _instruction_chars(program: Program) -> float:
+    return sum(len(info.instruction) for info in program.predictors) / len(program.predictors)
+
+
+def _receipt(
+    config: RunConfig, values: dict[str, Any], program: Program, scorer: Scorer, data: Dataset
+) -> dict[str, Any]:
+    """Requested against effective, before the first call; a run adds what only it can find out."""
+    sizes = {split.value: len(data.of(split)) for split in Split}
+    minibatch = min(config.search.minibatch_size, sizes["val"])
+    rows: list[tuple[str, Any, Any, str]] = [
+        (
+            "minibatch_size",
+            config.search.minibatch_size,
+            minibatch,
+            "validation rows" if minibatch != config.search.minibatch_size else "",
+        ),
+        (
+            "stratify",
+            config.data.stratify,
+            data.stratified_by,
+            "first categorical label" if config.data.stratify is None else "",
+        ),
+        ("metric", config.metric, scorer.name, "the program's own" if config.metric is None else ""),
+        (
+            "program_summary",
+            config.proposer.program_summary,
+            config.proposer.program_summary and program.source is not None,
+            "" if program.source else "no source code",
+        ),
+        *(
+            (
+                f"{role.value}_model",
+                getattr(config, f"{role.value}_model", None) and config.model_for(role).model,
+                config.model_for(role).model,
+                "",
+            )
+            for role in (Role.TASK, Role.PROMPT)
+        ),
+        (
+            "teacher",
+            config.teacher and config.teacher.model,
+            config.model_for(Role.TEACHER).model,
+            "the task model" if config.teacher is None else "",
+        ),
+        ("dspy response cache", None, False, "every call is paid for once and counted"),
+    ]
+    return {
+        "settings": [
+            {"setting": name, "requested": asked, "effective": effective, "why": why}
+            for name, asked, effective, why in rows
+        ],
+        "asked": values,
+        "splits": sizes,
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

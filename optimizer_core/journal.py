@@ -1,0 +1,117 @@
+"""The port through which a run remembers. `storage` implements it on SQLite, `MemoryJournal` for tests.
+
+The contract is the whole of crash safety: what `commit` has returned for is durable, a result is acted upon
+only after it was committed, and a run that finds its own records in the journal does not pay for them again.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from optimizer_core.types import (
+    Burn,
+    Cell,
+    DemoSet,
+    Event,
+    Example,
+    Instruction,
+    Outcome,
+    PromptCall,
+    Record,
+    Trial,
+)
+
+__all__ = ["Journal", "MemoryJournal"]
+
+
+class Journal(Protocol):
+    """Durable memory of one run.
+
+    Threads: called from the run's event loop thread only. Every reader returns what was committed, in the
+    order first written; a record written again under its key replaces the older one.
+
+    Keys: Example (split, id), Instruction (predictor, index), DemoSet (predictor, index), Cell (key; a score
+    is never replaced by an error), Trial (order), PromptCall (key), Burn (role), Outcome (one), Event (none).
+
+    Raises:
+        LeaseLost: another worker owns the run now; nothing of the batch was written.
+    """
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """Write all of `records` in one transaction, or none."""
+
+    def examples(self) -> Iterable[Example]: ...
+    def instructions(self) -> Iterable[Instruction]: ...
+    def demo_sets(self) -> Iterable[DemoSet]: ...
+    def cells(self) -> Iterable[Cell]: ...
+    def trials(self) -> Iterable[Trial]: ...
+    def prompt_calls(self) -> Iterable[PromptCall]: ...
+    def burns(self) -> Iterable[Burn]: ...
+    def outcome(self) -> Outcome | None: ...
+
+
+class MemoryJournal:
+    """A `Journal` in memory, with the same replacement rules; `events` and `commits` serve tests."""
+
+    def __init__(self) -> None:
+        self._rows: dict[type, dict[object, Record]] = {}
+        self.events: list[Event] = []
+        self.commits = 0
+
+    def commit(self, records: Sequence[Record]) -> None:
+        self.commits += 1
+        for record in records:
+            if isinstance(record, Event):
+                self.events.append(record)
+                continue
+            table = self._rows.setdefault(type(record), {})
+            key = _key(record)
+            old = table.get(key)
+            if isinstance(old, Cell) and isinstance(record, Cell) and old.score is not None:
+                continue
+            table[key] = record
+
+    def _all(self, kind: type) -> list[Record]:
+        return list(self._rows.get(kind, {}).values())
+
+    def examples(self) -> Iterable[Example]:
+        return self._all(Example)  # type: ignore[return-value]
+
+    def instructions(self) -> Iterable[Instruction]:
+        return self._all(Instruction)  # type: ignore[return-value]
+
+    def demo_sets(self) -> Iterable[DemoSet]:
+        return self._all(DemoSet)  # type: ignore[return-value]
+
+    def cells(self) -> Iterable[Cell]:
+        return self._all(Cell)  # type: ignore[return-value]
+
+    def trials(self) -> Iterable[Trial]:
+        return self._all(Trial)  # type: ignore[return-value]
+
+    def prompt_calls(self) -> Iterable[PromptCall]:
+        return self._all(PromptCall)  # type: ignore[return-value]
+
+    def burns(self) -> Iterable[Burn]:
+        return self._all(Burn)  # type: ignore[return-value]
+
+    def outcome(self) -> Outcome | None:
+        rows = self._all(Outcome)
+        return rows[0] if rows else None  # type: ignore[return-value]
+
+
+def _key(record: Record) -> object:
+    match record:
+        case Example():
+            return (record.split, record.id)
+        case Instruction() | DemoSet():
+            return (record.predictor, record.index)
+        case Cell():
+            return record.key
+        case Trial():
+            return record.order
+        case PromptCall():
+            return record.key
+        case Burn():
+            return record.role
+        case _:
+            return type(record)

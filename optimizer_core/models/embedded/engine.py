@@ -1,0 +1,248 @@
+"""DSPy engine that answers with the embedded model's server.
+
+Implements the contract of ``dspy.clients.engines.base``: one canonical request in, one response
+out; failures are ``dspy.lm15`` errors; retries, caching and history belong to ``dspy.LM``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+
+import httpx
+from dspy import lm15
+from dspy.clients.engines.base import validate_request
+
+from optimizer_core.errors import StudioError
+from optimizer_core.models.embedded.connection import Connection, connect
+
+__all__ = ["AsyncEmbeddedEngine", "EmbeddedEngine"]
+
+_PROVIDER: Final = "embedded"
+# Config.extensions keys this engine understands, all passed to llama.cpp under the same name.
+_EXTENSIONS: Final = frozenset({"grammar", "json_schema", "min_p", "repeat_penalty"})
+_READ_TIMEOUT_S: Final = 300.0
+_POOL: Final = httpx.Limits(max_connections=32, max_keepalive_connections=32)
+
+
+class EmbeddedEngine:
+    """Thread-safe. Connects on the first call, so that it costs nothing to construct.
+
+    ``seed`` is used for requests with a temperature above 0 that bring none of their own;
+    ``max_tokens`` bounds every answer, whatever the request asks for.
+    """
+
+    supports_grammar: Final = True
+    supports_function_calling: Final = False
+    supports_reasoning: Final = False
+    supports_response_schema: Final = False
+    supported_params: Final = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop", "seed"})
+
+    def __init__(self, *, seed: int = 0, max_tokens: int = 200) -> None:
+        self.seed = seed
+        self.max_tokens = max_tokens
+        self._lock = threading.Lock()
+        self._session: _Session | None = None
+
+    def complete(self, request: lm15.Request) -> lm15.Response:
+        """One answer. Raises ``dspy.lm15`` errors only."""
+        validate_request(request)
+        payload = self._payload(request)
+        session = self._live_session()
+        try:
+            answer = session.post(payload)
+        except (httpx.ConnectError, httpx.RemoteProtocolError):
+            # The server is gone (killed, or left while this process was suspended): nothing was
+            # answered, so asking its successor is still the first attempt.
+            answer = _post(self._live_session(instead_of=session), payload)
+        except httpx.HTTPError as exc:
+            raise _transport_error(exc) from exc
+        return _response(request, answer)
+
+    def stream(self, request: lm15.Request) -> Iterator[Any]:
+        """The complete answer as canonical events; answers are too short to be worth streaming."""
+        yield from lm15.response_to_events(self.complete(request))
+
+    def close(self) -> None:
+        """Give up the claim on the server. The engine may be used again afterwards."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def dump_state(self) -> dict[str, Any]:
+        return {"seed": self.seed, "max_tokens": self.max_tokens}
+
+    @classmethod
+    def load_state(cls, state: dict[str, Any]) -> EmbeddedEngine:
+        return cls(seed=int(state.get("seed", 0)), max_tokens=int(state.get("max_tokens", 200)))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EmbeddedEngine:
+        # DSPy deep-copies programs per candidate; the copies share one connection pool.
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (self.dump_state(),))
+
+    def _live_session(self, instead_of: _Session | None = None) -> _Session:
+        with self._lock:
+            current = self._session
+            # A forked child must not share its parent's sockets or lock.
+            if current is None or current is instead_of or current.pid != os.getpid():
+                try:
+                    self._session = _Session(connect())
+                except StudioError as exc:
+                    raise lm15.ConfigurationError(str(exc), provider=_PROVIDER) from exc
+            assert self._session is not None
+            return self._session
+
+    def _payload(self, request: lm15.Request) -> dict[str, Any]:
+        config = request.config
+        extensions = dict(config.extensions or {})
+        unknown = extensions.keys() - _EXTENSIONS
+        if unknown or request.tools or config.response_format is not None:
+            names = sorted(unknown) or ["tools" if request.tools else "response_format"]
+            raise lm15.UnsupportedFeatureError(
+                f"The embedded model does not support {', '.join(names)}.", feature=names[0], provider=_PROVIDER
+            )
+        temperature = config.temperature or 0.0
+        payload: dict[str, Any] = {
+            "messages": _messages(request),
+            "max_tokens": min(config.max_tokens or self.max_tokens, self.max_tokens),
+            "temperature": temperature,
+            "cache_prompt": True,
+            **extensions,
+        }
+        if temperature > 0:
+            payload["seed"] = config.seed if config.seed is not None else self.seed
+            payload |= {k: v for k in ("top_p", "top_k") if (v := getattr(config, k)) is not None}
+        if config.stop:
+            payload["stop"] = list(config.stop)
+        return payload
+
+
+class AsyncEmbeddedEngine:
+    """Asynchronous face of an :class:`EmbeddedEngine`; each call waits in a worker thread."""
+
+    supports_grammar: Final = True
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self.engine = engine
+
+    async def complete(self, request: lm15.Request) -> lm15.Response:
+        return await asyncio.to_thread(self.engine.complete, request)
+
+    async def stream(self, request: lm15.Request) -> AsyncIterator[Any]:
+        for event in lm15.response_to_events(await self.complete(request)):
+            yield event
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self.engine.close)
+
+    def dump_state(self) -> dict[str, Any]:
+        return self.engine.dump_state()
+
+    @classmethod
+    def load_state(cls, state: dict[str, Any]) -> AsyncEmbeddedEngine:
+        return cls(EmbeddedEngine.load_state(state))
+
+
+class _Session:
+    """A connection with its HTTP pool, bound to the process that made it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.pid = os.getpid()
+        self.connection = connection
+        self._http = httpx.Client(
+            base_url=connection.base_url,
+            headers=connection.headers,
+            timeout=httpx.Timeout(_READ_TIMEOUT_S, connect=5.0),
+            limits=_POOL,
+            trust_env=False,  # a proxy from the environment must not sit between us and 127.0.0.1
+        )
+
+    def post(self, payload: dict[str, Any]) -> httpx.Response:
+        return self._http.post("/v1/chat/completions", json=payload)
+
+    def close(self) -> None:
+        self._http.close()
+        self.connection.close()
+
+
+def _restore(state: dict[str, Any]) -> EmbeddedEngine:
+    return EmbeddedEngine.load_state(state)
+
+
+def _post(session: _Session, payload: dict[str, Any]) -> httpx.Response:
+    try:
+        return session.post(payload)
+    except httpx.HTTPError as exc:
+        raise _transport_error(exc) from exc
+
+
+def _transport_error(exc: httpx.HTTPError) -> lm15.LM15Error:
+    if isinstance(exc, httpx.TimeoutException):
+        return lm15.TimeoutError(f"The embedded model did not answer in time: {exc!r}", provider=_PROVIDER)
+    return lm15.TransportError(f"The embedded model's server could not be reached: {exc!r}", provider=_PROVIDER)
+
+
+def _messages(request: lm15.Request) -> list[dict[str, str]]:
+    messages = []
+    system = request.system
+    if system is not None:
+        text = system if isinstance(system, str) else "".join(_part_text(part) for part in system)
+        messages.append({"role": "system", "content": text})
+    for message in request.messages:
+        role = "system" if message.role == "developer" else message.role
+        messages.append({"role": role, "content": "".join(_part_text(part) for part in message.parts)})
+    return messages
+
+
+def _part_text(part: Any) -> str:
+    if not isinstance(part, lm15.TextPart):
+        raise lm15.UnsupportedFeatureError(
+            f"The embedded model reads text only, not {part.type}.", feature=part.type, provider=_PROVIDER
+        )
+    return str(part.text)
+
+
+def _response(request: lm15.Request, answer: httpx.Response) -> lm15.Response:
+    try:
+        body = answer.json()
+        if answer.status_code != 200:
+            raise _server_error(answer.status_code, body)
+        choice, usage = body["choices"][0], body["usage"]
+        details = usage.get("prompt_tokens_details") or {}
+        return lm15.Response(
+            id=body.get("id"),
+            model=request.model,
+            message=lm15.Message.assistant([lm15.TextPart(choice["message"]["content"] or "")]),
+            finish_reason="length" if choice["finish_reason"] == "length" else "stop",
+            usage=lm15.Usage(
+                input_tokens=usage["prompt_tokens"],
+                output_tokens=usage["completion_tokens"],
+                cache_read_tokens=details.get("cached_tokens"),
+            ),
+        )
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as exc:
+        raise lm15.ServerError(
+            f"The embedded model's server answered in an unexpected form: {answer.text[:200]!r}",
+            provider=_PROVIDER, status=answer.status_code,
+        ) from exc  # fmt: skip
+
+
+def _server_error(status: int, body: Any) -> lm15.LM15Error:
+    """The canonical error for llama.cpp's ``{"error": {"type", "message"}}`` body."""
+    error = body["error"]
+    kind, message = str(error.get("type", "")), str(error.get("message", ""))
+    by_kind = {"exceed_context_size_error": lm15.ContextLengthError, "authentication_error": lm15.AuthError}
+    by_status = {429: lm15.RateLimitError, 503: lm15.ServerError, 408: lm15.TimeoutError, 504: lm15.TimeoutError}
+    fallback = lm15.InvalidRequestError if status < 500 else lm15.ServerError
+    target = by_kind.get(kind) or by_status.get(status) or fallback
+    error_value: lm15.LM15Error = target(
+        f"The embedded model refused the request: {message}", provider=_PROVIDER, provider_code=kind, status=status
+    )
+    return error_value

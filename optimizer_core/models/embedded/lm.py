@@ -1,0 +1,33 @@
+"""The embedded model as a ``dspy.LM``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dspy
+
+from optimizer_core.models.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine
+from optimizer_core.models.embedded.weights import MODEL_NAME
+
+__all__ = ["LM_NAME", "embedded_lm"]
+
+LM_NAME: Final = f"embedded/{MODEL_NAME}"
+
+
+def embedded_lm(temperature: float = 0.0, max_tokens: int = 200, seed: int = 0) -> dspy.LM:
+    """The embedded model, to be used with :class:`CompactAdapter`.
+
+    Nothing is fetched or started before the first call. ``max_tokens`` bounds each answer;
+    ``seed`` makes answers at a temperature above 0 repeatable. DSPy's response cache is off
+    (repeated calls must cost what they cost) and so are retries (the server is local).
+    """
+    engine = EmbeddedEngine(seed=seed, max_tokens=max_tokens)
+    return dspy.LM(
+        LM_NAME,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        cache=False,
+        num_retries=0,
+        engine=engine,
+        async_engine=AsyncEmbeddedEngine(engine),
+    )

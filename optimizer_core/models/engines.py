@@ -1,0 +1,96 @@
+"""The engine behind an endpoint model: DSPy's native one, set up once for the whole run.
+
+`dspy.LM` on its own chooses an engine and looks the price up anew for every call, which costs 2 to 4 ms of the
+interpreter each; an engine object costs under 1 ms. What the native engine cannot carry stays with DSPy.
+"""
+
+import urllib.request
+from typing import Any
+
+import dspy
+from dspy.clients.backend_selection import select_backend
+from dspy.clients.capabilities import capabilities
+from dspy.clients.engines.lm15_engine import LM15Engine, timeouts_for
+from dspy.clients.model_metadata import model_info, rate
+from dspy.lm15 import RouterConfig
+
+from optimizer_core.config import EMBEDDED, ModelSpec
+
+__all__ = ["native_engine", "prices_usd_per_token"]
+
+MAX_CONNECTIONS = 512
+
+
+class _NativeEngine(LM15Engine):  # type: ignore[misc]
+    """DSPy's native engine, which may be copied with the program that uses it, and says what the model can do."""
+
+    def __init__(self, config: RouterConfig, probe: dspy.LM) -> None:
+        super().__init__(config, model_type=probe.model_type)
+        able = capabilities(probe)
+        self.supports_function_calling = able.function_calling
+        self.supports_reasoning = able.reasoning
+        self.supports_response_schema = able.response_schema
+        self.supported_params = set(able.params)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_NativeEngine":
+        return self  # it holds connections, and is safe to share
+
+
+def native_engine(spec: ModelSpec, api_key: str | None) -> LM15Engine | None:
+    """The native engine for `spec`; None when DSPy would send the model's calls through LiteLLM.
+
+    Raises:
+        ValueError, dspy's LMError: the model string is not one.
+    """
+    client: dict[str, Any] = {"timeout": spec.timeout_s}
+    if api_key:
+        client["api_key"] = api_key
+    if spec.api_base:
+        client["api_base"] = spec.api_base
+    probe = dspy.LM(spec.model, **client)
+    selection = select_backend(probe)
+    if not selection.native:
+        return None
+    provider = selection.resolution.provider
+    clients = selection.clients
+    url = clients.get("api_base") or clients.get("base_url")
+    config = RouterConfig(
+        api_keys={provider: clients["api_key"]} if "api_key" in clients else None,
+        base_urls={provider: url} if url else None,
+        **_transport(clients.get("timeout")),
+    )
+    return _NativeEngine(config, probe)
+
+
+def _transport(timeout: float | None) -> dict[str, Any]:
+    timeouts = timeouts_for(timeout)
+    if urllib.request.getproxies() or timeouts is None:
+        return {"timeouts": timeouts, "max_connections": MAX_CONNECTIONS}
+    try:
+        from dspy._vendor.lm15.transports import StdlibTransport
+    except ImportError:  # DSPy's private place for it; the default transport only costs a little more
+        return {"timeouts": timeouts, "max_connections": MAX_CONNECTIONS}
+    # Without a proxy there is no need to read all of the environment again for every request.
+    transport = StdlibTransport(
+        connect_timeout=timeouts.connect,
+        read_timeout=timeouts.read,
+        write_timeout=timeouts.write,
+        pool_timeout=timeouts.pool,
+        max_connections=MAX_CONNECTIONS,
+        trust_env=False,
+    )
+    return {"transport": transport}
+
+
+def prices_usd_per_token(spec: ModelSpec) -> tuple[float, float] | None:
+    """(input, output) dollars a token: the person's own prices, else the list that DSPy carries; None = not known."""
+    if spec.model == EMBEDDED:
+        return (0.0, 0.0)
+    if spec.input_usd_per_mtok is not None and spec.output_usd_per_mtok is not None:
+        return (spec.input_usd_per_mtok / 1e6, spec.output_usd_per_mtok / 1e6)
+    if spec.api_base:
+        return None  # somebody's own endpoint does not bill what the provider of a like-named model does
+    provider, _, name = spec.model.partition("/")
+    info = model_info(provider, name)
+    prices = (rate(info, "input_cost_per_token"), rate(info, "output_cost_per_token")) if info else (None, None)
+    return (float(prices[0]), float(prices[1])) if None not in prices else None  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+"""What a run will cost, from its real settings, before anything is spent."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from optimizer_core.types import Role
+
+__all__ = ["make_plan"]
+
+CHARS_PER_TOKEN = 4
+SCAFFOLD_TOKENS = 150
+"""What DSPy's ChatAdapter adds to a prompt, roughly."""
+
+
+def make_plan(
+    config: RunConfig, sizes: Mapping[str, int], n_predictors: int, row_chars: float, instruction_chars: float
+) -> dict[str, Any]:
+    """Planned program runs and model calls by role: [at least, at most] where they depend on what is found.
+
+    Args:
+        sizes: Rows by split.
+        row_chars: Mean characters of a row, for the estimate of tokens (4 characters a token).
+        instruction_chars: Mean characters of a seed instruction.
+
+    Calls count one for each predictor in a program run; a predictor that is called twice counts more. Retries
+    are not planned.
+    """
+    search = config.search
+    n_train, n_val, n_test = (sizes.get(split, 0) for split in ("train", "val", "test"))
+    minibatch = min(search.minibatch_size, n_val)
+    n_full = math.ceil(search.trials / search.full_eval_every) if search.trials else 0
+    bootstrap = [min(search.max_bootstrapped, n_train), n_train] if search.max_bootstrapped else [0, 0]
+    full_rest = max(0, n_val - minibatch)
+    most = n_val + bootstrap[1] + search.trials * minibatch + n_full * full_rest
+    program_runs: dict[str, Any] = {
+        "bootstrap": bootstrap,
+        "baseline": n_val,
+        "minibatch": search.trials * minibatch,
+        "full": n_full * full_rest,
+        "total": [n_val + bootstrap[0], most],
+        "test": 2 * n_test,
+    }
+    n_searched = n_predictors - len(search.freeze)
+    prompt = _prompt_calls(config, n_train, n_predictors, n_searched)
+    task = [runs * n_predictors for runs in (n_val, most - bootstrap[1])]
+    calls = {
+        "task": task,
+        "prompt": prompt,
+        "teacher": [runs * n_predictors for runs in bootstrap],
+        "test": 2 * n_test * n_predictors,
+    }
+    tokens = _tokens(config, calls, row_chars, instruction_chars)
+    return {
+        "trials": search.trials,
+        "candidates": search.candidates,
+        "minibatch_size": minibatch,
+        "full_evaluations": n_full + 1,
+        "program_runs": _cap(program_runs, config.budget.max_program_runs),
+        "lm_calls": calls,
+        "tokens": tokens,
+        "usd": _usd(config, tokens),
+        "caps": config.budget.model_dump(exclude_none=True),
+        "notes": _notes(config, sizes, minibatch),
+    }
+
+
+def _prompt_calls(config: RunConfig, n_train: int, n_predictors: int, n_searched: int) -> list[int]:
+    switches = config.proposer
+    proposals = (config.search.candidates - 1) * n_searched
+    batches = min(math.ceil(n_train / switches.view_data_batch_size), 10) if switches.dataset_summary else 0
+    summary = batches + 1 if batches else 0
+    described = 1 + n_predictors if switches.program_summary else 0
+    least = min(summary, 7)  # five COMPLETEs after the first batch end it early
+    return [least + described + proposals, summary + described + proposals]
+
+
+def _cap(runs: dict[str, Any], cap: int | None) -> dict[str, Any]:
+    if cap is not None:
+        runs["total"] = [min(runs["total"][0], cap), min(runs["total"][1], cap)]
+    return runs
+
+
+def _tokens(
+    config: RunConfig, calls: Mapping[str, Any], row_chars: float, instruction_chars: float
+) -> dict[str, list[int]]:
+    """Tokens by role, [at least, at most]: without demos, and with full demo sets. An estimate, rounded."""
+    scaffold = 0 if config.task_model.model == EMBEDDED else SCAFFOLD_TOKENS
+    bare = scaffold + (row_chars + instruction_chars) / CHARS_PER_TOKEN
+    with_demos = bare + config.search.max_labeled * row_chars / CHARS_PER_TOKEN
+    shown = SCAFFOLD_TOKENS + config.proposer.view_data_batch_size * row_chars / CHARS_PER_TOKEN + 600
+
+    def span(number: Sequence[int], low: float, high: float) -> list[int]:
+        return [round(number[0] * low), round(number[-1] * high)]
+
+    return {
+        "task": span(calls["task"], bare, with_demos),
+        "teacher": span(calls["teacher"], bare, with_demos),
+        "prompt": span(calls["prompt"], SCAFFOLD_TOKENS, shown),
+        "test": span([calls["test"]], bare, with_demos),
+    }
+
+
+def _usd(config: RunConfig, tokens: Mapping[str, Sequence[int]]) -> list[float] | None:
+    """Dollars, where all prices are known. Replies are short beside prompts, so the input price is used."""
+    total = [0.0, 0.0]
+    for role, span in tokens.items():
+        spec = config.model_for(Role(role) if role != "test" else Role.TASK)
+        price = _input_price(spec)
+        if price is None:
+            return None
+        total = [sum_ + count * price / 1e6 for sum_, count in zip(total, span, strict=True)]
+    return [round(value, 4) for value in total]
+
+
+def _input_price(spec: ModelSpec) -> float | None:
+    return 0.0 if spec.model == EMBEDDED else spec.input_usd_per_mtok
+
+
+def _notes(config: RunConfig, sizes: Mapping[str, int], minibatch: int) -> list[str]:
+    search = config.search
+    notes = []
+    if minibatch < search.minibatch_size:
+        notes.append(
+            f"The minibatch shrinks from {search.minibatch_size} to {minibatch}: the validation set has no more rows."
+        )
+    if not sizes.get("test"):
+        notes.append("There is no test set, so nothing is sealed: expect the validation score to flatter.")
+    if sizes.get("val", 0) < 20:
+        notes.append(f"{sizes.get('val', 0)} validation examples tell candidates apart only when they differ a lot.")
+    if search.full_eval_every > search.trials > 0:
+        notes.append("One full evaluation, after the last trial.")
+    return notes

@@ -1,0 +1,256 @@
+"""Programs: where a `dspy.Module` comes from, what its predictors are, and how a candidate is put into it.
+
+Importing a program runs its author's code. Only a worker or an inspection process does that.
+"""
+
+import copy
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dspy
+
+from optimizer_core.errors import BadInput
+from optimizer_core.metrics import BUILT_IN, Metric, Scorer
+from optimizer_core.types import Candidate, Demo, DemoSet, Instruction
+from sample_programs import CATALOG
+
+__all__ = ["SAMPLE_PREFIX", "Arms", "PredictorInfo", "Program", "load_metric", "load_program"]
+
+SAMPLE_PREFIX = "sample:"
+
+
+@dataclass(frozen=True)
+class PredictorInfo:
+    """One LM-calling step: its `name` in the program, the module's class, fields, and seed instruction."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    instruction: str
+
+    @property
+    def signature(self) -> str:
+        """`Predict(message) -> queue`: how the proposer is told about the module."""
+        return f"{self.kind}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}"
+
+
+class Program:
+    """A `dspy.Module` and the file it came from. `module` is the seed and is never changed."""
+
+    def __init__(self, module: dspy.Module, home: ModuleType | None, name: str) -> None:
+        self.module = module
+        self.name = name
+        self._home = home
+        named = module.named_predictors()
+        if not named:
+            raise BadInput(
+                f"The program {name!r} has no predictors, so there is nothing to optimize.",
+                "Make dspy.Predict (or ChainOfThought, ...) objects attributes of the module in __init__.",
+            )
+        self.predictors = tuple(_describe(path, predictor) for path, predictor in named)
+
+    @property
+    def metric(self) -> Metric | None:
+        """The metric that stands beside the program in its file, if any."""
+        found = getattr(self._home, "metric", None)
+        return found if callable(found) else None
+
+    @property
+    def source(self) -> str | None:
+        """Source code of the module's class; None when there is none to show (built in a prompt, say)."""
+        try:
+            return inspect.getsource(type(self.module))
+        except (OSError, TypeError):
+            return None
+
+
+def _describe(path: str, predictor: Any) -> PredictorInfo:
+    signature = predictor.signature
+    return PredictorInfo(
+        path,
+        type(predictor).__name__,
+        tuple(signature.input_fields),
+        tuple(signature.output_fields),
+        signature.instructions,
+    )
+
+
+def load_program(reference: str, base: Path) -> Program:
+    """The program that `reference` names: `sample:NAME`, `path.py[:attr]` or `package.module:attr`.
+
+    Args:
+        base: Folder that relative paths and packages are looked up in.
+
+    Raises:
+        BadInput: it does not exist, does not import, or is no `dspy.Module`; one sentence says which.
+    """
+    if reference.startswith(SAMPLE_PREFIX):
+        name = reference.removeprefix(SAMPLE_PREFIX)
+        if name not in CATALOG:
+            raise BadInput(f"There is no sample program {name!r}.", f"There are: {', '.join(CATALOG)}.")
+        sample = importlib.import_module(f"sample_programs.{name}")
+        return Program(_as_module(sample.program, reference), sample, name)
+    home, attribute = _import(reference, base)
+    found = getattr(home, attribute, None) if attribute else _only_program(home, reference)
+    if found is None:
+        raise BadInput(f"{reference.split(':')[0]!r} has nothing named {attribute!r}.")
+    return Program(_as_module(found, reference), home, attribute or Path(reference).stem)
+
+
+def _import(reference: str, base: Path) -> tuple[ModuleType, str]:
+    target, _, attribute = reference.partition(":")
+    if target.endswith(".py"):
+        path = (base / Path(target).expanduser()).resolve()
+        if not path.is_file():
+            raise BadInput(f"There is no file {target!r}.")
+        with _readable_import_errors(target):
+            return _import_file(path), attribute
+    if not attribute:
+        raise BadInput(
+            f"{reference!r} is not a program.", "Use sample:NAME, path/to/file.py[:attr] or package.module:attr."
+        )
+    if str(base) not in sys.path:
+        sys.path.insert(0, str(base))
+    with _readable_import_errors(target):
+        return importlib.import_module(target), attribute
+
+
+def _import_file(path: Path) -> ModuleType:
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # as `python file.py` does, so that it can import its neighbours
+    name = f"user_program_{path.stem}"
+    if (loaded := sys.modules.get(name)) is not None:
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"{path.name!r} cannot be imported as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # registered before running: pydantic and inspect look classes up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@contextmanager
+def _readable_import_errors(target: str) -> Iterator[None]:
+    """A person's file may fail in any way when it is run; whatever it is becomes one sentence."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except SyntaxError as error:
+        raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {error}.") from error
+
+
+def _only_program(home: ModuleType, reference: str) -> Any:
+    if (named := getattr(home, "program", None)) is not None:
+        return named
+    found = [
+        name
+        for name, value in vars(home).items()
+        if isinstance(value, dspy.Module)
+        or (isinstance(value, type) and issubclass(value, dspy.Module) and value.__module__ == home.__name__)
+    ]
+    if len(found) != 1:
+        problem = f"has {len(found)} dspy modules ({', '.join(found)})" if found else "has no dspy.Module"
+        raise BadInput(f"{reference!r} {problem}.", "Say which with path.py:NAME, or name it `program`.")
+    return getattr(home, found[0])
+
+
+def _as_module(found: Any, reference: str) -> dspy.Module:
+    if not isinstance(found, dspy.Module) and callable(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise BadInput(
+                f"Building the program {reference!r} raised {type(error).__name__}: {error}.",
+                "A class or factory must work without arguments.",
+            ) from error
+    if not isinstance(found, dspy.Module):
+        raise BadInput(f"{reference!r} is a {type(found).__name__}, not a dspy.Module.")
+    return found
+
+
+def load_metric(reference: str | None, program: Program, base: Path) -> Scorer:
+    """The metric named: a built-in name, `path.py:function` or `package.module:function`, or the program's own.
+
+    Raises:
+        BadInput: there is none, or it cannot be imported.
+    """
+    if reference is None:
+        if program.metric is None:
+            raise BadInput(
+                f"The program {program.name!r} brings no metric.",
+                f"Name one: {', '.join(BUILT_IN)} or path.py:function.",
+            )
+        return Scorer(program.metric, getattr(program.metric, "__name__", "metric"))
+    if reference in BUILT_IN:
+        return Scorer(BUILT_IN[reference], reference)
+    if ":" not in reference:
+        raise BadInput(f"There is no metric {reference!r}.", f"Use {', '.join(BUILT_IN)} or path.py:function.")
+    home, attribute = _import(reference, base)
+    found = getattr(home, attribute, None)
+    if not callable(found):
+        raise BadInput(f"{reference!r} is not a function.")
+    return Scorer(found, attribute)
+
+
+class Arms:
+    """The arms of a run by predictor, and the program with a candidate's arms put in.
+
+    `instructions[predictor][index]` and `demo_sets[predictor][index]`; inactive ones are kept, for the record.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.names = tuple(predictor.name for predictor in program.predictors)
+        self.instructions: dict[str, dict[int, Instruction]] = {name: {} for name in self.names}
+        self.demo_sets: dict[str, dict[int, DemoSet]] = {name: {} for name in self.names}
+        self._build = lru_cache(maxsize=64)(self._build_uncached)
+
+    def add(self, arm: Instruction | DemoSet) -> None:
+        table: dict[str, dict[int, Any]] = self.instructions if isinstance(arm, Instruction) else self.demo_sets
+        table[arm.predictor][arm.index] = arm
+
+    def module(self, candidate: Candidate) -> dspy.Module:
+        """The program with `candidate` put in. Shared between threads: running a program does not change it."""
+        return self._build(candidate)
+
+    def _build_uncached(self, candidate: Candidate) -> dspy.Module:
+        instructions = {}
+        demos = {}
+        for name, (instruction, demo_set) in zip(self.names, candidate.choices, strict=True):
+            instructions[name] = self.instructions[name][instruction].text
+            demos[name] = self.demo_sets[name][demo_set].demos
+        return self.build(instructions, demos)
+
+    def build(self, instructions: Mapping[str, str], demos: Mapping[str, Sequence[Demo]]) -> dspy.Module:
+        """A copy of the seed with these instructions and demos; predictors not named stay as they are."""
+        module = copy.deepcopy(self._program.module)
+        for name, predictor in module.named_predictors():
+            if name in instructions:
+                predictor.signature = predictor.signature.with_instructions(instructions[name])
+            if name in demos:
+                predictor.demos = [_as_dspy(demo, predictor.signature) for demo in demos[name]]
+            predictor.lm = None  # the run's task model, so that every call is metered and capped
+        return module
+
+
+def _as_dspy(demo: Demo, signature: Any) -> dspy.Example:
+    fields = {name: value for name, value in demo.fields.items() if name in signature.fields}
+    return dspy.Example(augmented=True, **fields) if demo.augmented else dspy.Example(**fields)

@@ -1,0 +1,135 @@
+"""One run from first to last: Algorithm 1 of the MIPRO paper with a memory, a review gate, caps and a sealed test."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
+from optimizer_core.importance import importance
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers import Optimizer
+from optimizer_core.pool import WorkPool
+from optimizer_core.search import Search
+from optimizer_core.statistics import estimate, paired_difference
+from optimizer_core.types import Candidate, Outcome, Phase, Split, Status
+
+__all__ = ["Ending", "Run"]
+
+TEST_PRIORITY = 1_000_000
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a life of a run ended. `capped` tells an end at a cap from an ordinary one."""
+
+    status: Status
+    reason: str
+    capped: bool = False
+
+
+class Run:
+    """Runs an optimizer on a kit.
+
+    Args:
+        approved: The review gate is open (a person said go, or no review was asked for).
+    """
+
+    def __init__(self, kit: Kit, optimizer: Optimizer, pool: WorkPool, approved: bool = True) -> None:
+        self._kit = kit
+        self._optimizer = optimizer
+        self._pool = pool
+        self._approved = approved
+        self._search = Search(kit, optimizer)
+
+    def request(self, reason: RunPaused | StopRequested) -> None:
+        """Let the run stand still or end: what is under way is finished, nothing else begins."""
+        self._pool.refuse(reason)
+
+    async def execute(self) -> Ending:
+        """Run to an end. What ends a run is an `Ending`; only a lost lease and programming errors are raised."""
+        others = asyncio.all_tasks()
+        try:
+            ending = await self._optimize()
+        except (StopRequested, RunPaused, RunFailed, BudgetReached) as reason:
+            ending = _ending(reason)
+        await self._pool.drain()
+        # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
+        await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
+        if ending.status in (Status.STOPPED, Status.COMPLETED):
+            ending = await self._conclude(ending)
+        return ending
+
+    async def _optimize(self) -> Ending:
+        kit = self._kit
+        kit.restore()
+        await kit.add_seed_arms()
+        await kit.announce(Phase.SETUP)
+        baseline = asyncio.create_task(self._search.start_baseline())
+        try:
+            await self._optimizer.initialize(kit)
+        finally:
+            await baseline
+        if not self._approved:
+            await self._search.settle()
+            return Ending(Status.AWAITING_REVIEW, "Read the proposed instructions, edit or reject, then say go.")
+        await kit.announce(Phase.SEARCH, 0, kit.config.search.trials)
+        await self._search.run()
+        return Ending(Status.COMPLETED, "")
+
+    async def _conclude(self, ending: Ending) -> Ending:
+        """Extract the best and score the sealed test, once, for the baseline and the winner."""
+        kit = self._kit
+        self._pool.refuse(None)
+        kit.meter.open_for_test()
+        winner, reason = self._search.extract()
+        test = kit.examples.get(Split.TEST, [])
+        if test:
+            both = list(dict.fromkeys((kit.baseline, winner)))
+            await kit.announce(Phase.TEST, 0, len(test) * len(both))
+            try:
+                await asyncio.gather(*(kit.evaluate(one, test, TEST_PRIORITY, sealed=True) for one in both))
+            except (RunPaused, StopRequested, RunFailed) as stopped:
+                await self._pool.drain()
+                return _ending(stopped)
+        await kit.recorder.write(self.outcome(winner, reason))
+        await kit.announce(Phase.DONE, note=reason)
+        return replace(ending, reason=ending.reason or reason)
+
+    def outcome(self, winner: Candidate, reason: str) -> Outcome:
+        """The evidence for `winner`: estimates on validation and test, paired with the baseline, and importance."""
+        kit = self._kit
+        baseline = kit.baseline.id
+
+        def of(candidate: str, split: Split) -> Mapping[str, Any] | None:
+            row = kit.table.row(candidate, split).values()
+            scores = [cell.score for cell in row if cell.score is not None]
+            return estimate(scores, len(row) - len(scores)) if row else None
+
+        def paired(split: Split) -> Mapping[str, Any] | None:
+            pairs = kit.table.paired(baseline, winner.id, split)
+            return paired_difference([(before, after) for _, before, after in pairs]) if pairs else None
+
+        return Outcome(
+            winner=winner.id,
+            reason=reason,
+            baseline_val=of(baseline, Split.VAL),
+            best_val=of(winner.id, Split.VAL),
+            baseline_test=of(baseline, Split.TEST),
+            best_test=of(winner.id, Split.TEST),
+            paired_val=paired(Split.VAL),
+            paired_test=paired(Split.TEST),
+            importance=tuple(importance(kit.table, kit.space, kit.config.seed)),
+        )
+
+
+def _ending(reason: StudioError) -> Ending:
+    match reason:
+        case StopRequested():
+            return Ending(Status.STOPPED, str(reason))
+        case RunPaused():
+            return Ending(Status.PAUSED, str(reason))
+        case BudgetReached():
+            return Ending(Status.COMPLETED, str(reason), capped=True)
+        case _:
+            return Ending(Status.FAILED, str(reason))

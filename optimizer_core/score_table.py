@@ -1,0 +1,80 @@
+"""The score table: candidate x example x rollout -> a score, or an error with its class.
+
+Minibatches and full evaluations are two ways to ask for cells. Every mean, interval, rank and comparison of the
+studio is a function of this table.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from optimizer_core.types import Cell, CellKey, Split
+
+__all__ = ["Mean", "ScoreTable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Mean score over the `n` cells that have one; `n_error` cells have none and do not count as 0."""
+
+    mean: float | None
+    n: int
+    n_error: int
+
+    @property
+    def complete(self) -> bool:
+        return self.n_error == 0 and self.n > 0
+
+
+class ScoreTable:
+    """Cells by key, in the order they came in. Not thread-safe: it belongs to the run's event loop."""
+
+    def __init__(self, cells: Iterable[Cell] = ()) -> None:
+        self._cells: dict[CellKey, Cell] = {}
+        self._rows: dict[tuple[str, Split], dict[str, Cell]] = defaultdict(dict)
+        for cell in cells:
+            self.put(cell)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def put(self, cell: Cell) -> None:
+        """Add `cell`. An error may be replaced by a later try; a score is never replaced."""
+        old = self._cells.get(cell.key)
+        if old is not None and old.score is not None:
+            return
+        self._cells[cell.key] = cell
+        if cell.key.rollout == 0:
+            self._rows[cell.key.candidate, cell.key.split][cell.key.example] = cell
+
+    def get(self, key: CellKey) -> Cell | None:
+        return self._cells.get(key)
+
+    def cells(self) -> Iterable[Cell]:
+        return self._cells.values()
+
+    def row(self, candidate: str, split: Split) -> Mapping[str, Cell]:
+        """Cells of one candidate by example id."""
+        return self._rows.get((candidate, split), {})
+
+    def candidates(self, split: Split) -> list[str]:
+        """Candidates with at least one cell on `split`, in the order first evaluated."""
+        return [candidate for candidate, of_split in self._rows if of_split is split]
+
+    def mean(self, candidate: str, split: Split, examples: Sequence[str] | None = None) -> Mean:
+        """Mean over `examples` (all that were evaluated when None)."""
+        row = self.row(candidate, split)
+        asked = row.values() if examples is None else [row[name] for name in examples if name in row]
+        scores = [cell.score for cell in asked if cell.score is not None]
+        n_error = sum(cell.error is not None for cell in asked)
+        return Mean(sum(scores) / len(scores) if scores else None, len(scores), n_error)
+
+    def paired(self, first: str, second: str, split: Split) -> list[tuple[str, float, float]]:
+        """(example, score of `first`, score of `second`) where both have a score, sorted by example."""
+        a, b = self.row(first, split), self.row(second, split)
+        both = []
+        for name in sorted(a.keys() & b.keys()):
+            one, other = a[name].score, b[name].score
+            if one is not None and other is not None:
+                both.append((name, one, other))
+        return both

@@ -1,0 +1,357 @@
+"""The words of the domain as frozen records: what crosses every boundary of the studio.
+
+Scores are floats as the metric gives them, higher is better. Seconds end in `_s`, dollars in `_usd`, counts of
+tokens in `_tokens`, times (UTC, ISO 8601) in `_at`. A record holds only JSON values (str, int, float, bool,
+None, dict, list), so storage writes it without knowing what it means.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = [
+    "LEGAL_MOVES",
+    "SEED_ARM",
+    "TEACHER",
+    "Author",
+    "Burn",
+    "Candidate",
+    "Cell",
+    "CellKey",
+    "Demo",
+    "DemoSet",
+    "ErrorClass",
+    "Event",
+    "Example",
+    "Instruction",
+    "Json",
+    "Outcome",
+    "Phase",
+    "PromptCall",
+    "Record",
+    "Role",
+    "Split",
+    "Status",
+    "TraceStep",
+    "Trial",
+    "TrialKind",
+    "Usage",
+]
+
+Json = Mapping[str, Any]
+
+SEED_ARM = 0
+"""Index of the seed instruction and of the zero-shot demo set: the baseline is arm 0 everywhere."""
+
+TEACHER = "teacher"
+"""Candidate id of the teacher's runs on training rows while bootstrapping."""
+
+
+class Status(StrEnum):
+    """A run's life. `LEGAL_MOVES` is the one table of moves; storage enforces it."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    AWAITING_REVIEW = "awaiting_review"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+# A run that does not work on has no process: pause, review, stop and crash are all left the same way, by
+# queueing the run again for a new worker, which reads the score table and goes on.
+LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.STOPPED, Status.FAILED, Status.LOST}),
+    Status.RUNNING: frozenset(
+        {
+            Status.AWAITING_REVIEW,
+            Status.PAUSED,
+            Status.STOPPED,
+            Status.COMPLETED,
+            Status.FAILED,
+            Status.LOST,
+        }
+    ),
+    Status.AWAITING_REVIEW: frozenset({Status.QUEUED, Status.STOPPED}),
+    Status.PAUSED: frozenset({Status.QUEUED, Status.STOPPED}),
+    Status.STOPPED: frozenset({Status.QUEUED}),
+    Status.FAILED: frozenset({Status.QUEUED}),
+    Status.LOST: frozenset({Status.QUEUED, Status.STOPPED}),
+    Status.COMPLETED: frozenset({Status.QUEUED}),  # only with more trials or a larger budget
+}
+
+
+class Role(StrEnum):
+    """Who a model works for. `TEST` is the task model on the sealed test, counted apart and under no cap."""
+
+    TASK = "task"
+    PROMPT = "prompt"
+    TEACHER = "teacher"
+    JUDGE = "judge"
+    TEST = "test"
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class Phase(StrEnum):
+    """What a running run is doing; several overlap, the latest started is shown."""
+
+    SETUP = "setup"
+    BOOTSTRAP = "bootstrap"
+    PROPOSE = "propose"
+    SEARCH = "search"
+    TEST = "test"
+    DONE = "done"
+
+
+class Author(StrEnum):
+    SEED = "seed"
+    MODEL = "model"
+    PERSON = "person"
+
+
+class TrialKind(StrEnum):
+    """How cells were asked for. The baseline is a full evaluation and carries no trial number (number 0)."""
+
+    BASELINE = "baseline"
+    MINIBATCH = "minibatch"
+    FULL = "full"
+
+
+class ErrorClass(StrEnum):
+    """Why a cell has no score. The first four pass with time and are retried; the others are not."""
+
+    RATE_LIMIT = "rate_limit"
+    SERVER = "server"
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    AUTH = "auth"
+    MODEL = "model"
+    CONTEXT = "context_window"
+    PARSE = "parse"
+    PROGRAM = "program"
+    METRIC = "metric"
+
+    @property
+    def transient(self) -> bool:
+        return self in (ErrorClass.RATE_LIMIT, ErrorClass.SERVER, ErrorClass.CONNECTION, ErrorClass.TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of data. `id` is a content hash, so the same row has the same id in every split and run."""
+
+    id: str
+    split: Split
+    position: int
+    inputs: Json
+    labels: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction arm of one predictor.
+
+    `provenance` records what the proposer was shown (switch by switch: requested, used, why not), the tip,
+    temperature, raw request and reply, tokens. `active` is false for a rejected or duplicate text, which
+    stays in the record with `reason`.
+    """
+
+    predictor: str
+    index: int
+    text: str
+    author: Author
+    provenance: Json = field(default_factory=dict)
+    active: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A few-shot example of one predictor. `augmented`: the outputs are a teacher's, not the labels."""
+
+    fields: Json
+    augmented: bool
+    example_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSet:
+    """One candidate list of demos for one predictor; the same index is one bootstrap over all predictors.
+
+    `kind` is zero_shot, labels_only, unshuffled, shuffled or person (DSPy's sets -3, -2, -1, 0..N).
+    """
+
+    predictor: str
+    index: int
+    kind: str
+    demos: tuple[Demo, ...]
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One instruction and one demo set for every predictor: `choices[i]` = (instruction, demo set) indices."""
+
+    choices: tuple[tuple[int, int], ...]
+
+    @property
+    def id(self) -> str:
+        return "-".join(f"i{instruction}d{demos}" for instruction, demos in self.choices)
+
+    @classmethod
+    def parse(cls, candidate_id: str) -> "Candidate":
+        """The inverse of `id`; ValueError for any other text."""
+        pairs = (part.removeprefix("i").split("d") for part in candidate_id.split("-"))
+        return cls(tuple((int(instruction), int(demos)) for instruction, demos in pairs))
+
+    @classmethod
+    def baseline(cls, n_predictors: int) -> "Candidate":
+        return cls(((SEED_ARM, SEED_ARM),) * n_predictors)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was spent. `cost_usd` is None when the price is not known, which is not the same as free."""
+
+    calls: int = 0
+    retries: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    lm_s: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Usage(
+            self.calls + other.calls,
+            self.retries + other.retries,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+            self.lm_s + other.lm_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """One predictor call inside a program run, in call order."""
+
+    predictor: str
+    inputs: Json
+    outputs: Json
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """`candidate` is a `Candidate.id` or `TEACHER`; `rollout` tells repeated runs of one pair apart."""
+
+    candidate: str
+    split: Split
+    example: str
+    rollout: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One entry of the score table: a score, or an error with its class. Never both, never neither.
+
+    `seconds_s` is the wall time of the program run, the metric included.
+    """
+
+    key: CellKey
+    score: float | None
+    error: ErrorClass | None = None
+    error_message: str = ""
+    usage: Usage = Usage()
+    seconds_s: float = 0.0
+    prediction: Json = field(default_factory=dict)
+    trace: tuple[TraceStep, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.score is None) == (self.error is None):
+            raise ValueError("a cell has either a score or an error class")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One request for cells. `mean` is over the cells with a score; None while in flight or when none has one.
+
+    `program_runs` counts the new cells asked for up to and with this trial, in order of asking, so that it
+    does not depend on which answer came first. A row is written twice: when asked (`done` false) and when
+    its last cell is in.
+    """
+
+    order: int
+    number: int
+    kind: TrialKind
+    candidate: str
+    examples: tuple[str, ...]
+    done: bool = False
+    mean: float | None = None
+    n_ok: int = 0
+    n_error: int = 0
+    program_runs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCall:
+    """One call of the prompt model, kept under a key that names its purpose, so a resumed run never repays it.
+
+    `request` is the list of messages, `reply` the raw text, `outputs` the parsed fields. An `error` is kept
+    for the provenance card and is tried again by a resumed run.
+    """
+
+    key: str
+    request: tuple[Json, ...]
+    reply: str
+    outputs: Json
+    usage: Usage = Usage()
+    temperature: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """Total spent by one role up to now, lost work of earlier lives included."""
+
+    role: Role
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a person watching would want to know. `kind` is a short word, `data` its JSON payload."""
+
+    kind: str
+    data: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the run came to: the winner on the evidence of its full evaluation, and the sealed test, scored once.
+
+    Every estimate is a mapping {mean, low, high, level, n, n_error}; `paired` is {difference, low, high,
+    level, n, won, lost, tied, p_value}. Parts not reached yet are None.
+    """
+
+    winner: str | None
+    reason: str
+    baseline_val: Json | None = None
+    best_val: Json | None = None
+    baseline_test: Json | None = None
+    best_test: Json | None = None
+    paired_val: Json | None = None
+    paired_test: Json | None = None
+    importance: tuple[Json, ...] = ()
+
+
+Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Outcome
+"""What a run writes. Storage keeps each kind in its own table, keyed so that writing twice changes nothing."""

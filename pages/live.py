@@ -1,0 +1,105 @@
+"""One run as it happens: what it does, what it has found, what it costs. The URL names the run."""
+
+import streamlit as st
+
+from optimizer_core.errors import StudioError
+from storage import LiveView, Reader
+from ui import live_tabs
+from ui.evidence import evidence_of
+from ui.format import one_line
+from ui.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
+from ui.importance import importance_panel
+from ui.live_head import buttons, cards, reason, status_line
+from ui.notices import problem
+from ui.plain import heading
+from ui.spending import burn_table, caps
+from ui.status import is_active, progress
+from ui.store import reading
+from ui.trial_chart import trial_chart
+from ui.verdict import verdict
+
+POLL_S = 1.5
+TABS = ("Best candidate", "Trials", "Errors", "Log")
+
+
+def nothing_here(error: StudioError | None) -> None:
+    """The page without a run: the way to one."""
+    frame(LIVE)
+    st.title("Live", anchor=False)
+    if error is not None:
+        problem(error, "This run cannot be shown")
+    else:
+        st.text("The address names no run.")
+    st.page_link(HOME.path, label="Choose a run", icon=HOME.icon)
+    st.page_link(NEW_RUN.path, label="Start one", icon=NEW_RUN.icon)
+
+
+def draw(run_id: str, polled: bool) -> None:
+    """One refresh; ends the polling when the run no longer moves, and begins it when it does."""
+    with reading() as reader:
+        if reader is None:
+            st.rerun()
+            return
+        view = reader.live(run_id)
+        if is_active(view.summary) != polled:
+            st.rerun()
+        config, plan = reader.config(run_id), reader.plan(run_id)
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            status_line(view.summary)
+            buttons(view.summary, reader.commands(run_id, pending=True))
+        st.progress(progress(view.summary))
+        with st.container(gap="small"):
+            reason(view.summary)
+        evidence = evidence_of(reader, run_id, view.trials, view.outcome)
+        with st.container():
+            if view.outcome is not None:
+                verdict(view.outcome)
+        cards(view, evidence, plan)
+        trial_chart(view, config)
+        with st.grid(2, min_column_width=400):
+            with st.container(border=True, height="stretch"):
+                st.subheader("What the score depends on", anchor=False)
+                importance_panel(view.importance, view.summary.trials_done, "live_importance")
+            with st.container(border=True, height="stretch"):
+                st.subheader("Spent so far", anchor=False)
+                burn_table(view.burns, plan)
+                caps(view, config.get("budget") or {})
+        tabs(reader, view, evidence.best)
+
+
+def tabs(reader: Reader, view: LiveView, best: str | None) -> None:
+    """Only the open tab is read and sent."""
+    candidate, trials, errors, log = st.tabs(TABS, key="live_tab", on_change="rerun")
+    if candidate.open:
+        with candidate:
+            live_tabs.candidate_tab(reader, view.summary.id, best)
+    if trials.open:
+        with trials:
+            live_tabs.trials_tab(view)
+    if errors.open:
+        with errors:
+            live_tabs.errors_tab(reader, view.summary.id, view.errors)
+    if log.open:
+        with log:
+            live_tabs.log_tab(view)
+
+
+def page() -> None:
+    asked = run_in_url()
+    try:
+        with reading() as reader:
+            run = reader.run(asked) if reader is not None and asked else None
+    except StudioError as error:
+        nothing_here(error)
+        return
+    if run is None:
+        nothing_here(None)
+        return
+    frame(LIVE, run.name)
+    heading(run.name)
+    st.caption(f"{one_line(run.optimizer, 30)} · seed {run.seed} · {run.id}")
+    polled = is_active(run)
+    st.fragment(draw, run_every=POLL_S if polled else None)(run.id, polled)
+
+
+page()

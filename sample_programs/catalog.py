@@ -1,0 +1,66 @@
+"""The records of all sample programs. Free of DSPy: lists and forms are drawn from here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from sample_programs.types import Row, Sample
+
+__all__ = ["CATALOG", "IRIS", "TRIAGE", "iris_rows"]
+
+_HERE: Final = Path(__file__).parent
+
+
+def iris_rows() -> list[Row]:
+    """Fisher's flowers from scikit-learn, less one of two rows with the same measurements."""
+    from sklearn.datasets import load_iris  # 1 s of import, wanted only when this sample is opened
+
+    flowers = load_iris()
+    rows: dict[tuple[float, ...], Row] = {}
+    for values, species in zip(flowers.data.tolist(), flowers.target.tolist(), strict=True):
+        sepal_length, sepal_width, petal_length, petal_width = values
+        row = {
+            "petal_length": petal_length,
+            "petal_width": petal_width,
+            "sepal_length": sepal_length,
+            "sepal_width": sepal_width,
+            "answer": str(flowers.target_names[species]),
+        }
+        rows.setdefault(tuple(values), row)
+    return list(rows.values())
+
+
+TRIAGE: Final = Sample(
+    name="triage",
+    title="Support triage",
+    description=(
+        "A support desk sorts incoming messages: one predictor picks the queue, a second one the tone. "
+        "The small built-in model does poorly when it is only asked, and clearly better with the right "
+        "worked examples. Runs offline, so it is the place to see an optimizer at work."
+    ),
+    licence="MIT (messages written for this project)",
+    inputs=("message",),
+    data=_HERE / "triage.jsonl",
+    split=(0.4, 0.4, 0.2),
+    stratify="queue",
+    defaults={},
+)
+
+IRIS: Final = Sample(
+    name="iris",
+    title="Iris species",
+    description=(
+        "Four measurements of a flower go in, one of three iris species comes out. "
+        "It is the smallest task of the MIPRO paper, with 75 flowers kept for the final test as there. "
+        "Language models find plain numbers hard, so worked examples matter a lot."
+    ),
+    licence="BSD-3-Clause (Fisher's iris data as distributed with scikit-learn)",
+    inputs=("petal_length", "petal_width", "sepal_length", "sepal_width"),
+    data=iris_rows,
+    split=(0.25, 0.25, 0.5),
+    stratify="answer",
+    defaults={},
+)
+
+CATALOG: Final[dict[str, Sample]] = {sample.name: sample for sample in (TRIAGE, IRIS)}

@@ -1,0 +1,178 @@
+"""Reading the score table and the arms: what the pages that look closely ask for, one candidate or split a time."""
+
+from typing import Any
+
+from sqlite_utils import Database
+
+from optimizer_core.errors import StudioError
+from optimizer_core.types import (
+    TEACHER,
+    Cell,
+    CellKey,
+    DemoSet,
+    ErrorClass,
+    Example,
+    Instruction,
+    Outcome,
+    PromptCall,
+    Split,
+    Usage,
+)
+from storage.codec import from_text, to_text
+from storage.reading import (
+    read_cells,
+    read_demo_sets,
+    read_examples,
+    read_instructions,
+    read_outcome,
+    read_prompt_calls,
+)
+from storage.rows import CandidateMean, CellError, CellRow, ScoreMatrix
+
+__all__ = ["CellViews"]
+
+
+class CellViews:
+    """Base of `Reader`: arms, cells and what is summed from cells."""
+
+    _db: Database
+
+    def examples(self, run_id: str, split: Split | None = None) -> list[Example]:
+        """Examples of one split by position, or all in the order they were stored."""
+        found = list(read_examples(self._db, run_id, split=split))
+        return found if split is None else sorted(found, key=lambda example: example.position)
+
+    def instructions(self, run_id: str) -> list[Instruction]:
+        return list(read_instructions(self._db, run_id))
+
+    def demo_sets(self, run_id: str) -> list[DemoSet]:
+        return list(read_demo_sets(self._db, run_id))
+
+    def prompt_calls(self, run_id: str) -> list[PromptCall]:
+        return list(read_prompt_calls(self._db, run_id))
+
+    def outcome(self, run_id: str) -> Outcome | None:
+        return read_outcome(self._db, run_id)
+
+    def cells(self, run_id: str, candidate: str | None = None, split: Split | None = None) -> list[CellRow]:
+        """Cells without prediction and trace, in the order first written."""
+        where, values = _narrow(candidate, split)
+        rows = self._db.execute(
+            "select seq, candidate, split, example, rollout, score, error, calls, retries, input_tokens, "
+            f"output_tokens, cost_usd, lm_s, seconds_s, at from cells where run_id = ?{where} order by seq",
+            [run_id, *values],
+        )
+        return [_light(row) for row in rows]
+
+    def cell(self, run_id: str, key: CellKey) -> Cell:
+        """One cell with its prediction and trace.
+
+        Raises:
+            StudioError: it was never evaluated.
+        """
+        found = read_cells(
+            self._db,
+            run_id,
+            where=" and c.split = ? and c.candidate = ? and c.example = ? and c.rollout = ?",
+            values=[key.split, to_text(key.candidate), to_text(key.example), key.rollout],
+        )
+        for cell in found:
+            return cell
+        raise StudioError(f"Run {run_id} has no cell for {key.candidate} on example {key.example}.")
+
+    def teacher_traces(self, run_id: str) -> list[Cell]:
+        """The teacher's runs on training rows, with their traces."""
+        return list(read_cells(self._db, run_id, where=" and c.candidate = ?", values=[TEACHER]))
+
+    def candidate_scores(self, run_id: str, candidate: str, split: Split = Split.VAL) -> dict[str, float | None]:
+        """Score by example id, the mean over rollouts with a score; None when all that was tried failed."""
+        rows = self._db.execute(
+            "select example, avg(score) from cells where run_id = ? and split = ? and candidate = ? "
+            "group by example order by min(seq)",
+            [run_id, split, to_text(candidate)],
+        )
+        return {from_text(example): score for example, score in rows}
+
+    def candidate_means(self, run_id: str, split: Split = Split.VAL) -> list[CandidateMean]:
+        """One row for every candidate with a cell in `split`, in order of its first cell."""
+        rows = self._db.execute(
+            "select candidate, count(score), count(error), avg(score), total(score), total(score * score) "
+            "from cells where run_id = ? and split = ? group by candidate order by min(seq)",
+            [run_id, split],
+        )
+        return [CandidateMean(from_text(candidate), *sums) for candidate, *sums in rows]
+
+    def score_matrix(self, run_id: str, split: Split = Split.VAL) -> ScoreMatrix:
+        """The score table of one split as a matrix."""
+        columns = self._columns(run_id, split)
+        first: dict[str, int] = {}
+        found: dict[str, list[tuple[int, float | None, str | None]]] = {}
+        # Grouped in the order of the key, so that SQLite sorts nothing.
+        rows = self._db.execute(
+            "select candidate, example, avg(score), max(error), min(seq) from cells "
+            "where run_id = ? and split = ? group by candidate, example",
+            [run_id, split],
+        )
+        for candidate, example, score, error, seq in rows:
+            j = columns.setdefault(example, len(columns))
+            found.setdefault(candidate, []).append((j, score, error))
+            first[candidate] = min(seq, first.get(candidate, seq))
+        candidates = sorted(first, key=first.__getitem__)
+        scores: list[list[float | None]] = [[None] * len(columns) for _ in candidates]
+        errors: dict[tuple[int, int], ErrorClass] = {}
+        for i, candidate in enumerate(candidates):
+            for j, score, error in found[candidate]:
+                scores[i][j] = score
+                if score is None:
+                    errors[i, j] = ErrorClass(str(error))
+        return ScoreMatrix([*map(from_text, candidates)], [*map(from_text, columns)], scores, errors)
+
+    def _columns(self, run_id: str, split: Split) -> dict[str, int]:
+        rows = self._db.execute(
+            "select id from examples where run_id = ? and split = ? order by position, seq", [run_id, split]
+        )
+        return {identity: j for j, (identity,) in enumerate(rows)}
+
+    def errors_by_class(self, run_id: str) -> dict[str, int]:
+        """How many cells are in error now, by class, the most frequent first."""
+        rows = self._db.execute(
+            "select error, count(*) from cells where run_id = ? and error is not null "
+            "group by error order by count(*) desc, error",
+            [run_id],
+        )
+        return dict(rows.fetchall())
+
+    def recent_errors(self, run_id: str, limit: int = 20) -> list[CellError]:
+        """Cells in error, the latest first."""
+        rows = self._db.execute(
+            "select candidate, split, example, rollout, error, error_message, at from cells "
+            "where run_id = ? and error is not null order by at desc, seq desc limit ?",
+            [run_id, limit],
+        )
+        return [CellError(_key(*key), ErrorClass(error), from_text(message), at) for *key, error, message, at in rows]
+
+
+def _narrow(candidate: str | None, split: Split | None) -> tuple[str, list[str]]:
+    # Naming every split lets SQLite seek to a candidate although the split comes first in the key.
+    splits = [*Split] if split is None else [split]
+    where = f" and split in ({', '.join('?' * len(splits))})"
+    if candidate is None:
+        return where, [*splits]
+    return f"{where} and candidate = ?", [*splits, to_text(candidate)]
+
+
+def _key(candidate: str, split: str, example: str, rollout: int) -> CellKey:
+    return CellKey(from_text(candidate), Split(split), from_text(example), rollout)
+
+
+def _light(row: tuple[Any, ...]) -> CellRow:
+    seq, candidate, split, example, rollout, score, error, *spent, seconds_s, at = row
+    return CellRow(
+        seq,
+        _key(candidate, split, example, rollout),
+        score,
+        None if error is None else ErrorClass(error),
+        Usage(*spent),
+        seconds_s,
+        at,
+    )

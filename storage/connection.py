@@ -1,0 +1,168 @@
+"""Opening the database file: pragmas with their reasons, transactions, the schema check, errors in words."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from optimizer_core.errors import StudioError
+from storage.migrations import MIGRATION_NAMES, MIGRATIONS
+
+__all__ = ["immediate", "open_reader", "open_writer", "snapshot"]
+
+# A writer holds the lock for about a millisecond and a checkpoint for tens of them; only a process that was
+# stopped in the middle of a transaction keeps others waiting this long.
+_BUSY_S = 10.0
+
+_SENTENCES = {
+    sqlite3.SQLITE_BUSY: ("is locked by another process", "Close the program that holds it, then try again."),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "Free some space, then resume the run."),
+    sqlite3.SQLITE_READONLY: ("cannot be written", "Check the rights of the file and of its folder."),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", "Check the disk, then resume the run."),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check the rights of the file and of its folder."),
+    sqlite3.SQLITE_NOTADB: ("is not a studio database", "Choose another file."),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", "Restore it from a copy, or start a new one."),
+}
+
+
+def open_writer(path: Path) -> Database:
+    """The database at `path`, created when missing (only its owner may read it) and brought up to date.
+
+    Raises:
+        StudioError: the file cannot be opened, is not a database, or was written by a newer studio.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Prompts, data and answers are private. SQLite gives its -wal and -shm files the mode of the main file.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as e:
+        raise StudioError(f"The store {path} cannot be opened: {e.strerror}.") from e
+    with _in_words(path):
+        db = _database(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None))
+        try:
+            _prepare_writer(db, path)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _prepare_writer(db: Database, path: Path) -> None:
+    # Readers never wait for the writer nor it for them: pages poll while a worker commits.
+    if db.execute("pragma journal_mode").fetchone()[0] != "wal":
+        db.execute("pragma journal_mode = wal")
+    # In WAL mode this survives a crash of any process; only a power cut may take the last commits, whole.
+    # FULL would add an fsync (milliseconds) to every cell.
+    db.execute("pragma synchronous = normal")
+    # Deleting a run deletes its rows; a command for a run that does not exist is refused.
+    db.execute("pragma foreign_keys = on")
+    # One long reader lets the WAL grow; this gives the disk back once it is gone.
+    db.execute("pragma journal_size_limit = 67108864")
+    if _must_migrate(db, path):
+        # Under the write lock, so that of two processes that open an old file one migrates and one waits.
+        with immediate(db, path):
+            MIGRATIONS.apply(db)
+
+
+def open_reader(path: Path) -> Database:
+    """The database at `path`, unable to write.
+
+    Raises:
+        StudioError: the file is missing, is not a database, or has another schema than this studio.
+    """
+    if not path.is_file():
+        raise StudioError(f"There is no store at {path}.", "Start a run, or name another store.")
+    with _in_words(path):
+        db = _database(_connect_reader(path))
+        try:
+            # mode=ro guards the file, this the connection: no temporary table, no pragma that writes.
+            db.execute("pragma query_only = on")
+            if _must_migrate(db, path):
+                raise StudioError(
+                    f"The store {path} was made by an older studio.", "Open it once for writing to bring it up."
+                )
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    address = path.absolute().as_uri()
+    conn = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None)
+    try:
+        conn.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.OperationalError as e:
+        conn.close()
+        # Reading a WAL database takes a -shm file. In a folder that cannot be written (a shipped store to
+        # replay) nobody writes either, so the file may be taken as it stands.
+        unwritable = e.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if not unwritable or path.with_name(path.name + "-wal").exists():
+            raise
+        conn = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    return conn
+
+
+def _database(conn: sqlite3.Connection) -> Database:
+    # Plugins that a user installed for the sqlite-utils command have no business in this file.
+    return Database(conn, execute_plugins=False)
+
+
+def _must_migrate(db: Database, path: Path) -> bool:
+    """Whether migrations are missing; refuses a schema that has one which this studio does not know."""
+    applied = {migration.name for migration in MIGRATIONS.applied(db)}
+    if applied - MIGRATION_NAMES:
+        raise StudioError(f"The store {path} was made by a newer studio.", "Update this one.")
+    return applied != MIGRATION_NAMES
+
+
+@contextmanager
+def immediate(db: Database, path: Path) -> Iterator[Database]:
+    """One transaction that takes the write lock first; inside another it is a part of that one.
+
+    A deferred transaction that reads and then writes fails at once when another wrote in between, whatever
+    the timeout; this one waits for its turn.
+
+    Raises:
+        StudioError: the lock was not to be had, or the disk refused.
+    """
+    with _in_words(path):
+        if db.conn.in_transaction:
+            with db.atomic():
+                yield db
+            return
+        db.execute("begin immediate")
+        try:
+            yield db
+            db.execute("commit")
+        except BaseException:
+            db.rollback()
+            raise
+
+
+@contextmanager
+def snapshot(db: Database) -> Iterator[None]:
+    """Reads inside see one state of the database, whatever is committed meanwhile."""
+    if db.conn.in_transaction:
+        yield
+        return
+    db.execute("begin")
+    try:
+        yield
+    finally:
+        db.rollback()
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as e:
+        code = getattr(e, "sqlite_errorcode", None)
+        if code is None or code & 0xFF not in _SENTENCES:
+            raise
+        says, hint = _SENTENCES[code & 0xFF]
+        raise StudioError(f"The store {path} {says}.", hint) from e

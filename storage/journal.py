@@ -1,0 +1,83 @@
+"""The run's memory on SQLite: `optimizer_core.journal.Journal` for one worker's life."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from optimizer_core.types import (
+    Burn,
+    Cell,
+    DemoSet,
+    Example,
+    Instruction,
+    Outcome,
+    PromptCall,
+    Record,
+    Trial,
+)
+from storage.codec import iso
+from storage.lifecycle import require_owner
+from storage.reading import (
+    read_burns,
+    read_cells,
+    read_demo_sets,
+    read_examples,
+    read_instructions,
+    read_outcome,
+    read_prompt_calls,
+    read_trial_examples,
+    read_trials,
+)
+from storage.store import Store
+from storage.writing import write_records
+
+__all__ = ["SqliteJournal"]
+
+
+class SqliteJournal:
+    """A `Journal` for the run that `worker_id` has claimed.
+
+    Belongs to the store's thread. `commit` returns when the transaction is in the write-ahead log: no crash of
+    a process takes it back. Readers do not ask for the lease.
+
+    Raises:
+        LeaseLost: from `commit`; the worker does not own the run (any more), nothing was written.
+        StudioError: the disk refused; nothing was written.
+        TypeError: from `commit`; a record holds something that is not JSON, nothing was written.
+    """
+
+    def __init__(self, store: Store, run_id: str, worker_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._worker_id = worker_id
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """Write all of `records` in one transaction, or none."""
+        with self._store.atomic() as db:
+            require_owner(db, self._run_id, self._worker_id)
+            write_records(db, self._run_id, records, iso(self._store.now()))
+
+    def examples(self) -> Iterable[Example]:
+        return list(read_examples(self._store.db, self._run_id))
+
+    def instructions(self) -> Iterable[Instruction]:
+        return list(read_instructions(self._store.db, self._run_id))
+
+    def demo_sets(self) -> Iterable[DemoSet]:
+        return list(read_demo_sets(self._store.db, self._run_id))
+
+    def cells(self) -> Iterable[Cell]:
+        return list(read_cells(self._store.db, self._run_id))
+
+    def trials(self) -> Iterable[Trial]:
+        examples = read_trial_examples(self._store.db, self._run_id)
+        trials = read_trials(self._store.db, self._run_id)
+        return [replace(trial, examples=examples[trial.order]) for trial in trials]
+
+    def prompt_calls(self) -> Iterable[PromptCall]:
+        return list(read_prompt_calls(self._store.db, self._run_id))
+
+    def burns(self) -> Iterable[Burn]:
+        return list(read_burns(self._store.db, self._run_id))
+
+    def outcome(self) -> Outcome | None:
+        return read_outcome(self._store.db, self._run_id)

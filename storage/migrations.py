@@ -1,0 +1,220 @@
+"""The schema, as a list of migrations that sqlite-utils applies together with the record of each.
+
+Rules for the next one: add a function at the end, never change one that has shipped, keep a small database of
+the old schema in `tests/storage/fixtures` and open it in a test.
+
+What the tables have in common: foreign text goes through `codec.to_text`, columns of type ANY hold
+`codec.to_json`, and `seq` is the order of first writing, which a replacement keeps.
+"""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+__all__ = ["MIGRATIONS", "MIGRATION_NAMES", "first_tables"]
+
+MIGRATIONS = Migrations("mipro_studio")
+
+# Counters stand on the run's row, written in the transaction that changes what they count, so that lists and
+# the live page never scan cells.
+_RUNS = """
+create table runs (
+    id text primary key,
+    name text not null,
+    optimizer text not null,
+    seed integer not null,
+    status text not null,
+    reason text not null default '',
+    error text not null default '',
+    phase text not null default '',
+    phase_done integer not null default 0,
+    phase_total integer not null default 0,
+    phase_note text not null default '',
+    created_at text not null,
+    started_at text,
+    ended_at text,
+    updated_at text not null,
+    worker_id text,
+    lease_ends_at text,
+    life_started_at text,
+    beat_at text,
+    lives integer not null default 0,
+    wall_s real not null default 0,
+    trials_planned integer,
+    trials_done integer not null default 0,
+    cells_ok integer not null default 0,
+    cells_error integer not null default 0,
+    n_val integer not null default 0,
+    baseline_val real,
+    best_val real,
+    baseline_test real,
+    best_test real,
+    last_event_id integer not null default 0,
+    last_cell_seq integer not null default 0
+) strict;
+create index runs_by_age on runs (created_at);
+"""
+
+# Apart from `runs`, whose row is rewritten with every commit: these are long and hardly ever change.
+_DOCUMENTS = """
+create table run_documents (
+    run_id text primary key references runs (id) on delete cascade,
+    config any not null,
+    plan any not null,
+    receipt any not null
+) strict;
+create table outcomes (
+    run_id text primary key references runs (id) on delete cascade,
+    body any not null
+) strict;
+"""
+
+_ARMS = """
+create table examples (
+    seq integer primary key,
+    run_id text not null references runs (id) on delete cascade,
+    split text not null,
+    id text not null,
+    position integer not null,
+    body any not null,
+    unique (run_id, split, id)
+) strict;
+create table instructions (
+    seq integer primary key,
+    run_id text not null references runs (id) on delete cascade,
+    predictor text not null,
+    arm integer not null,
+    text text not null,
+    author text not null,
+    active integer not null,
+    reason text not null,
+    provenance any not null,
+    unique (run_id, predictor, arm)
+) strict;
+create table demo_sets (
+    seq integer primary key,
+    run_id text not null references runs (id) on delete cascade,
+    predictor text not null,
+    arm integer not null,
+    kind text not null,
+    active integer not null,
+    demos any not null,
+    unique (run_id, predictor, arm)
+) strict;
+create table prompt_calls (
+    seq integer primary key,
+    run_id text not null references runs (id) on delete cascade,
+    key text not null,
+    body any not null,
+    unique (run_id, key)
+) strict;
+create table burns (
+    seq integer primary key,
+    run_id text not null references runs (id) on delete cascade,
+    role text not null,
+    calls integer not null,
+    retries integer not null,
+    input_tokens integer not null,
+    output_tokens integer not null,
+    cost_usd real,
+    lm_s real not null,
+    unique (run_id, role)
+) strict;
+"""
+
+# Cells are clustered by their key (without rowid): a candidate's cells lie side by side, so the means of all
+# candidates are one sequential scan, and a new cell touches one b-tree instead of two. That only pays while
+# rows are short, so predictions and traces stand apart.
+_CELLS = """
+create table cells (
+    run_id text not null references runs (id) on delete cascade,
+    split text not null,
+    candidate text not null,
+    example text not null,
+    rollout integer not null,
+    seq integer not null,
+    score real,
+    error text,
+    error_message text not null,
+    calls integer not null,
+    retries integer not null,
+    input_tokens integer not null,
+    output_tokens integer not null,
+    cost_usd real,
+    lm_s real not null,
+    seconds_s real not null,
+    at text not null,
+    primary key (run_id, split, candidate, example, rollout),
+    check ((score is null) <> (error is null))
+) strict, without rowid;
+create index cells_in_error on cells (run_id, error, seq) where error is not null;
+create table traces (
+    run_id text not null references runs (id) on delete cascade,
+    seq integer not null,
+    body any not null,
+    primary key (run_id, seq)
+) strict;
+"""
+
+# A trial's example ids are long and asked for one trial at a time, so they stand apart too.
+_TRIALS = """
+create table trials (
+    seq integer primary key,
+    run_id text not null references runs (id) on delete cascade,
+    trial_order integer not null,
+    number integer not null,
+    kind text not null,
+    candidate text not null,
+    done integer not null,
+    mean real,
+    n_ok integer not null,
+    n_error integer not null,
+    program_runs integer not null,
+    asked_at text not null,
+    done_at text,
+    unique (run_id, trial_order)
+) strict;
+create table trial_examples (
+    run_id text not null references runs (id) on delete cascade,
+    trial_order integer not null,
+    body any not null,
+    primary key (run_id, trial_order)
+) strict;
+"""
+
+# Autoincrement: an id is never given twice, and with one writer at a time ids become visible in their order,
+# which makes the id a cursor that skips nothing.
+_STREAMS = """
+create table events (
+    id integer primary key autoincrement,
+    run_id text not null references runs (id) on delete cascade,
+    at text not null,
+    kind text not null,
+    data any not null
+) strict;
+create index events_of_run on events (run_id, id);
+create table commands (
+    id integer primary key autoincrement,
+    run_id text not null references runs (id) on delete cascade,
+    kind text not null,
+    payload any not null,
+    sent_at text not null,
+    handled_at text
+) strict;
+create index commands_pending on commands (run_id, id) where handled_at is null;
+create index commands_of_run on commands (run_id, id);
+"""
+
+
+def first_tables(db: Database) -> None:
+    """All tables of version 0.1."""
+    for script in (_RUNS, _DOCUMENTS, _ARMS, _CELLS, _TRIALS, _STREAMS):
+        db.executescript(script)
+
+
+MIGRATIONS(name="001_first_tables")(first_tables)
+
+
+MIGRATION_NAMES = frozenset(
+    migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
+)
+"""All that this studio knows: a file with any other was written by a newer one."""

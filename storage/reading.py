@@ -1,0 +1,152 @@
+"""Rows into records: the inverse of `writing`, for the journal and for the views."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlite_utils import Database
+
+from optimizer_core.types import (
+    Author,
+    Burn,
+    Cell,
+    CellKey,
+    Demo,
+    DemoSet,
+    ErrorClass,
+    Example,
+    Instruction,
+    Outcome,
+    PromptCall,
+    Role,
+    Split,
+    TraceStep,
+    Trial,
+    TrialKind,
+    Usage,
+)
+from storage.codec import from_json, from_text
+
+__all__ = [
+    "read_burns",
+    "read_cells",
+    "read_demo_sets",
+    "read_examples",
+    "read_instructions",
+    "read_outcome",
+    "read_prompt_calls",
+    "read_trial_examples",
+    "read_trials",
+]
+
+Row = tuple[Any, ...]
+
+
+def read_examples(db: Database, run_id: str, *, split: Split | None = None) -> Iterator[Example]:
+    where, values = ("", [run_id]) if split is None else (" and split = ?", [run_id, split])
+    rows = db.execute(f"select id, split, position, body from examples where run_id = ?{where} order by seq", values)
+    for identity, part, position, body in rows:
+        inputs, labels = from_json(body)
+        yield Example(from_text(identity), Split(part), position, inputs, labels)
+
+
+def read_instructions(db: Database, run_id: str) -> Iterator[Instruction]:
+    rows = db.execute(
+        "select predictor, arm, text, author, provenance, active, reason from instructions "
+        "where run_id = ? order by seq",
+        [run_id],
+    )
+    for predictor, arm, text, author, provenance, active, reason in rows:
+        yield Instruction(
+            from_text(predictor),
+            arm,
+            from_text(text),
+            Author(author),
+            from_json(provenance),
+            bool(active),
+            from_text(reason),
+        )
+
+
+def read_demo_sets(db: Database, run_id: str) -> Iterator[DemoSet]:
+    rows = db.execute(
+        "select predictor, arm, kind, demos, active from demo_sets where run_id = ? order by seq", [run_id]
+    )
+    for predictor, arm, kind, demos, active in rows:
+        yield DemoSet(
+            from_text(predictor),
+            arm,
+            from_text(kind),
+            tuple(Demo(fields, augmented, example) for fields, augmented, example in from_json(demos)),
+            bool(active),
+        )
+
+
+_CELLS = (
+    "select c.candidate, c.split, c.example, c.rollout, c.score, c.error, c.error_message, c.calls, "
+    "c.retries, c.input_tokens, c.output_tokens, c.cost_usd, c.lm_s, c.seconds_s, t.body "
+    "from cells c join traces t on t.run_id = c.run_id and t.seq = c.seq where c.run_id = ?"
+)
+
+
+def read_cells(db: Database, run_id: str, *, where: str = "", values: Sequence[object] = ()) -> Iterator[Cell]:
+    """Whole cells, predictions and traces included; `where` narrows them by columns of `c`."""
+    for row in db.execute(f"{_CELLS}{where} order by c.seq", [run_id, *values]):
+        yield _cell(row)
+
+
+def _cell(row: Row) -> Cell:
+    candidate, split, example, rollout, score, error, message, *spent, seconds_s, body = row
+    prediction, steps = from_json(body)
+    return Cell(
+        key=CellKey(from_text(candidate), Split(split), from_text(example), rollout),
+        score=score,
+        error=None if error is None else ErrorClass(error),
+        error_message=from_text(message),
+        usage=Usage(*spent),
+        seconds_s=seconds_s,
+        prediction=prediction,
+        trace=tuple(TraceStep(predictor, inputs, outputs) for predictor, inputs, outputs in steps),
+    )
+
+
+def read_trials(db: Database, run_id: str) -> Iterator[Trial]:
+    """Trials without their example ids, which `read_trial_examples` has."""
+    rows = db.execute(
+        "select trial_order, number, kind, candidate, done, mean, n_ok, n_error, program_runs from trials "
+        "where run_id = ? order by seq",
+        [run_id],
+    )
+    kinds = {kind.value: kind for kind in TrialKind}
+    for order, number, kind, candidate, done, *rest in rows:
+        yield Trial(order, number, kinds[kind], from_text(candidate), (), bool(done), *rest)
+
+
+def read_trial_examples(db: Database, run_id: str) -> dict[int, tuple[str, ...]]:
+    """The example ids of every trial, by its order."""
+    rows = db.execute("select trial_order, body from trial_examples where run_id = ?", [run_id])
+    return {order: tuple(from_json(body)) for order, body in rows}
+
+
+def read_prompt_calls(db: Database, run_id: str) -> Iterator[PromptCall]:
+    rows = db.execute("select key, body from prompt_calls where run_id = ? order by seq", [run_id])
+    for key, body in rows:
+        request, reply, outputs, usage, temperature, error = from_json(body)
+        yield PromptCall(from_text(key), tuple(request), reply, outputs, Usage(*usage), temperature, error)
+
+
+def read_burns(db: Database, run_id: str) -> Iterator[Burn]:
+    rows = db.execute(
+        "select role, calls, retries, input_tokens, output_tokens, cost_usd, lm_s from burns "
+        "where run_id = ? order by seq",
+        [run_id],
+    )
+    for role, *spent in rows:
+        yield Burn(Role(role), Usage(*spent))
+
+
+def read_outcome(db: Database, run_id: str) -> Outcome | None:
+    row = db.execute("select body from outcomes where run_id = ?", [run_id]).fetchone()
+    if row is None:
+        return None
+    body = from_json(row[0])
+    return Outcome(**{**body, "importance": tuple(body["importance"])})

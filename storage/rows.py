@@ -1,0 +1,148 @@
+"""What readers hand to pages and commands: frozen rows, already in the domain's words."""
+
+from dataclasses import dataclass
+
+from optimizer_core.types import (
+    Burn,
+    CellKey,
+    ErrorClass,
+    Event,
+    Json,
+    Outcome,
+    Role,
+    Status,
+    Trial,
+    Usage,
+)
+
+__all__ = [
+    "CandidateMean",
+    "CellError",
+    "CellRow",
+    "LiveView",
+    "RunSummary",
+    "ScoreMatrix",
+    "StoredEvent",
+    "TrialTimes",
+]
+
+StoredEvent = tuple[int, str, Event]
+"""Cursor, time and event."""
+
+TrialTimes = tuple[str, str | None]
+"""When a trial was asked for, and when its last cell was in."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run at a glance, from its row alone.
+
+    `status` is LOST as soon as the lease is over, even if nobody has moved the run yet. `wall_s` sums the lives
+    of all its workers. `trials_done` counts the numbers of finished trials (the baseline has none). `best_val`
+    is the best mean of a finished full evaluation, the baseline included, and the winner's once there is an
+    outcome. `phase_total` is 0 when not known.
+    """
+
+    id: str
+    name: str
+    optimizer: str
+    seed: int
+    status: Status
+    phase: str
+    phase_done: int
+    phase_total: int
+    phase_note: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    updated_at: str
+    lives: int
+    wall_s: float
+    reason: str
+    error: str
+    trials_done: int
+    trials_planned: int | None
+    cells_ok: int
+    cells_error: int
+    baseline_val: float | None
+    best_val: float | None
+    baseline_test: float | None
+    best_test: float | None
+    n_val: int
+    last_event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """A cell without its prediction and trace; `seq` is the order of first writing."""
+
+    seq: int
+    key: CellKey
+    score: float | None
+    error: ErrorClass | None
+    usage: Usage
+    seconds_s: float
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """One cell in error, for a list of what went wrong."""
+
+    key: CellKey
+    error: ErrorClass
+    message: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateMean:
+    """The cells of one candidate in one split, summed; errors are counted and enter no mean.
+
+    `sum` and `sum_sq` are over the `n_ok` scores, so that intervals need no cells. `mean` is None without one.
+    """
+
+    candidate: str
+    n_ok: int
+    n_error: int
+    mean: float | None
+    sum: float
+    sum_sq: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMatrix:
+    """Scores by candidate (rows, in order of their first cell) and example (columns, in the split's order).
+
+    `scores[i][j]` is the mean over rollouts with a score, None when there is none; `errors` names the pairs
+    (i, j) that were tried and have no score, so that None elsewhere means never asked.
+    """
+
+    candidates: list[str]
+    examples: list[str]
+    scores: list[list[float | None]]
+    errors: dict[tuple[int, int], ErrorClass]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """All that the live page draws in one refresh, as of one moment. `trials` come without example ids.
+
+    `importance` is the outcome's, empty before there is one.
+    """
+
+    summary: RunSummary
+    trials: list[Trial]
+    times: dict[int, TrialTimes]
+    burns: dict[Role, Usage]
+    errors: dict[str, int]
+    events: list[StoredEvent]
+    outcome: Outcome | None
+
+    @property
+    def importance(self) -> tuple[Json, ...]:
+        return () if self.outcome is None else self.outcome.importance
+
+    @property
+    def total_burn(self) -> Usage:
+        return sum((Burn(role, usage).usage for role, usage in self.burns.items()), Usage())

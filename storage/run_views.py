@@ -1,0 +1,159 @@
+"""Reading runs: summaries, documents, events, trials, spending. Nothing here scans cells."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from optimizer_core.errors import StudioError
+from optimizer_core.types import Event, Json, Role, Status, Trial, Usage
+from storage.codec import Clock, from_json, from_text, iso
+from storage.lifecycle import run_missing
+from storage.reading import read_burns, read_trial_examples, read_trials
+from storage.rows import RunSummary, StoredEvent, TrialTimes
+
+__all__ = ["RunViews"]
+
+_SUMMARY = (
+    "select id, name, optimizer, seed, status, phase, phase_done, phase_total, phase_note, created_at, "
+    "started_at, ended_at, updated_at, lives, wall_s, reason, error, trials_done, trials_planned, cells_ok, "
+    "cells_error, baseline_val, best_val, baseline_test, best_test, n_val, last_event_id, "
+    "life_started_at, lease_ends_at, beat_at from runs"
+)
+
+
+class RunViews:
+    """Base of `Reader`: what is known about runs. Ids are whole here; `find` takes beginnings."""
+
+    _db: Database
+    _clock: Clock
+
+    def list_runs(self, limit: int = 100, offset: int = 0) -> list[RunSummary]:
+        """Runs, newest first."""
+        rows = self._db.execute(f"{_SUMMARY} order by created_at desc, rowid desc limit ? offset ?", [limit, offset])
+        now = self._clock()
+        return [_summary(row, now) for row in rows]
+
+    def count_runs(self) -> int:
+        return int(self._db.execute("select count(*) from runs").fetchone()[0])
+
+    def find(self, beginning: str) -> str:
+        """The id of the one run whose id is, or begins with, `beginning`.
+
+        Raises:
+            StudioError: no run, or more than one.
+        """
+        rows = self._db.execute(
+            "select id from runs where substr(id, 1, ?) = ? order by id = ? desc, id limit 2",
+            [len(beginning), beginning, beginning],
+        ).fetchall()
+        if not rows or not beginning:
+            raise run_missing(beginning)
+        if len(rows) > 1 and rows[0][0] != beginning:
+            raise StudioError(f"More than one run begins with {beginning!r}.", "Give more of the id.")
+        return str(rows[0][0])
+
+    def run(self, run_id: str) -> RunSummary:
+        """The run whose id is, or alone begins with, `run_id`.
+
+        Raises:
+            StudioError: no run, or more than one.
+        """
+        row = self._db.execute(f"{_SUMMARY} where id = ?", [run_id]).fetchone()
+        if row is None:
+            row = self._db.execute(f"{_SUMMARY} where id = ?", [self.find(run_id)]).fetchone()
+        return _summary(row, self._clock())
+
+    def config(self, run_id: str) -> dict[str, Any]:
+        return self._document(run_id, "config")
+
+    def plan(self, run_id: str) -> dict[str, Any]:
+        return self._document(run_id, "plan")
+
+    def receipt(self, run_id: str) -> dict[str, Any]:
+        return self._document(run_id, "receipt")
+
+    def _document(self, run_id: str, name: str) -> dict[str, Any]:
+        row = self._db.execute(f"select {name} from run_documents where run_id = ?", [run_id]).fetchone()
+        if row is None:
+            raise run_missing(run_id)
+        return dict(from_json(row[0]))
+
+    def events(self, run_id: str, after: int = 0, limit: int = 500) -> list[StoredEvent]:
+        """Events with a cursor above `after`, oldest first; pass the last one's cursor to go on."""
+        rows = self._db.execute(
+            "select id, at, kind, data from events where run_id = ? and id > ? order by id limit ?",
+            [run_id, after, limit],
+        )
+        return [(cursor, at, Event(from_text(kind), from_json(data))) for cursor, at, kind, data in rows]
+
+    def commands(self, run_id: str, *, pending: bool = False) -> list[Json]:
+        """What people asked of the run, oldest first: {id, kind, payload, sent_at, handled_at}."""
+        rows = self._db.execute(
+            "select id, kind, payload, sent_at, handled_at from commands where run_id = ?"
+            f"{' and handled_at is null' if pending else ''} order by id",
+            [run_id],
+        )
+        names = ("id", "kind", "payload", "sent_at", "handled_at")
+        return [
+            dict(zip(names, (identity, from_text(kind), from_json(payload), *times), strict=True))
+            for identity, kind, payload, *times in rows
+        ]
+
+    def trials(self, run_id: str) -> list[Trial]:
+        """Trials in the order they were asked for, with `examples` empty (`trial_examples` has them)."""
+        return list(read_trials(self._db, run_id))
+
+    def trial_examples(self, run_id: str, order: int) -> tuple[str, ...]:
+        """The example ids of one trial.
+
+        Raises:
+            StudioError: there is no such trial.
+        """
+        row = self._db.execute(
+            "select body from trial_examples where run_id = ? and trial_order = ?", [run_id, order]
+        ).fetchone()
+        if row is None:
+            raise StudioError(f"Run {run_id} has no trial of order {order}.")
+        return tuple(from_json(row[0]))
+
+    def trials_with_examples(self, run_id: str) -> list[Trial]:
+        """As `trials`, with their example ids."""
+        examples = read_trial_examples(self._db, run_id)
+        return [replace(trial, examples=examples[trial.order]) for trial in self.trials(run_id)]
+
+    def trial_times(self, run_id: str) -> dict[int, TrialTimes]:
+        """(asked_at, done_at) by the trial's order."""
+        rows = self._db.execute(
+            "select trial_order, asked_at, done_at from trials where run_id = ? order by seq", [run_id]
+        )
+        return {order: (asked_at, done_at) for order, asked_at, done_at in rows}
+
+    def burns(self, run_id: str) -> dict[Role, Usage]:
+        """What each role has spent so far."""
+        return {burn.role: burn.usage for burn in read_burns(self._db, run_id)}
+
+
+def _summary(row: tuple[Any, ...], now: datetime) -> RunSummary:
+    *columns, life_started_at, lease_ends_at, beat_at = row
+    summary = RunSummary(*columns)
+    status = Status(summary.status)
+    reason = from_text(summary.reason)
+    wall_s = summary.wall_s
+    if status is Status.RUNNING:
+        until = now
+        if lease_ends_at < iso(now):
+            status, until = Status.LOST, datetime.fromisoformat(beat_at)
+            reason = f"No sign of life from its worker since {beat_at}."
+        wall_s += max(0.0, (until - datetime.fromisoformat(life_started_at)).total_seconds())
+    return replace(
+        summary,
+        name=from_text(summary.name),
+        optimizer=from_text(summary.optimizer),
+        status=status,
+        phase_note=from_text(summary.phase_note),
+        reason=reason,
+        error=from_text(summary.error),
+        wall_s=wall_s,
+    )

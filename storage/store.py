@@ -1,0 +1,248 @@
+"""The writing side of the database: runs, their lives, and the commands that people send them."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlite_utils import Database
+
+from optimizer_core.errors import IllegalMove
+from optimizer_core.types import Json, Record, Status
+from storage.codec import Clock, from_json, from_text, iso, to_json, to_text, utc_now
+from storage.connection import immediate, open_writer
+from storage.lifecycle import (
+    claim_run,
+    lease_end,
+    mark_lost,
+    move_run,
+    overdue,
+    require_owner,
+    run_missing,
+    status_of,
+)
+from storage.paths import log_path, study_path
+from storage.writing import write_records
+
+__all__ = ["Command", "Store"]
+
+# Without the letters and digits that are mistaken for each other.
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something a person asked of a run: `kind` is a short word (stop, pause, add_arm)."""
+
+    id: int
+    kind: str
+    payload: Json
+    sent_at: str
+
+
+class Store:
+    """The database at `path`, opened for writing; created and migrated when needed.
+
+    A store belongs to the thread that opened it (sqlite3 refuses others); opening takes about a millisecond,
+    so every thread and every page run opens its own. `clock` is for tests.
+
+    Raises:
+        StudioError: from every method, when the file cannot be opened, locked or written.
+    """
+
+    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
+        self.path = path
+        self._clock = clock
+        self.db: Database = open_writer(path)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def atomic(self) -> AbstractContextManager[Database]:
+        """One transaction (BEGIN IMMEDIATE): all of it or nothing. Inside another it becomes part of that."""
+        return immediate(self.db, self.path)
+
+    # Runs
+
+    def create_run(  # noqa: PLR0913 - the columns of a run, all by name
+        self,
+        *,
+        name: str,
+        optimizer: str,
+        seed: int,
+        config: Json,
+        plan: Json,
+        receipt: Json,
+        records: Sequence[Record] = (),
+    ) -> str:
+        """Store a QUEUED run with `records` (its examples, its seed arms) and return its id.
+
+        Ids sort by the second of creation: `20261121-113015-k3f2`.
+        """
+        now = self.now()
+        at = iso(now)
+        with self.atomic() as db:
+            run_id = self._free_id(db, now)
+            db.execute(
+                "insert into runs (id, name, optimizer, seed, status, created_at, updated_at, trials_planned) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [run_id, to_text(name), to_text(optimizer), seed, Status.QUEUED, at, at, plan.get("trials")],
+            )
+            db.execute(
+                "insert into run_documents (run_id, config, plan, receipt) values (?, ?, ?, ?)",
+                [run_id, to_json(config), to_json(plan), to_json(receipt)],
+            )
+            write_records(db, run_id, records, at)
+        return run_id
+
+    def _free_id(self, db: Database, now: datetime) -> str:
+        while True:
+            suffix = "".join(secrets.choice(_ALPHABET) for _ in range(4))
+            run_id = f"{now:%Y%m%d-%H%M%S}-{suffix}"
+            # Under the write lock, so nobody takes it in between.
+            if db.execute("select 1 from runs where id = ?", [run_id]).fetchone() is None:
+                return run_id
+
+    def update_config(self, run_id: str, config: Json, plan: Json) -> None:
+        """Replace what a run was asked to do, before it is queued again (more trials, a larger budget).
+
+        Raises:
+            IllegalMove: a worker is running on the present config.
+        """
+        with self.atomic() as db:
+            mark_lost(db, run_id, self.now())
+            if status_of(db, run_id) is Status.RUNNING:
+                raise IllegalMove(f"Run {run_id} is running, so its config stands.", "Pause or stop it first.")
+            db.execute(
+                "update run_documents set config = ?, plan = ? where run_id = ?",
+                [to_json(config), to_json(plan), run_id],
+            )
+            db.execute(
+                "update runs set trials_planned = ?, updated_at = ? where id = ?",
+                [plan.get("trials"), iso(self.now()), run_id],
+            )
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run with all its rows, its log and its study.
+
+        Raises:
+            IllegalMove: it is running.
+        """
+        with self.atomic() as db:
+            mark_lost(db, run_id, self.now())
+            if status_of(db, run_id) is Status.RUNNING:
+                raise IllegalMove(f"Run {run_id} is running and cannot be deleted.", "Stop it first.")
+            db.execute("delete from runs where id = ?", [run_id])
+        study = study_path(self.path, run_id)
+        beside = [study.with_name(study.name + end) for end in ("", "-wal", "-shm", "-journal")]
+        for file in [log_path(self.path, run_id), *beside]:
+            file.unlink(missing_ok=True)
+
+    # Life
+
+    def move(self, run_id: str, to: Status, reason: str = "", *, expect: Status | None = None) -> None:
+        """Change a run's status along `LEGAL_MOVES`, and record the event, in one transaction.
+
+        A run whose lease is over counts as LOST. RUNNING is reached by `claim` only: it takes a worker.
+
+        Raises:
+            IllegalMove: the present status does not allow it, or is not `expect`.
+        """
+        with self.atomic() as db:
+            mark_lost(db, run_id, self.now())
+            present = status_of(db, run_id)
+            if expect is not None and present is not expect:
+                raise IllegalMove(f"Run {run_id} is {present}, not {expect}.", "Look at it again.")
+            if to is Status.RUNNING:
+                raise IllegalMove(f"Run {run_id} starts running when a worker claims it.", "Queue it instead.")
+            move_run(db, run_id, to, self.now(), reason=reason)
+
+    def claim(self, run_id: str, worker_id: str, lease_s: float) -> bool:
+        """Take a queued run for `worker_id`, a name used for one life only. One claimer gets True."""
+        with self.atomic() as db:
+            return claim_run(db, run_id, worker_id, lease_s, self.now())
+
+    def beat(self, run_id: str, worker_id: str, lease_s: float) -> None:
+        """Renew the lease.
+
+        Raises:
+            LeaseLost: another worker owns the run, or it is not running.
+        """
+        now = self.now()
+        with self.atomic() as db:
+            require_owner(db, run_id, worker_id)
+            db.execute(
+                "update runs set lease_ends_at = ?, beat_at = ? where id = ?",
+                [lease_end(now, lease_s), iso(now), run_id],
+            )
+
+    def release(self, run_id: str, worker_id: str, to: Status, reason: str = "", error: str = "") -> None:
+        """End the worker's life on the run: `reason` is a sentence for people, `error` the details.
+
+        Raises:
+            LeaseLost: another worker owns the run, or it is not running.
+            IllegalMove: a running run cannot become `to`.
+        """
+        with self.atomic() as db:
+            require_owner(db, run_id, worker_id)
+            move_run(db, run_id, to, self.now(), reason=reason, error=error)
+
+    def sweep(self, now: datetime | None = None) -> list[str]:
+        """Move every running run whose lease is over to LOST and return their ids."""
+        moment = self.now() if now is None else now
+        if not overdue(self.db, moment):
+            return []  # Without the write lock: every page may call this on every refresh.
+        with self.atomic() as db:
+            return [run_id for run_id in overdue(db, moment) if mark_lost(db, run_id, moment)]
+
+    # Commands
+
+    def send(self, run_id: str, kind: str, payload: Mapping[str, Any] | None = None) -> int:
+        """Leave a command for the run's worker and return its id.
+
+        Raises:
+            StudioError: there is no such run.
+        """
+        with self.atomic() as db:
+            if db.execute("select 1 from runs where id = ?", [run_id]).fetchone() is None:
+                raise run_missing(run_id)
+            cursor = db.execute(
+                "insert into commands (run_id, kind, payload, sent_at) values (?, ?, ?, ?)",
+                [run_id, to_text(kind), to_json(payload or {}), iso(self.now())],
+            )
+            return int(cursor.lastrowid)
+
+    def pending_commands(self, run_id: str) -> list[Command]:
+        """Commands that nobody has handled yet, oldest first."""
+        return list(_commands(self.db, run_id))
+
+    def mark_handled(self, ids: Sequence[int]) -> None:
+        """Record that these commands were carried out (or refused) and need not be read again."""
+        with self.atomic() as db:
+            at = iso(self.now())
+            for command_id in ids:
+                db.execute("update commands set handled_at = ? where id = ? and handled_at is null", [at, command_id])
+
+
+def _commands(db: Database, run_id: str) -> Iterator[Command]:
+    rows = db.execute(
+        "select id, kind, payload, sent_at from commands where run_id = ? and handled_at is null order by id",
+        [run_id],
+    )
+    for identity, kind, payload, sent_at in rows:
+        yield Command(identity, from_text(kind), from_json(payload), sent_at)

@@ -1,0 +1,179 @@
+"""A run's trials as an Optuna study, so that optuna-dashboard and Optuna's figures open any run.
+
+The store is the truth and this a copy: a study that is lost is made again from the trials. It takes finished
+trials only, so no crash leaves one that seems to run.
+
+A study's choices cannot grow, while a person may add arms to a run. Every parameter therefore carries spare
+choices, and the study's user attribute `arms` says which arm each spare stands for.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optimizer_core.errors import BadInput, StudioError
+from optimizer_core.types import Trial
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["SPARE_CHOICES", "StudyMirror"]
+
+SPARE_CHOICES = tuple(f"spare-{n}" for n in range(1, 17))
+"""Choices for arms that do not exist yet when the study is made."""
+
+_ARMS = "arms"
+
+
+class StudyMirror:
+    """The study of `run_id` in the file `path`, made when missing.
+
+    Belongs to one thread. Opening imports Optuna and makes its tables, about a second the first time.
+
+    Args:
+        path: `storage.study_path(store, run_id)`.
+        run_id: The study's name.
+        parameter_choices: For every parameter (such as `answer: instruction`) the labels of its arms in the
+            order of their indices. With a study that exists, labels it does not know take spare choices.
+
+    Raises:
+        BadInput: more arms were added than there are spare choices, or the parameters are others.
+    """
+
+    def __init__(self, path: Path, run_id: str, parameter_choices: Mapping[str, Sequence[str]]) -> None:
+        # Imported here: Optuna takes most of a second, and pages that only read the store never mirror.
+        import optuna
+        from optuna.exceptions import StorageInternalError
+        from optuna.storages import RDBStorage
+
+        # What Optuna raises for a file that fails and for a study that is gone.
+        self._foreign = (StorageInternalError, KeyError)
+        self.url = f"sqlite:///{path.absolute()}"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._storage = RDBStorage(self.url, engine_kwargs={"connect_args": {"timeout": 10}})
+        with self._storage.engine.connect() as conn:
+            # The dashboard reads while we write, and a trial costs one fsync less; Optuna never asks for it.
+            conn.exec_driver_sql("pragma journal_mode = wal")
+        self._study: optuna.Study = optuna.create_study(
+            storage=self._storage, study_name=run_id, direction="maximize", load_if_exists=True
+        )
+        self._choices = self._arrange(parameter_choices)
+        self._mirrored = {trial.user_attrs["order"] for trial in self._study.get_trials(deepcopy=False)}
+
+    def close(self) -> None:
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def __enter__(self) -> "StudyMirror":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _arrange(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+        """For every parameter the study's choice that stands for each label; new labels take spares."""
+        known: dict[str, dict[str, str]] = self._study.user_attrs.get(_ARMS, {})
+        if known and known.keys() != wanted.keys():
+            raise BadInput(f"The study of run {self._study.study_name} has other parameters.")
+        arranged = {
+            name: dict(known.get(name) or zip(labels, labels, strict=True)) for name, labels in wanted.items()
+        }
+        for name, labels in wanted.items():
+            taken = arranged[name]
+            spares = [spare for spare in SPARE_CHOICES if spare not in taken.values()]
+            new = [label for label in labels if label not in taken]
+            if len(new) > len(spares):
+                raise BadInput(f"The study has no choice left for {new[len(spares)]!r} of {name!r}.")
+            taken.update(zip(new, spares, strict=False))
+        if arranged != known:
+            self._study.set_user_attr(_ARMS, arranged)
+        return arranged
+
+    def add_labels(self, parameter_choices: Mapping[str, Sequence[str]]) -> None:
+        """Take up arms that were added while the run was going.
+
+        Raises:
+            BadInput: there are no spare choices left, or the parameters are others.
+        """
+        self._choices = self._arrange(parameter_choices)
+
+    def add(
+        self,
+        trial: Trial,
+        params: Mapping[str, str],
+        asked_at: str | None = None,
+        done_at: str | None = None,
+    ) -> bool:
+        """Mirror one finished trial; False when it is there already or is not finished.
+
+        A trial in which every cell failed has no mean and is mirrored as failed. Minibatches and full
+        evaluations are both mirrored; `kind` and `cells` tell how much a value weighs.
+
+        Args:
+            trial: Its `order` is its identity.
+            params: The label chosen for every parameter.
+            asked_at: UTC, ISO 8601, as `Reader.trial_times` gives it.
+            done_at: The same.
+
+        Raises:
+            BadInput: a parameter or label that the study does not know.
+            StudioError: the file is locked or full, or the study was deleted in the dashboard; the run need
+                not care.
+        """
+        if not trial.done or trial.order in self._mirrored:
+            return False
+        frozen = self._frozen(trial, params, asked_at, done_at)
+        try:
+            self._study.add_trial(frozen)
+        except self._foreign as e:
+            raise StudioError(
+                f"Trial {trial.order} could not be written to the study {self.url}.",
+                "Nothing of the run is lost: delete the file and it is made again.",
+            ) from e
+        self._mirrored.add(trial.order)
+        return True
+
+    def sync(self, rows: Iterable[tuple[Trial, Mapping[str, str], str | None, str | None]]) -> int:
+        """`add` for all rows; returns how many were new."""
+        return sum(self.add(*row) for row in rows)
+
+    def _frozen(
+        self, trial: Trial, params: Mapping[str, str], asked_at: str | None, done_at: str | None
+    ) -> "optuna.trial.FrozenTrial":
+        from optuna.distributions import CategoricalDistribution
+        from optuna.trial import TrialState, create_trial
+
+        try:
+            chosen = {name: self._choices[name][label] for name, label in params.items()}
+        except KeyError as e:
+            raise BadInput(f"The study of run {self._study.study_name} does not know {e.args[0]!r}.") from e
+        frozen = create_trial(
+            state=TrialState.FAIL if trial.mean is None else TrialState.COMPLETE,
+            value=trial.mean,
+            params=chosen,
+            distributions={name: CategoricalDistribution(self._padded(name)) for name in chosen},
+            user_attrs={
+                "order": trial.order,
+                "number": trial.number,
+                "candidate": trial.candidate,
+                "kind": str(trial.kind),
+                "cells": trial.n_ok,
+                "errors": trial.n_error,
+                "program_runs": trial.program_runs,
+            },
+        )
+        frozen.datetime_start = _moment(asked_at) or frozen.datetime_start
+        frozen.datetime_complete = _moment(done_at) or frozen.datetime_complete
+        return frozen
+
+    def _padded(self, name: str) -> tuple[str, ...]:
+        original = [choice for choice in self._choices[name].values() if choice not in SPARE_CHOICES]
+        return (*original, *SPARE_CHOICES)
+
+
+def _moment(at: str | None) -> datetime | None:
+    # Optuna's times are naive and local.
+    return None if at is None else datetime.fromisoformat(at).astimezone().replace(tzinfo=None)

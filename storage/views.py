@@ -1,0 +1,65 @@
+"""The reading side of the database, for pages and commands: it cannot write and never waits for a writer."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+
+from sqlite_utils import Database
+
+from storage.cell_views import CellViews
+from storage.codec import Clock, utc_now
+from storage.connection import open_reader, snapshot
+from storage.rows import LiveView
+from storage.run_views import RunViews
+
+__all__ = ["Reader"]
+
+
+class Reader(RunViews, CellViews):
+    """The store at `path`, opened read-only.
+
+    A reader belongs to the thread that opened it (sqlite3 refuses others) and costs well under a millisecond,
+    so every page run opens its own. Each method sees what was committed when it is called; methods called
+    inside `snapshot()` see one state. `clock` is for tests.
+
+    Raises:
+        StudioError: the file is missing, is not a database, or has another schema than this studio.
+    """
+
+    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
+        self.path = path
+        self._clock = clock
+        self._db: Database = open_reader(path)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Everything read inside is of one moment."""
+        return snapshot(self._db)
+
+    def live(self, run_id: str, after_event: int = 0, limit: int = 500) -> LiveView:
+        """One refresh of the live page: at most `limit` events above the cursor `after_event`, and the rest.
+
+        Raises:
+            StudioError: there is no such run.
+        """
+        with self.snapshot():
+            summary = self.run(run_id)
+            return LiveView(
+                summary=summary,
+                trials=self.trials(summary.id),
+                times=self.trial_times(summary.id),
+                burns=self.burns(summary.id),
+                errors=self.errors_by_class(summary.id),
+                events=self.events(summary.id, after_event, limit),
+                outcome=self.outcome(summary.id),
+            )

@@ -1,0 +1,294 @@
+"""Records into rows, inside a transaction that the caller has opened.
+
+`write_records` keeps the counters of the run's row true in the same transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+
+from sqlite_utils import Database
+
+from optimizer_core.types import (
+    Burn,
+    Cell,
+    DemoSet,
+    Event,
+    Example,
+    Instruction,
+    Json,
+    Outcome,
+    PromptCall,
+    Record,
+    Split,
+    Trial,
+    TrialKind,
+    Usage,
+)
+from storage.codec import to_json, to_text
+
+__all__ = ["PHASE_EVENT", "PROGRESS_EVENT", "write_event", "write_records"]
+
+PHASE_EVENT = "phase"
+"""Kind of the event that starts a phase: {"phase", "done", "total", "note"}."""
+
+PROGRESS_EVENT = "progress"
+"""Same payload, too frequent to keep: it only moves the columns of the run's row."""
+
+
+def write_records(db: Database, run_id: str, records: Sequence[Record], at: str) -> None:
+    """Write `records` in their order and bring the run's counters up to date.
+
+    Raises:
+        TypeError: a record holds something that is not JSON.
+    """
+    for record in records:
+        _write(db, run_id, record, at)
+    if any(isinstance(record, Trial) for record in records):
+        _count_trials(db, run_id)
+    for record in records:
+        if isinstance(record, Outcome):
+            _show_outcome(db, run_id, record)
+    db.execute("update runs set updated_at = ? where id = ?", [at, run_id])
+
+
+def _write(db: Database, run_id: str, record: Record, at: str) -> None:
+    match record:
+        case Cell():
+            _cell(db, run_id, record, at)
+        case Event():
+            write_event(db, run_id, record, at)
+        case Trial():
+            _trial(db, run_id, record, at)
+        case Burn():
+            _burn(db, run_id, record)
+        case Example():
+            _example(db, run_id, record)
+        case Instruction():
+            _instruction(db, run_id, record)
+        case DemoSet():
+            _demo_set(db, run_id, record)
+        case PromptCall():
+            _prompt_call(db, run_id, record)
+        case Outcome():
+            _outcome(db, run_id, record)
+
+
+def write_event(db: Database, run_id: str, event: Event, at: str) -> None:
+    """Append `event`, or only move the phase columns when it is progress."""
+    if event.kind in (PHASE_EVENT, PROGRESS_EVENT):
+        _phase(db, run_id, event)
+    if event.kind == PROGRESS_EVENT:
+        return
+    cursor = db.execute(
+        "insert into events (run_id, at, kind, data) values (?, ?, ?, ?)",
+        [run_id, at, to_text(event.kind), to_json(event.data)],
+    )
+    db.execute("update runs set last_event_id = ? where id = ?", [cursor.lastrowid, run_id])
+
+
+def _phase(db: Database, run_id: str, event: Event) -> None:
+    data = event.data
+    if event.kind == PHASE_EVENT:
+        data = {"phase": "", "done": 0, "total": 0, "note": "", **data}
+    note = data.get("note")
+    db.execute(
+        "update runs set phase = coalesce(?, phase), phase_done = coalesce(?, phase_done), "
+        "phase_total = coalesce(?, phase_total), phase_note = coalesce(?, phase_note) where id = ?",
+        [
+            data.get("phase"),
+            data.get("done"),
+            data.get("total"),
+            None if note is None else to_text(note),
+            run_id,
+        ],
+    )
+
+
+def _usage(usage: Usage) -> tuple[object, ...]:
+    return astuple(usage)
+
+
+def _example(db: Database, run_id: str, example: Example) -> None:
+    is_new = db.execute(
+        "select 1 from examples where run_id = ? and split = ? and id = ?",
+        [run_id, example.split, to_text(example.id)],
+    ).fetchone()
+    db.execute(
+        "insert into examples (run_id, split, id, position, body) values (?, ?, ?, ?, ?) "
+        "on conflict (run_id, split, id) do update set position = excluded.position, body = excluded.body",
+        [
+            run_id,
+            example.split,
+            to_text(example.id),
+            example.position,
+            to_json([example.inputs, example.labels]),
+        ],
+    )
+    if is_new is None and example.split is Split.VAL:
+        db.execute("update runs set n_val = n_val + 1 where id = ?", [run_id])
+
+
+def _instruction(db: Database, run_id: str, instruction: Instruction) -> None:
+    db.execute(
+        "insert into instructions (run_id, predictor, arm, text, author, active, reason, provenance) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id, predictor, arm) do update set "
+        "text = excluded.text, author = excluded.author, active = excluded.active, "
+        "reason = excluded.reason, provenance = excluded.provenance",
+        [
+            run_id,
+            to_text(instruction.predictor),
+            instruction.index,
+            to_text(instruction.text),
+            instruction.author,
+            instruction.active,
+            to_text(instruction.reason),
+            to_json(instruction.provenance),
+        ],
+    )
+
+
+def _demo_set(db: Database, run_id: str, demo_set: DemoSet) -> None:
+    demos = [[demo.fields, demo.augmented, demo.example_id] for demo in demo_set.demos]
+    db.execute(
+        "insert into demo_sets (run_id, predictor, arm, kind, active, demos) values (?, ?, ?, ?, ?, ?) "
+        "on conflict (run_id, predictor, arm) do update set "
+        "kind = excluded.kind, active = excluded.active, demos = excluded.demos",
+        [
+            run_id,
+            to_text(demo_set.predictor),
+            demo_set.index,
+            to_text(demo_set.kind),
+            demo_set.active,
+            to_json(demos),
+        ],
+    )
+
+
+def _prompt_call(db: Database, run_id: str, call: PromptCall) -> None:
+    body = [call.request, call.reply, call.outputs, _usage(call.usage), call.temperature, call.error]
+    db.execute(
+        "insert into prompt_calls (run_id, key, body) values (?, ?, ?) "
+        "on conflict (run_id, key) do update set body = excluded.body",
+        [run_id, to_text(call.key), to_json(body)],
+    )
+
+
+def _burn(db: Database, run_id: str, burn: Burn) -> None:
+    db.execute(
+        "insert into burns (run_id, role, calls, retries, input_tokens, output_tokens, cost_usd, lm_s) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id, role) do update set "
+        "calls = excluded.calls, retries = excluded.retries, input_tokens = excluded.input_tokens, "
+        "output_tokens = excluded.output_tokens, cost_usd = excluded.cost_usd, lm_s = excluded.lm_s",
+        [run_id, burn.role, *_usage(burn.usage)],
+    )
+
+
+def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
+    key = [run_id, cell.key.split, to_text(cell.key.candidate), to_text(cell.key.example), cell.key.rollout]
+    old = db.execute(
+        "select seq, error from cells "
+        "where run_id = ? and split = ? and candidate = ? and example = ? and rollout = ?",
+        key,
+    ).fetchone()
+    if old is not None and old[1] is None:
+        return  # A score stands: it was acted upon.
+    failed = cell.error is not None
+    seq = db.execute(
+        "update runs set last_cell_seq = last_cell_seq + ?, cells_ok = cells_ok + ?, "
+        "cells_error = cells_error + ? where id = ? returning last_cell_seq",
+        [old is None, not failed, int(failed) - int(old is not None), run_id],
+    ).fetchall()[0][0]
+    seq = seq if old is None else old[0]
+    db.execute(
+        "insert or replace into cells (run_id, split, candidate, example, rollout, seq, score, error, "
+        "error_message, calls, retries, input_tokens, output_tokens, cost_usd, lm_s, seconds_s, at) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *key,
+            seq,
+            cell.score,
+            cell.error,
+            to_text(cell.error_message),
+            *_usage(cell.usage),
+            cell.seconds_s,
+            at,
+        ],
+    )
+    steps = [[step.predictor, step.inputs, step.outputs] for step in cell.trace]
+    db.execute(
+        "insert into traces (run_id, seq, body) values (?, ?, ?) "
+        "on conflict (run_id, seq) do update set body = excluded.body",
+        [run_id, seq, to_json([cell.prediction, steps])],
+    )
+
+
+def _trial(db: Database, run_id: str, trial: Trial, at: str) -> None:
+    db.execute(
+        "insert into trials (run_id, trial_order, number, kind, candidate, done, mean, n_ok, n_error, "
+        "program_runs, asked_at, done_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "on conflict (run_id, trial_order) do update set number = excluded.number, kind = excluded.kind, "
+        "candidate = excluded.candidate, done = excluded.done, mean = excluded.mean, n_ok = excluded.n_ok, "
+        "n_error = excluded.n_error, program_runs = excluded.program_runs, "
+        "done_at = case when excluded.done then coalesce(done_at, excluded.done_at) end",
+        [
+            run_id,
+            trial.order,
+            trial.number,
+            trial.kind,
+            to_text(trial.candidate),
+            trial.done,
+            trial.mean,
+            trial.n_ok,
+            trial.n_error,
+            trial.program_runs,
+            at,
+            at if trial.done else None,
+        ],
+    )
+    db.execute(
+        "insert into trial_examples (run_id, trial_order, body) values (?, ?, ?) "
+        "on conflict (run_id, trial_order) do update set body = excluded.body where body <> excluded.body",
+        [run_id, trial.order, to_json(trial.examples)],
+    )
+
+
+def _count_trials(db: Database, run_id: str) -> None:
+    # By number: a full evaluation that shares the number of a suggestion is not a second trial, and the
+    # baseline (number 0) is none. Counted anew because a retried trial may change its mean.
+    db.execute(
+        "update runs set (trials_done, baseline_val, best_val) = ("
+        "  select count(distinct case when done and number > 0 then number end),"
+        "    max(case when done and kind = ? then mean end),"
+        "    max(case when done and kind in (?, ?) then mean end)"
+        "  from trials where run_id = ?"
+        ") where id = ?",
+        [TrialKind.BASELINE, TrialKind.BASELINE, TrialKind.FULL, run_id, run_id],
+    )
+
+
+def _mean(estimate: Json | None) -> object:
+    return None if estimate is None else estimate.get("mean")
+
+
+def _outcome(db: Database, run_id: str, outcome: Outcome) -> None:
+    body = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
+    db.execute(
+        "insert into outcomes (run_id, body) values (?, ?) on conflict (run_id) do update set body = excluded.body",
+        [run_id, to_json(body)],
+    )
+
+
+def _show_outcome(db: Database, run_id: str, outcome: Outcome) -> None:
+    # After the trials were counted: the winner's evidence, not the highest mean, is the run's result. Trials
+    # that are added to a finished run count anew until its next outcome.
+    db.execute(
+        "update runs set baseline_val = coalesce(?, baseline_val), best_val = coalesce(?, best_val), "
+        "baseline_test = ?, best_test = ? where id = ?",
+        [
+            _mean(outcome.baseline_val),
+            _mean(outcome.best_val),
+            _mean(outcome.baseline_test),
+            _mean(outcome.best_test),
+            run_id,
+        ],
+    )

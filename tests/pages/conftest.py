@@ -1,0 +1,3 @@
+from tests.ui.conftest import empty, filled, store
+
+__all__ = ["empty", "filled", "store"]

@@ -1,0 +1,33 @@
+"""Opening a page as a person does: through the entry, at an address."""
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+__all__ = ["open_page", "texts"]
+
+ENTRY = Path(__file__).resolve().parents[2] / "app.py"
+TIMEOUT_S = 60
+
+
+def open_page(page: str = "app.py", **query: str) -> AppTest:
+    """The page after its first run at `?query`; it raised nothing."""
+    app = AppTest.from_file(str(ENTRY), default_timeout=TIMEOUT_S)
+    if page != "app.py":
+        app.switch_page(page)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception, [e.value for e in app.exception]
+    return app
+
+
+def texts(app: AppTest) -> str:
+    """Everything the page says in words, the foreign text included."""
+    kinds = ("text", "caption", "markdown", "title", "subheader", "code", "html")
+    found: list[str] = []
+    for kind in kinds:
+        for element in app.get(kind):
+            proto = getattr(element, "proto", None)
+            found.append(str(getattr(element, "value", "") or getattr(proto, "body", "")))
+    return "\n".join(found)

@@ -1,0 +1,75 @@
+"""Home with no store, and with runs in every state."""
+
+from pathlib import Path
+
+import pytest
+
+from optimizer_core.errors import BadInput
+from tests.pages.open import open_page, texts
+from tests.ui.factory import MARKER
+from ui import samples
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class _Sample:
+    name, title, description, licence = "triage", "Triage", "Names the queue of a message.", "CC0-1.0"
+
+
+@pytest.fixture(autouse=True)
+def one_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "all_samples", lambda: [_Sample()])
+
+
+def test_an_empty_home_offers_the_next_action_and_creates_nothing(empty: Path) -> None:
+    app = open_page()
+    assert "There is no run yet" in texts(app)
+    assert not app.button(key="sample_start_triage").disabled
+    assert not app.dataframe
+    assert not empty.exists()
+
+
+def test_home_lists_every_run_with_its_status_in_words(store: tuple[Path, dict[str, str]]) -> None:
+    app = open_page()
+    table = app.dataframe[0].value
+    words = {status[0].split(" ", 1)[1] for status in table["status"]}
+    assert words == {"Queued", "Running", "Paused", "Finished", "Failed", "Stopped", "Lost"}
+    finished = table[table["run"] == "triage, embedded model"].iloc[0]
+    assert finished["sealed test"] == "0.40 → 0.80"
+    assert finished["trials"] == "30 of 30"
+    assert any(name.startswith(MARKER) for name in table["run"])
+
+
+def test_a_sample_that_cannot_start_says_why(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(store: Path, config: object) -> str:
+        raise BadInput("There is no sample 'triage'.")
+
+    monkeypatch.setattr("launcher.start", refuse)
+    app = open_page()
+    app.button(key="sample_start_triage").click().run()
+    assert not app.exception
+    assert "There is no sample 'triage'." in texts(app)
+
+
+def test_one_click_starts_a_sample_and_opens_it(
+    store: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def start(path: Path, config: dict[str, object]) -> str:
+        asked.append(config)
+        return store[1]["queued"]
+
+    monkeypatch.setattr("launcher.start", start)
+    app = open_page()
+    app.button(key="sample_start_triage").click().run()
+    assert not app.exception
+    assert asked[0]["program"] == "sample:triage"
+    assert "Waiting for its worker to start" in texts(app)
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "studio.db"
+    path.write_text("this is not a database, only text that is long enough to be looked at" * 20)
+    monkeypatch.setenv("MIPRO_STUDIO_STORE", str(path))
+    assert "is not a studio database" in texts(open_page())

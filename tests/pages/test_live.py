@@ -1,0 +1,120 @@
+"""The live page for every state of a run, and for addresses that name none."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from storage import Reader
+from tests.pages.open import open_page, texts
+from tests.ui.factory import MARKER
+
+pytestmark = pytest.mark.timeout(120)
+PAGE = "pages/live.py"
+Filled = tuple[Path, dict[str, str]]
+BUTTONS = ("live_pause", "live_resume", "live_stop")
+
+
+def _on(app: AppTest) -> set[str]:
+    return {key.removeprefix("live_") for key in BUTTONS if not app.button(key=key).disabled}
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "on"),
+    [
+        ("queued", "Queued", {"stop"}),
+        ("running", "Running", {"pause", "stop"}),
+        ("paused", "Paused", {"resume", "stop"}),
+        ("finished", "Finished", set()),
+        ("nogain", "Finished", set()),
+        ("capped", "Stopped", {"resume"}),
+        ("failed", "Failed", {"resume"}),
+        ("lost", "Lost", {"resume", "stop"}),
+        ("hostile", "Finished", set()),
+    ],
+)
+def test_every_state_shows_its_word_and_the_buttons_it_allows(
+    store: Filled, kind: str, word: str, on: set[str]
+) -> None:
+    app = open_page(PAGE, run=store[1][kind])
+    assert word in texts(app)
+    assert _on(app) == on
+    assert len(app.get("bidi_component")) >= 1
+    for key in BUTTONS:
+        assert app.button(key=key).help
+
+
+@pytest.mark.parametrize("kind", ["running", "finished", "failed", "hostile", "queued"])
+@pytest.mark.parametrize("tab", ["Best candidate", "Trials", "Errors", "Log"])
+def test_every_tab_opens(store: Filled, kind: str, tab: str) -> None:
+    app = open_page(PAGE, run=store[1][kind])
+    app.session_state["live_tab"] = tab
+    app.run()
+    assert not app.exception
+
+
+def test_a_store_without_the_run_leads_back(store: Filled) -> None:
+    assert "There is no run 'nobody'" in texts(open_page(PAGE, run="nobody"))
+
+
+def test_no_store_and_no_run_lead_back(empty: Path) -> None:
+    assert "names no run" in texts(open_page(PAGE))
+    assert "names no run" in texts(open_page(PAGE, run="x"))
+
+
+def test_a_running_run_says_its_phase_and_count(store: Filled) -> None:
+    assert "Searching, trial 13 of 30" in texts(open_page(PAGE, run=store[1]["running"]))
+
+
+def test_a_paused_run_says_why_and_what_to_do(store: Filled) -> None:
+    said = texts(open_page(PAGE, run=store[1]["paused"]))
+    assert "connection refused" in said
+    assert "Resume when the cause is gone" in said
+
+
+def test_a_finished_run_says_its_sealed_result_in_words(store: Filled) -> None:
+    said = texts(open_page(PAGE, run=store[1]["finished"]))
+    assert "On 20 examples that the search never saw" in said
+    assert "better on 9, worse on 1 and the same on 10" in said
+
+
+def test_a_run_without_gain_says_so(store: Filled) -> None:
+    assert "No candidate beat the baseline" in texts(open_page(PAGE, run=store[1]["nogain"]))
+
+
+def test_a_capped_run_does_not_claim_a_test(store: Filled) -> None:
+    assert "sealed test was not scored" in texts(open_page(PAGE, run=store[1]["capped"]))
+
+
+def test_stop_and_pause_leave_a_command_and_say_so(store: Filled) -> None:
+    path, ids = store
+    app = open_page(PAGE, run=ids["running"])
+    app.button(key="live_stop").click().run()
+    with Reader(path) as reader:
+        assert [command["kind"] for command in reader.commands(ids["running"])] == ["stop"]
+    assert app.button(key="live_stop").label == "Stopping…"
+    assert app.button(key="live_stop").disabled
+
+
+def test_stopping_a_run_that_stands_still_ends_it_at_once(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["paused"])
+    app.button(key="live_stop").click().run()
+    assert "Stopped" in texts(app)
+
+
+def test_resume_asks_the_launcher(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("launcher.resume", lambda path, run_id: asked.append(run_id))
+    app = open_page(PAGE, run=store[1]["lost"])
+    app.button(key="live_resume").click().run()
+    assert asked == [store[1]["lost"]]
+
+
+def test_foreign_text_is_never_markdown(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["hostile"])
+    for kind in ("markdown", "caption", "title", "subheader"):
+        assert not [element for element in app.get(kind) if MARKER in str(element.value)]
+    for metric in app.metric:
+        assert MARKER not in metric.label + str(metric.value)
+    for element in app.get("html"):
+        assert "<script" not in element.proto.body

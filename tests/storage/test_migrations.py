@@ -1,0 +1,144 @@
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from optimizer_core.errors import StudioError
+from optimizer_core.types import Cell, Status, Trial
+from storage import Reader, SqliteJournal, Store
+from storage.connection import open_writer
+from storage.migrations import MIGRATION_NAMES
+from tests.storage.samples import OUTCOME, SAMPLES, make_v1_database, queued
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def schema(path: Path) -> set[tuple[str, str]]:
+    conn = sqlite3.connect(path)
+    try:
+        return set(conn.execute("select name, sql from sqlite_master where sql is not null"))
+    finally:
+        conn.close()
+
+
+def test_a_missing_file_is_made_with_its_folder_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new folder?#%" / "studio.db"
+    with Store(path) as store:
+        queued(store)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert modes == {"studio.db": 0o600, "studio.db-wal": 0o600, "studio.db-shm": 0o600}
+    with Reader(path) as reader:
+        assert len(reader.list_runs()) == 1
+
+
+def test_opening_again_changes_nothing(path: Path) -> None:
+    Store(path).close()
+    before, content = schema(path), path.read_bytes()
+    Store(path).close()
+    assert (schema(path), path.read_bytes()) == (before, content)
+
+
+def test_a_migration_that_fails_leaves_nothing_and_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.migrations._STREAMS", "create table events (id integer); create table events (x)")
+        with pytest.raises(sqlite3.OperationalError):
+            open_writer(path)
+    assert schema(path) == set()
+    Store(path).close()
+    assert len(schema(path)) > 10
+
+
+def test_the_pragmas_are_set(path: Path) -> None:
+    with Store(path) as store:
+        values = {
+            name: store.db.execute(f"pragma {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert values == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+def test_a_store_of_a_newer_studio_is_refused(path: Path) -> None:
+    with Store(path) as store:
+        store.db["_sqlite_migrations"].insert(
+            {"migration_set": "mipro_studio", "name": "999_future", "applied_at": "2030-01-01"}
+        )
+    for opens in (Store, Reader):
+        with pytest.raises(StudioError, match="made by a newer studio"):
+            opens(path)
+
+
+def test_a_reader_does_not_migrate(path: Path) -> None:
+    with Store(path) as store:
+        store.db["_sqlite_migrations"].delete_where()
+    with pytest.raises(StudioError, match="made by an older studio"):
+        Reader(path)
+
+
+@pytest.mark.parametrize("opens", [Store, Reader])
+def test_a_file_that_is_no_database_is_refused_and_kept(path: Path, opens: type[Store] | type[Reader]) -> None:
+    path.write_text("my notes, " * 1000)
+    with pytest.raises(StudioError, match="is not a studio database"):
+        opens(path)
+    assert path.read_text().startswith("my notes")
+
+
+def test_a_missing_store_is_not_made_by_a_reader(path: Path) -> None:
+    with pytest.raises(StudioError, match="There is no store at"):
+        Reader(path)
+    assert not path.exists()
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_sentence(tmp_path: Path) -> None:
+    for opens in (Store, Reader):
+        with pytest.raises(StudioError):
+            opens(tmp_path)
+
+
+def test_a_locked_store_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(path).close()
+    monkeypatch.setattr("storage.connection._BUSY_S", 0.05)
+    locked = pytest.raises(StudioError, match="is locked by another process")
+    with Store(path) as one, Store(path) as other, one.atomic(), locked:
+        queued(other)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_the_store_whole(path: Path) -> None:
+    with Store(path) as store:
+        store.db.execute("pragma max_page_count = 60")
+        with pytest.raises(StudioError, match="the disk is full"):
+            queued(store, receipt={"big": [str(i) for i in range(300_000)]})
+        assert queued(store)
+
+
+# Old databases. A name in the list is a file that `samples.make_v1_database` made when that schema shipped.
+
+
+def test_today_writes_what_the_fixture_holds(path: Path) -> None:
+    make_v1_database(path)
+    kept = schema(FIXTURES / "v1.db") if len(MIGRATION_NAMES) == 1 else schema(path)
+    assert schema(path) == kept
+
+
+@pytest.mark.parametrize("name", ["v1.db"])
+def test_an_old_database_opens_and_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    shutil.copy(FIXTURES / name, path)
+    with Store(path) as store, Reader(path) as reader:
+        (run,) = reader.list_runs()
+        assert (run.name, run.status, run.reason) == (
+            "kept from version 1",
+            Status.COMPLETED,
+            "All trials are done.",
+        )
+        assert (run.cells_ok, run.cells_error, run.trials_done, run.n_val) == (3, 1, 0, 2)
+        assert [command["kind"] for command in reader.commands(run.id)] == ["pause"]
+        assert reader.outcome(run.id) == OUTCOME
+        assert [event.kind for _, _, event in reader.events(run.id)] == ["status", "phase", "note", "status"]
+        journal = SqliteJournal(store, run.id, "any")
+        assert list(journal.cells()) == [record for record in SAMPLES if isinstance(record, Cell)]
+        assert list(journal.trials()) == [record for record in SAMPLES if isinstance(record, Trial)]
+        store.move(run.id, Status.QUEUED)
+        assert store.claim(run.id, "worker-2", 30)

@@ -1,0 +1,325 @@
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optimizer_core.errors import StudioError
+from optimizer_core.types import (
+    TEACHER,
+    Cell,
+    CellKey,
+    DemoSet,
+    ErrorClass,
+    Event,
+    Instruction,
+    PromptCall,
+    Role,
+    Split,
+    Status,
+    Trial,
+    TrialKind,
+    Usage,
+)
+from storage import CandidateMean, Reader, ScoreMatrix, SqliteJournal, Store
+from tests.storage.samples import OUTCOME, SAMPLES, WORKER, HandClock, cell, example, queued, running, trial
+
+
+@pytest.fixture
+def run_id(store: Store) -> str:
+    run_id = running(store)
+    SqliteJournal(store, run_id, WORKER).commit(SAMPLES)
+    return run_id
+
+
+@pytest.fixture
+def reader(path: Path, store: Store, clock: HandClock) -> Reader:
+    return Reader(path, clock)
+
+
+def test_an_empty_store_has_no_runs(reader: Reader) -> None:
+    assert reader.list_runs() == []
+    assert reader.count_runs() == 0
+    with pytest.raises(StudioError, match="no run ''"):
+        reader.run("")
+
+
+def test_runs_are_listed_newest_first_a_page_at_a_time(store: Store, reader: Reader, clock: HandClock) -> None:
+    ids = []
+    for i in range(5):
+        ids.append(queued(store, f"run {i}"))
+        clock.turn(0.1)
+    assert [run.id for run in reader.list_runs()] == ids[::-1]
+    assert [run.name for run in reader.list_runs(limit=2, offset=1)] == ["run 3", "run 2"]
+    assert reader.count_runs() == 5
+
+
+def test_a_beginning_names_a_run_when_it_is_the_only_one(store: Store, reader: Reader, clock: HandClock) -> None:
+    first = queued(store)
+    clock.turn(60)
+    second = queued(store)
+    assert reader.run(first[:15]).id == first
+    assert reader.find(second) == second
+    with pytest.raises(StudioError, match="More than one run begins with '2026'"):
+        reader.run("2026")
+    for text in ("%", "nope", first + "x", "2026112_-113015"):
+        with pytest.raises(StudioError, match="There is no run"):
+            reader.run(text)
+
+
+def test_a_summary_counts_without_looking_at_cells(run_id: str, reader: Reader) -> None:
+    run = reader.run(run_id)
+    assert (run.name, run.optimizer, run.seed, run.status) == ("a run", "mipro", 0, Status.RUNNING)
+    assert (run.cells_ok, run.cells_error, run.n_val) == (3, 1, 2)
+    assert (run.trials_done, run.trials_planned) == (0, 5)
+    assert (run.phase, run.phase_done, run.phase_total, run.phase_note) == ("search", 1, 5, "trial 1")
+    assert (run.baseline_val, run.best_val, run.baseline_test, run.best_test) == (0.25, 0.75, 0.3, 0.7)
+
+
+def test_documents_come_back(run_id: str, reader: Reader) -> None:
+    assert reader.config(run_id) == {"demos": 3}
+    assert reader.plan(run_id) == {"trials": 5}
+    assert reader.receipt(run_id) == {"studio": "0.1.0"}
+    with pytest.raises(StudioError):
+        reader.config("nope")
+
+
+def test_a_name_may_hold_anything(store: Store, reader: Reader) -> None:
+    name = '"half \ud83d\0'
+    assert reader.run(queued(store, name)).name == name
+
+
+def test_counters_follow_errors_that_are_retried(store: Store, reader: Reader) -> None:
+    run_id = running(store)
+    journal = SqliteJournal(store, run_id, WORKER)
+    seen = []
+    for batch in ([cell("a", None), cell("b", None)], [cell("a", None)], [cell("a", 1.0)], [cell("a", None)]):
+        journal.commit(batch)
+        run = reader.run(run_id)
+        seen.append((run.cells_ok, run.cells_error, sum(reader.errors_by_class(run_id).values())))
+    assert seen == [(0, 2, 2), (0, 2, 2), (1, 1, 1), (1, 1, 1)]
+
+
+def test_best_is_over_finished_full_evaluations(store: Store, reader: Reader) -> None:
+    run_id = running(store)
+    journal = SqliteJournal(store, run_id, WORKER)
+    steps = [
+        (trial(0, TrialKind.BASELINE, number=0), (0, None, None)),
+        (trial(0, TrialKind.BASELINE, 0.5, number=0), (0, 0.5, 0.5)),
+        (trial(1, TrialKind.MINIBATCH, 0.9), (1, 0.5, 0.5)),
+        (trial(2, TrialKind.FULL, number=1), (1, 0.5, 0.5)),
+        (trial(2, TrialKind.FULL, 0.7, number=1), (1, 0.5, 0.7)),
+        (trial(3, TrialKind.FULL, 0.6), (2, 0.5, 0.7)),
+        (trial(4, TrialKind.MINIBATCH), (2, 0.5, 0.7)),
+    ]
+    for record, expected in steps:
+        journal.commit([record])
+        run = reader.run(run_id)
+        assert (run.trials_done, run.baseline_val, run.best_val) == expected
+
+
+def test_progress_moves_the_columns_and_leaves_no_event(store: Store, reader: Reader) -> None:
+    run_id = running(store)
+    journal = SqliteJournal(store, run_id, WORKER)
+    journal.commit([Event("phase", {"phase": "bootstrap", "done": 0, "total": 6, "note": "set 1"})])
+    n = len(reader.events(run_id))
+    journal.commit([Event("progress", {"done": 3})])
+    run = reader.run(run_id)
+    assert (run.phase, run.phase_done, run.phase_total, run.phase_note) == ("bootstrap", 3, 6, "set 1")
+    assert len(reader.events(run_id)) == n
+    journal.commit([Event("phase", {"phase": "search"})])
+    run = reader.run(run_id)
+    assert (run.phase, run.phase_done, run.phase_total, run.phase_note) == ("search", 0, 0, "")
+
+
+def test_events_are_read_with_a_cursor(store: Store, reader: Reader) -> None:
+    run_id, other = running(store), running(store)
+    for i in range(10):
+        for each in (run_id, other):
+            SqliteJournal(store, each, WORKER).commit([Event("tick", {"i": i})])
+    cursor, seen = 0, []
+    while news := reader.events(run_id, cursor, limit=3):
+        seen += [event.data["i"] for _, _, event in news if event.kind == "tick"]
+        cursor = news[-1][0]
+    assert seen == list(range(10))
+    assert reader.run(run_id).last_event_id == cursor
+
+
+def test_trials_come_without_examples_and_with_times(
+    store: Store, reader: Reader, clock: HandClock, run_id: str
+) -> None:
+    clock.turn(10)
+    SqliteJournal(store, run_id, WORKER).commit([trial(1, mean=0.5, candidate="i1d1")])
+    assert [found.order for found in reader.trials(run_id)] == [0, 1]
+    assert {found.examples for found in reader.trials(run_id)} == {()}
+    assert reader.trial_examples(run_id, 1) == ("e1", "e2")
+    assert reader.trials_with_examples(run_id)[1] == trial(1, mean=0.5, candidate="i1d1")
+    asked_at, done_at = reader.trial_times(run_id)[1]
+    assert (asked_at, done_at) == ("2026-11-21T11:30:15.000000+00:00", "2026-11-21T11:30:25.000000+00:00")
+    with pytest.raises(StudioError, match="no trial of order 9"):
+        reader.trial_examples(run_id, 9)
+
+
+def test_arms_calls_and_spending_come_back(reader: Reader, run_id: str) -> None:
+    def of(kind: type) -> list[object]:
+        return [record for record in SAMPLES if type(record) is kind]
+
+    assert reader.instructions(run_id) == of(Instruction)
+    assert reader.demo_sets(run_id) == of(DemoSet)
+    assert reader.prompt_calls(run_id) == of(PromptCall)
+    assert reader.outcome(run_id) == OUTCOME
+    assert reader.burns(run_id) == {
+        Role.TASK: Usage(4, 0, 480, 32, None, 1.0),
+        Role.PROMPT: Usage(1, 1, 10, 5, 0.001, 1.5),
+    }
+
+
+def test_examples_of_a_split_come_by_position(store: Store, reader: Reader) -> None:
+    records = [example("b", position=1), example("t", Split.TEST), example("a", position=0)]
+    run_id = queued(store, records=records)
+    assert [found.id for found in reader.examples(run_id, Split.VAL)] == ["a", "b"]
+    assert reader.examples(run_id) == records
+
+
+def test_cells_are_narrowed_by_candidate_and_split(reader: Reader, run_id: str) -> None:
+    def names(**narrow: object) -> list[tuple[str, str]]:
+        rows = reader.cells(run_id, **narrow)  # type: ignore[arg-type]
+        return [(row.key.candidate, row.key.example) for row in rows]
+
+    assert names() == [(TEACHER, "t1"), ("i0d0", "e1"), ("i0d0", "e2"), ("i1d1", "e1")]
+    assert names(candidate="i0d0") == [("i0d0", "e1"), ("i0d0", "e2")]
+    assert names(split=Split.TRAIN) == [(TEACHER, "t1")]
+    assert names(candidate="i0d0", split=Split.TRAIN) == []
+
+
+def test_one_cell_comes_with_its_trace(reader: Reader, run_id: str) -> None:
+    assert reader.cell(run_id, CellKey("i0d0", Split.VAL, "e1")) == cell("e1", 1.0)
+    assert reader.teacher_traces(run_id) == [record for record in SAMPLES if isinstance(record, Cell)][:1]
+    with pytest.raises(StudioError, match="no cell for i9d9 on example e1"):
+        reader.cell(run_id, CellKey("i9d9", Split.VAL, "e1"))
+
+
+def test_errors_are_counted_and_shown_the_latest_first(store: Store, reader: Reader, clock: HandClock) -> None:
+    run_id = running(store)
+    journal = SqliteJournal(store, run_id, WORKER)
+    for i, error in enumerate([ErrorClass.PARSE, ErrorClass.TIMEOUT, ErrorClass.PARSE]):
+        clock.turn(1)
+        journal.commit([replace(cell(f"e{i}", None), error=error, error_message=f"number {i}\0")])
+    assert reader.errors_by_class(run_id) == {"parse": 2, "timeout": 1}
+    latest = reader.recent_errors(run_id, limit=2)
+    assert [(row.key.example, row.error, row.message) for row in latest] == [
+        ("e2", ErrorClass.PARSE, "number 2\0"),
+        ("e1", ErrorClass.TIMEOUT, "number 1\0"),
+    ]
+
+
+def test_sums_over_candidates_leave_errors_out(store: Store, reader: Reader) -> None:
+    run_id = running(store, records=[example("e2", position=1), example("e1")])
+    second = replace(cell("e1", 0.5, "B"), key=CellKey("B", Split.VAL, "e1", 1))
+    SqliteJournal(store, run_id, WORKER).commit(
+        [
+            cell("e1", 1.0, "B"),
+            second,
+            cell("e2", None, "B"),
+            cell("e1", None, "A"),
+            cell("new", 0.25, "A"),
+            cell("e1", 1.0, "A", Split.TEST),
+        ]
+    )
+    assert reader.candidate_means(run_id) == [
+        CandidateMean("B", 2, 1, 0.75, 1.5, 1.25),
+        CandidateMean("A", 1, 1, 0.25, 0.25, 0.0625),
+    ]
+    assert reader.candidate_scores(run_id, "B") == {"e1": 0.75, "e2": None}
+    assert reader.score_matrix(run_id) == ScoreMatrix(
+        ["B", "A"],
+        ["e1", "e2", "new"],
+        [[0.75, None, None], [None, None, 0.25]],
+        {(0, 1): ErrorClass.PARSE, (1, 0): ErrorClass.PARSE},
+    )
+    assert reader.score_matrix(run_id, Split.TRAIN) == ScoreMatrix([], [], [], {})
+
+
+def test_a_candidate_whose_cells_all_failed_has_no_mean(store: Store, reader: Reader) -> None:
+    run_id = running(store)
+    SqliteJournal(store, run_id, WORKER).commit([cell("e1", None)])
+    assert reader.candidate_means(run_id) == [CandidateMean("i0d0", 0, 1, None, 0.0, 0.0)]
+
+
+def test_live_is_all_the_page_needs(reader: Reader, run_id: str) -> None:
+    view = reader.live(run_id)
+    assert view.summary == reader.run(run_id)
+    assert view.trials == reader.trials(run_id)
+    assert view.times == reader.trial_times(run_id)
+    assert view.burns == reader.burns(run_id)
+    assert view.errors == {"parse": 1}
+    assert view.events == reader.events(run_id)
+    assert view.importance == OUTCOME.importance
+    assert view.total_burn == Usage(5, 1, 490, 37, None, 2.5)
+    assert reader.live(run_id, view.summary.last_event_id).events == []
+    assert reader.live(run_id, limit=1).events == view.events[:1]
+    with pytest.raises(StudioError):
+        reader.live("nope")
+
+
+def test_reads_inside_a_snapshot_are_of_one_moment(store: Store, reader: Reader, run_id: str) -> None:
+    with reader.snapshot():
+        before = reader.run(run_id)
+        SqliteJournal(store, run_id, WORKER).commit([cell("late")])
+        assert reader.run(run_id) == before
+    assert reader.run(run_id).cells_ok == before.cells_ok + 1
+
+
+def test_a_reader_cannot_write(reader: Reader, run_id: str) -> None:
+    for sql in ("delete from runs", "create table x (y)", "create temp table x (y)"):
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader._db.execute(sql)
+
+
+@pytest.mark.parametrize("opens", [Store, Reader])
+def test_another_thread_is_refused(store: Store, path: Path, opens: type[Store] | type[Reader]) -> None:
+    opened = opens(path)
+    failures: list[BaseException] = []
+
+    def use() -> None:
+        try:
+            opened.list_runs() if isinstance(opened, Reader) else opened.sweep()
+        except Exception as e:  # noqa: BLE001 - whatever it is, it is checked below
+            failures.append(e)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert "thread" in str(failures[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a second user or process")
+def test_a_store_in_a_folder_that_cannot_be_written_is_read() -> None:
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
+    path = folder / "studio.db"
+    with Store(path) as store:
+        queued(store)
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            if os.getuid() == 0:
+                os.setuid(65534)  # root writes everywhere
+            with Reader(path) as reader:
+                code = 0 if len(reader.list_runs()) == 1 else 2
+        finally:
+            os._exit(code)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+    assert status == 0
+
+
+def test_trial_type_is_the_domain_s(reader: Reader, run_id: str) -> None:
+    assert all(isinstance(found, Trial) and isinstance(found.kind, TrialKind) for found in reader.trials(run_id))

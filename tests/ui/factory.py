@@ -1,0 +1,376 @@
+"""A store filled as workers fill it: runs in every state, built through `Store` and `SqliteJournal` only.
+
+python -m tests.ui.factory STORE     fills a store for looking at pages by hand
+"""
+
+import random
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from optimizer_core.config import RunConfig
+from optimizer_core.types import (
+    Author,
+    Burn,
+    Candidate,
+    Cell,
+    CellKey,
+    Demo,
+    DemoSet,
+    ErrorClass,
+    Event,
+    Example,
+    Instruction,
+    Outcome,
+    Phase,
+    Record,
+    Role,
+    Split,
+    Status,
+    TraceStep,
+    Trial,
+    TrialKind,
+    Usage,
+)
+from storage.journal import SqliteJournal
+from storage.store import Store
+
+__all__ = ["HOSTILE", "LiveRun", "fill"]
+
+HOSTILE = (
+    "<script>alert(1)</script> $x^2$ :red[x] :material/home: **bold** [link](https://example.com) `code`\0 "
+    "<img src=x onerror=alert(1)> \u202egnp.exe שלום עולם 😀 \ud83d " + "long" * 80
+)
+MARKER = "HOSTILE-BEGIN"
+PREDICTORS = ("classify", "answer")
+LEASE_S = 3600.0
+SIZES = {Split.TRAIN: 40, Split.VAL: 40, Split.TEST: 20}
+TEXTS = (
+    "Given the fields `message`, produce the field `queue`.",
+    "Read the customer's message and name the one queue that can act on it. Billing covers money that was "
+    "already charged; sales covers money that may be.",
+    "You are a patient support lead. Name the queue a colleague would thank you for.",
+    "Name the queue. If two fit, take the one that can end the customer's problem today.",
+    "Every wrong queue costs a customer a day. Decide from what the person needs next, not from the words used.",
+)
+
+
+class LiveRun:
+    """One run and its worker. Time is the factory's own and ends at the present, `age_s` after it began."""
+
+    def __init__(self, store: Path, name: str, *, age_s: float, config: RunConfig, seed: int = 0) -> None:
+        self._now = datetime.now(UTC) - timedelta(seconds=age_s)
+        self._store = Store(store, clock=lambda: self._now)
+        self._rng = random.Random(seed)
+        self._cells = 0
+        self._order = 0
+        self._number = 0
+        self._calls = {role: Usage(cost_usd=None) for role in (Role.TASK, Role.PROMPT, Role.TEACHER)}
+        self._quality: dict[str, float] = {}
+        self._full: set[str] = set()
+        self._scores: dict[tuple[str, str], float] = {}
+        self.best: tuple[float, str] = (-1.0, "")
+        self.config = config
+        plan = {
+            "trials": config.search.trials,
+            "candidates": config.search.candidates,
+            "program_runs": {"bootstrap": [24, 240], "baseline": 40, "minibatch": 750, "full": 240}
+            | {"total": [690, 1270], "test": 40},
+            "lm_calls": {"task": [1380, 2540], "prompt": [14, 22], "teacher": [48, 480], "test": 80},
+            "tokens": None,
+            "usd": None,
+            "notes": [],
+        }
+        self.id = self._store.create_run(
+            name=name,
+            optimizer=config.optimizer,
+            seed=config.seed,
+            config=config.model_dump(mode="json"),
+            plan=plan,
+            receipt={},
+            records=_examples(),
+        )
+
+    def close(self) -> None:
+        self._store.close()
+
+    def begin(self, lease_s: float = LEASE_S) -> None:
+        self._worker = f"worker-{self.id}"
+        assert self._store.claim(self.id, self._worker, lease_s)
+        self._journal = SqliteJournal(self._store, self.id, self._worker)
+
+    def wait(self, seconds: float) -> None:
+        self._now = min(self._now + timedelta(seconds=seconds), datetime.now(UTC))
+
+    def now(self) -> None:
+        """The next record is written at the present."""
+        self._now = datetime.now(UTC)
+        self._store.beat(self.id, self._worker, LEASE_S)
+
+    def write(self, *records: Record) -> None:
+        self._journal.commit(records)
+
+    def phase(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
+        self.write(Event("phase", {"phase": phase, "done": done, "total": total, "note": note}))
+
+    def bootstrap(self, sets: int = 4) -> None:
+        self.phase(Phase.BOOTSTRAP, 0, sets, "set 0 of 4")
+        for index in range(sets):
+            self.wait(7)
+            for predictor in PREDICTORS:
+                self.write(_demo_set(predictor, index))
+            self._spend(Role.TEACHER, 12)
+            self.write(Event("progress", {"done": index + 1, "total": sets}))
+
+    def propose(self, hostile: bool = False) -> None:
+        self.phase(Phase.PROPOSE, 0, 8)
+        for predictor in PREDICTORS:
+            for index, text in enumerate(TEXTS):
+                author = Author.SEED if index == 0 else Author.MODEL
+                self.write(Instruction(predictor, index, text, author, {"tip": "simple"}))
+            if hostile:
+                self.write(Instruction(predictor, len(TEXTS), f"{MARKER} {HOSTILE}", Author.MODEL))
+        self.wait(20)
+        self._spend(Role.PROMPT, 18)
+        self.write(Event("proposed", {"instructions": 8, "rejected": 1}))
+
+    def baseline(self) -> None:
+        self.phase(Phase.SEARCH, 0, self.config.search.trials)
+        self.evaluate(TrialKind.BASELINE, Candidate.baseline(2))
+
+    def step(self, candidate: Candidate | None = None) -> None:
+        """One trial; a full evaluation after every fifth."""
+        self._number += 1
+        # As a surrogate does: arms get better on the whole while the search goes on.
+        reach = min(4, 1 + self._number // 5)
+        choice = candidate or Candidate(
+            tuple((self._rng.randint(0, reach), self._rng.randint(0, min(3, reach))) for _ in PREDICTORS)
+        )
+        self.evaluate(TrialKind.MINIBATCH, choice)
+        self.write(Event("progress", {"done": self._number, "total": self.config.search.trials}))
+        if self._number % self.config.search.full_eval_every == 0:
+            open_ = {name: mean for name, mean in self._quality.items() if name not in self._full}
+            self.evaluate(TrialKind.FULL, Candidate.parse(max(open_, key=lambda name: open_[name])))
+
+    def ask(self, candidate: Candidate) -> Trial:
+        """A trial in flight."""
+        trial = Trial(
+            self._order + 1, self._number + 1, TrialKind.MINIBATCH, candidate.id, ("val-0",), False, None, 0, 0
+        )
+        trial = Trial(**{**_fields(trial), "program_runs": self._cells + 25})
+        self.write(trial)
+        return trial
+
+    def evaluate(self, kind: TrialKind, candidate: Candidate) -> None:
+        size = SIZES[Split.VAL] if kind is not TrialKind.MINIBATCH else self.config.search.minibatch_size
+        examples = [f"val-{i}" for i in self._rng.sample(range(SIZES[Split.VAL]), min(size, SIZES[Split.VAL]))]
+        new = [example for example in examples if (candidate.id, example) not in self._scores]
+        self._cells += len(new)
+        self._order += 1
+        true = _truth(candidate)
+        self._scores |= {(candidate.id, example): float(self._rng.random() < true) for example in new}
+        scores = [self._scores[candidate.id, example] for example in examples]
+        common = (self._order, self._number, kind, candidate.id, tuple(examples))
+        self.write(Trial(*common, program_runs=self._cells))
+        self.wait(2.2)
+        self.write(*self._cells_for(candidate.id, new))
+        self._spend(Role.TASK, len(new) * 2)
+        mean = sum(scores) / len(scores)
+        self.write(Trial(*common, True, mean, len(scores), 0, self._cells))
+        if kind is not TrialKind.BASELINE:
+            self._quality[candidate.id] = mean
+        if kind is TrialKind.FULL:
+            self._full.add(candidate.id)
+        if kind is TrialKind.FULL and mean > self.best[0]:
+            self.best = (mean, candidate.id)
+            self.write(Event("best", {"candidate": candidate.id, "mean": mean, "n": len(scores)}))
+
+    def _cells_for(self, name: str, ids: Sequence[str]) -> list[Cell]:
+        usage = Usage(2, 0, 540, 22, None, 0.2)
+        steps = tuple(TraceStep(p, {"message": "…"}, {"queue": "billing"}) for p in PREDICTORS)
+        return [
+            Cell(
+                CellKey(name, Split.VAL, i), self._scores[name, i], None, "", usage, 0.21, {"queue": "billing"}, steps
+            )
+            for i in ids
+        ]
+
+    def fail_cells(self, error: ErrorClass, message: str, n: int) -> None:
+        candidate = Candidate(((1, 1), (2, 0))).id
+        self.write(
+            *(
+                Cell(CellKey(candidate, Split.VAL, f"val-{i}", 9), None, error, message, Usage(1, 4, 0, 0, None))
+                for i in range(n)
+            )
+        )
+
+    def _spend(self, role: Role, calls: int) -> None:
+        self._calls[role] += Usage(calls, calls // 40, calls * 270, calls * 11, None, calls * 0.1)
+        self.write(Burn(role, self._calls[role]))
+
+    def end(self, status: Status, reason: str = "", error: str = "") -> None:
+        self._store.release(self.id, self._worker, status, reason, error)
+
+    def outcome(self, reason: str, tested: bool = True) -> Outcome:
+        test = {"level": 0.9, "n": 20, "n_error": 0}
+        val = {"level": 0.9, "n": 40, "n_error": 0}
+        paired = {"level": 0.9, "n": 20, "won": 9, "lost": 1, "tied": 10, "p_value": 0.021}
+        return Outcome(
+            self.best[1],
+            reason,
+            {"mean": 0.425, "low": 0.30, "high": 0.56, **val},
+            {"mean": self.best[0], "low": self.best[0] - 0.12, "high": self.best[0] + 0.08, **val},
+            {"mean": 0.40, "low": 0.24, "high": 0.58, **test} if tested else None,
+            {"mean": 0.80, "low": 0.62, "high": 0.91, **test} if tested else None,
+            {**paired, "difference": self.best[0] - 0.425, "low": 0.2, "high": 0.5, "n": 40, "tied": 30},
+            {**paired, "difference": 0.40, "low": 0.2, "high": 0.6} if tested else None,
+            IMPORTANCE,
+        )
+
+
+IMPORTANCE = (
+    {"predictor": "answer", "kind": "demos", "share": 0.55, "low": 0.4, "high": 0.68, "null": 0.2},
+    {"predictor": "classify", "kind": "instruction", "share": 0.27, "low": 0.1, "high": 0.4, "null": 0.2},
+    {"predictor": "classify", "kind": "demos", "share": 0.11, "low": 0.0, "high": 0.2, "null": 0.2},
+    {"predictor": "answer", "kind": "instruction", "share": 0.07, "low": 0.0, "high": 0.16, "null": 0.2},
+)
+
+
+def _fields(trial: Trial) -> dict[str, object]:
+    return {name: getattr(trial, name) for name in Trial.__dataclass_fields__}
+
+
+def _truth(candidate: Candidate) -> float:
+    (i, d), (j, e) = candidate.choices
+    return 0.42 + 0.03 * min(i, 3) + 0.04 * d + 0.01 * j + 0.07 * e
+
+
+def _examples() -> list[Record]:
+    return [
+        Example(f"{split}-{i}", split, i, {"message": f"My card was charged twice ({i})."}, {"queue": "billing"})
+        for split, size in SIZES.items()
+        for i in range(size)
+    ]
+
+
+def _demo_set(predictor: str, index: int) -> DemoSet:
+    kinds = ("zero_shot", "labels_only", "unshuffled", "shuffled")
+    demos = tuple(
+        Demo({"message": f"Where is my parcel? ({i})", "queue": "delivery"}, index > 1, f"train-{i}")
+        for i in range(0 if index == 0 else 3)
+    )
+    return DemoSet(predictor, index, kinds[min(index, 3)], demos)
+
+
+def _config(**changes: object) -> RunConfig:
+    return RunConfig.model_validate({"program": "sample:triage", "search": {"minibatch_size": 25}, **changes})
+
+
+def _searching(store: Path, name: str, steps: int, age_s: float, *, hostile: bool = False) -> LiveRun:
+    run = LiveRun(store, name, age_s=age_s, config=_config(), seed=steps)
+    run.wait(1)
+    run.begin()
+    run.bootstrap()
+    run.propose(hostile)
+    run.baseline()
+    for _ in range(steps):
+        run.step()
+    return run
+
+
+def fill(store: Path, only: Sequence[str] = ()) -> dict[str, str]:
+    """Runs by kind: finished, capped, lost, failed, paused, queued, running. Returns their ids."""
+    makers = {
+        "finished": _finished,
+        "nogain": _no_gain,
+        "capped": _capped,
+        "lost": _lost,
+        "failed": _failed,
+        "paused": _paused,
+        "hostile": _hostile,
+        "queued": lambda path: LiveRun(path, "triage, endpoint model", age_s=8, config=_config(seed=3)),
+        "running": running,
+    }
+    ids = {}
+    for kind, make in makers.items():
+        if not only or kind in only:
+            run = make(store)
+            ids[kind] = run.id
+            run.close()
+    return ids
+
+
+def running(store: Path) -> LiveRun:
+    run = _searching(store, "triage, 0.1 s endpoint", 13, 145)
+    run.fail_cells(ErrorClass.TIMEOUT, "The model gave no answer within 120 s.", 3)
+    run.now()
+    run.ask(Candidate(((3, 2), (1, 3))))
+    return run
+
+
+def _finished(store: Path) -> LiveRun:
+    run = _searching(store, "triage, embedded model", 29, 90_000)
+    run.step()
+    run.phase(Phase.TEST, 0, 40)
+    run.wait(9)
+    run.write(run.outcome("It has the highest mean of the 6 candidates that were fully evaluated."))
+    run.phase(Phase.DONE)
+    run.end(Status.COMPLETED, "30 of 30 trials are done.")
+    return run
+
+
+def _no_gain(store: Path) -> LiveRun:
+    run = _searching(store, "extract invoices", 0, 200_000)
+    run.write(Outcome(None, "No candidate beat the baseline on the validation set."))
+    run.end(Status.COMPLETED, "All trials are done; no candidate beat the baseline.")
+    return run
+
+
+def _capped(store: Path) -> LiveRun:
+    run = _searching(store, "answer with search", 12, 7_300)
+    run.write(run.outcome("Best mean of the full evaluations before the cap.", tested=False))
+    run.end(Status.STOPPED, "The cap of 500 program runs is reached; the best so far stands.")
+    return run
+
+
+def _lost(store: Path) -> LiveRun:
+    run = LiveRun(store, "triage overnight", age_s=40_000, config=_config(seed=1), seed=3)
+    run.begin(lease_s=300)
+    run.bootstrap()
+    run.propose()
+    run.baseline()
+    for _ in range(7):
+        run.step()
+    return run
+
+
+def _failed(store: Path) -> LiveRun:
+    run = LiveRun(store, "triage with my metric", age_s=3_400, config=_config(seed=2))
+    run.begin()
+    run.bootstrap(1)
+    run.fail_cells(ErrorClass.METRIC, "KeyError: 'queue'", 5)
+    trace = "Traceback (most recent call last):\n  File \"metrics.py\", line 12, in metric\nKeyError: 'queue'"
+    run.end(Status.FAILED, "The metric 'metric' raised KeyError: 'queue'. Mend it and run again.", trace)
+    return run
+
+
+def _paused(store: Path) -> LiveRun:
+    run = _searching(store, "triage, remote endpoint", 8, 600)
+    run.fail_cells(ErrorClass.CONNECTION, "Connection refused by http://127.0.0.1:9999/v1", 10)
+    run.end(Status.PAUSED, "10 calls in a row got no answer from http://127.0.0.1:9999/v1: connection refused.")
+    return run
+
+
+def _hostile(store: Path) -> LiveRun:
+    run = _searching(store, f"{MARKER} {HOSTILE}", 4, 1_000, hostile=True)
+    run.step(Candidate(((5, 1), (5, 2))))
+    run.fail_cells(ErrorClass.PARSE, f"{MARKER} {HOSTILE}", 4)
+    run.best = (0.9, Candidate(((5, 1), (5, 2))).id)
+    run.write(run.outcome(f"{MARKER} {HOSTILE}"))
+    run.end(Status.COMPLETED, f"{MARKER} {HOSTILE}", f"{MARKER} {HOSTILE}")
+    return run
+
+
+if __name__ == "__main__":
+    print(fill(Path(sys.argv[1])))

@@ -1,0 +1,114 @@
+"""What the check found: predictors, splits, plan, warnings, and whether the run can start."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from optimizer_core.config import RunConfig
+from optimizer_core.errors import BadInput, StudioError
+from optimizer_core.types import Role
+from ui.format import between, clean, count, one_line, usd
+from ui.notices import notice
+from ui.plain import line, paragraph
+from ui.spending import role_plan
+
+__all__ = ["found", "leaves", "not_complete", "why_not"]
+
+Found = Mapping[str, Any]
+
+
+def why_not(config: RunConfig | BadInput, checked: tuple[RunConfig, Any] | None) -> str:
+    """The reason on a Start button that is off; empty when it is on."""
+    if isinstance(config, BadInput):
+        return str(config)
+    if checked is None:
+        return "Check first: it shows what the run would do and cost."
+    if checked[0] != config:
+        return "The settings have changed since the check. Check again."
+    return str(checked[1]) if isinstance(checked[1], StudioError) else ""
+
+
+def not_complete(error: BadInput) -> None:
+    """What the form still lacks."""
+    notice("Not complete yet", str(error), icon=":material/pending:", colour="gray")
+
+
+def leaves(sentences: Sequence[str]) -> None:
+    """What leaves this machine."""
+    if not sentences:
+        st.badge("Nothing leaves this machine", icon=":material/lock:", color="green")
+        return
+    st.badge("This leaves your machine", icon=":material/cloud_upload:", color="orange")
+    for sentence in sentences:
+        st.text(clean(sentence))
+
+
+def found(answer: Found) -> None:
+    """The whole answer of the inspection."""
+    warnings = answer.get("warnings") or []
+    if warnings:
+        st.badge(f"{len(warnings)} to know before you start", icon=":material/warning:", color="orange")
+        for warning in warnings:
+            st.text(clean(warning))
+    _program(answer)
+    _data(answer.get("data") or {})
+    _plan(answer.get("plan") or {})
+
+
+def _program(answer: Found) -> None:
+    program, metric = answer.get("program") or {}, answer.get("metric") or {}
+    predictors = program.get("predictors") or []
+    line(f"{program.get('name', 'program')}: {len(predictors)} predictors", bold=True)
+    for predictor in predictors:
+        inputs, outputs = ", ".join(predictor.get("inputs", ())), ", ".join(predictor.get("outputs", ()))
+        label = f"{predictor.get('name')} · {predictor.get('kind')}({inputs}) -> {outputs}"
+        line(label, muted=True)
+        paragraph(one_line(predictor.get("instructions") or "(no instruction)", 400))
+    line(f"Metric: {metric.get('name', 'not named')}. {metric.get('doc') or ''}", muted=True)
+
+
+def _data(data: Found) -> None:
+    splits = data.get("splits") or {}
+    words = ", ".join(f"{name} {count(splits.get(name, 0))}" for name in ("train", "val", "test"))
+    line(f"{count(data.get('n_rows', 0))} rows: {words}", bold=True)
+    preview = data.get("preview") or []
+    if preview:
+        rows = [{name: one_line(value, 200) for name, value in row.items()} for row in preview]
+        st.dataframe(rows, hide_index=True, height=180, alt="The first rows", key="nr_preview")
+
+
+def _plan(plan: Found) -> None:
+    runs, calls = plan.get("program_runs") or {}, plan.get("lm_calls") or {}
+    line("The plan", bold=True)
+    table = {
+        "Trials": count(plan.get("trials")),
+        "Program runs": between(runs.get("total")),
+        "… bootstrapping": between(runs.get("bootstrap")),
+        "… minibatches": between(runs.get("minibatch")),
+        "… full evaluations": between(runs.get("full")),
+        "… sealed test": between(runs.get("test")),
+        "LM calls, task model": role_plan(plan, Role.TASK),
+        "LM calls, prompt model": role_plan(plan, Role.PROMPT),
+        "LM calls, teacher": role_plan(plan, Role.TEACHER),
+        "LM calls, sealed test": between(calls.get("test")),
+        "Tokens": _tokens(plan.get("tokens")),
+        "Dollars": _dollars(plan.get("usd")),
+    }
+    st.table(table, border="horizontal", alt="What the run is planned to take")
+    for note in plan.get("notes") or []:
+        line(note, muted=True)
+
+
+def _tokens(tokens: object) -> str:
+    if isinstance(tokens, Mapping):
+        return ", ".join(f"{one_line(name, 20)} {between(bounds)}" for name, bounds in tokens.items())
+    return between(tokens)
+
+
+def _dollars(bounds: object) -> str:
+    if not isinstance(bounds, (list, tuple)):
+        return "not known"
+    low, high = bounds
+    text = usd(low) if low == high else f"{usd(low)} to {usd(high)}"
+    return text.replace("$", "\\$")

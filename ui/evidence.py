@@ -1,0 +1,64 @@
+"""What stands behind a running search's numbers: intervals and paired comparisons from the score table.
+
+The numbers are core's; here they are fetched, and kept while the cells behind them are the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from optimizer_core.types import Outcome, Trial, TrialKind
+from storage import Reader
+from ui.charts import best_full
+
+__all__ = ["Evidence", "evidence_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`best` is the candidate that leads; the rest are core's estimates, None where there is nothing yet."""
+
+    best: str | None
+    best_val: Mapping[str, Any] | None
+    baseline_val: Mapping[str, Any] | None
+    paired_val: Mapping[str, Any] | None
+
+
+def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: Outcome | None) -> Evidence:
+    """The outcome's numbers once there is one; until then those of the best full evaluation so far."""
+    if outcome is not None:
+        return Evidence(outcome.winner, outcome.best_val, outcome.baseline_val, outcome.paired_val)
+    base = next((t for t in trials if t.kind is TrialKind.BASELINE and t.mean is not None), None)
+    best = best_full(trials)
+    if base is None:
+        return Evidence(None, None, None, None)
+    before = reader.candidate_scores(run_id, base.candidate)
+    if best is None or best.candidate == base.candidate:
+        return Evidence(None, None, _estimate(_known(before)), None)
+    after = reader.candidate_scores(run_id, best.candidate)
+    pairs = tuple(
+        (before[example], score)
+        for example, score in after.items()
+        if score is not None and before.get(example) is not None
+    )
+    return Evidence(best.candidate, _estimate(_known(after)), _estimate(_known(before)), _paired(pairs))
+
+
+def _known(scores: Mapping[str, float | None]) -> tuple[float, ...]:
+    return tuple(score for score in scores.values() if score is not None)
+
+
+# scipy takes a second to import, which the home page need not pay; a refresh finds the same cells most times.
+@lru_cache(maxsize=64)
+def _estimate(scores: tuple[float, ...]) -> Mapping[str, Any]:
+    from optimizer_core.statistics import estimate
+
+    return estimate(scores)
+
+
+@lru_cache(maxsize=64)
+def _paired(pairs: tuple[tuple[float, float], ...]) -> Mapping[str, Any]:
+    from optimizer_core.statistics import paired_difference
+
+    return paired_difference(pairs)

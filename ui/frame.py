@@ -1,0 +1,75 @@
+"""The frame around every page: title of the tab, menu, and the run the menu speaks of.
+
+Every page calls `frame` first. With a `pages/` folder beside the entry, a fresh server runs a deep-linked page alone,
+without `app.py`; so what all pages share cannot live there (measured on Streamlit 1.67).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from ui.plain import line
+
+__all__ = ["HOME", "LIVE", "NEW_RUN", "Page", "frame", "query", "run_in_url"]
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A place in the menu; `of_run` pages carry `?run=ID`."""
+
+    path: str
+    title: str
+    icon: str
+    of_run: bool = False
+
+
+HOME = Page("app.py", "Runs", ":material/view_list:")
+NEW_RUN = Page("pages/new_run.py", "New run", ":material/add_circle:")
+LIVE = Page("pages/live.py", "Live", ":material/monitoring:", of_run=True)
+MENU = (HOME, NEW_RUN, LIVE)
+
+
+def query(name: str) -> str | None:
+    """One parameter of the URL; None when it is absent or empty."""
+    return st.query_params.get(name) or None
+
+
+def run_in_url() -> str | None:
+    """The run the URL names."""
+    return query("run")
+
+
+def frame(page: Page, run_name: str | None = None) -> None:
+    """Set up the tab and draw the menu.
+
+    Args:
+        run_name: Name of the run in the URL, shown over the pages about it.
+    """
+    st.set_page_config(
+        page_title=f"{page.title} · MIPRO Studio",
+        page_icon=str(STATIC / "favicon.svg"),
+        layout="wide",
+        initial_sidebar_state=232,
+    )
+    st.logo(str(STATIC / "logo.svg"), size="large")
+    run = run_in_url()
+    with st.sidebar:
+        st.subheader("MIPRO Studio", anchor=False)
+        for entry in MENU:
+            if not entry.of_run:
+                st.page_link(entry.path, label=entry.title, icon=entry.icon, width="stretch")
+        if run is not None and run_name is not None:
+            st.space("small")
+            line(run_name, limit=40, muted=True)
+            for entry in MENU:
+                if entry.of_run:
+                    st.page_link(
+                        entry.path,
+                        label=entry.title,
+                        icon=entry.icon,
+                        width="stretch",
+                        query_params={"run": run},
+                    )

@@ -1,0 +1,159 @@
+"""The upper part of the live page: what the run is doing, what can be asked of it, four numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from optimizer_core.types import LEGAL_MOVES, Status
+from storage import LiveView, RunSummary
+from ui import actions
+from ui.evidence import Evidence
+from ui.format import (
+    ago,
+    between,
+    clean,
+    count,
+    delta,
+    duration,
+    elapsed_s,
+    interval,
+    of,
+    plural,
+    score,
+    usd,
+)
+from ui.notices import notice, problem
+from ui.status import LOOKS, can_resume, phase_line, why_not_resume
+
+__all__ = ["buttons", "cards", "reason", "status_line"]
+
+# A worker takes a second or two to start; after this it probably never did.
+_WORKER_LATE_S = 20.0
+
+
+def status_line(run: RunSummary) -> None:
+    """Badge, phase with its count, and times."""
+    look = LOOKS[run.status]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        st.badge(look.word, icon=look.icon, color=look.colour)
+        doing = phase_line(run)
+        if doing:
+            note = clean(run.phase_note) if run.status is Status.RUNNING else ""
+            st.text(f"{doing} · {note}" if note else doing)
+        times = f"{duration(run.wall_s)} at work · started {ago(run.started_at)}" if run.started_at else ""
+        st.caption(times or f"created {ago(run.created_at)}", width="content")
+
+
+def buttons(run: RunSummary, pending: list[Mapping[str, Any]]) -> None:
+    """Pause, Resume, Stop; a button that is off says why."""
+    asked = {command["kind"] for command in pending}
+    running = run.status is Status.RUNNING
+    stands = can_resume(run)
+    late = run.status is Status.QUEUED and (elapsed_s(run.updated_at) or 0.0) > _WORKER_LATE_S
+    with st.container(horizontal=True, gap="small", width="content"):
+        st.button(
+            "Pausing…" if "pause" in asked else "Pause",
+            key="live_pause",
+            icon=":material/pause:",
+            disabled=not running or bool(asked),
+            help="Finishes what is under way, then stands still." if running else "It is not running.",
+            on_click=actions.pause,
+            args=(run.id,),
+        )
+        st.button(
+            "Start its worker" if late else "Resume",
+            key="live_resume",
+            icon=":material/play_arrow:",
+            type="primary" if stands or late else "secondary",
+            disabled=not (stands or late),
+            help="Goes on from the score table; nothing is paid twice." if stands or late else why_not_resume(run),
+            on_click=actions.again if late else actions.resume,
+            args=(run.id,),
+        )
+        may_stop = running or Status.STOPPED in LEGAL_MOVES[run.status]
+        st.button(
+            "Stopping…" if "stop" in asked else "Stop",
+            key="live_stop",
+            icon=":material/stop:",
+            disabled=not may_stop or "stop" in asked,
+            help="Ends the run with the best so far." if may_stop else "It has ended already.",
+            on_click=actions.stop,
+            args=(run.id, run.status),
+        )
+
+
+def reason(run: RunSummary) -> None:
+    """Why a run does not go on, and what to do; nothing for one that does."""
+    refusal = actions.take_refusal()
+    if refusal is not None:
+        problem(refusal)
+    hints = {
+        Status.PAUSED: "Every answer so far is kept. Resume when the cause is gone, or stop with the best so far.",
+        Status.STOPPED: "The best so far stands. Resume to go on, or raise the cap in a new run.",
+        Status.FAILED: "Mend the cause and resume: every scored example is kept. A retry alone would not help.",
+        Status.LOST: "Its worker died or the machine slept. Resume goes on from the last answer that was kept.",
+        Status.AWAITING_REVIEW: "The instructions are written. Read them, then resume to start the search.",
+    }
+    hint = hints.get(run.status)
+    look = LOOKS[run.status]
+    if hint is not None:
+        notice(look.word, run.reason, icon=look.icon, colour=look.colour, hint=hint, details=run.error)
+
+
+def _card(title: str, value: str, beside: str, caption: str) -> None:
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.metric(title, value, beside, delta_color="off", delta_arrow="off")
+        st.caption(caption)
+
+
+def cards(view: LiveView, evidence: Evidence, plan: Mapping[str, Any]) -> None:
+    """Four numbers, each from baseline to best or from used to planned, none without its n."""
+    run = view.summary
+    baseline = _mean(evidence.baseline_val, run.baseline_val)
+    leads = evidence.best is not None
+    best = _mean(evidence.best_val, run.best_val) if leads else None
+    gained = best - baseline if best is not None and baseline is not None else None
+    runs, burn = plan.get("program_runs") or {}, view.total_burn
+    # Two and two, so that a narrow page shows 2 x 2 and never three and one.
+    with st.grid(2, min_column_width=430):
+        with st.grid(2, min_column_width=180):
+            _card(
+                "Best validation score",
+                score(best if leads else baseline),
+                f"from {score(baseline)} baseline"
+                if leads
+                else "baseline"
+                if baseline is not None
+                else "no score yet",
+                interval(evidence.best_val if leads else evidence.baseline_val) or "The baseline is scored first.",
+            )
+            _card("Gain over the baseline", delta(gained), *_gain_words(evidence, gained))
+        with st.grid(2, min_column_width=180):
+            _card(
+                "Program runs",
+                count(run.cells_ok + run.cells_error),
+                f"planned {between(runs.get('total'))}" if runs else "no plan",
+                f"{of(run.trials_done, run.trials_planned)} trials · {plural(run.cells_error, 'error')}",
+            )
+            _card(
+                "LM calls",
+                count(burn.calls),
+                f"{count(burn.input_tokens + burn.output_tokens)} tokens",
+                f"cost {usd(burn.cost_usd)} · {duration(run.wall_s)} at work".replace("$", "\\$"),
+            )
+
+
+def _gain_words(evidence: Evidence, gained: float | None) -> tuple[str, str]:
+    paired = evidence.paired_val
+    if gained is None or not paired or paired.get("difference") is None:
+        return "no candidate leads yet", "Shown when a full evaluation beats the baseline."
+    words = f"{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied"
+    low, high = paired.get("low"), paired.get("high")
+    spread = f"{delta(low)} to {delta(high)}, " if low is not None and high is not None else ""
+    return words, f"{spread}on {plural(paired['n'], 'shared example')}"
+
+
+def _mean(estimate: Mapping[str, Any] | None, otherwise: float | None) -> float | None:
+    mean: float | None = estimate.get("mean") if estimate else None
+    return otherwise if mean is None else mean

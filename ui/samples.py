@@ -1,0 +1,45 @@
+"""Cards of the programs that come along, each started with one click."""
+
+from typing import Any
+
+import streamlit as st
+
+from ui import actions
+from ui.frame import LIVE, NEW_RUN
+
+__all__ = ["all_samples", "sample_cards"]
+
+
+def all_samples() -> list[Any]:
+    """The sample programs; reading the catalogue imports none of them."""
+    try:
+        from sample_programs.catalog import list_samples
+    except ImportError:
+        return []
+    return list(list_samples())
+
+
+def sample_cards() -> None:
+    """One card a sample: what it is, whose data it uses, start it or set it up."""
+    with st.grid(3, min_column_width=260):
+        for sample in all_samples():
+            _card(sample)
+
+
+def _card(sample: Any) -> None:
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.markdown(f"**{sample.title}**")
+        st.text(sample.description)
+        st.caption(f"Licence: {sample.licence}")
+        st.space("stretch")
+        with st.container(horizontal=True):
+            go = st.button("Start", key=f"sample_start_{sample.name}", icon=":material/play_arrow:", type="primary")
+            setup = st.button("Set up", key=f"sample_setup_{sample.name}", icon=":material/tune:", type="tertiary")
+        if setup:
+            st.switch_page(NEW_RUN.path, query_params={"sample": sample.name})
+        if go:
+            with st.spinner("Looking at the program and its data…"):
+                run_id = actions.start({"program": f"sample:{sample.name}", "name": sample.title})
+            if run_id is None:
+                st.rerun()
+            st.switch_page(LIVE.path, query_params={"run": run_id})

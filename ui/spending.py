@@ -1,0 +1,72 @@
+"""What a run has spent: by role, and against plan and caps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from optimizer_core.types import Role, Usage
+from storage import LiveView
+from ui.format import UNKNOWN, between, count, duration, of, usd
+
+__all__ = ["burn_table", "caps", "role_plan"]
+
+_ROLES: Mapping[Role, str] = {
+    Role.TASK: "Task model",
+    Role.PROMPT: "Prompt model",
+    Role.TEACHER: "Teacher",
+    Role.JUDGE: "Judge",
+}
+
+
+def role_plan(plan: Mapping[str, Any], role: Role) -> str:
+    """Planned LM calls of a role: `1,380 to 2,540`."""
+    planned = (plan.get("lm_calls") or {}).get(role.value)
+    return between(planned) if planned is not None else UNKNOWN
+
+
+def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
+    """Calls, tokens and dollars of every role that has worked or is planned to."""
+    planned = plan.get("lm_calls") or {}
+    rows = [
+        {
+            "role": title,
+            "calls": count(burns[role].calls) if role in burns else "0",
+            "planned": role_plan(plan, role),
+            "tokens in": count(burns[role].input_tokens) if role in burns else "0",
+            "tokens out": count(burns[role].output_tokens) if role in burns else "0",
+            "cost": usd(burns[role].cost_usd) if role in burns else "$0",
+        }
+        for role, title in _ROLES.items()
+        if role in burns or role.value in planned
+    ]
+    if not rows:
+        st.caption("Nothing has been spent yet.")
+        return
+    st.table(rows, border="horizontal", hide_index=True, alt="LM calls, tokens and cost by role")
+
+
+def caps(view: LiveView, budget: Mapping[str, Any]) -> None:
+    """Used against every cap that is set."""
+    burn, run = view.total_burn, view.summary
+    used: list[tuple[str, float | None, float | None, str]] = [
+        ("program runs", run.cells_ok + run.cells_error, budget.get("max_program_runs"), ""),
+        ("LM calls", burn.calls, budget.get("max_lm_calls"), ""),
+        ("tokens", burn.input_tokens + burn.output_tokens, budget.get("max_tokens"), ""),
+        ("dollars", burn.cost_usd, budget.get("max_usd"), "usd"),
+        ("minutes", run.wall_s / 60, budget.get("max_minutes"), "minutes"),
+    ]
+    capped = [row for row in used if row[2] is not None]
+    for name, value, cap, kind in capped:
+        share = 0.0 if value is None or not cap else min(1.0, value / cap)
+        st.progress(share, text=f"{_words(value, cap, kind)} {name}" if not kind else _words(value, cap, kind))
+    if not capped:
+        st.caption("No cap is set: the run ends with its last trial.")
+
+
+def _words(value: float | None, cap: float | None, kind: str) -> str:
+    if kind == "usd":
+        return f"{usd(value)} of {usd(cap)}".replace("$", "\\$")
+    if kind == "minutes":
+        return f"{duration((value or 0) * 60)} of {duration((cap or 0) * 60)}"
+    return of(value, cap)

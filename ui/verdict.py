@@ -1,0 +1,74 @@
+"""What a finished run came to, in plain words. `sentences` is pure; `verdict` draws it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from optimizer_core.types import Outcome
+from ui.format import clean, delta, interval, plural, score
+
+__all__ = ["sentences", "verdict"]
+
+Estimate = Mapping[str, Any]
+
+
+def sentences(outcome: Outcome) -> list[str]:
+    """The sealed test in words for people who have never heard of a confidence interval."""
+    before, after, paired = outcome.baseline_test, outcome.best_test, outcome.paired_test
+    if outcome.winner is None or not before or not after:
+        return []
+    words = [
+        f"On {plural(int(after.get('n') or 0), 'example')} that the search never saw, the winner scores "
+        f"{score(after.get('mean'))} and the baseline {score(before.get('mean'))}."
+    ]
+    if paired and paired.get("n"):
+        words.append(
+            f"Example by example the winner is better on {paired['won']}, worse on {paired['lost']} "
+            f"and the same on {paired['tied']}."
+        )
+        words.append(_chance(paired))
+    return words
+
+
+def _chance(paired: Estimate) -> str:
+    p, gained = paired.get("p_value"), paired.get("difference") or 0.0
+    if p is None:
+        return ""
+    if p > 0.1:
+        return f"A difference like this comes up by chance often (p = {p:.2f}): do not count on it."
+    if gained < 0:
+        return f"It is worse than the baseline beyond what chance would do (p = {p:.3f}): do not use it."
+    return f"If both were equally good, a difference this large would be rare (p = {p:.3f})."
+
+
+def verdict(outcome: Outcome) -> None:
+    """The result of a finished run, or that the sealed test was not scored."""
+    said = sentences(outcome)
+    with st.container(border=True, gap="small"):
+        if outcome.winner is None:
+            st.subheader("No candidate beat the baseline", anchor=False)
+        else:
+            st.subheader("Result on the sealed test" if said else "Result on validation", anchor=False)
+        if said:
+            _pair(outcome.baseline_test or {}, outcome.best_test or {}, outcome.paired_test or {})
+            st.text(" ".join(word for word in said if word))
+        elif outcome.winner is not None:
+            st.text("The sealed test was not scored, so nothing here is free of the search's own luck.")
+        if outcome.reason:
+            st.text(clean(outcome.reason))
+
+
+def _pair(before: Estimate, after: Estimate, paired: Estimate) -> None:
+    with st.grid(3, min_column_width=200):
+        for title, estimate in (("Baseline", before), ("Winner", after)):
+            with st.container(gap="xsmall"):
+                st.metric(title, score(estimate.get("mean")))
+                st.caption(interval(estimate))
+        if paired.get("difference") is not None:
+            with st.container(gap="xsmall"):
+                st.metric("Difference", delta(paired["difference"]))
+                low, high = paired.get("low"), paired.get("high")
+                level = f" ({paired['level'] * 100:.0f} %)" if paired.get("level") else ""
+                spread = f"{delta(low)} to {delta(high)}{level}, " if low is not None and high is not None else ""
+                st.caption(f"{spread}{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied")

@@ -1,0 +1,273 @@
+"""One run in one process: the only place where core, storage and models are put together.
+
+python worker.py run STORE RUN        claim the run and work on it until it ends or stands still
+python worker.py inspect              look at a request (JSON on standard input), say what is in it
+python worker.py export STORE RUN OUT save the winner as a DSPy program
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+# A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
+
+from optimizer_core.assembly import Assembled, assemble, key_variables, needs_weights
+from optimizer_core.config import RunConfig, parse_config
+from optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
+from optimizer_core.export import build_program, save_program
+from optimizer_core.inspection import inspect_request
+from optimizer_core.run import Ending
+from optimizer_core.secrets import Scrubber
+from optimizer_core.types import Candidate, Event, Status, TrialKind
+from storage import Reader, SqliteJournal, Store, StudyMirror, study_path
+
+LEASE_S = 10.0
+BEAT_S = 1.0
+
+
+class _ScrubbedStream:
+    """A text stream that never lets a key through; standard output and error of a worker go to a log file."""
+
+    def __init__(self, stream: IO[str], scrubber: Scrubber) -> None:
+        self._stream = stream
+        self._scrubber = scrubber
+
+    def write(self, text: str) -> int:
+        return self._stream.write(self._scrubber.text(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Heart(threading.Thread):
+    """Renews the lease, hears commands and mirrors finished trials, on connections of its own."""
+
+    def __init__(self, store: Path, run_id: str, worker_id: str, on_command: Callable[[str], None]) -> None:
+        super().__init__(name="heart", daemon=True)
+        self._path = store
+        self._run_id = run_id
+        self._worker_id = worker_id
+        self._on_command = on_command
+        self._quit = threading.Event()
+        self._mirror: StudyMirror | None = None
+
+    def run(self) -> None:
+        store = Store(self._path)
+        while not self._quit.wait(BEAT_S):
+            try:
+                store.beat(self._run_id, self._worker_id, LEASE_S)
+            except LeaseLost:
+                self._on_command("lost")
+                return
+            commands = store.pending_commands(self._run_id)
+            for command in commands:
+                self._on_command(command.kind)
+            store.mark_handled([command.id for command in commands])
+            self.mirror()
+
+    def stop(self) -> None:
+        self._quit.set()
+        self.join()
+
+    def mirror(self) -> None:
+        """Copy finished trials into the run's Optuna study, which optuna-dashboard opens."""
+        with Reader(self._path) as reader:
+            instructions = reader.instructions(self._run_id)
+            demo_sets = reader.demo_sets(self._run_id)
+            trials = [trial for trial in reader.trials(self._run_id) if trial.done]
+            times = reader.trial_times(self._run_id)
+        if not any(trial.kind is TrialKind.MINIBATCH for trial in trials):
+            return
+        names = list(dict.fromkeys(arm.predictor for arm in instructions if arm.index == 0))
+        choices: dict[str, list[str]] = {}
+        for name in names:
+            choices[f"{name}: instruction"] = [f"i{arm.index}" for arm in instructions if arm.predictor == name]
+            choices[f"{name}: demos"] = [f"d{arm.index}" for arm in demo_sets if arm.predictor == name]
+        if self._mirror is None:
+            self._mirror = StudyMirror(study_path(self._path, self._run_id), self._run_id, choices)
+        else:
+            self._mirror.add_labels(choices)
+        for trial in trials:
+            pairs = zip(names, Candidate.parse(trial.candidate).choices, strict=True)
+            params = {
+                key: value
+                for name, (instruction, demos) in pairs
+                for key, value in ((f"{name}: instruction", f"i{instruction}"), (f"{name}: demos", f"d{demos}"))
+            }
+            at = times.get(trial.order)
+            self._mirror.add(trial, params, *(at or (None, None)))
+
+
+@dataclass(frozen=True)
+class Life:
+    """One worker's time with a run: what it needs and where it writes."""
+
+    store: Path
+    run_id: str
+    worker_id: str
+    config: RunConfig
+    journal: SqliteJournal
+    scrubber: Scrubber
+    spent_s: float
+    approved: bool
+
+    async def live(self) -> Ending:
+        """Work until the run ends or stands still."""
+        loop = asyncio.get_running_loop()
+        early: list[str] = []
+        assembled: list[Assembled] = []
+
+        def hear(command: str) -> None:
+            if assembled:
+                _obey(assembled[0], command)
+            else:
+                early.append(command)  # until the run is put together
+
+        def tell(command: str) -> None:
+            loop.call_soon_threadsafe(hear, command)
+
+        heart = Heart(self.store, self.run_id, self.worker_id, tell)
+        heart.start()
+        loop.add_signal_handler(signal.SIGTERM, hear, "terminate")
+        try:
+            await _fetch_weights(self.config, self.journal)
+            base = Path(self.config.base or ".")
+            made = assemble(
+                self.config,
+                self.journal,
+                base,
+                scrubber=self.scrubber,
+                spent_s=self.spent_s,
+                approved=self.approved,
+            )
+            assembled.append(made)
+            for command in early:
+                _obey(made, command)
+            return await made.run.execute()
+        finally:
+            heart.stop()
+            heart.mirror()
+
+
+def run(store_path: Path, run_id: str) -> int:
+    """Work on a queued run. Returns 0 whatever the run came to, 1 when it was not ours to run."""
+    worker_id = f"{os.getpid()}-{secrets.token_hex(4)}"
+    store = Store(store_path)
+    with Reader(store_path) as reader:
+        config = parse_config(reader.config(run_id))
+        spent_s = reader.run(run_id).wall_s
+        approved = not config.review or any(command["kind"] == "approve" for command in reader.commands(run_id))
+    if not store.claim(run_id, worker_id, LEASE_S):
+        print(f"Run {run_id} is not waiting for a worker.", file=sys.stderr)
+        return 1
+    scrubber = Scrubber(key_variables(config))
+    sys.stdout = _ScrubbedStream(sys.stdout, scrubber)  # type: ignore[assignment]
+    sys.stderr = _ScrubbedStream(sys.stderr, scrubber)  # type: ignore[assignment]
+    journal = SqliteJournal(store, run_id, worker_id)
+    try:
+        ending = asyncio.run(Life(store_path, run_id, worker_id, config, journal, scrubber, spent_s, approved).live())
+    except LeaseLost:
+        traceback.print_exc()
+        return 1
+    except StudioError as failure:
+        ending = Ending(Status.FAILED, str(failure))
+    except Exception as failure:  # noqa: BLE001 - the last guard: the run must say that it failed
+        traceback.print_exc()
+        ending = Ending(Status.FAILED, f"The studio failed: {type(failure).__name__}: {failure}. See the log.")
+    reason = scrubber.text(ending.reason)
+    journal.commit([Event("ended", {"status": ending.status.value, "reason": reason, "capped": ending.capped})])
+    store.release(run_id, worker_id, ending.status, reason, reason if ending.status is Status.FAILED else "")
+    return 0
+
+
+def _obey(assembled: Assembled, command: str) -> None:
+    match command:
+        case "stop":
+            assembled.run.request(StopRequested("Stopped by a person; this is the best so far."))
+        case "pause":
+            assembled.run.request(RunPaused("Paused by a person."))
+        case "terminate":
+            assembled.run.request(RunPaused("The worker was asked to end by the system.", "Resume the run."))
+        case "lost":
+            assembled.run.request(RunPaused("Another worker took the run over."))
+
+
+async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
+    """Get the embedded model's weights, once a machine, telling how far it is."""
+    if not needs_weights(config):
+        return
+    from optimizer_core.models.embedded import weights_path, weights_present
+
+    if weights_present():
+        return
+    loop = asyncio.get_running_loop()
+    last = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.5:
+            last = time.monotonic()
+            note = "fetching the embedded model, in MB"
+            payload = {"phase": "setup", "done": done // 10**6, "total": total // 10**6, "note": note}
+            loop.call_soon_threadsafe(journal.commit, [Event("progress", payload)])
+
+    await asyncio.to_thread(weights_path, report)
+
+
+def inspect() -> int:
+    request = json.loads(sys.stdin.read())
+    scrubber = Scrubber()
+    try:
+        answer = inspect_request(request["config"], Path(request["cwd"]))
+    except StudioError as error:
+        print(json.dumps({"error": scrubber.text(str(error))}))
+        return 2
+    print("\n" + scrubber.text(json.dumps(answer, default=str)))
+    return 0
+
+
+def export(store_path: Path, run_id: str, out: Path) -> int:
+    with Reader(store_path) as reader:
+        config = parse_config(reader.config(run_id))
+        outcome = reader.outcome(run_id)
+        if outcome is None or outcome.winner is None:
+            print(f"Run {run_id} has no winner yet.", file=sys.stderr)
+            return 2
+        instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
+    try:
+        save_program(build_program(config, instructions, demo_sets, Candidate.parse(outcome.winner)), out)
+    except StudioError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["run", store, run_id]:
+            return run(Path(store), run_id)
+        case ["inspect"]:
+            return inspect()
+        case ["export", store, run_id, out]:
+            return export(Path(store), run_id, Path(out))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except IllegalMove as error:
+        sys.exit(str(error))
