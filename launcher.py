@@ -8,18 +8,20 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from optimizer_core.errors import BadInput, IllegalMove, StudioError
 from optimizer_core.types import Event, Example, Split, Status
-from storage import Reader, Store, log_path
+from storage import Reader, RunSummary, Store, log_path
 
 __all__ = ["ROOT", "approve", "export", "inspect", "pause", "resume", "spawn", "start", "stop"]
 
 ROOT = Path(__file__).resolve().parent
 INSPECT_TIMEOUT_S = 300.0
+LEASE_WAIT_S = 8.0
 
 
 def inspect(config: dict[str, Any]) -> dict[str, Any]:
@@ -100,8 +102,8 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
     Raises:
         StudioError: there is no such run, it works already, or it has nothing left to do.
     """
+    summary = _standing_still(store, run_id)
     with Reader(store) as reader:
-        summary = reader.run(run_id)
         config, plan = reader.config(summary.id), reader.plan(summary.id)
     more = trials is not None and trials > config["search"]["trials"]
     if summary.status is Status.COMPLETED and not more:
@@ -114,6 +116,19 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
         opened.move(summary.id, Status.QUEUED, "resumed")
     spawn(store, summary.id)
     return summary.id
+
+
+def _standing_still(store: Path, run_id: str) -> RunSummary:
+    """The run, after waiting for the lease of a worker that may have died a moment ago."""
+    deadline = time.monotonic() + LEASE_WAIT_S
+    while True:
+        with Reader(store) as reader:
+            summary = reader.run(run_id)
+        if summary.status is not Status.RUNNING:
+            return summary
+        if time.monotonic() > deadline:
+            raise IllegalMove(f"Run {summary.id} is running: its worker is alive.", "Watch it, or stop it first.")
+        time.sleep(0.5)
 
 
 def stop(store: Path, run_id: str) -> None:

@@ -22,6 +22,8 @@ from typing import IO, Any
 # A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
+import optuna
+
 from optimizer_core.assembly import Assembled, assemble, key_variables, needs_weights
 from optimizer_core.config import RunConfig, parse_config
 from optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
@@ -32,7 +34,7 @@ from optimizer_core.secrets import Scrubber
 from optimizer_core.types import Candidate, Event, Status, TrialKind
 from storage import Reader, SqliteJournal, Store, StudyMirror, study_path
 
-LEASE_S = 10.0
+LEASE_S = 6.0
 BEAT_S = 1.0
 
 
@@ -66,22 +68,33 @@ class Heart(threading.Thread):
         store = Store(self._path)
         while not self._quit.wait(BEAT_S):
             try:
-                store.beat(self._run_id, self._worker_id, LEASE_S)
+                self._beat(store)
             except LeaseLost:
                 self._on_command("lost")
                 return
-            commands = store.pending_commands(self._run_id)
-            for command in commands:
-                self._on_command(command.kind)
-            store.mark_handled([command.id for command in commands])
+            except StudioError as error:  # a full disk, say: the next beat may work, and the run itself will notice
+                print(error, file=sys.stderr)
             self.mirror()
+
+    def _beat(self, store: Store) -> None:
+        store.beat(self._run_id, self._worker_id, LEASE_S)
+        commands = store.pending_commands(self._run_id)
+        for command in commands:
+            self._on_command(command.kind)
+        store.mark_handled([command.id for command in commands])
 
     def stop(self) -> None:
         self._quit.set()
         self.join()
 
     def mirror(self) -> None:
-        """Copy finished trials into the run's Optuna study, which optuna-dashboard opens."""
+        """Copy finished trials into the run's Optuna study. A view for people: its failure must not end a run."""
+        try:
+            self._copy_trials()
+        except (StudioError, OSError, optuna.exceptions.StorageInternalError) as error:
+            print(f"The Optuna study was not brought up to date: {error}", file=sys.stderr)
+
+    def _copy_trials(self) -> None:
         with Reader(self._path) as reader:
             instructions = reader.instructions(self._run_id)
             demo_sets = reader.demo_sets(self._run_id)

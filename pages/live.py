@@ -49,7 +49,7 @@ def draw(run_id: str, polled: bool) -> None:
             buttons(view.summary, reader.commands(run_id, pending=True))
         st.progress(progress(view.summary))
         with st.container(gap="small"):
-            reason(view.summary)
+            reason(view.summary, view.outcome)
         evidence = evidence_of(reader, run_id, view.trials, view.outcome)
         with st.container():
             if view.outcome is not None:
@@ -59,7 +59,7 @@ def draw(run_id: str, polled: bool) -> None:
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):
                 st.subheader("What the score depends on", anchor=False)
-                importance_panel(view.importance, view.summary.trials_done, "live_importance")
+                importance_panel(view.importance, view.outcome is not None)
             with st.container(border=True, height="stretch"):
                 st.subheader("Spent so far", anchor=False)
                 burn_table(view.burns, plan)

@@ -10,33 +10,10 @@ from optimizer_core.errors import BadInput, StudioError
 from storage import default_store
 from ui import form_parts
 from ui.check_panel import found, leaves, not_complete, why_not
-from ui.frame import LIVE, NEW_RUN, frame, query
+from ui.frame import LIVE, NEW_RUN, frame
 from ui.notices import problem
-from ui.run_form import leaving, to_config, to_state
-from ui.store import reading
-
-CHECKED = "nr_checked"
-PREFILL = "nr_prefill"
-
-
-def prefill() -> None:
-    """Fill the form once for what the URL names: a sample, or the settings of an earlier run."""
-    asked = (query("sample"), query("from"))
-    if st.session_state.get(PREFILL) == asked:
-        return
-    sample, run_id = asked
-    values: dict[str, Any] = {"program": f"sample:{sample}"} if sample else {}
-    if run_id:
-        try:
-            with reading() as reader:
-                if reader is not None:
-                    values = reader.config(reader.find(run_id))
-        except StudioError as error:
-            problem(error, "Those settings cannot be had")
-    for key, value in to_state(values).items():
-        st.session_state[key] = value
-    st.session_state[PREFILL] = asked
-    st.session_state.pop(CHECKED, None)
+from ui.prefill import CHECKED, prefill
+from ui.run_form import leaving, to_config
 
 
 def form() -> None:
@@ -66,7 +43,9 @@ def check(config: RunConfig) -> None:
 
 def panel(config: RunConfig | BadInput) -> None:
     st.subheader("Check and start", anchor=False)
-    st.caption("The check loads program and data in a process of its own. It calls no model.")
+    st.caption(
+        "The check loads program and data in a process of its own, and makes one short call to every endpoint."
+    )
     with st.container(horizontal=True):
         pressed = st.button(
             "Check", key="nr_check", icon=":material/fact_check:", disabled=isinstance(config, BadInput)

@@ -26,9 +26,7 @@ class ClassifyIris(dspy.Signature):  # type: ignore[misc]
     petal_width: float = dspy.InputField()
     sepal_length: float = dspy.InputField()
     sepal_width: float = dspy.InputField()
-    answer: Literal["setosa", "versicolor", "virginica"] = dspy.OutputField(
-        desc="setosa, versicolor, or virginica"
-    )
+    answer: Literal["setosa", "versicolor", "virginica"] = dspy.OutputField(desc="setosa, versicolor, or virginica")
 
 
 class Iris(dspy.Module):  # type: ignore[misc]

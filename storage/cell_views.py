@@ -82,7 +82,8 @@ class CellViews:
 
     def teacher_traces(self, run_id: str) -> list[Cell]:
         """The teacher's runs on training rows, with their traces."""
-        return list(read_cells(self._db, run_id, where=" and c.candidate = ?", values=[TEACHER]))
+        where = " and c.split = ? and c.candidate = ?"
+        return list(read_cells(self._db, run_id, where=where, values=[Split.TRAIN, TEACHER]))
 
     def candidate_scores(self, run_id: str, candidate: str, split: Split = Split.VAL) -> dict[str, float | None]:
         """Score by example id, the mean over rollouts with a score; None when all that was tried failed."""
@@ -144,8 +145,10 @@ class CellViews:
 
     def recent_errors(self, run_id: str, limit: int = 20) -> list[CellError]:
         """Cells in error, the latest first."""
+        # Left to itself SQLite reads all cells of the run.
         rows = self._db.execute(
-            "select candidate, split, example, rollout, error, error_message, at from cells "
+            "select candidate, split, example, rollout, error, error_message, at "
+            "from cells indexed by cells_in_error "
             "where run_id = ? and error is not null order by at desc, seq desc limit ?",
             [run_id, limit],
         )

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from optimizer_core.errors import StudioError
 from storage.migrations import MIGRATION_NAMES, MIGRATIONS
 
-__all__ = ["immediate", "open_reader", "open_writer", "snapshot"]
+__all__ = ["create_private", "immediate", "open_reader", "open_writer", "snapshot"]
 
 # A writer holds the lock for about a millisecond and a checkpoint for tens of them; only a process that was
 # stopped in the middle of a transaction keeps others waiting this long.
@@ -37,7 +37,7 @@ def open_writer(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Prompts, data and answers are private. SQLite gives its -wal and -shm files the mode of the main file.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        create_private(path)
     except OSError as e:
         raise StudioError(f"The store {path} cannot be opened: {e.strerror}.") from e
     with _in_words(path):
@@ -65,6 +65,17 @@ def _prepare_writer(db: Database, path: Path) -> None:
         # Under the write lock, so that of two processes that open an old file one migrates and one waits.
         with immediate(db, path):
             MIGRATIONS.apply(db)
+
+
+def create_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, unless there is one.
+
+    An existing file is not even opened: closing it again would drop every lock that this process's SQLite
+    connections hold on it (POSIX locks belong to the process), and the next one to close would then delete the
+    write-ahead log under the others.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def open_reader(path: Path) -> Database:

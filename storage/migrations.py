@@ -200,7 +200,6 @@ create table commands (
     sent_at text not null,
     handled_at text
 ) strict;
-create index commands_pending on commands (run_id, id) where handled_at is null;
 create index commands_of_run on commands (run_id, id);
 """
 

@@ -7,7 +7,6 @@ A study's choices cannot grow, while a person may add arms to a run. Every param
 choices, and the study's user attribute `arms` says which arm each spare stands for.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from optimizer_core.types import Trial
 
 if TYPE_CHECKING:
     import optuna
+from storage.connection import create_private
 
 __all__ = ["SPARE_CHOICES", "StudyMirror"]
 
@@ -52,7 +52,7 @@ class StudyMirror:
         self._foreign = (StorageInternalError, KeyError)
         self.url = f"sqlite:///{path.absolute()}"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        create_private(path)
         self._storage = RDBStorage(self.url, engine_kwargs={"connect_args": {"timeout": 10}})
         with self._storage.engine.connect() as conn:
             # The dashboard reads while we write, and a trial costs one fsync less; Optuna never asks for it.

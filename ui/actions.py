@@ -1,16 +1,26 @@
 """What a person can ask of a run. Called as callbacks; a refusal is kept for the page to show."""
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
 
 import launcher
 from optimizer_core.errors import StudioError
-from optimizer_core.types import Status
 from storage import default_store
-from ui.store import writing
 
-__all__ = ["again", "pause", "resume", "start", "stop", "take_refusal"]
+__all__ = ["ask", "more_trials", "start", "take_refusal"]
 
 _REFUSAL = "actions_refusal"
+
+_ASKS: dict[str, Callable[..., Any]] = {
+    "stop": lambda *run: launcher.stop(*run),
+    "pause": lambda *run: launcher.pause(*run),
+    "resume": lambda *run: launcher.resume(*run),
+    "approve": lambda *run: launcher.approve(*run),
+    "spawn": lambda *run: launcher.spawn(*run),
+}
+"""Looked up when called, so that tests can stand in for the launcher."""
 
 
 def take_refusal() -> StudioError | None:
@@ -19,38 +29,18 @@ def take_refusal() -> StudioError | None:
     return refusal
 
 
-def stop(run_id: str, status: Status) -> None:
-    """End with the best so far: a worker is asked, a run that stands still is simply over."""
+def ask(what: str, run_id: str) -> None:
+    """Stop, pause, resume, approve a run, or give a queued one the worker that never came (`spawn`)."""
     try:
-        with writing() as store:
-            if status is Status.RUNNING:
-                store.send(run_id, "stop", {})
-            else:
-                store.move(run_id, Status.STOPPED, "Stopped by a person.")
+        _ASKS[what](default_store(), run_id)
     except StudioError as error:
         st.session_state[_REFUSAL] = error
 
 
-def pause(run_id: str) -> None:
+def more_trials(run_id: str, key: str) -> None:
+    """Resume a finished run up to the number of trials in the widget `key`."""
     try:
-        with writing() as store:
-            store.send(run_id, "pause", {})
-    except StudioError as error:
-        st.session_state[_REFUSAL] = error
-
-
-def resume(run_id: str) -> None:
-    """Queue the run again and give it a worker."""
-    try:
-        launcher.resume(default_store(), run_id)
-    except StudioError as error:
-        st.session_state[_REFUSAL] = error
-
-
-def again(run_id: str) -> None:
-    """Give a queued run the worker that never came."""
-    try:
-        launcher.spawn(default_store(), run_id)
+        launcher.resume(default_store(), run_id, int(st.session_state[key]))
     except StudioError as error:
         st.session_state[_REFUSAL] = error
 

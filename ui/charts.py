@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from optimizer_core.types import Trial, TrialKind
-from ui.format import count, one_line, plural, score, share
+from ui.format import count, one_line, plural, score
 
 __all__ = ["XAxis", "best_full", "importance_figure", "trials_alt", "trials_figure"]
 
@@ -199,61 +199,42 @@ def trials_alt(trials: Sequence[Trial]) -> str:
 
 
 def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Shares of the score's variation as horizontal bars, with the band that chance alone would reach.
+    """How far the score moves with each parameter's choice, as horizontal bars over the band of pure noise.
 
     Args:
-        rows: {name, share, low, high, null}; all but `name` and `share` may be missing.
+        rows: {name, spread, null, real}; `spread` and `null` in units of the score.
     """
-    ordered = sorted(rows, key=lambda row: row["share"])
-    names = [f"{label(row['name'], 30)}   <b>{share(row['share'])}</b>" for row in ordered]
-    shares = [row["share"] for row in ordered]
-    solid = [row.get("null") is None or row["share"] > row["null"] for row in ordered]
+    ordered = sorted(rows, key=lambda row: row["spread"])
+    null = max((row.get("null") or 0.0 for row in ordered), default=0.0)
     bars = {
         "type": "bar",
         "orientation": "h",
-        "y": names,
-        "x": shares,
-        "marker": {"color": ["@c0" if true else "@muted/0.55" for true in solid]},
-        "hovertemplate": "%{y}: %{x:.2f}<extra></extra>",
+        "y": [f"{label(row['name'], 30)}   <b>{score(row['spread'])}</b>" for row in ordered],
+        "x": [row["spread"] for row in ordered],
+        "marker": {"color": ["@c0" if row.get("real", True) else "@muted/0.6" for row in ordered]},
+        "hovertext": ["stands out from noise" if row.get("real", True) else "not told from noise" for row in ordered],
+        "hovertemplate": "%{y}<br>%{hovertext}<extra></extra>",
         "showlegend": False,
     }
-    if any(row.get("low") is not None for row in ordered):
-        bars["error_x"] = {
-            "type": "data",
-            "symmetric": False,
-            "array": [(row.get("high") or row["share"]) - row["share"] for row in ordered],
-            "arrayminus": [row["share"] - (row.get("low") or 0.0) for row in ordered],
-            "color": "@text/0.55",
-            "thickness": 1.2,
-            "width": 4,
-        }
-    nulls = [row["null"] for row in ordered if row.get("null") is not None]
-    shapes = [
-        {
-            "type": "rect",
-            "yref": "paper",
-            "x0": 0,
-            "x1": max(nulls),
-            "y0": 0,
-            "y1": 1,
-            "fillcolor": "@muted/0.14",
-            "line": {"width": 0},
-            "layer": "below",
-        }
-    ] * bool(nulls)
+    band = {
+        "type": "rect",
+        "yref": "paper",
+        "x0": 0,
+        "x1": null,
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": "@muted/0.14",
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    x_axis = {"gridcolor": "@grid/0.6", "zeroline": False, "rangemode": "tozero", "fixedrange": True}
     return {
         "data": [bars],
         "layout": {
             "margin": {"l": 8, "r": 16, "t": 8, "b": 44},
             "bargap": 0.45,
-            "xaxis": {
-                "title": {"text": "share of the score's variation", "standoff": 6},
-                "gridcolor": "@grid/0.6",
-                "zeroline": False,
-                "rangemode": "tozero",
-                "fixedrange": True,
-            },
+            "xaxis": {**x_axis, "title": {"text": "spread of the arms' effects, in score", "standoff": 6}},
             "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
-            "shapes": shapes,
+            "shapes": [band] if null else [],
         },
     }

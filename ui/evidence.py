@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from optimizer_core.types import Outcome, Trial, TrialKind
+from optimizer_core.types import Candidate, Outcome, Trial, TrialKind
 from storage import Reader
 from ui.charts import best_full
 
-__all__ = ["Evidence", "evidence_of"]
+__all__ = ["Evidence", "evidence_of", "no_gain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,9 @@ class Evidence:
 def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: Outcome | None) -> Evidence:
     """The outcome's numbers once there is one; until then those of the best full evaluation so far."""
     if outcome is not None:
-        return Evidence(outcome.winner, outcome.best_val, outcome.baseline_val, outcome.paired_val)
+        return Evidence(
+            None if no_gain(outcome) else outcome.winner, outcome.best_val, outcome.baseline_val, outcome.paired_val
+        )
     base = next((t for t in trials if t.kind is TrialKind.BASELINE and t.mean is not None), None)
     best = best_full(trials)
     if base is None:
@@ -43,6 +45,14 @@ def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: O
         if score is not None and before.get(example) is not None
     )
     return Evidence(best.candidate, _estimate(_known(after)), _estimate(_known(before)), _paired(pairs))
+
+
+def no_gain(outcome: Outcome) -> bool:
+    """Whether the run ended where it began: its winner is the baseline."""
+    if outcome.winner is None:
+        return True
+    choices = Candidate.parse(outcome.winner).choices
+    return choices == Candidate.baseline(len(choices)).choices
 
 
 def _known(scores: Mapping[str, float | None]) -> tuple[float, ...]:

@@ -9,8 +9,8 @@ from optimizer_core.config import TIPS
 from optimizer_core.errors import BadInput
 from optimizer_core.types import Role
 from ui.notices import problem
-from ui.run_form import ENDPOINT, OWN, SAME
-from ui.samples import all_samples
+from ui.run_form import ENDPOINT, OWN, SAME, to_state
+from ui.samples import all_samples, sample_values
 from ui.uploads import ENDINGS, MAX_MB, keep
 
 __all__ = ["budget", "data", "models", "program", "proposer", "search"]
@@ -36,6 +36,7 @@ def program() -> None:
             key="nr_sample",
             format_func=lambda name: samples[name].title if name in samples else name,
             placeholder="Choose a sample",
+            on_change=_take_sample,
             **KEPT,
         )
         chosen = samples.get(st.session_state.get("nr_sample", ""))
@@ -57,6 +58,14 @@ def program() -> None:
         **KEPT,
     )  # fmt: skip
     right.text_input("Name of the run", key="nr_name", placeholder="made from the program's name", **KEPT)
+
+
+def _take_sample() -> None:
+    """Another sample brings its own settings along; models and name stay as they are."""
+    kept = ("nr_name", *(f"nr_{role}_" for role in Role))
+    for key, value in to_state(sample_values(st.session_state["nr_sample"])).items():
+        if not key.startswith(kept):
+            st.session_state[key] = value
 
 
 def data() -> None:

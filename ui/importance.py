@@ -1,4 +1,4 @@
-"""Which module and which kind of change the score depends on, named as people name them."""
+"""Which predictor and which kind of change the score depends on, named as people name them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,39 +7,40 @@ import streamlit as st
 
 from optimizer_core.types import Json
 from ui.charts import importance_figure
-from ui.format import share
+from ui.format import plural, score
 from ui.live_chart import live_chart
 
 __all__ = ["importance_panel", "named_rows"]
 
-_KINDS = {"instruction": "instruction", "demos": "demos", "demo": "demos"}
+_ROW_PX, _REST_PX = 40, 56
 
 
 def named_rows(importance: Sequence[Json]) -> list[Mapping[str, Any]]:
-    """Rows for the figure: `answer: demos`, its share, its interval, and what chance alone would give."""
-    rows = []
-    for row in importance:
-        kind = str(row.get("kind", ""))
-        rows.append({**row, "name": f"{row.get('predictor', '')}: {_KINDS.get(kind, kind)}"})
-    return [row for row in rows if row.get("share") is not None]
+    """Rows for the figure, named `answer: demos`."""
+    return [
+        {**row, "name": f"{row.get('predictor', '')}: {row.get('kind', '')}"}
+        for row in importance
+        if row.get("spread") is not None
+    ]
 
 
-def importance_panel(importance: Sequence[Json], trials_done: int, key: str) -> None:
+def importance_panel(importance: Sequence[Json], over: bool) -> None:
     """Bars, or why there are none."""
     rows = named_rows(importance)
     if not rows:
         st.caption(
-            "Shown when the search is over: which predictor's instruction or demos the score depends on. "
-            f"With few trials ({trials_done} so far) such shares are mostly noise."
+            "There are too few candidates to tell what mattered from noise."
+            if over
+            else "Shown when the search is over: how far the score moves with each predictor's instruction and demos."
         )
         return
-    top = max(rows, key=lambda row: row["share"])
+    top = rows[0]
     live_chart(
         importance_figure(rows),
-        key=key,
-        height=56 + 38 * len(rows),
-        alt=f"Share of the score's variation; the largest is {top['name']} with {share(top['share'])}.",
+        key="live_importance",
+        height=_REST_PX + _ROW_PX * len(rows),
+        alt=f"Spread of the arms' effects; the largest is {top['name']} with {score(top['spread'])}.",
         revision="importance",
     )
-    if any(row.get("null") is not None for row in rows):
-        st.caption("The grey band is what chance alone would reach; grey bars cannot be told from noise.")
+    evidence = f"{plural(top['n_candidates'], 'candidate')}, {plural(top['n_cells'], 'cell')}"
+    st.caption(f"Main effects over {evidence}. Grey: what chance alone would reach; grey bars are not told from it.")

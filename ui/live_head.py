@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import LEGAL_MOVES, Status
+from optimizer_core.types import LEGAL_MOVES, Outcome, Status
 from storage import LiveView, RunSummary
 from ui import actions
 from ui.evidence import Evidence
@@ -29,7 +29,7 @@ from ui.status import LOOKS, can_resume, phase_line, why_not_resume
 __all__ = ["buttons", "cards", "reason", "status_line"]
 
 # A worker takes a second or two to start; after this it probably never did.
-_WORKER_LATE_S = 20.0
+WORKER_LATE_S = 20.0
 
 
 def status_line(run: RunSummary) -> None:
@@ -46,11 +46,9 @@ def status_line(run: RunSummary) -> None:
 
 
 def buttons(run: RunSummary, pending: list[Mapping[str, Any]]) -> None:
-    """Pause, Resume, Stop; a button that is off says why."""
+    """Pause, go on, stop; a button that is off says why."""
     asked = {command["kind"] for command in pending}
     running = run.status is Status.RUNNING
-    stands = can_resume(run)
-    late = run.status is Status.QUEUED and (elapsed_s(run.updated_at) or 0.0) > _WORKER_LATE_S
     with st.container(horizontal=True, gap="small", width="content"):
         st.button(
             "Pausing…" if "pause" in asked else "Pause",
@@ -58,19 +56,10 @@ def buttons(run: RunSummary, pending: list[Mapping[str, Any]]) -> None:
             icon=":material/pause:",
             disabled=not running or bool(asked),
             help="Finishes what is under way, then stands still." if running else "It is not running.",
-            on_click=actions.pause,
-            args=(run.id,),
+            on_click=actions.ask,
+            args=("pause", run.id),
         )
-        st.button(
-            "Start its worker" if late else "Resume",
-            key="live_resume",
-            icon=":material/play_arrow:",
-            type="primary" if stands or late else "secondary",
-            disabled=not (stands or late),
-            help="Goes on from the score table; nothing is paid twice." if stands or late else why_not_resume(run),
-            on_click=actions.again if late else actions.resume,
-            args=(run.id,),
-        )
+        _go_on(run)
         may_stop = running or Status.STOPPED in LEGAL_MOVES[run.status]
         st.button(
             "Stopping…" if "stop" in asked else "Stop",
@@ -78,12 +67,41 @@ def buttons(run: RunSummary, pending: list[Mapping[str, Any]]) -> None:
             icon=":material/stop:",
             disabled=not may_stop or "stop" in asked,
             help="Ends the run with the best so far." if may_stop else "It has ended already.",
-            on_click=actions.stop,
-            args=(run.id, run.status),
+            on_click=actions.ask,
+            args=("stop", run.id),
         )
 
 
-def reason(run: RunSummary) -> None:
+def _go_on(run: RunSummary) -> None:
+    late = run.status is Status.QUEUED and (elapsed_s(run.updated_at) or 0.0) > WORKER_LATE_S
+    if late:
+        label, what, does = "Start its worker", "spawn", "No worker has taken it yet."
+    elif run.status is Status.AWAITING_REVIEW:
+        label, what, does = "Start the search", "approve", "Searches over the instructions as they stand."
+    else:
+        label, what, does = "Resume", "resume", "Goes on from the score table; nothing is paid twice."
+    on = late or can_resume(run)
+    st.button(
+        label,
+        key="live_resume",
+        icon=":material/play_arrow:",
+        type="primary" if on else "secondary",
+        disabled=not on,
+        help=does if on else why_not_resume(run),
+        on_click=actions.ask,
+        args=(what, run.id),
+    )
+    if run.status is Status.COMPLETED:
+        with st.popover("More trials", icon=":material/add:", key="live_more"):
+            least = (run.trials_planned or run.trials_done) + 1
+            st.number_input("Trials in all", least, None, least + 9, key="live_more_trials")
+            st.button(
+                "Go on", key="live_more_go", type="primary", on_click=actions.more_trials,
+                args=(run.id, "live_more_trials"),
+            )  # fmt: skip
+
+
+def reason(run: RunSummary, outcome: Outcome | None) -> None:
     """Why a run does not go on, and what to do; nothing for one that does."""
     refusal = actions.take_refusal()
     if refusal is not None:
@@ -93,9 +111,11 @@ def reason(run: RunSummary) -> None:
         Status.STOPPED: "The best so far stands. Resume to go on, or raise the cap in a new run.",
         Status.FAILED: "Mend the cause and resume: every scored example is kept. A retry alone would not help.",
         Status.LOST: "Its worker died or the machine slept. Resume goes on from the last answer that was kept.",
-        Status.AWAITING_REVIEW: "The instructions are written. Read them, then resume to start the search.",
+        Status.AWAITING_REVIEW: "The instructions are written. Read them below, then start the search.",
     }
     hint = hints.get(run.status)
+    if run.status is Status.COMPLETED and run.reason and (outcome is None or run.reason != outcome.reason):
+        hint = "It ended before its last trial. Raise the limit in a new run, or ask for more trials."
     look = LOOKS[run.status]
     if hint is not None:
         notice(look.word, run.reason, icon=look.icon, colour=look.colour, hint=hint, details=run.error)

@@ -4,19 +4,28 @@ from typing import Any
 
 import streamlit as st
 
+from sample_programs.catalog import CATALOG
+from sample_programs.types import Sample
 from ui import actions
 from ui.frame import LIVE, NEW_RUN
 
-__all__ = ["all_samples", "sample_cards"]
+__all__ = ["all_samples", "sample_cards", "sample_values"]
 
 
-def all_samples() -> list[Any]:
+def all_samples() -> list[Sample]:
     """The sample programs; reading the catalogue imports none of them."""
-    try:
-        from sample_programs.catalog import list_samples
-    except ImportError:
-        return []
-    return list(list_samples())
+    return list(CATALOG.values())
+
+
+def sample_values(name: str) -> dict[str, Any]:
+    """The settings a sample is best started with, as far as it says; an unknown name gives only itself."""
+    values: dict[str, Any] = {"program": f"sample:{name}"}
+    sample = CATALOG.get(name)
+    if sample is None:
+        return values
+    given = dict(sample.defaults)
+    data = {"split": list(sample.split), "stratify": sample.stratify, **given.pop("data", {})}
+    return {**given, **values, "data": data}
 
 
 def sample_cards() -> None:
@@ -26,7 +35,7 @@ def sample_cards() -> None:
             _card(sample)
 
 
-def _card(sample: Any) -> None:
+def _card(sample: Sample) -> None:
     with st.container(border=True, height="stretch", gap="xsmall"):
         st.markdown(f"**{sample.title}**")
         st.text(sample.description)

@@ -64,7 +64,9 @@ def phase_line(run: RunSummary) -> str:
 
 
 def _position(run: RunSummary, unit: str) -> str:
-    return f", {unit} {count(run.phase_done)} of {count(run.phase_total)}" if run.phase_total and unit else ""
+    if not run.phase_total:
+        return ""
+    return f", {unit} {count(run.phase_done)} of {count(run.phase_total)}".replace("  ", " ")
 
 
 def progress(run: RunSummary) -> float:
@@ -84,5 +86,5 @@ def can_resume(run: RunSummary) -> bool:
 def why_not_resume(run: RunSummary) -> str:
     """The reason on a resume button that is off."""
     if run.status is Status.COMPLETED:
-        return "All its trials are done. Run it again with more trials instead."
+        return "All its trials are done. Ask for more trials instead."
     return "It is not standing still."

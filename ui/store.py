@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from optimizer_core.errors import StudioError
 from storage import Reader, Store, default_store
 
-__all__ = ["reading", "writing"]
+__all__ = ["reading"]
 
 
 @contextmanager
@@ -31,10 +31,3 @@ def _up_to_date() -> Reader:
         # A store of an older studio is brought up to date by whoever opens it for writing first.
         Store(default_store()).close()
         return Reader(default_store())
-
-
-@contextmanager
-def writing() -> Iterator[Store]:
-    """The store opened for writing; for what a person asks for, never for drawing."""
-    with Store(default_store()) as store:
-        yield store

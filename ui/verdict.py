@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from optimizer_core.types import Outcome
+from ui.evidence import no_gain
 from ui.format import clean, delta, interval, plural, score
 
 __all__ = ["sentences", "verdict"]
@@ -16,8 +17,13 @@ Estimate = Mapping[str, Any]
 def sentences(outcome: Outcome) -> list[str]:
     """The sealed test in words for people who have never heard of a confidence interval."""
     before, after, paired = outcome.baseline_test, outcome.best_test, outcome.paired_test
-    if outcome.winner is None or not before or not after:
+    if not before or not after:
         return []
+    if no_gain(outcome):
+        n = plural(int(before.get("n") or 0), "example")
+        return [
+            f"The program stays as it is. On {n} that the search never saw it scores {score(before.get('mean'))}."
+        ]
     words = [
         f"On {plural(int(after.get('n') or 0), 'example')} that the search never saw, the winner scores "
         f"{score(after.get('mean'))} and the baseline {score(before.get('mean'))}."
@@ -46,14 +52,16 @@ def verdict(outcome: Outcome) -> None:
     """The result of a finished run, or that the sealed test was not scored."""
     said = sentences(outcome)
     with st.container(border=True, gap="small"):
-        if outcome.winner is None:
+        if no_gain(outcome):
             st.subheader("No candidate beat the baseline", anchor=False)
         else:
             st.subheader("Result on the sealed test" if said else "Result on validation", anchor=False)
-        if said:
+        if said and not no_gain(outcome):
             _pair(outcome.baseline_test or {}, outcome.best_test or {}, outcome.paired_test or {})
             st.text(" ".join(word for word in said if word))
-        elif outcome.winner is not None:
+        elif said:
+            st.text(" ".join(said))
+        else:
             st.text("The sealed test was not scored, so nothing here is free of the search's own luck.")
         if outcome.reason:
             st.text(clean(outcome.reason))

@@ -33,7 +33,7 @@ def test_home_lists_every_run_with_its_status_in_words(store: tuple[Path, dict[s
     app = open_page()
     table = app.dataframe[0].value
     words = {status[0].split(" ", 1)[1] for status in table["status"]}
-    assert words == {"Queued", "Running", "Paused", "Finished", "Failed", "Stopped", "Lost"}
+    assert words == {"Queued", "Running", "Paused", "Finished", "Failed", "Stopped", "Lost", "Waiting for you"}
     finished = table[table["run"] == "triage, embedded model"].iloc[0]
     assert finished["sealed test"] == "0.40 → 0.80"
     assert finished["trials"] == "30 of 30"

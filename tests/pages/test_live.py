@@ -5,14 +5,21 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from optimizer_core.errors import IllegalMove
 from storage import Reader
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
+from ui import live_head
 
 pytestmark = pytest.mark.timeout(120)
 PAGE = "pages/live.py"
 Filled = tuple[Path, dict[str, str]]
 BUTTONS = ("live_pause", "live_resume", "live_stop")
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_head, "WORKER_LATE_S", 1e9)
 
 
 def _on(app: AppTest) -> set[str]:
@@ -27,7 +34,9 @@ def _on(app: AppTest) -> set[str]:
         ("paused", "Paused", {"resume", "stop"}),
         ("finished", "Finished", set()),
         ("nogain", "Finished", set()),
-        ("capped", "Stopped", {"resume"}),
+        ("capped", "Finished", set()),
+        ("stopped", "Stopped", {"resume"}),
+        ("review", "Waiting for you", {"resume", "stop"}),
         ("failed", "Failed", {"resume"}),
         ("lost", "Lost", {"resume", "stop"}),
         ("hostile", "Finished", set()),
@@ -108,6 +117,44 @@ def test_resume_asks_the_launcher(store: Filled, monkeypatch: pytest.MonkeyPatch
     app = open_page(PAGE, run=store[1]["lost"])
     app.button(key="live_resume").click().run()
     assert asked == [store[1]["lost"]]
+
+
+def test_a_queued_run_that_no_worker_takes_can_be_given_one(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("launcher.spawn", lambda path, run_id: asked.append(run_id))
+    monkeypatch.setattr(live_head, "WORKER_LATE_S", 0.0)
+    app = open_page(PAGE, run=store[1]["queued"])
+    app.button(key="live_resume").click().run()
+    assert asked == [store[1]["queued"]]
+
+
+def test_review_is_approved_and_not_merely_resumed(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("launcher.spawn", lambda path, run_id: 1)
+    app = open_page(PAGE, run=store[1]["review"])
+    app.button(key="live_resume").click().run()
+    with Reader(store[0]) as reader:
+        assert [command["kind"] for command in reader.commands(store[1]["review"])] == ["approve"]
+    assert "Queued" in texts(app)
+
+
+def test_a_finished_run_takes_more_trials(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("launcher.spawn", lambda path, run_id: 1)
+    app = open_page(PAGE, run=store[1]["finished"])
+    app.number_input(key="live_more_trials").set_value(45).run()
+    app.button(key="live_more_go").click().run()
+    with Reader(store[0]) as reader:
+        assert reader.run(store[1]["finished"]).trials_planned == 45
+    assert "Queued" in texts(app)
+
+
+def test_a_refusal_is_shown(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, run_id: str) -> None:
+        raise IllegalMove("Run x is running.", "Look at it again.")
+
+    monkeypatch.setattr("launcher.resume", refuse)
+    app = open_page(PAGE, run=store[1]["paused"])
+    app.button(key="live_resume").click().run()
+    assert "Run x is running. Look at it again." in texts(app)
 
 
 def test_foreign_text_is_never_markdown(store: Filled) -> None:

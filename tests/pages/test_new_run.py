@@ -21,7 +21,8 @@ ANSWER: dict[str, Any] = {
         "name": f"{MARKER} {HOSTILE}",
         "doc": "",
         "predictors": [
-            {"name": "classify", "kind": "Predict", "inputs": ["message"], "outputs": ["queue"], "instructions": "Name it."}
+            {"name": "classify", "kind": "Predict", "inputs": ["message"], "outputs": ["queue"]}
+            | {"instructions": "Name it."}
         ],
     },
     "metric": {"name": "exact_match", "doc": "1 or 0."},

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -75,14 +76,16 @@ def test_what_commit_returned_for_survives_kill_9_and_batches_stay_whole(store: 
     told, tell = PROCESSES.Pipe(duplex=False)
     child = PROCESSES.Process(target=commit_for_ever, args=(store.path, run_id, tell))
     child.start()
+    tell.close()  # so that a child that dies ends the wait
     acknowledged = -1
     while acknowledged < 200:
         acknowledged = told.recv()
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
     child.join(60)
-    while told.poll():
-        acknowledged = told.recv()
+    with suppress(EOFError):
+        while True:
+            acknowledged = told.recv()
     with Reader(store.path) as reader:
         names = [row.key.example for row in reader.cells(run_id)]
         n = len(names) // 2
@@ -110,8 +113,9 @@ def test_a_cursor_skips_nothing_while_two_processes_write(store: Store) -> None:
         PROCESSES.Process(target=append_events, args=(store.path, run_id, f"writer-{i}", n, pipes[i][1]))
         for i in range(2)
     ]
-    for child in children:
+    for child, pipe in zip(children, pipes, strict=True):
         child.start()
+        pipe[1].close()
     for pipe in pipes:
         pipe[0].send("go")
     seen: list[tuple[str, int]] = []
@@ -143,8 +147,9 @@ def open_and_claim(path: Path, ready: Connection) -> None:
 def test_processes_that_open_the_same_missing_file_share_it_and_one_claims(path: Path) -> None:
     pipes = [PROCESSES.Pipe() for _ in range(3)]
     children = [PROCESSES.Process(target=open_and_claim, args=(path, pipe[1])) for pipe in pipes]
-    for child in children:
+    for child, pipe in zip(children, pipes, strict=True):
         child.start()
+        pipe[1].close()  # so that a child that dies ends the wait
     ends = [pipe[0] for pipe in pipes]
     for end in ends:
         assert end.recv() == "ready"

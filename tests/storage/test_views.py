@@ -152,8 +152,9 @@ def test_events_are_read_with_a_cursor(store: Store, reader: Reader) -> None:
 def test_trials_come_without_examples_and_with_times(
     store: Store, reader: Reader, clock: HandClock, run_id: str
 ) -> None:
-    clock.turn(10)
-    SqliteJournal(store, run_id, WORKER).commit([trial(1, mean=0.5, candidate="i1d1")])
+    for _ in range(2):  # writing it a second time does not finish it later
+        clock.turn(10)
+        SqliteJournal(store, run_id, WORKER).commit([trial(1, mean=0.5, candidate="i1d1")])
     assert [found.order for found in reader.trials(run_id)] == [0, 1]
     assert {found.examples for found in reader.trials(run_id)} == {()}
     assert reader.trial_examples(run_id, 1) == ("e1", "e2")
@@ -264,6 +265,19 @@ def test_live_is_all_the_page_needs(reader: Reader, run_id: str) -> None:
     assert reader.live(run_id, limit=1).events == view.events[:1]
     with pytest.raises(StudioError):
         reader.live("nope")
+
+
+def test_live_is_of_one_moment(store: Store, reader: Reader, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = reader.trials
+
+    def trials_while_the_worker_commits(run_id: str) -> list[Trial]:
+        SqliteJournal(store, run_id, WORKER).commit([Event("late"), trial(7)])
+        return real(run_id)
+
+    monkeypatch.setattr(reader, "trials", trials_while_the_worker_commits)
+    view = reader.live(run_id)
+    assert view.summary.last_event_id == view.events[-1][0]
+    assert [found.order for found in view.trials] == [0, 1]
 
 
 def test_reads_inside_a_snapshot_are_of_one_moment(store: Store, reader: Reader, run_id: str) -> None:

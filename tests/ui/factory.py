@@ -6,6 +6,7 @@ python -m tests.ui.factory STORE     fills a store for looking at pages by hand
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -158,7 +159,7 @@ class LiveRun:
         trial = Trial(
             self._order + 1, self._number + 1, TrialKind.MINIBATCH, candidate.id, ("val-0",), False, None, 0, 0
         )
-        trial = Trial(**{**_fields(trial), "program_runs": self._cells + 25})
+        trial = replace(trial, program_runs=self._cells + 25)
         self.write(trial)
         return trial
 
@@ -229,16 +230,25 @@ class LiveRun:
         )
 
 
-IMPORTANCE = (
-    {"predictor": "answer", "kind": "demos", "share": 0.55, "low": 0.4, "high": 0.68, "null": 0.2},
-    {"predictor": "classify", "kind": "instruction", "share": 0.27, "low": 0.1, "high": 0.4, "null": 0.2},
-    {"predictor": "classify", "kind": "demos", "share": 0.11, "low": 0.0, "high": 0.2, "null": 0.2},
-    {"predictor": "answer", "kind": "instruction", "share": 0.07, "low": 0.0, "high": 0.16, "null": 0.2},
+IMPORTANCE = tuple(
+    {
+        "parameter": f"{predictor}: {kind}",
+        "predictor": predictor,
+        "kind": kind,
+        "spread": spread,
+        "null": 0.031,
+        "real": spread > 0.031,
+        "n_candidates": 27,
+        "n_cells": 640,
+        "arms": [],
+    }
+    for predictor, kind, spread in (
+        ("answer", "demos", 0.084),
+        ("classify", "demos", 0.047),
+        ("classify", "instruction", 0.022),
+        ("answer", "instruction", 0.009),
+    )
 )
-
-
-def _fields(trial: Trial) -> dict[str, object]:
-    return {name: getattr(trial, name) for name in Trial.__dataclass_fields__}
 
 
 def _truth(candidate: Candidate) -> float:
@@ -280,11 +290,13 @@ def _searching(store: Path, name: str, steps: int, age_s: float, *, hostile: boo
 
 
 def fill(store: Path, only: Sequence[str] = ()) -> dict[str, str]:
-    """Runs by kind: finished, capped, lost, failed, paused, queued, running. Returns their ids."""
+    """Runs by kind, in every state. Returns their ids."""
     makers = {
         "finished": _finished,
         "nogain": _no_gain,
         "capped": _capped,
+        "stopped": _stopped,
+        "review": _review,
         "lost": _lost,
         "failed": _failed,
         "paused": _paused,
@@ -322,15 +334,33 @@ def _finished(store: Path) -> LiveRun:
 
 def _no_gain(store: Path) -> LiveRun:
     run = _searching(store, "extract invoices", 0, 200_000)
-    run.write(Outcome(None, "No candidate beat the baseline on the validation set."))
-    run.end(Status.COMPLETED, "All trials are done; no candidate beat the baseline.")
+    run.best = (0.35, Candidate.baseline(2).id)
+    outcome = run.outcome("No candidate beat the baseline on the validation set.")
+    same = {"mean": 0.40, "low": 0.24, "high": 0.58, "level": 0.9, "n": 20, "n_error": 0}
+    run.write(replace(outcome, baseline_test=same, best_test=same, importance=()))
+    run.end(Status.COMPLETED, "No candidate beat the baseline on the validation set.")
     return run
 
 
 def _capped(store: Path) -> LiveRun:
     run = _searching(store, "answer with search", 12, 7_300)
-    run.write(run.outcome("Best mean of the full evaluations before the cap.", tested=False))
-    run.end(Status.STOPPED, "The cap of 500 program runs is reached; the best so far stands.")
+    run.write(run.outcome("Best mean of the 3 candidates that were fully evaluated.", tested=False))
+    run.end(Status.COMPLETED, "The cap of 350 program runs is reached.")
+    return run
+
+
+def _stopped(store: Path) -> LiveRun:
+    run = _searching(store, "triage, first try", 3, 250_000)
+    run.end(Status.STOPPED, "Stopped by a person; this is the best so far.")
+    return run
+
+
+def _review(store: Path) -> LiveRun:
+    run = LiveRun(store, "triage, with review", age_s=1_900, config=_config(review=True), seed=5)
+    run.begin()
+    run.bootstrap()
+    run.propose()
+    run.end(Status.AWAITING_REVIEW, "Read the proposed instructions, edit or reject, then say go.")
     return run
 
 

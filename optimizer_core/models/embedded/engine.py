@@ -7,9 +7,12 @@ out; failures are ``dspy.lm15`` errors; retries, caching and history belong to `
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -18,6 +21,8 @@ from dspy.clients.engines.base import validate_request
 
 from optimizer_core.errors import StudioError
 from optimizer_core.models.embedded.connection import Connection, connect
+from optimizer_core.models.embedded.runtime import ServerLayout
+from optimizer_core.models.embedded.slots import SlotBook
 
 __all__ = ["AsyncEmbeddedEngine", "EmbeddedEngine"]
 
@@ -46,21 +51,26 @@ class EmbeddedEngine:
         self.max_tokens = max_tokens
         self._lock = threading.Lock()
         self._session: _Session | None = None
+        self._slots = SlotBook(ServerLayout().slots)
 
     def complete(self, request: lm15.Request) -> lm15.Response:
         """One answer. Raises ``dspy.lm15`` errors only."""
         validate_request(request)
         payload = self._payload(request)
+        prefix = _Prefix.of(payload["messages"])
+        payload["id_slot"] = self._slots.slot_for(prefix.key)
         session = self._live_session()
         try:
             answer = session.post(payload)
-        except (httpx.ConnectError, httpx.RemoteProtocolError):
-            # The server is gone (killed, or left while this process was suspended): nothing was
-            # answered, so asking its successor is still the first attempt.
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            # The server is gone (killed, or left while this process was suspended). Nothing was
+            # answered and nothing is billed, so its successor gets what is still the first attempt.
             answer = _post(self._live_session(instead_of=session), payload)
         except httpx.HTTPError as exc:
             raise _transport_error(exc) from exc
-        return _response(request, answer)
+        response = _response(request, answer)
+        self._slots.report(prefix.key, cold=prefix.was_cold(response.usage))
+        return response
 
     def stream(self, request: lm15.Request) -> Iterator[Any]:
         """The complete answer as canonical events; answers are too short to be worth streaming."""
@@ -170,6 +180,27 @@ class _Session:
     def close(self) -> None:
         self._http.close()
         self.connection.close()
+
+
+@dataclass(frozen=True)
+class _Prefix:
+    """What the calls of one candidate have in common: everything ahead of the last turn.
+
+    ``share`` is its part of the prompt's characters, from 0 to 1.
+    """
+
+    key: str
+    share: float
+
+    @classmethod
+    def of(cls, messages: list[dict[str, str]]) -> _Prefix:
+        text = json.dumps(messages[:-1])
+        whole = len(text) + len(messages[-1]["content"])
+        return cls(hashlib.sha256(text.encode()).hexdigest(), len(text) / whole)
+
+    def was_cold(self, usage: lm15.Usage) -> bool:
+        """Whether less than half of the prefix was found in the slot (tokens taken as even in length)."""
+        return (usage.cache_read_tokens or 0) < (usage.input_tokens or 0) * self.share / 2
 
 
 def _restore(state: dict[str, Any]) -> EmbeddedEngine:

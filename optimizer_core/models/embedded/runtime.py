@@ -49,12 +49,12 @@ _LOCK_POLL_S: Final = 0.05
 class ServerLayout:
     """How the server divides the machine. Part of the folder's key: a change means a new server.
 
-    ``slots`` sequences are decoded together, each with ``context`` tokens of its own.
+    ``slots`` sequences are kept and decoded together, each with ``context`` tokens of its own. One
+    cached token takes 23 KiB, so the whole cache takes ``slots * context * 23`` KiB (369 MiB).
     """
 
-    slots: int = 4
-    context: int = 4096
-    cache_ram_mib: int = 0
+    slots: int = 8
+    context: int = 2048
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def _start(weights: Path, layout: ServerLayout, api_key: str) -> Any:
     params.n_ctx = layout.slots * layout.context
     params.cont_batching = True
     params.cache_prompt = True
-    params.cache_ram_mib = layout.cache_ram_mib
+    params.cache_ram_mib = 0  # clients pin each prefix to a slot; copies of slots would save nothing
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.n_threads_http = _HTTP_THREADS

@@ -1,0 +1,11 @@
+"""Surrogates: models of the score over candidates that say which candidate to try next.
+
+A surrogate has no state of its own. A suggestion is a function of the space, what was observed, what is under
+way, and a seed: resuming needs no pickle, arms may be added at any time, and the same run gives the same trials.
+"""
+
+from optimizer_core.surrogates.base import Observation, Surrogate
+from optimizer_core.surrogates.random_search import RandomSearch
+from optimizer_core.surrogates.tpe import TpeSurrogate
+
+__all__ = ["Observation", "RandomSearch", "Surrogate", "TpeSurrogate"]

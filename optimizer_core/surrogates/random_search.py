@@ -1,0 +1,23 @@
+"""Every candidate alike. The baseline that a surrogate has to beat."""
+
+from collections.abc import Sequence
+
+from optimizer_core.space import SearchSpace
+from optimizer_core.surrogates.base import Observation, random_fresh
+from optimizer_core.types import Candidate
+
+__all__ = ["RandomSearch"]
+
+
+class RandomSearch:
+    """Draws with replacement among candidates that are not exhausted."""
+
+    def suggest(
+        self,
+        space: SearchSpace,
+        observed: Sequence[Observation],
+        pending: Sequence[Candidate],
+        exhausted: frozenset[str],
+        seed: int,
+    ) -> Candidate | None:
+        return random_fresh(space, exhausted, seed)

@@ -1,0 +1,173 @@
+"""What the tests of the core are made from: rows, cells, and whole runs in memory against the loopback endpoint."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dspy
+from dspy.dsp.utils import settings as dspy_settings
+
+from optimizer_core.assembly import Assembled, assemble
+from optimizer_core.config import RunConfig, parse_config
+from optimizer_core.data import example_id
+from optimizer_core.evaluator import Player
+from optimizer_core.journal import MemoryJournal
+from optimizer_core.kit import Kit
+from optimizer_core.models.lms import build_lm
+from optimizer_core.models.meter import Meter
+from optimizer_core.run import Ending
+from optimizer_core.types import Cell, CellKey, ErrorClass, Example, Role, Split, Trial
+from tests.loopback import LoopbackEndpoint
+from tests.programs import desk
+
+ROOT = Path(__file__).resolve().parents[2]
+DESK = "tests/programs/desk.py"
+MORE = "tests/programs/more.py"
+ROWS = desk.rows(60)
+SMALL = {"train": 20, "val": 24, "test": 12}
+
+
+def make_examples(train: int, val: int, test: int = 0) -> list[Example]:
+    """The first rows of the desk, dealt to the splits in order."""
+    splits = [Split.TRAIN] * train + [Split.VAL] * val + [Split.TEST] * test
+    made: list[Example] = []
+    for row, split in zip(ROWS, splits, strict=False):
+        inputs, labels = {"message": row["message"]}, {"queue": row["queue"], "tone": row["tone"]}
+        position = sum(other.split is split for other in made)
+        made.append(Example(example_id(inputs, labels), split, position, inputs, labels))
+    assert len(made) == train + val + test
+    return made
+
+
+def scored(candidate: str, example: str, score: float, split: Split = Split.VAL, **more: Any) -> Cell:
+    return Cell(CellKey(candidate, split, example), score, **more)
+
+
+def failed(candidate: str, example: str, error: ErrorClass = ErrorClass.SERVER, split: Split = Split.VAL) -> Cell:
+    return Cell(CellKey(candidate, split, example), None, error, "it failed")
+
+
+def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(first)
+    for name, value in second.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = merge(merged[name], value) if both else value
+    return merged
+
+
+def make_config(endpoint: LoopbackEndpoint | None = None, **changes: Any) -> RunConfig:
+    """A small run of the desk; roles are told apart at the endpoint by their model's name."""
+    base = endpoint.base_url if endpoint else "http://127.0.0.1:9/v1"
+    model = {"api_base": base, "timeout_s": 20.0}
+    small = {
+        "program": DESK,
+        "threads": 16,
+        "task_model": {"model": "openai/task", **model},
+        "prompt_model": {"model": "openai/prompt", **model},
+        "teacher": {"model": "openai/teacher", **model},
+        "search": {"candidates": 4, "trials": 6, "minibatch_size": 8, "full_eval_every": 3, "max_bootstrapped": 2},
+    }
+    return parse_config(merge(small, changes))
+
+
+@dataclass
+class Life:
+    """What one life of a run came to."""
+
+    ending: Ending
+    journal: MemoryJournal
+    kit: Kit
+
+    @property
+    def scores(self) -> dict[CellKey, float | None]:
+        return {cell.key: cell.score for cell in self.journal.cells()}
+
+    @property
+    def trials(self) -> list[Trial]:
+        return sorted(self.journal.trials(), key=lambda trial: trial.order)
+
+    @property
+    def winner(self) -> str | None:
+        outcome = self.journal.outcome()
+        return outcome.winner if outcome else None
+
+    @property
+    def decisions(self) -> dict[str, Any]:
+        """All that must not depend on threads and timing."""
+        arms = [*self.journal.instructions(), *self.journal.demo_sets()]
+        return {
+            "trials": self.trials,
+            "scores": self.scores,
+            "winner": self.winner,
+            "arms": {
+                (arm.predictor, arm.index, type(arm)): arm.text if hasattr(arm, "text") else arm.demos for arm in arms
+            },
+            "prompts": {call.key: call.reply for call in self.journal.prompt_calls()},
+        }
+
+
+def fresh_journal(examples: Sequence[Example] | None = None) -> MemoryJournal:
+    journal = MemoryJournal()
+    journal.commit(list(examples if examples is not None else make_examples(**SMALL)))
+    return journal
+
+
+def live(
+    config: RunConfig,
+    journal: MemoryJournal | None = None,
+    *,
+    approved: bool = True,
+    meanwhile: Callable[[Assembled], Awaitable[None]] | None = None,
+    journal_errors: tuple[type[BaseException], ...] = (),
+) -> Life:
+    """One life of a run, to its end; `meanwhile` runs beside it."""
+    memory = journal if journal is not None else fresh_journal()
+
+    async def main() -> Life:
+        assembled = assemble(config, memory, ROOT, approved=approved)
+        beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None  # type: ignore[arg-type]
+        try:
+            ending = await assembled.run.execute()
+        finally:
+            assembled.pool.close()
+            if beside is not None:
+                beside.cancel()
+        return Life(ending, memory, assembled.kit)
+
+    _let_dspy_be_configured_again()
+    try:
+        return asyncio.run(main())
+    finally:
+        _let_dspy_be_configured_again()
+        dspy.configure(lm=None, adapter=None)
+
+
+def _let_dspy_be_configured_again() -> None:
+    # DSPy lets one task of one process configure it; a worker has one run, a test process has many.
+    dspy_settings.config_owner_async_task = None
+
+
+def player(endpoint: LoopbackEndpoint, meter: Meter, role: Role = Role.TASK, retries: int = 0, **spec: Any) -> Player:
+    """The endpoint in a role, metered."""
+    config = make_config(endpoint, task_model=spec)
+    return Player(build_lm(config.task_model, role, meter, retries, 0), dspy.ChatAdapter())
+
+
+class Acting(dspy.Module):  # type: ignore[misc]
+    """A program that is a function of its message; no model is called."""
+
+    def __init__(self, act: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.act = act
+
+    def forward(self, message: str) -> dspy.Prediction:
+        return dspy.Prediction(answer=self.act(message))
+
+
+NOBODY = Player(lm=None, adapter=None)
+
+
+def without_usage(cell: Cell) -> Cell:
+    return replace(cell, seconds_s=0.0)

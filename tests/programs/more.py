@@ -1,0 +1,53 @@
+"""Programs with one peculiarity each, for the same rows as `desk`."""
+
+from typing import Any
+
+import dspy
+
+from tests.programs.desk import Desk, Queue, metric
+
+__all__ = ["Careless", "Demonstrated", "QueueOnly", "Single", "Twice", "metric", "queue_metric"]
+
+
+def queue_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
+    return float(example.queue == prediction.queue)
+
+
+class QueueOnly(dspy.Module):
+    """One predictor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = dspy.Predict(Queue)
+
+    def forward(self, message: str) -> dspy.Prediction:
+        return self.queue(message=message)
+
+
+Single = dspy.Predict(Queue)
+
+
+class Demonstrated(QueueOnly):
+    """Comes with a demo of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue.demos = [dspy.Example(message="my own demo", queue="shipping")]
+
+
+class Careless(Desk):
+    """Swallows whatever goes wrong."""
+
+    def forward(self, message: str) -> dspy.Prediction:
+        try:
+            return super().forward(message)
+        except Exception:  # noqa: BLE001 - the point of this program
+            return dspy.Prediction(queue="billing", tone="calm")
+
+
+class Twice(QueueOnly):
+    """Calls its predictor twice."""
+
+    def forward(self, message: str) -> dspy.Prediction:
+        self.queue(message=message)
+        return self.queue(message=f"{message} again")
