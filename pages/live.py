@@ -10,6 +10,7 @@ from ui.format import one_line
 from ui.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
 from ui.importance import importance_panel
 from ui.live_head import buttons, cards, reason, status_line
+from ui.live_view import asked_of, latest
 from ui.notices import problem
 from ui.plain import heading
 from ui.spending import burn_table, caps
@@ -40,13 +41,13 @@ def draw(run_id: str, polled: bool) -> None:
         if reader is None:
             st.rerun()
             return
-        view = reader.live(run_id)
+        view = latest(reader, run_id)
         if is_active(view.summary) != polled:
             st.rerun()
         config, plan = reader.config(run_id), reader.plan(run_id)
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             status_line(view.summary)
-            buttons(view.summary, reader.commands(run_id, pending=True))
+            buttons(view.summary, asked_of(reader, view))
         st.progress(progress(view.summary))
         with st.container(gap="small"):
             reason(view.summary, view.outcome)

@@ -1,6 +1,7 @@
 """Numbers, times and words as the studio shows them. Pure functions, no Streamlit."""
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ __all__ = [
     "delta",
     "duration",
     "elapsed_s",
+    "humane",
     "interval",
     "of",
     "one_line",
@@ -139,6 +141,14 @@ def duration(seconds: float | None) -> str:
     if whole < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+_ISO = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def humane(text: str, now: datetime | None = None) -> str:
+    """`text` with its stored times in a reader's terms: `since 3 min ago` for `since 2026-11-21T12:22:41+00:00`."""
+    return _ISO.sub(lambda found: ago(found[0], now), text)
 
 
 def ago(text: str | None, now: datetime | None = None) -> str:

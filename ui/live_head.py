@@ -17,6 +17,7 @@ from ui.format import (
     delta,
     duration,
     elapsed_s,
+    humane,
     interval,
     of,
     plural,
@@ -45,9 +46,8 @@ def status_line(run: RunSummary) -> None:
         st.caption(times or f"created {ago(run.created_at)}", width="content")
 
 
-def buttons(run: RunSummary, pending: list[Mapping[str, Any]]) -> None:
+def buttons(run: RunSummary, asked: set[str]) -> None:
     """Pause, go on, stop; a button that is off says why."""
-    asked = {command["kind"] for command in pending}
     running = run.status is Status.RUNNING
     with st.container(horizontal=True, gap="small", width="content"):
         st.button(
@@ -118,7 +118,7 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
         hint = "It ended before its last trial. Raise the limit in a new run, or ask for more trials."
     look = LOOKS[run.status]
     if hint is not None:
-        notice(look.word, run.reason, icon=look.icon, colour=look.colour, hint=hint, details=run.error)
+        notice(look.word, humane(run.reason), icon=look.icon, colour=look.colour, hint=hint, details=run.error)
 
 
 def _card(title: str, value: str, beside: str, caption: str) -> None:

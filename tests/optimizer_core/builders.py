@@ -1,13 +1,13 @@
 """What the tests of the core are made from: rows, cells, and whole runs in memory against the loopback endpoint."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dspy
-from dspy.dsp.utils import settings as dspy_settings
 
 from optimizer_core.assembly import Assembled, assemble
 from optimizer_core.config import RunConfig, parse_config
@@ -119,15 +119,14 @@ def live(
     journal: MemoryJournal | None = None,
     *,
     approved: bool = True,
-    meanwhile: Callable[[Assembled], Awaitable[None]] | None = None,
-    journal_errors: tuple[type[BaseException], ...] = (),
+    meanwhile: Callable[[Assembled], Coroutine[Any, Any, None]] | None = None,
 ) -> Life:
     """One life of a run, to its end; `meanwhile` runs beside it."""
     memory = journal if journal is not None else fresh_journal()
 
     async def main() -> Life:
         assembled = assemble(config, memory, ROOT, approved=approved)
-        beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None  # type: ignore[arg-type]
+        beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None
         try:
             ending = await assembled.run.execute()
         finally:
@@ -146,7 +145,7 @@ def live(
 
 def _let_dspy_be_configured_again() -> None:
     # DSPy lets one task of one process configure it; a worker has one run, a test process has many.
-    dspy_settings.config_owner_async_task = None
+    sys.modules["dspy.dsp.utils.settings"].config_owner_async_task = None  # type: ignore[attr-defined]
 
 
 def player(endpoint: LoopbackEndpoint, meter: Meter, role: Role = Role.TASK, retries: int = 0, **spec: Any) -> Player:
@@ -168,6 +167,3 @@ class Acting(dspy.Module):  # type: ignore[misc]
 
 NOBODY = Player(lm=None, adapter=None)
 
-
-def without_usage(cell: Cell) -> Cell:
-    return replace(cell, seconds_s=0.0)

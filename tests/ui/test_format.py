@@ -51,6 +51,11 @@ def test_moments(before: timedelta, words: str) -> None:
     assert fmt.ago((NOW - before).isoformat(), NOW) == words
 
 
+def test_times_inside_a_sentence_are_told_as_people_tell_them() -> None:
+    moment = (NOW - timedelta(minutes=3)).isoformat()
+    assert fmt.humane(f"No sign of life since {moment}.", NOW) == "No sign of life since 3 min ago."
+
+
 def test_a_time_that_is_none_is_unknown() -> None:
     assert fmt.ago(None) == fmt.ago("soon") == fmt.UNKNOWN
     assert fmt.elapsed_s(None) is None

@@ -1,0 +1,27 @@
+"""What one refresh of the live page reads."""
+
+from optimizer_core.types import Status
+from storage import LiveView, Reader
+
+__all__ = ["asked_of", "latest"]
+
+# Event ids are given over all runs, so this is at most so many events of this one: what a log shows at a time.
+_WINDOW = 300
+
+
+def latest(reader: Reader, run_id: str) -> LiveView:
+    """The run with its latest events, not its first."""
+    return reader.live(run_id, max(0, reader.run(run_id).last_event_id - _WINDOW))
+
+
+def asked_of(reader: Reader, view: LiveView) -> set[str]:
+    """Commands that a working run has been sent since it began or was resumed: it may still be obeying them."""
+    if view.summary.status is not Status.RUNNING:
+        return set()
+    moves = [at for _, at, event in view.events if event.kind == "status"]
+    since = max(moves, default="")
+    return {
+        command["kind"]
+        for command in reader.commands(view.summary.id)
+        if command["handled_at"] is None or (since and command["sent_at"] >= since)
+    }
