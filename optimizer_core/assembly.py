@@ -14,6 +14,7 @@ from optimizer_core.models.lms import adapter_for, build_lm
 from optimizer_core.models.meter import Meter
 from optimizer_core.optimizers import get_optimizer
 from optimizer_core.pool import WorkPool
+from optimizer_core.presets import resolve
 from optimizer_core.program import Arms, load_metric, load_program
 from optimizer_core.proposer import Proposer
 from optimizer_core.recorder import Recorder
@@ -66,6 +67,9 @@ def assemble(
         BadInput: program, metric, model or optimizer cannot be had.
     """
     program = load_program(config.program, base)
+    examples = _by_split(list(journal.examples()))
+    config = resolve(config, program, len(examples[Split.VAL]))
+    optimizer = get_optimizer(config.optimizer)
     scorer = load_metric(config.metric, program, base)
     meter = Meter(config.budget, journal.burns(), spent_s, config.pause_after)
     task, teacher, prompt, test = (
@@ -81,7 +85,7 @@ def assemble(
     kit = Kit(
         config=config,
         program=program,
-        examples=_by_split(list(journal.examples())),
+        examples=examples,
         arms=Arms(program),
         table=table,
         journal=journal,
@@ -90,8 +94,9 @@ def assemble(
         proposer=Proposer(config.proposer, prompt, pool, recorder, memory, config.seed),
         players=Players(task, teacher, test),
         meter=meter,
+        searches=optimizer.searches,
     )
-    return Assembled(Run(kit, get_optimizer(config.optimizer), pool, approved), kit, pool)
+    return Assembled(Run(kit, optimizer, pool, approved), kit, pool)
 
 
 def needs_weights(config: RunConfig) -> bool:

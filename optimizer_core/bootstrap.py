@@ -12,7 +12,7 @@ from typing import Any
 from optimizer_core.seeds import generator
 from optimizer_core.types import SEED_ARM, Cell, Demo, DemoSet, Example
 
-__all__ = ["Bootstrapper", "SetPlan", "labeled_demos", "plan_sets"]
+__all__ = ["Bootstrapper", "SetPlan", "labeled_demos", "plan_sets", "trace_fates"]
 
 TeacherRun = Callable[[Example], Awaitable[Cell]]
 LOOK_AHEAD = 2

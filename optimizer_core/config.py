@@ -126,6 +126,7 @@ class SearchSettings(_Settings):
 
     Attributes:
         candidates: Instructions and demo sets a predictor (the seed and the empty set are the first of them).
+        instructions: Instructions a predictor, the seed's included; None = as many as `candidates`.
         trials: Suggestions of the surrogate.
         minibatch_size: Validation examples a trial asks for.
         full_eval_every: Trials between two full evaluations of the best mean so far.
@@ -137,9 +138,15 @@ class SearchSettings(_Settings):
             that is what lets trials overlap, and being fixed it makes a run the same whatever the number of
             threads and whichever answer comes first. 1 = one trial at a time.
         freeze: Predictors left as they are.
+        surrogate: Model of the score over candidates.
+        schedule: Which cells to ask for: full evaluations only; minibatches and now and then a full evaluation; or
+            racing, where candidates get more cells of the same examples as long as they may win.
+        step: Cells of a candidate's first racing trial.
+        breadth, depth: Instructions tried for one predictor, and times round all of them, in coordinate ascent.
     """
 
     candidates: Positive = 10
+    instructions: Positive | None = None
     trials: Count = 30
     minibatch_size: Positive = 35
     full_eval_every: Positive = 5
@@ -148,6 +155,11 @@ class SearchSettings(_Settings):
     threshold: float = 1.0
     lag: Positive = 4
     freeze: tuple[str, ...] = ()
+    surrogate: Literal["item_response", "tpe", "random"] = "tpe"
+    schedule: Literal["racing", "minibatch", "full"] = "minibatch"
+    step: Positive = 12
+    breadth: Positive = 5
+    depth: Positive = 2
 
 
 class Budget(_Settings):
@@ -165,6 +177,7 @@ class RunConfig(_Settings):
 
     Attributes:
         program: `sample:NAME`, `path.py[:attr]` or `package.module:attr`.
+        preset: A budget by name; it fills in what a person left open (`optimizer_core.presets`).
         metric: A built-in metric's name, `path.py:function`, or None for the program's own.
         prompt_model, teacher: None = the task model.
         threads: Program runs and prompt-model calls under way at once.
@@ -178,6 +191,7 @@ class RunConfig(_Settings):
     metric: str | None = None
     name: str = ""
     optimizer: str = "mipro"
+    preset: str = "studio"
     seed: int = 0
     data: DataSpec = DataSpec()
     task_model: ModelSpec = ModelSpec()

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,8 @@ def read_rows(path: Path) -> list[Row]:
 
 def _read_csv(path: Path, text: str) -> list[Row]:
     csv.field_size_limit(2**31 - 1)  # the default of 128 KiB refuses long documents
-    reader = csv.DictReader(text.splitlines(keepends=True))
+    # Not splitlines(): it also cuts at separators such as U+2028, which end no row.
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     rows = []
     for row in reader:
         if None in row:
@@ -120,8 +122,10 @@ def load_dataset(spec: DataSpec, rows: Sequence[Row] | None, inputs: Sequence[st
     """
     warnings: list[str] = []
     if spec.train or spec.val or spec.test:
+        if spec.data:
+            raise BadInput("Name one file for all, or a file for each split, not both.")
         parts = {
-            split: read_rows(Path(path).expanduser())
+            split: read_rows(Path(path).expanduser())[: spec.limit]
             for split, path in ((Split.TRAIN, spec.train), (Split.VAL, spec.val), (Split.TEST, spec.test))
             if path
         }
@@ -133,9 +137,7 @@ def load_dataset(spec: DataSpec, rows: Sequence[Row] | None, inputs: Sequence[st
             rows = read_rows(Path(spec.data).expanduser())
         if not rows:
             raise BadInput("There is no data.", "Name a file with --data, or files with --train and --val.")
-    everything = [row for part in parts.values() for row in part] or list(rows or ())
-    if spec.limit:
-        everything = everything[: spec.limit]
+    everything = [row for part in parts.values() for row in part] or list(rows or ())[: spec.limit]
     fields = _rename(everything, spec.columns)
     columns = tuple(fields[0])
     _require_columns(fields, inputs, columns)

@@ -18,10 +18,13 @@ from optimizer_core.recorder import Recorder
 from optimizer_core.score_table import ScoreTable
 from optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split, TraceStep
 
-__all__ = ["Evaluator", "Player", "as_dspy", "plain"]
+__all__ = ["FEEDBACK", "Evaluator", "Player", "as_dspy", "plain"]
 
 CONTROL = (BudgetReached, RunPaused, StopRequested, RunFailed)
 """Raised inside a program run to end it; they say something about the run and nothing about the cell."""
+
+FEEDBACK = "metric_feedback"
+"""Key of the metric's own words in a cell's prediction."""
 
 HOPELESS_AFTER = 8
 MESSAGE_LENGTH = 500
@@ -42,7 +45,10 @@ def as_dspy(example: Example) -> dspy.Example:
 
 def plain(value: Any) -> Any:
     """`value` as JSON values; what JSON has no word for becomes text."""
-    return json.loads(json.dumps(value, default=str))
+    try:
+        return json.loads(json.dumps(value, default=str))
+    except (TypeError, ValueError, RecursionError):  # odd keys, circles
+        return str(value)
 
 
 class Evaluator:
@@ -195,27 +201,40 @@ def _execute(run: _ProgramRun, scorer: Scorer) -> Cell:
         except CONTROL:
             raise
         except MetricError as failure:
-            error, message = ErrorClass.METRIC, str(failure)
-        except Exception as failure:  # noqa: BLE001 - the guard around one example: whatever it is becomes its class
+            # A metric may ask a model itself; when that fails, it is the model's failure and may pass.
+            cause = failure.__cause__
+            error, message = (classify(cause) if cause else None) or ErrorClass.METRIC, str(failure)
+        except (Exception, SystemExit) as failure:  # noqa: BLE001 - the guard around one example: it becomes its class
             error, message = classify(failure) or ErrorClass.PROGRAM, f"{type(failure).__name__}: {failure}"
     if log.refused is not None:
         raise log.refused
     return Cell(
         key=run.key,
-        score=score,
+        score=None if score is None else float(score),
         error=error,
         error_message=" ".join(message.split())[:MESSAGE_LENGTH],
         usage=log.usage,
         seconds_s=time.monotonic() - started,
-        prediction=plain(dict(prediction.items())) if hasattr(prediction, "items") else {},
+        prediction=_answer(prediction, score),
         trace=_steps(run.module, trace),
     )
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {str(name): plain(value) for name, value in record.items()}
+
+
+def _answer(prediction: Any, score: float | None) -> dict[str, Any]:
+    """The prediction's fields, and beside them what the metric said about it, if it did."""
+    fields = _fields(prediction) if hasattr(prediction, "items") else {}
+    feedback = getattr(score, "feedback", "")
+    return {**fields, FEEDBACK: feedback} if feedback else fields
 
 
 def _steps(module: dspy.Module, trace: list[Any]) -> tuple[TraceStep, ...]:
     names = {id(predictor): name for name, predictor in module.named_predictors()}
     return tuple(
-        TraceStep(names[id(predictor)], plain(dict(inputs)), plain(dict(outputs.items())))
+        TraceStep(names[id(predictor)], _fields(inputs), _fields(outputs))
         for predictor, inputs, outputs in trace
         if id(predictor) in names
     )

@@ -20,8 +20,8 @@ from optimizer_core.evaluator import Player, as_dspy
 from optimizer_core.metrics import MetricError, Scorer
 from optimizer_core.models.lms import classify
 from optimizer_core.models.meter import Meter
-from optimizer_core.optimizers import get_optimizer
 from optimizer_core.plan import make_plan
+from optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
 from optimizer_core.types import ErrorClass, Role, Split
 from sample_programs import CATALOG
@@ -48,13 +48,16 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
     asked = parse_config({**values, "program": values.get("program", "")})
     config, rows, inputs = _with_defaults(values, asked)
     config = _absolute(config, base)
-    get_optimizer(config.optimizer)
     program = load_program(config.program, base)
     scorer = load_metric(config.metric, program, base)
     inputs = config.data.inputs or inputs or _program_inputs(program)
     data = load_dataset(config.data, rows, inputs, config.seed)
     _check_sizes(data, config)
     _check_freeze(config, program)
+    sizes = {split.value: len(data.of(split)) for split in Split}
+    presets = preset_rows(config, program, sizes, values)
+    data = trimmed(data, config)
+    config = resolve(config, program, len(data.of(Split.VAL)), values)
     warnings = [*data.warnings, *_try_metric(scorer, program, data)]
     players = _players(config)
     if call_models:
@@ -81,6 +84,7 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
             "preview": [{**row.inputs, **row.labels} for row in data.examples[:PREVIEW_ROWS]],
         },
         "plan": plan,
+        "presets": presets,
         "receipt": _receipt(config, values, program, scorer, data),
         "warnings": warnings,
         "needs_weights": needs_weights(config),
@@ -97,20 +101,12 @@ def _with_defaults(
     sample = CATALOG.get(asked.program.removeprefix(SAMPLE_PREFIX))
     if sample is None:
         raise BadInput(f"There is no sample program {asked.program!r}.", f"There are: {', '.join(CATALOG)}.")
-    merged = _merge(sample.defaults, values)
+    merged = merge(sample.defaults, values)
     own_data = not any((asked.data.data, asked.data.train))
     if own_data:
-        merged["data"] = _merge({"split": sample.split, "stratify": sample.stratify}, merged.get("data", {}))
+        merged["data"] = merge({"split": sample.split, "stratify": sample.stratify}, merged.get("data", {}))
     rows = sample.rows() if own_data else None
     return parse_config(merged), rows, tuple(sample.inputs)
-
-
-def _merge(defaults: Any, values: Any) -> dict[str, Any]:
-    merged = dict(defaults)
-    for name, value in values.items():
-        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = _merge(merged[name], value) if both else value
-    return merged
 
 
 def _absolute(config: RunConfig, base: Path) -> RunConfig:

@@ -1,23 +1,25 @@
 """What an optimizer works with: the program, its arms, the rows, and the ways to ask for cells and instructions."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from types import MappingProxyType
+from typing import Any
 
 import dspy
 
-from optimizer_core.bootstrap import Bootstrapper, labeled_demos, plan_sets, trace_fates
+from optimizer_core.bootstrap import Bootstrapper, SetPlan, labeled_demos, plan_sets, trace_fates
 from optimizer_core.config import RunConfig
 from optimizer_core.evaluator import Evaluator, Player
 from optimizer_core.journal import Journal
 from optimizer_core.models.meter import Meter
-from optimizer_core.program import Arms, Program
-from optimizer_core.proposer import Proposer, SharedContext, drop_duplicates
+from optimizer_core.program import Arms, PredictorInfo, Program
+from optimizer_core.proposer import Proposer, Recipe, SharedContext, drop_duplicates, usable_index
 from optimizer_core.recorder import Recorder
 from optimizer_core.score_table import ScoreTable
 from optimizer_core.seeds import generator
-from optimizer_core.space import SearchSpace
+from optimizer_core.space import KINDS, SearchSpace
 from optimizer_core.types import (
     SEED_ARM,
     TEACHER,
@@ -49,7 +51,11 @@ class Players:
 
 @dataclass(eq=False)
 class Kit:
-    """The parts of a run, put together by `optimizer_core.run`. Belongs to the run's event loop."""
+    """The parts of a run, put together by `optimizer_core.assembly`. Belongs to the run's event loop.
+
+    Attributes:
+        searches: The kinds of arms that candidates differ in, as the optimizer says.
+    """
 
     config: RunConfig
     program: Program
@@ -62,6 +68,13 @@ class Kit:
     proposer: Proposer
     players: Players
     meter: Meter
+    searches: Sequence[str] = KINDS
+    _context: SharedContext | None = field(default=None, init=False)
+
+    @property
+    def free(self) -> list[PredictorInfo]:
+        """The predictors that are not frozen, in program order."""
+        return [info for info in self.program.predictors if info.name not in self.config.search.freeze]
 
     @property
     def baseline(self) -> Candidate:
@@ -69,17 +82,12 @@ class Kit:
 
     @property
     def space(self) -> SearchSpace:
-        """All active arms as they stand now."""
+        """All active arms as they stand now, of the kinds that are searched."""
+        instructions, demo_sets = self.arms.instructions, self.arms.demo_sets
         return SearchSpace(
             self.arms.names,
-            {
-                name: [arm.index for arm in self.arms.instructions[name].values() if arm.active]
-                for name in self.arms.names
-            },
-            {
-                name: [arm.index for arm in self.arms.demo_sets[name].values() if arm.active]
-                for name in self.arms.names
-            },
+            _active(instructions) if KINDS[0] in self.searches else {},
+            _active(demo_sets) if KINDS[1] in self.searches else {},
             self.config.search.freeze,
         )
 
@@ -122,22 +130,36 @@ class Kit:
         for arm in new:
             self.arms.add(arm)
 
-    async def bootstrap(self, n_sets: int) -> None:
-        """Build the demo sets of all predictors, all sets at once (MIPRO section 3.1)."""
+    async def bootstrap(
+        self, n_sets: int, max_bootstrapped: int | None = None, max_labeled: int | None = None
+    ) -> None:
+        """Build the demo sets of all predictors, all sets at once (MIPRO section 3.1).
+
+        Args:
+            max_bootstrapped, max_labeled: Instead of the run's settings.
+        """
         settings = self.config.search
+        bootstrapped = settings.max_bootstrapped if max_bootstrapped is None else max_bootstrapped
+        labeled = settings.max_labeled if max_labeled is None else max_labeled
+        n_rows = len(self.examples[Split.TRAIN])
+        await self.build_sets(plan_sets(n_rows, n_sets, bootstrapped, labeled, self.config.seed)[1:], labeled)
+
+    async def build_sets(self, plans: Sequence[SetPlan], max_labeled: int, *, announce: bool = True) -> None:
+        """Build the demo sets of `plans`, one a predictor and plan, at once."""
         rows = self.examples[Split.TRAIN]
         fields = {info.name: (info.inputs, info.outputs) for info in self.program.predictors}
-        builder = Bootstrapper(
-            fields, rows, self._run_teacher, settings.threshold, settings.max_labeled, self.config.seed
-        )
-        plans = plan_sets(len(rows), n_sets, settings.max_bootstrapped, settings.max_labeled, self.config.seed)
-        await self.announce(Phase.BOOTSTRAP, 0, len(plans))
-        building = asyncio.as_completed([builder.build(plan) for plan in plans[1:]])
+        threshold = self.config.search.threshold
+        builder = Bootstrapper(fields, rows, self._run_teacher, threshold, max_labeled, self.config.seed)
+        if announce:
+            await self.announce(Phase.BOOTSTRAP, 1, len(plans) + 1)
+        building = asyncio.as_completed([builder.build(plan) for plan in plans])
         for done, finished in enumerate(building, start=2):
             await self.add_arms(await finished)
-            progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(plans)}
-            await self.recorder.write(Event("progress", progress))
-        await self._report_traces()
+            progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(plans) + 1}
+            if announce:
+                await self.recorder.write(Event("progress", progress))
+        if any(plan.n_bootstrapped for plan in plans):
+            await self._report_traces()
 
     async def _report_traces(self) -> None:
         sets = [demo_set for of_predictor in self.arms.demo_sets.values() for demo_set in of_predictor.values()]
@@ -179,17 +201,67 @@ class Kit:
         return self.arms.build({}, demos)
 
     async def grounding(self) -> SharedContext:
-        """What all proposals are shown; needs no demo sets, so it is made while they are bootstrapped."""
-        return await self.proposer.shared_context(self.program, self.examples[Split.TRAIN])
+        """What all proposals are shown, made once; needs no demo sets, so it is made while they are bootstrapped."""
+        if self._context is None:
+            self._context = await self.proposer.shared_context(self.program, self.examples[Split.TRAIN])
+        return self._context
 
     async def propose(self, n_instructions: int, context: SharedContext) -> None:
         """Write instructions 1..n-1 for every predictor that is not frozen, all at once."""
-        infos = [info for info in self.program.predictors if info.name not in self.config.search.freeze]
+        infos = self.free
         wanted = [(info, index) for info in infos for index in range(1, n_instructions)]
         await self.announce(Phase.PROPOSE, 0, len(wanted))
         sets = {name: list(of_name.values()) for name, of_name in self.arms.demo_sets.items()}
         proposals = await asyncio.gather(
             *(self.proposer.propose(info, index, context, sets[info.name]) for info, index in wanted)
         )
-        seeds = [self.arms.instructions[info.name][SEED_ARM] for info in infos]
-        await self.add_arms([arm for arm in drop_duplicates([*seeds, *proposals]) if arm.index != SEED_ARM])
+        await self.add_instructions(proposals)
+
+    async def propose_more(
+        self,
+        wanted: Sequence[tuple[PredictorInfo, int]],
+        histories: Mapping[str, Sequence[tuple[str, float]]] = MappingProxyType({}),
+        recipes: Mapping[str, Recipe] = MappingProxyType({}),
+        facts: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Write the instructions `wanted` that are not there yet, as optimizers do that propose in rounds.
+
+        The prompt calls are keyed by predictor and index, so a resumed run repeats none.
+
+        Args:
+            wanted: Predictor and arm index.
+            histories: By predictor, worst first.
+            recipes: By predictor, where a request differs from the run's settings.
+            facts: Further facts for the provenance of these arms, such as the round they belong to.
+        """
+        context = await self.grounding()
+        proposals = await asyncio.gather(
+            *(
+                self.proposer.propose(
+                    info,
+                    index,
+                    context,
+                    list(self.arms.demo_sets[info.name].values()),
+                    histories.get(info.name, ()),
+                    recipes.get(info.name),
+                )
+                for info, index in wanted
+                if index not in self.arms.instructions[info.name]
+            )
+        )
+        await self.add_instructions([replace(arm, provenance={**arm.provenance, **facts}) for arm in proposals])
+
+    async def add_instructions(self, proposals: Sequence[Instruction]) -> None:
+        """Add proposals as arms; one that repeats an arm's text is kept inactive, with the reason."""
+        known = [arm for of_name in self.arms.instructions.values() for arm in of_name.values()]
+        taken = {(arm.predictor, arm.index) for arm in known}
+        judged = drop_duplicates([*known, *proposals])
+        await self.add_arms([arm for arm in judged if (arm.predictor, arm.index) not in taken])
+
+    def usable(self, predictor: str, index: int) -> int | None:
+        """The active arm with the text of instruction `index`: itself, or the one it repeats. None: it failed."""
+        return usable_index(self.arms.instructions[predictor], index)
+
+
+def _active(arms: Mapping[str, Mapping[int, Instruction | DemoSet]]) -> dict[str, list[int]]:
+    return {name: [arm.index for arm in of_name.values() if arm.active] for name, of_name in arms.items()}

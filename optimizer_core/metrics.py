@@ -1,5 +1,6 @@
 """Metrics: what a score is. Built-in ones by name, a person's own function, and the check on what it returns."""
 
+import inspect
 import math
 import re
 import string
@@ -9,7 +10,7 @@ from typing import Any
 
 from optimizer_core.errors import StudioError
 
-__all__ = ["BUILT_IN", "Metric", "MetricError", "Scorer", "as_score"]
+__all__ = ["BUILT_IN", "Metric", "MetricError", "ScoreWithFeedback", "Scorer", "as_score"]
 
 Metric = Callable[..., Any]
 """(example, prediction) or (example, prediction, trace) -> a number or a truth value; higher is better."""
@@ -26,12 +27,28 @@ def as_score(value: Any) -> float:
         MetricError: text, None, NaN, infinity or anything else that is no number.
     """
     value = getattr(value, "score", value)
-    if isinstance(value, str) or not hasattr(value, "__float__"):
-        raise MetricError(f"The metric returned {value!r}, which is not a number.", "Return a float or a bool.")
-    number = float(value)
+    try:
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MetricError(
+            f"The metric returned {value!r}, which is not a number.", "Return a float or a bool."
+        ) from error
     if not math.isfinite(number):
         raise MetricError(f"The metric returned {number}.", "Return a finite number.")
     return number
+
+
+class ScoreWithFeedback(float):
+    """A score whose metric also said why (a `dspy.Prediction` with `score` and `feedback`)."""
+
+    def __new__(cls, score: float, feedback: str) -> "ScoreWithFeedback":
+        made = super().__new__(cls, score)
+        made.feedback = feedback
+        return made
+
+    feedback: str
 
 
 class Scorer:
@@ -40,6 +57,7 @@ class Scorer:
     def __init__(self, metric: Metric, name: str) -> None:
         self.name = name
         self._metric = metric
+        self._wants_trace = _takes_three(metric)
 
     def __call__(self, example: Any, prediction: Any, trace: Any = None) -> float:
         """Score of `prediction`; `trace` is given only while bootstrapping, as DSPy does.
@@ -48,14 +66,26 @@ class Scorer:
             MetricError: the metric raised or did not return a number.
         """
         try:
-            value = self._metric(example, prediction, trace)
+            value = self._metric(*((example, prediction, trace) if self._wants_trace else (example, prediction)))
         except StudioError:
             raise
         except Exception as error:  # a person's code may raise anything; it is wrapped once, here
             raise MetricError(
                 f"The metric {self.name!r} raised {type(error).__name__}: {error}.", "Mend it and run again."
             ) from error
-        return as_score(value)
+        score = as_score(value)
+        feedback = getattr(value, "feedback", None)
+        return ScoreWithFeedback(score, str(feedback)) if feedback else score
+
+
+def _takes_three(metric: Metric) -> bool:
+    try:
+        inspect.signature(metric).bind(None, None, None)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin that does not tell its parameters
+        return True
+    return True
 
 
 def _normalize(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from optimizer_core.optimizers import Work, get_optimizer
 from optimizer_core.types import Role
 
 __all__ = ["make_plan"]
@@ -29,9 +30,13 @@ def make_plan(
     """
     search = config.search
     n_train, n_val, n_test = (sizes.get(split, 0) for split in ("train", "val", "test"))
-    minibatch = min(search.minibatch_size, n_val)
-    n_full = math.ceil(search.trials / search.full_eval_every) if search.trials else 0
-    bootstrap = [min(search.max_bootstrapped, n_train), n_train] if search.max_bootstrapped else [0, 0]
+    n_searched = n_predictors - len(search.freeze)
+    work = get_optimizer(config.optimizer).work(config, n_searched)
+    minibatch = n_val if search.schedule == "full" else min(search.minibatch_size, n_val)
+    n_full = math.ceil(search.trials / search.full_eval_every)
+    if search.schedule == "full":
+        n_full = search.trials
+    bootstrap = [min(work.bootstrapped, n_train), n_train] if work.bootstrapped else [0, 0]
     full_rest = max(0, n_val - minibatch)
     most = n_val + bootstrap[1] + search.trials * minibatch + n_full * full_rest
     program_runs: dict[str, Any] = {
@@ -42,8 +47,7 @@ def make_plan(
         "total": [n_val + bootstrap[0], most],
         "test": 2 * n_test,
     }
-    n_searched = n_predictors - len(search.freeze)
-    prompt = _prompt_calls(config, n_train, n_predictors, n_searched)
+    prompt = _prompt_calls(config, work, (n_train, n_val), n_predictors)
     task = [runs * n_predictors for runs in (n_val, most - bootstrap[1])]
     calls = {
         "task": task,
@@ -66,9 +70,13 @@ def make_plan(
     }
 
 
-def _prompt_calls(config: RunConfig, n_train: int, n_predictors: int, n_searched: int) -> list[int]:
+def _prompt_calls(config: RunConfig, work: Work, rows: tuple[int, int], n_predictors: int) -> list[int]:
+    n_train, n_val = rows
     switches = config.proposer
-    proposals = (config.search.candidates - 1) * n_searched
+    if not work.grounded:
+        reflections = config.search.trials * n_val // work.reflection_rows if work.reflection_rows else 0
+        return [0, work.instructions + reflections]
+    proposals = work.instructions
     batches = min(math.ceil(n_train / switches.view_data_batch_size), 10) if switches.dataset_summary else 0
     summary = batches + 1 if batches else 0
     described = 1 + n_predictors if switches.program_summary else 0

@@ -129,7 +129,8 @@ def _import_file(path: Path) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))  # as `python file.py` does, so that it can import its neighbours
     name = f"user_program_{path.stem}"
-    if (loaded := sys.modules.get(name)) is not None:
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):  # another folder may have a file of the same name
         return loaded
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

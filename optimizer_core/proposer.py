@@ -1,46 +1,60 @@
-"""The grounded proposer (MIPRO section 3.1, appendix C): writes instructions from a context that is on record.
+"""The grounded proposer (MIPRO section 3.1, appendix C): writes instructions from a context that is on record."""
 
-Each call of the prompt model has a key that names its purpose; a call that is in the journal is not made again.
-"""
-
-import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from typing import Any
-
-import dspy
 
 from optimizer_core import proposer_signatures as signatures
 from optimizer_core.config import TIPS, ProposerSettings
-from optimizer_core.evaluator import CONTROL, Player, plain
-from optimizer_core.models.lms import classify
-from optimizer_core.models.meter import collect_calls
+from optimizer_core.evaluator import Player
+from optimizer_core.grounding import SharedContext, shared_context
 from optimizer_core.pool import WorkPool
 from optimizer_core.program import PredictorInfo, Program
+from optimizer_core.prompting import Prompter, strip_reply
 from optimizer_core.recorder import Recorder
-from optimizer_core.seeds import derive_seed, generator
+from optimizer_core.seeds import generator
 from optimizer_core.types import SEED_ARM, Author, DemoSet, Example, Instruction, PromptCall
 
-__all__ = ["Proposer", "SharedContext", "drop_duplicates"]
+__all__ = [
+    "Proposer",
+    "Recipe",
+    "SharedContext",
+    "Shown",
+    "demo_text",
+    "drop_duplicates",
+    "history_text",
+    "usable_index",
+]
 
-PROMPT_PRIORITY = -1
-MAX_SUMMARY_BATCHES = 10
-ENOUGH_COMPLETES = 5
 DEMOS_SHOWN = 3
 NO_DEMOS = "No task demos provided."
 
 
 @dataclass(frozen=True)
-class SharedContext:
-    """What every proposal of a run is shown: None where it is switched off or could not be made (see `fell_back`)."""
+class Recipe:
+    """How one instruction is asked for: the switches of one request, where `ProposerSettings` holds for all.
 
-    dataset_summary: str | None
-    program_code: str | None
-    program_description: str | None
-    module_descriptions: Mapping[str, str]
-    fell_back: Mapping[str, str]
+    Attributes:
+        tip: Name of a tip.
+        demo_set: Whose demos are shown.
+        neighbours: Fill up with the demos of other sets when that one has fewer than three (DSPy).
+    """
+
+    tip: str
+    temperature: float
+    demo_set: int
+    neighbours: bool = True
+    dataset_summary: bool = True
+    program_summary: bool = True
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one request shows: the context after the recipe, the demos, and the history, worst first."""
+
+    context: SharedContext
+    demos: Sequence[Mapping[str, str]]
+    history: Sequence[tuple[str, float]]
 
 
 class Proposer:
@@ -61,123 +75,22 @@ class Proposer:
         memory: Mapping[str, PromptCall],
         seed: int,
     ) -> None:
-        self._settings = settings
-        self._player = player
-        self._pool = pool
-        self._recorder = recorder
-        self._memory = dict(memory)
+        self.settings = settings
+        self.prompter = Prompter(player, pool, recorder, memory, seed)
         self._seed = seed
-
-    async def _ask(self, key: str, signature: type[dspy.Signature], temperature: float, **inputs: str) -> PromptCall:
-        """One call of the prompt model, or the same call out of the journal. A failure is recorded, not raised."""
-        known = self._memory.get(key)
-        if known is not None and not known.error:
-            return known
-        work = partial(self._call, key, signature, temperature, inputs)
-        call = await self._pool.run(work, PROMPT_PRIORITY)
-        self._memory[key] = call
-        await self._recorder.write(call)
-        return call
-
-    def _call(
-        self, key: str, signature: type[dspy.Signature], temperature: float, inputs: Mapping[str, str]
-    ) -> PromptCall:
-        outputs: dict[str, Any] = {}
-        error = ""
-        # The rollout id keeps requests that are the same text apart for models whose answers depend on it.
-        config = {"temperature": temperature, "rollout_id": derive_seed(self._seed, "prompt", key)}
-        with collect_calls() as log, dspy.context(lm=self._player.lm, adapter=self._player.adapter, trace=None):
-            try:
-                outputs = plain(dict(dspy.Predict(signature)(**inputs, config=config).items()))
-            except CONTROL:
-                raise
-            except Exception as failure:  # noqa: BLE001 - a proposal that fails is recorded with its reason
-                error = f"{classify(failure) or type(failure).__name__}: {failure}"[:500]
-        last = log.calls[-1] if log.calls else None
-        messages = tuple(plain(message) for message in last.messages) if last else ()
-        reply = last.reply if last else ""
-        return PromptCall(key, messages, reply, outputs, log.usage, temperature, error)
 
     async def shared_context(self, program: Program, trainset: Sequence[Example]) -> SharedContext:
         """Dataset summary, program description and module descriptions, as far as they are switched on."""
-        fell_back: dict[str, str] = {}
-        summary, (code, description, modules) = await asyncio.gather(
-            self._dataset_summary(trainset, fell_back), self._describe(program, trainset, fell_back)
-        )
-        return SharedContext(summary, code, description, modules, fell_back)
-
-    async def _dataset_summary(self, trainset: Sequence[Example], fell_back: dict[str, str]) -> str | None:
-        """Observations batch after batch until the model has said COMPLETE five times, then a summary of them."""
-        if not self._settings.dataset_summary:
-            return None
-        size = self._settings.view_data_batch_size
-        batches = [trainset[i : i + size] for i in range(0, len(trainset), size)][:MAX_SUMMARY_BATCHES]
-        observations, completes = "", 0
-        for number, batch in enumerate(batches):
-            shown = {"examples": "\n".join(json.dumps(_row(row), ensure_ascii=False) for row in batch)}
-            signature = signatures.DescribeData
-            if number:
-                shown["prior_observations"], signature = observations, signatures.DescribeMoreData
-            call = await self._ask(f"dataset_summary/{number}", signature, 1.0, **shown)
-            if call.error:
-                fell_back["dataset_summary"] = call.error
-                break
-            said = str(call.outputs["observations"])
-            if number and said.strip()[:8].upper() == "COMPLETE":
-                completes += 1
-                if completes >= ENOUGH_COMPLETES:
-                    break
-            else:
-                observations += said
-        if not observations:
-            return None
-        call = await self._ask("dataset_summary/final", signatures.Summarize, 1.0, observations=observations)
-        if call.error:
-            fell_back["dataset_summary"] = call.error
-            return None
-        fell_back.pop("dataset_summary", None)  # a summary of the batches that were answered is one
-        return _strip(call.outputs["summary"])
-
-    async def _describe(
-        self, program: Program, trainset: Sequence[Example], fell_back: dict[str, str]
-    ) -> tuple[str | None, str | None, dict[str, str]]:
-        if not self._settings.program_summary:
-            return None, None, {}
-        code = program.source
-        if code is None:
-            fell_back["program_summary"] = "the program's source code is not available"
-            return None, None, {}
-        example = json.dumps(_row(trainset[0]), ensure_ascii=False)
-        known = {"program_code": code, "program_example": example}
-        call = await self._ask("program", signatures.DescribeProgram, self._settings.temperature, **known)
-        if call.error:
-            fell_back["program_summary"] = call.error
-            return code, None, {}
-        description = _strip(call.outputs["program_description"])
-        known["program_description"] = description
-        calls = await asyncio.gather(
-            *(
-                self._ask(
-                    f"module/{info.name}",
-                    signatures.DescribeModule,
-                    self._settings.temperature,
-                    **known,
-                    module=info.signature,
-                )
-                for info in program.predictors
-            )
-        )
-        modules = {
-            info.name: _strip(call.outputs["module_description"])
-            for info, call in zip(program.predictors, calls, strict=True)
-            if not call.error
-        }
-        return code, description, modules
+        return await shared_context(self.settings, self.prompter, program, trainset)
 
     def tip_for(self, predictor: str, index: int) -> str:
         """The tip of a proposal: drawn once by the run's seed, "none" when tips are off."""
-        tips = self._settings.tips
+        tips = self.settings.tips
         return generator(self._seed, "tip", predictor, index).choice(tips) if tips else "none"
+
+    def recipe(self, predictor: str, index: int) -> Recipe:
+        """The recipe that the run's settings make for instruction `index` of `predictor`."""
+        return Recipe(self.tip_for(predictor, index), self.settings.temperature, index)
 
     async def propose(
         self,
@@ -186,6 +99,7 @@ class Proposer:
         context: SharedContext,
         demo_sets: Sequence[DemoSet],
         history: Sequence[tuple[str, float]] = (),
+        recipe: Recipe | None = None,
     ) -> Instruction:
         """One instruction for `info`, with its provenance: what was asked for, what was shown, what came back.
 
@@ -193,34 +107,56 @@ class Proposer:
             index: Arm index; the proposal is shown the demos of the demo set with this index (and its neighbours).
             demo_sets: All demo sets of the predictor.
             history: (instruction, score) pairs, worst first, where an optimizer proposes in rounds.
+            recipe: What differs from the run's settings in this one request.
         """
-        tip = self.tip_for(info.name, index)
-        demos = _shown_demos(demo_sets, index, info) if self._settings.demos else []
-        inputs = self._inputs(info, context, demos, tip, history)
+        recipe = recipe or self.recipe(info.name, index)
+        shown = self.shown(info, context, demo_sets, history, recipe)
+        inputs = self._inputs(info, shown, recipe)
         signature = signatures.generate_instruction(tuple(inputs))
         key = f"instruction/{info.name}/{index}"
-        call = await self._ask(key, signature, self._settings.temperature, **inputs)
-        text = _strip(call.outputs.get("proposed_instruction", ""))
+        call = await self.prompter.ask(key, signature, recipe.temperature, **inputs)
+        return self.instruction(info, index, call, recipe, shown)
+
+    def shown(
+        self,
+        info: PredictorInfo,
+        context: SharedContext,
+        demo_sets: Sequence[DemoSet],
+        history: Sequence[tuple[str, float]],
+        recipe: Recipe,
+    ) -> Shown:
+        """What a request for `info` shows after the run's settings and the recipe."""
+        demos = _shown_demos(demo_sets, recipe, info) if self.settings.demos else []
+        context = context.without(dataset_summary=recipe.dataset_summary, program_summary=recipe.program_summary)
+        return Shown(context, demos, list(history) if self.settings.history else [])
+
+    def instruction(
+        self,
+        info: PredictorInfo,
+        index: int,
+        call: PromptCall,
+        recipe: Recipe,
+        shown: Shown,
+        field: str = "proposed_instruction",
+    ) -> Instruction:
+        """The arm that `call` wrote, with its provenance. A failed or empty one is inactive and says why."""
+        text = strip_reply(call.outputs.get(field, ""))
         provenance = {
-            "call": key,
-            "tip": tip,
-            "temperature": self._settings.temperature,
-            "demos_shown": [demo["example"] for demo in demos],
-            "switches": self._switches(info, context, demos, history),
+            "call": call.key,
+            "tip": recipe.tip,
+            "temperature": recipe.temperature,
+            "recipe": asdict(recipe),
+            "demos_shown": [demo["example"] for demo in shown.demos],
+            "history_shown": [{"text": text, "score": score} for text, score in shown.history],
+            "switches": self._switches(info, recipe, shown),
             "tokens": {"input": call.usage.input_tokens, "output": call.usage.output_tokens},
         }
         reason = call.error or ("" if text else "the prompt model returned an empty instruction")
         return Instruction(info.name, index, text, Author.MODEL, provenance, active=not reason, reason=reason)
 
-    def _inputs(
-        self,
-        info: PredictorInfo,
-        context: SharedContext,
-        demos: Sequence[Mapping[str, str]],
-        tip: str,
-        history: Sequence[tuple[str, float]],
-    ) -> dict[str, str]:
+    def _inputs(self, info: PredictorInfo, shown: Shown, recipe: Recipe) -> dict[str, str]:
         """The proposer's request, field by field; what is off or unavailable is not in it."""
+        context = shown.context
         inputs: dict[str, str] = {}
         if context.dataset_summary:
             inputs["dataset_description"] = context.dataset_summary
@@ -229,31 +165,29 @@ class Proposer:
             inputs["program_description"] = context.program_description
             inputs["module"] = info.signature
             inputs["module_description"] = context.module_descriptions.get(info.name, "Not provided")
-        inputs["task_demos"] = "\n\n".join(demo["text"] for demo in demos) or NO_DEMOS
-        if self._settings.history and history:
-            inputs["previous_instructions"] = "\n\n".join(f"{text}\nScore: {score:g}" for text, score in history)
+        inputs["task_demos"] = demo_text(shown.demos)
+        if shown.history:
+            inputs["previous_instructions"] = history_text(shown.history)
         inputs["basic_instruction"] = info.instruction
-        if TIPS[tip]:
-            inputs["tip"] = TIPS[tip]
-        if self._settings.hint:
-            inputs["hint"] = self._settings.hint
+        if TIPS[recipe.tip]:
+            inputs["tip"] = TIPS[recipe.tip]
+        if self.settings.hint:
+            inputs["hint"] = self.settings.hint
         return inputs
 
-    def _switches(
-        self,
-        info: PredictorInfo,
-        context: SharedContext,
-        demos: Sequence[Mapping[str, str]],
-        history: Sequence[tuple[str, float]],
-    ) -> list[dict[str, Any]]:
+    def _switches(self, info: PredictorInfo, recipe: Recipe, shown: Shown) -> list[dict[str, Any]]:
         """Requested against effective for every switch of this proposal, with the reason where they differ."""
-        settings = self._settings
+        settings, context = self.settings, shown.context
         described = context.program_description is not None and info.name in context.module_descriptions
         rows = (
-            ("dataset_summary", settings.dataset_summary, context.dataset_summary is not None),
-            ("program_summary", settings.program_summary, described),
-            ("demos", settings.demos, bool(demos)),
-            ("history", settings.history, bool(settings.history and history)),
+            (
+                "dataset_summary",
+                settings.dataset_summary and recipe.dataset_summary,
+                context.dataset_summary is not None,
+            ),
+            ("program_summary", settings.program_summary and recipe.program_summary, described),
+            ("demos", settings.demos, bool(shown.demos)),
+            ("history", settings.history, bool(shown.history)),
             ("tips", bool(settings.tips), bool(settings.tips)),
             ("hint", bool(settings.hint), bool(settings.hint)),
         )
@@ -267,6 +201,14 @@ class Proposer:
             {"switch": name, "requested": asked, "used": used, "why": why.get(name, "") if asked and not used else ""}
             for name, asked, used in rows
         ]
+
+
+def demo_text(demos: Sequence[Mapping[str, str]]) -> str:
+    return "\n\n".join(demo["text"] for demo in demos) or NO_DEMOS
+
+
+def history_text(history: Sequence[tuple[str, float]]) -> str:
+    return "\n\n".join(f"{text}\nScore: {score:g}" for text, score in history)
 
 
 def drop_duplicates(instructions: Sequence[Instruction]) -> list[Instruction]:
@@ -286,26 +228,29 @@ def drop_duplicates(instructions: Sequence[Instruction]) -> list[Instruction]:
     return result
 
 
-def _row(example: Example) -> dict[str, Any]:
-    return {**example.inputs, **example.labels}
+def usable_index(arms: Mapping[int, Instruction], index: int) -> int | None:
+    """The active arm with the text of instruction `index`: itself, or the one that it repeats. None: it failed."""
+    arm = arms.get(index)
+    if arm is None or arm.active:
+        return None if arm is None else index
+    words = arm.text.split()
+    same = (other.index for other in arms.values() if other.active and other.text.split() == words)
+    return next(same, None) if words else None
 
 
-def _strip(value: Any) -> str:
-    """The reply without quotes around it and without a leading `Instruction:` that models like to repeat."""
-    text = str(value or "").strip()
-    for prefix in ("Proposed Instruction:", "Instruction:"):
-        text = text.removeprefix(prefix).strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
-        text = text[1:-1].strip()
-    return text
+def _shown_demos(demo_sets: Sequence[DemoSet], recipe: Recipe, info: PredictorInfo) -> list[dict[str, str]]:
+    """Up to three bootstrapped demos: of the recipe's set, then of the sets after and before it (DSPy).
 
-
-def _shown_demos(demo_sets: Sequence[DemoSet], index: int, info: PredictorInfo) -> list[dict[str, str]]:
-    """Up to three bootstrapped demos: of the proposal's own set, then of the sets after and before it (DSPy)."""
+    An index beyond the sets wraps around, so that the rounds of a history proposer see every set in turn.
+    """
     sets = sorted(demo_sets, key=lambda demo_set: demo_set.index)
-    start = next((place for place, demo_set in enumerate(sets) if demo_set.index == index), 0)
+    if not sets:
+        return []
+    found = [place for place, demo_set in enumerate(sets) if demo_set.index == recipe.demo_set]
+    start = found[0] if found else recipe.demo_set % len(sets)
+    walk = sets[start:] + sets[:start] if recipe.neighbours else sets[start : start + 1]
     shown: dict[str, str] = {}
-    for demo_set in sets[start:] + sets[:start]:
+    for demo_set in walk:
         for demo in demo_set.demos:
             if demo.augmented and demo.example_id not in shown and len(shown) < DEMOS_SHOWN:
                 lines = (

@@ -13,7 +13,9 @@ __all__ = [
     "DescribeMoreData",
     "DescribeProgram",
     "Summarize",
+    "field_of",
     "generate_instruction",
+    "generate_instructions",
 ]
 
 _OBSERVE = (
@@ -107,5 +109,28 @@ def generate_instruction(fields: tuple[str, ...]) -> type[dspy.Signature]:
         "Use the information below to learn about a task that we are trying to solve using calls to an LM, then "
         "generate a new instruction that will be used to prompt a Language Model to better solve the task.",
         "GenerateInstruction",
+    )
+    return signature
+
+
+def field_of(place: int) -> str:
+    """Name of the output field for the module at `place`: predictor names need not be identifiers."""
+    return f"proposed_instruction_{place + 1}"
+
+
+@cache
+def generate_instructions(fields: tuple[str, ...], modules: tuple[str, ...]) -> type[dspy.Signature]:
+    """The signature that asks for the instructions of all `modules` in one call (Program-Level OPRO, F.4)."""
+    shown = {name: (str, dspy.InputField(desc=_INPUTS[name])) for name in _INPUTS if name in fields}
+    asked = {
+        field_of(place): (str, dspy.OutputField(desc=f"Propose an instruction for the module {name!r}."))
+        for place, name in enumerate(modules)
+    }
+    signature: type[dspy.Signature] = dspy.make_signature(
+        {**shown, **asked},
+        "Use the information below to learn about a task that we are trying to solve with a program of several calls "
+        "to an LM, then generate a new set of instructions, one for each module, that together will be used to "
+        "prompt a Language Model to better solve the task.",
+        "GenerateInstructions",
     )
     return signature

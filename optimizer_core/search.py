@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from optimizer_core.errors import BudgetReached
 from optimizer_core.kit import Kit
 from optimizer_core.optimizers.base import Optimizer, View
-from optimizer_core.seeds import derive_seed, generator
+from optimizer_core.schedules import State, make_schedule
+from optimizer_core.seeds import derive_seed
 from optimizer_core.surrogates import Observation
 from optimizer_core.types import Candidate, CellKey, Event, Example, Phase, Split, Trial, TrialKind
 
@@ -40,6 +41,7 @@ class Search:
         self._kit = kit
         self._optimizer = optimizer
         self._settings = kit.config.search
+        self._schedule = make_schedule(self._settings)
         self._val = kit.examples[Split.VAL]
         self._by_id = {example.id: example for example in self._val}
         self._items: list[_Item] = []
@@ -47,11 +49,11 @@ class Search:
 
     @property
     def n_trials(self) -> int:
-        return sum(item.trial.kind is TrialKind.MINIBATCH for item in self._items)
+        return max((item.trial.number for item in self._items), default=0)
 
     async def start_baseline(self) -> None:
         """Ask for the baseline's full evaluation. It needs no proposals, so it fills threads that wait for them."""
-        await self._start(TrialKind.BASELINE, self._kit.baseline, self._val)
+        await self._start(TrialKind.BASELINE, self._kit.baseline, self._val, 0)
 
     async def run(self) -> None:
         """All trials and full evaluations.
@@ -62,7 +64,7 @@ class Search:
         for order in sorted(self._earlier.keys() - {0}):
             trial = self._earlier[order]
             known = [self._by_id[name] for name in trial.examples if name in self._by_id]
-            await self._start(trial.kind, Candidate.parse(trial.candidate), known)
+            await self._start(trial.kind, Candidate.parse(trial.candidate), known, trial.number)
         capped: BudgetReached | None = None
         try:
             while await self._next():
@@ -70,9 +72,7 @@ class Search:
         except BudgetReached as reached:
             capped = reached
         try:
-            await self.settle()
-            await self._evaluate_best(len(self._items))
-            await self.settle()
+            await self._finish_best()
         except BudgetReached as reached:
             capped = capped or reached
         if capped is not None:
@@ -84,30 +84,33 @@ class Search:
 
     async def _next(self) -> bool:
         """Start one more trial or full evaluation; False when there is nothing left to start."""
-        last = self._items[-1].trial
-        settled = len(self._items) + 1 - self._settings.lag
-        due = last.kind is TrialKind.MINIBATCH and last.number % self._settings.full_eval_every == 0
         if self.n_trials >= self._settings.trials:
             return False
+        settled = max(0, len(self._items) + 1 - self._settings.lag)
         await self._settle(settled)
-        if due and await self._evaluate_best(settled):
+        state = self._state(settled)
+        finished = self._schedule.finish(state)
+        if finished is not None:
+            await self._start(TrialKind.FULL, finished, self._val, self.n_trials)
             return True
-        view = self._view(settled)
-        candidate = await self._optimizer.propose(self._kit, view)
+        number = self.n_trials + 1
+        candidate = self._schedule.grow(state) or await self._optimizer.propose(self._kit, self._view(state, settled))
         if candidate is None:
-            await self._kit.recorder.write(
-                Event("note", {"text": "Every candidate is evaluated: nothing is left to try."})
-            )
+            text = "Every candidate is evaluated: nothing is left to try."
+            await self._kit.recorder.write(Event("note", {"text": text}))
             return False
-        batch = self._minibatch(view.number)
-        self._keep_reserve(candidate, batch)
-        await self._start(TrialKind.MINIBATCH, candidate, batch)
+        batch = self._schedule.batch(state, candidate, number)
+        whole = len({*state.asked.get(candidate.id, ()), *batch}) == len(self._val)
+        kind = TrialKind.FULL if whole else TrialKind.MINIBATCH
+        examples = self._val if whole else [self._by_id[name] for name in batch]
+        self._keep_reserve(candidate, examples, 0 if whole else self._schedule.reserve(len(self._val)))
+        await self._start(kind, candidate, examples, number)
         return True
 
-    def _keep_reserve(self, candidate: Candidate, batch: Sequence[Example]) -> None:
+    def _keep_reserve(self, candidate: Candidate, batch: Sequence[Example], reserve: int) -> None:
         """A trial must leave room for one last full evaluation, without which a capped run has no best to show."""
         keys = [CellKey(candidate.id, Split.VAL, example.id) for example in batch]
-        needed = len(self._kit.evaluator.missing(keys)) + len(self._val)
+        needed = len(self._kit.evaluator.missing(keys)) + reserve
         if not self._kit.evaluator.room_for(needed):
             raise BudgetReached(f"The cap of {self._kit.config.budget.max_program_runs} program runs is reached.")
         done = len(self._kit.table)
@@ -115,53 +118,66 @@ class Search:
         if reason:
             raise BudgetReached(reason)
 
-    def _minibatch(self, number: int) -> list[Example]:
-        size = min(self._settings.minibatch_size, len(self._val))
-        return generator(self._kit.config.seed, "minibatch", number).sample(self._val, size)
-
-    async def _evaluate_best(self, settled: int) -> bool:
-        """Start a full evaluation of the best mean among finished trials that has none yet."""
-        exhausted = self._exhausted()
-        means: dict[str, tuple[float, int]] = {}
-        for seen in self._observed(settled):
-            if seen.candidate.id not in exhausted:
-                means[seen.candidate.id] = (seen.mean, seen.n)
-        if not means:
-            return False
-        best = max(means, key=lambda candidate: means[candidate])
-        await self._start(TrialKind.FULL, Candidate.parse(best), self._val)
-        return True
+    async def _finish_best(self) -> None:
+        """After the last trial: the full evaluations that are still worth it, each knowing the one before."""
+        await self.settle()
+        while (best := self._schedule.finish(self._state(len(self._items), over=True))) is not None:
+            await self._start(TrialKind.FULL, best, self._val, self.n_trials)
+            await self.settle()
 
     def _exhausted(self) -> frozenset[str]:
         return frozenset(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS)
 
-    def _view(self, settled: int) -> View:
+    def _state(self, settled: int, over: bool = False) -> State:
+        asked: dict[str, dict[str, None]] = {}
+        for item in self._items:
+            asked.setdefault(item.trial.candidate, {}).update(dict.fromkeys(item.trial.examples))
+        return State(
+            examples=[example.id for example in self._val],
+            observed=self._observed(settled),
+            asked={candidate: list(examples) for candidate, examples in asked.items()},
+            exhausted=self._exhausted(),
+            last=self._items[-1].trial,
+            over=over,
+            seed=self._kit.config.seed,
+        )
+
+    def _view(self, state: State, settled: int) -> View:
         number = self.n_trials + 1
-        pending = [item.candidate for item in self._items[max(0, settled) :]]
+        pending = [item.candidate for item in self._items[settled:]]
         seed = derive_seed(self._kit.config.seed, "suggest", number)
-        return View(number, self._observed(settled), pending, self._exhausted(), seed)
+        return View(number, state.observed, pending, state.exhausted, seed)
 
     def _observed(self, settled: int) -> list[Observation]:
-        """Finished trials; a candidate's mean is over all its cells that those trials asked for."""
-        done = self._items[: max(0, settled)]
+        """Finished trials but repeated full evaluations; a candidate's mean is over all its cells they asked for."""
+        done = [item.trial for item in self._items[:settled]]
         asked: dict[str, dict[str, None]] = {}
-        for item in done:
-            asked.setdefault(item.trial.candidate, {}).update(dict.fromkeys(item.trial.examples))
+        for trial in done:
+            asked.setdefault(trial.candidate, {}).update(dict.fromkeys(trial.examples))
+        known: dict[str, Observation] = {}
+        for candidate, examples in asked.items():
+            row = self._kit.table.row(candidate, Split.VAL)
+            cells = {name: row[name].score for name in examples if name in row}
+            scores = {name: score for name, score in cells.items() if score is not None}
+            if scores:
+                mean = sum(scores.values()) / len(scores)
+                known[candidate] = Observation(Candidate.parse(candidate), mean, len(scores), scores)
+        seen: set[str] = set()
         observations = []
-        for item in done:
-            known = self._kit.table.mean(item.trial.candidate, Split.VAL, list(asked[item.trial.candidate]))
-            if item.trial.kind is not TrialKind.FULL and known.mean is not None:
-                observations.append(Observation(item.candidate, known.mean, known.n))
+        for trial in done:
+            told = trial.candidate in seen and trial.kind is TrialKind.FULL
+            seen.add(trial.candidate)
+            if trial.candidate in known and not told:
+                observations.append(known[trial.candidate])
         return observations
 
     async def _settle(self, count: int) -> None:
         """Wait until the first `count` items are finished."""
-        for item in self._items[: max(0, count)]:
+        for item in self._items[:count]:
             await item.task
 
-    async def _start(self, kind: TrialKind, candidate: Candidate, examples: Sequence[Example]) -> None:
+    async def _start(self, kind: TrialKind, candidate: Candidate, examples: Sequence[Example], number: int) -> None:
         order = len(self._items)
-        number = self.n_trials + (kind is TrialKind.MINIBATCH)
         names = tuple(example.id for example in examples)
         evaluator = self._kit.evaluator
         new = len(evaluator.missing(CellKey(candidate.id, Split.VAL, name) for name in names))
@@ -184,7 +200,7 @@ class Search:
             return
         await self._kit.recorder.write(finished)
         progress = {"phase": Phase.SEARCH.value, "done": trial.number, "total": self._settings.trials}
-        if trial.kind is TrialKind.MINIBATCH:
+        if trial.kind is not TrialKind.BASELINE:
             await self._kit.recorder.write(Event("progress", progress))
 
     def extract(self) -> tuple[Candidate, str]:

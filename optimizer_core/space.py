@@ -9,7 +9,7 @@ from random import Random
 
 from optimizer_core.types import SEED_ARM, Candidate
 
-__all__ = ["Parameter", "SearchSpace"]
+__all__ = ["KINDS", "Parameter", "SearchSpace"]
 
 KINDS = ("instruction", "demos")
 

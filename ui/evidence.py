@@ -36,7 +36,7 @@ def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: O
     if base is None:
         return Evidence(None, None, None, None)
     before = reader.candidate_scores(run_id, base.candidate)
-    if best is None or best.candidate == base.candidate:
+    if best is None or (best.mean or 0.0) <= (base.mean or 0.0):
         return Evidence(None, None, _estimate(_known(before)), None)
     after = reader.candidate_scores(run_id, best.candidate)
     pairs = tuple(

@@ -39,8 +39,7 @@ def score(value: float | None) -> str:
         return f"{value:,.0f}"
     if size >= 100:
         return f"{value:.1f}"
-    digits = 2 if size >= 0.01 or value == 0 else 4
-    return f"{value:.{digits}f}"
+    return f"{value:.2f}" if size >= 0.01 or value == 0 else f"{value:.2g}"
 
 
 def delta(value: float | None) -> str:
@@ -148,7 +147,7 @@ _ISO = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 def humane(text: str, now: datetime | None = None) -> str:
     """`text` with its stored times in a reader's terms: `since 3 min ago` for `since 2026-11-21T12:22:41+00:00`."""
-    return _ISO.sub(lambda found: ago(found[0], now), text)
+    return _ISO.sub(lambda found: ago(found[0], now).replace("just now", "a moment ago"), text)
 
 
 def ago(text: str | None, now: datetime | None = None) -> str:

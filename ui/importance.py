@@ -43,4 +43,6 @@ def importance_panel(importance: Sequence[Json], over: bool) -> None:
         revision="importance",
     )
     evidence = f"{plural(top['n_candidates'], 'candidate')}, {plural(top['n_cells'], 'cell')}"
+    if not any(row.get("real", True) for row in rows):
+        st.text("Nothing stands out from noise in this run.")
     st.caption(f"Main effects over {evidence}. Grey: what chance alone would reach; grey bars are not told from it.")

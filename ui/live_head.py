@@ -114,7 +114,8 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
         Status.AWAITING_REVIEW: "The instructions are written. Read them below, then start the search.",
     }
     hint = hints.get(run.status)
-    if run.status is Status.COMPLETED and run.reason and (outcome is None or run.reason != outcome.reason):
+    cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)
+    if run.status is Status.COMPLETED and run.reason and cut_short:
         hint = "It ended before its last trial. Raise the limit in a new run, or ask for more trials."
     look = LOOKS[run.status]
     if hint is not None:
@@ -153,7 +154,7 @@ def cards(view: LiveView, evidence: Evidence, plan: Mapping[str, Any]) -> None:
             _card(
                 "Program runs",
                 count(run.cells_ok + run.cells_error),
-                f"planned {between(runs.get('total'))}" if runs else "no plan",
+                f"planned {between(_with_test(runs))}" if runs else "no plan",
                 f"{of(run.trials_done, run.trials_planned)} trials · {plural(run.cells_error, 'error')}",
             )
             _card(
@@ -164,10 +165,16 @@ def cards(view: LiveView, evidence: Evidence, plan: Mapping[str, Any]) -> None:
             )
 
 
+def _with_test(runs: Mapping[str, Any]) -> list[float] | None:
+    """The planned program runs of search and sealed test together, as the card counts both."""
+    total = runs.get("total")
+    return None if total is None else [bound + (runs.get("test") or 0) for bound in total]
+
+
 def _gain_words(evidence: Evidence, gained: float | None) -> tuple[str, str]:
     paired = evidence.paired_val
     if gained is None or not paired or paired.get("difference") is None:
-        return "no candidate leads yet", "Shown when a full evaluation beats the baseline."
+        return "no candidate leads yet", "Known once a full evaluation wins."
     words = f"{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied"
     low, high = paired.get("low"), paired.get("high")
     spread = f"{delta(low)} to {delta(high)}, " if low is not None and high is not None else ""

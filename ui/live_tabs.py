@@ -7,12 +7,15 @@ import streamlit as st
 
 from optimizer_core.types import Candidate, DemoSet, ErrorClass, Instruction, Trial, TrialKind
 from storage import LiveView, Reader
+from ui.events import event_words
 from ui.format import UNKNOWN, ago, clean, count, one_line, plural, score
 from ui.plain import line, paragraph
 
 __all__ = ["candidate_tab", "errors_tab", "log_tab", "trials_tab"]
 
 LATEST = 50
+
+WIDE: Any = {"message": st.column_config.Column(width="large"), "details": st.column_config.Column(width="large")}
 
 _KINDS = {TrialKind.BASELINE: "baseline", TrialKind.MINIBATCH: "minibatch", TrialKind.FULL: "full evaluation"}
 
@@ -87,7 +90,7 @@ def trials_tab(view: LiveView) -> None:
         st.caption("No trial has been asked for yet.")
         return
     rows = [_trial_row(trial, view) for trial in reversed(view.trials)]
-    st.dataframe(rows, hide_index=True, height=420, key="live_trials", alt="All trials, the latest first")
+    st.dataframe(rows, hide_index=True, key="live_trials", alt="All trials, the latest first")
 
 
 def _trial_row(trial: Trial, view: LiveView) -> dict[str, Any]:
@@ -123,7 +126,7 @@ def errors_tab(reader: Reader, run_id: str, by_class: Mapping[str, int]) -> None
         }
         for error in reader.recent_errors(run_id, LATEST)
     ]
-    st.dataframe(rows, hide_index=True, key="live_errors", alt="The latest errors", height=320)
+    st.dataframe(rows, hide_index=True, key="live_errors", alt="The latest errors", column_config=WIDE)
 
 
 def log_tab(view: LiveView) -> None:
@@ -132,12 +135,7 @@ def log_tab(view: LiveView) -> None:
         st.caption("Nothing has happened yet.")
         return
     rows = [
-        {"when": ago(at), "event": one_line(event.kind).replace("_", " "), "details": _details(event.data)}
+        {"when": ago(at), "event": one_line(event.kind).replace("_", " "), "details": event_words(event)}
         for _, at, event in reversed(view.events)
     ]
-    st.dataframe(rows, hide_index=True, key="live_log", height=420, alt="Event log, the latest first")
-
-
-def _details(data: Mapping[str, Any]) -> str:
-    parts = (f"{name} {value}" for name, value in data.items() if value not in ("", None, 0))
-    return one_line(", ".join(parts), 300)
+    st.dataframe(rows, hide_index=True, key="live_log", alt="Event log, the latest first", column_config=WIDE)

@@ -13,6 +13,9 @@ from ui.status import LOOKS
 __all__ = ["runs_table"]
 
 
+_ROW_PX, _ROWS = 38, 15
+
+
 def _row(run: RunSummary) -> dict[str, Any]:
     look = LOOKS[run.status]
     return {
@@ -43,16 +46,17 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
         key="home_runs",
         on_select="rerun",
         selection_mode="single-cell",
-        row_height=38,
+        row_height=_ROW_PX,
+        height=_ROW_PX * (1 + min(len(runs), _ROWS)) + 4,
         alt="Runs, the newest first",
         column_config={
             "status": st.column_config.MultiselectColumn(
                 "Status",
-                width=112,
+                width=130,
                 options=[f"{look.mark} {look.word}" for look in looks],
                 color=[look.colour for look in looks],
             ),
-            "run": st.column_config.TextColumn("Run", width=190),
+            "run": st.column_config.TextColumn("Run", width=176),
             "optimizer": st.column_config.TextColumn("Optimizer", width=80),
             "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
             "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),

@@ -6,9 +6,19 @@ from typing import Literal
 
 from optimizer_core.types import LEGAL_MOVES, Phase, Status
 from storage import RunSummary
-from ui.format import count
+from ui.format import count, elapsed_s, plural
 
-__all__ = ["ACTIVE", "LOOKS", "Look", "can_resume", "is_active", "phase_line", "progress", "why_not_resume"]
+__all__ = [
+    "ACTIVE",
+    "LOOKS",
+    "Look",
+    "can_resume",
+    "is_active",
+    "phase_line",
+    "phase_words",
+    "progress",
+    "why_not_resume",
+]
 
 Colour = Literal["blue", "gray", "green", "orange", "red", "violet"]
 
@@ -47,7 +57,14 @@ _PHASES: Mapping[str, tuple[str, str]] = {
 }
 
 
+# A worker that was only slow (a loaded machine, a laptop that slept) comes back by itself.
+_MAY_COME_BACK_S = 600.0
+
+
 def is_active(run: RunSummary) -> bool:
+    """Whether looking again may show something new."""
+    if run.status is Status.LOST:
+        return (elapsed_s(run.updated_at) or 0.0) < _MAY_COME_BACK_S
     return run.status in ACTIVE
 
 
@@ -61,6 +78,12 @@ def phase_line(run: RunSummary) -> str:
     if run.status is not Status.RUNNING:
         return "" if run.phase in ("", Phase.DONE) else f"Got as far as: {word.lower()}{_position(run, unit)}"
     return word + _position(run, unit)
+
+
+def phase_words(phase: str, total: int) -> str:
+    """A phase that begins: `Searching, 20 trials`."""
+    word, unit = _PHASES.get(phase, (phase, ""))
+    return f"{word}, {plural(total, unit)}" if total and unit else word
 
 
 def _position(run: RunSummary, unit: str) -> str:

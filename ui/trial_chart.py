@@ -16,6 +16,7 @@ AXES: Mapping[str, XAxis] = {"Program runs": "program_runs", "Trials": "number"}
 
 def trial_chart(view: LiveView, config: Mapping[str, Any]) -> None:
     """Zoom and hidden series stay while points arrive; another axis starts anew."""
+    metric = config.get("metric")
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader("Search", anchor=False, width="content")
@@ -24,7 +25,7 @@ def trial_chart(view: LiveView, config: Mapping[str, Any]) -> None:
                 label_visibility="collapsed",
             )  # fmt: skip
         live_chart(
-            trials_figure(view.trials, AXES[axis or "Program runs"], f"score ({config.get('metric') or 'metric'})"),
+            trials_figure(view.trials, AXES[axis or "Program runs"], f"score ({metric})" if metric else "score"),
             key="live_chart",
             height=380,
             alt=trials_alt(view.trials),

@@ -41,11 +41,12 @@ def _chance(paired: Estimate) -> str:
     p, gained = paired.get("p_value"), paired.get("difference") or 0.0
     if p is None:
         return ""
+    said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     if p > 0.1:
-        return f"A difference like this comes up by chance often (p = {p:.2f}): do not count on it."
+        return f"A difference like this comes up by chance often ({said}): do not count on it."
     if gained < 0:
-        return f"It is worse than the baseline beyond what chance would do (p = {p:.3f}): do not use it."
-    return f"If both were equally good, a difference this large would be rare (p = {p:.3f})."
+        return f"It is worse than the baseline beyond what chance would do ({said}): do not use it."
+    return f"If both were equally good, a difference this large would be rare ({said})."
 
 
 def verdict(outcome: Outcome) -> None:

@@ -1,14 +1,18 @@
 """The four questions of Algorithm 1 (MIPRO section 2) that every optimizer answers."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar
 
+from optimizer_core.config import RunConfig
 from optimizer_core.kit import Kit
+from optimizer_core.program import PredictorInfo
+from optimizer_core.space import KINDS
 from optimizer_core.surrogates import Observation
 from optimizer_core.types import Candidate
 
-__all__ = ["Optimizer", "View"]
+__all__ = ["Optimizer", "View", "Work"]
 
 
 @dataclass(frozen=True)
@@ -30,18 +34,58 @@ class View:
     seed: int
 
 
-class Optimizer(Protocol):
+@dataclass(frozen=True)
+class Work:
+    """What an optimizer will ask of the models beside the cells of its trials, for the plan.
+
+    Attributes:
+        trials: Most trials it can use; it ends early when the settings allow more.
+        instructions: Calls of the prompt model that write instructions.
+        grounded: It has the summaries written that `ProposerSettings` asks for.
+        bootstrapped: Most bootstrapped demos in a set it builds; 0 = the teacher never runs.
+        reflection_rows: Of its trials' cells, it spends so many on training rows for each instruction; 0 = none.
+    """
+
+    trials: int
+    instructions: int
+    grounded: bool
+    bootstrapped: int
+    reflection_rows: int = 0
+
+
+class Optimizer(ABC):
     """One system of the seeds, put together from exchangeable parts.
 
     Extracting the best candidate is the same for all (the best full evaluation) and belongs to the search;
     updating is reading the score table, so an optimizer keeps no state of its own and resumes by being asked again.
+
+    Attributes:
+        searches: What of a predictor the candidates differ in; the rest keeps the seed's arm.
+        defaults: Settings, nested as in `RunConfig`, for whatever a person left open.
+        fixed: Settings that make the optimizer what it is; they overrule a person's.
     """
 
-    name: str
-    summary: str
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    searches: ClassVar[tuple[str, ...]] = KINDS
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    fixed: ClassVar[Mapping[str, Any]] = {}
 
+    def check(self, free: Sequence[PredictorInfo]) -> None:  # noqa: B027 - most take any program
+        """Look at the predictors that are not frozen.
+
+        Raises:
+            BadInput: this optimizer cannot work on them; one sentence says why.
+        """
+
+    @abstractmethod
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        """What it will ask for with these settings and `n_free` predictors that are not frozen."""
+
+    @abstractmethod
     async def initialize(self, kit: Kit) -> None:
         """Bootstrap demo sets and write the first instructions."""
 
+    @abstractmethod
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
         """The next candidate; None when there is nothing left to try. Depends on `kit`'s arms and `view` alone."""

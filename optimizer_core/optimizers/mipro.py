@@ -2,25 +2,35 @@
 
 import asyncio
 
+from optimizer_core.config import RunConfig
 from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import View
-from optimizer_core.surrogates import Surrogate, TpeSurrogate
+from optimizer_core.optimizers.base import Optimizer, View, Work
+from optimizer_core.surrogates import Surrogate, make_surrogate
 from optimizer_core.types import Candidate
 
-__all__ = ["Mipro"]
+__all__ = ["Mipro", "n_instructions"]
 
 
-class Mipro:
+def n_instructions(config: RunConfig) -> int:
+    """Instructions a predictor, the seed's included; DSPy's presets have half as many as demo sets."""
+    return config.search.instructions or config.search.candidates
+
+
+class Mipro(Optimizer):
     name = "mipro"
-    summary = "Instructions and demos of all predictors, chosen together by multivariate TPE on minibatches."
+    summary = "Instructions and demos of all predictors, chosen together by a surrogate on minibatches."
 
     def __init__(self, surrogate: Surrogate | None = None) -> None:
-        self._surrogate = surrogate or TpeSurrogate()
+        self._surrogate = surrogate
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        search = config.search
+        return Work(search.trials, (n_instructions(config) - 1) * n_free, True, search.max_bootstrapped)
 
     async def initialize(self, kit: Kit) -> None:
-        n = kit.config.search.candidates
-        _, context = await asyncio.gather(kit.bootstrap(n), kit.grounding())
-        await kit.propose(n, context)
+        _, context = await asyncio.gather(kit.bootstrap(kit.config.search.candidates), kit.grounding())
+        await kit.propose(n_instructions(kit.config), context)
 
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        return self._surrogate.suggest(kit.space, view.observed, view.pending, view.exhausted, view.seed)
+        surrogate = self._surrogate or make_surrogate(kit.config.search)
+        return surrogate.suggest(kit.space, view.observed, view.pending, view.exhausted, view.seed)

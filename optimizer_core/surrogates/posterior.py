@@ -6,8 +6,8 @@ Notation and shapes. C candidates seen, E examples, P predictors, J effect famil
     f[c] = mu + sum_p (instruction[p, i] + demos[p, d] + pair[p, i, d]) + own[c]
 All effects are independent normals with one variance for each family j (each predictor's instructions, demos and
 pairs; the candidates' own), so that f ~ N(0, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
-effect. The weights themselves are never formed in the fit: the posterior lives on the C candidates, whatever the
-number of arms.
+effect (everywhere for mu). The effects themselves are never formed in the fit: the posterior lives on the C
+candidates, whatever the number of arms.
 
 Fit: Newton steps to the mode (Laplace). W [C, E] are the weights p (1 - p) / phi of the cells; phi is the dispersion
 (below 1 for graded scores, which scatter less than coins). With t integrated out,
@@ -23,38 +23,59 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 from scipy.special import expit, logit
+from threadpoolctl import ThreadpoolController
 
 from optimizer_core.types import Candidate
 
-__all__ = ["Floats", "Posterior", "fit", "table_of"]
+__all__ = ["Family", "Floats", "Posterior", "fit", "table_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-INTERCEPT = 2.0
-"""Prior variance of mu."""
-PRIOR = {"instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "example": 1.0}
-"""Where the variances start, and where they stay while there is little data (logit squared)."""
+PRIOR = {"instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "mean": 2.0, "example": 1.0}
+"""Where the variances start, and where they stay while there is little data (logit squared); mu's stays for good."""
 NU = 3.0
 """How many effects' worth of data the start counts for."""
 DISPERSION = (0.03, 1.3)
+COINS = 40.0
+"""Cells that count as coins, so that the first dozen does not decide the dispersion."""
+ROUNDS = 8
+MANY = 120
+"""The variances are learned from at most this many candidates, those with the most cells."""
+BLAS = ThreadpoolController()
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 
 
 @dataclass(frozen=True, eq=False)
-class Posterior:
-    """Gaussian posterior of f over the candidates that were seen, and what it takes to draw effects of any arm.
+class Family:
+    """Effects that share a variance.
 
     Attributes:
-        groups: [J][C] which effect of family j candidate c has, by code.
-        codes: [J] (instruction, demos) arms of every code; (arm, -1) or (-1, arm) for main effects.
-        variances: [J] v.
-        tau2: Variance of the examples' easiness.
-        low, high: What score 0 and 1 of the model are in the metric's units.
+        kind: instruction, demos, pair, own (each candidate's) or mean (mu, which all share).
+        predictor: Position in the program; -1 where it is not a predictor's.
+        codes: What the effects belong to: (instruction, demos), -1 for either that does not matter.
+        group: [C] Which of `codes` each candidate has, by position.
     """
 
-    groups: list[Ints]
-    codes: list[list[tuple[int, int]]]
+    kind: str
+    predictor: int
+    codes: list[tuple[int, int]]
+    group: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Gaussian posterior of f over the candidates that were seen, and of every effect.
+
+    Attributes:
+        variances: [J] v.
+        tau2: Variance of the examples' easiness.
+        low, high: What 0 and 1 of the model are in the metric's units.
+        mode: [C] f.
+        pull: [C] a.
+    """
+
+    families: list[Family]
     variances: Floats
     tau2: float
     dispersion: float
@@ -65,10 +86,12 @@ class Posterior:
     target: Floats
     system: tuple[Floats, Ints]
     mode: Floats
+    pull: Floats
 
     def covariance(self) -> Floats:
         """cov f [C, C]."""
-        found: Floats = lu_solve(self.system, self.kernel, trans=1).T
+        with BLAS.limit(limits=1):
+            found: Floats = lu_solve(self.system, self.kernel, trans=1, check_finite=False).T
         return (found + found.T) / 2
 
     def score(self, values: Floats) -> Floats:
@@ -77,45 +100,50 @@ class Posterior:
         mean = expit(values[..., None] + easiness) @ WEIGHTS / WEIGHTS.sum()
         return np.asarray(self.low + (self.high - self.low) * mean)
 
-    def draw(self, rng: np.random.Generator, n: int) -> tuple[Floats, list[Floats]]:
-        """`n` joint draws: (f [C, n], effects [J][codes, n] of the arms that were seen), by Matheron's rule."""
+    def draw(self, rng: np.random.Generator, n: int, heat: float = 1.0) -> tuple[Floats, list[Floats]]:
+        """`n` joint draws: (f [C, n], effects [J][codes, n]), by Matheron's rule.
+
+        Args:
+            heat: Scale of the spread around the mode: 1 draws from the posterior, 0 gives the mode n times.
+        """
+        with BLAS.limit(limits=1):
+            return self._draw(rng, n, heat)
+
+    def _draw(self, rng: np.random.Generator, n: int, heat: float) -> tuple[Floats, list[Floats]]:
         prior = [
-            np.sqrt(variance) * rng.standard_normal((len(codes), n))
-            for variance, codes in zip(self.variances, self.codes, strict=True)
+            np.sqrt(variance) * rng.standard_normal((len(family.codes), n))
+            for variance, family in zip(self.variances, self.families, strict=True)
         ]
-        start = np.sqrt(INTERCEPT) * rng.standard_normal(n) + sum(
-            effects[group] for effects, group in zip(prior, self.groups, strict=True)
-        )
+        start = sum_families(self.families, prior)
         root = np.sqrt(self.weights)
-        easiness = self.weights.sum(0) + 1 / self.tau2
+        inner = self.weights.sum(0) + 1 / self.tau2
         noise = np.empty_like(start)
         for column in range(n):
-            cells = root * rng.standard_normal(self.weights.shape)
-            by_example = cells.sum(0) + rng.standard_normal(len(easiness)) / np.sqrt(self.tau2)
-            noise[:, column] = cells.sum(1) - self.weights @ (by_example / easiness)
-        pull = lu_solve(self.system, self.target[:, None] - self._information(start) + noise)
-        drawn = start + self.kernel @ pull
-        effects = [
-            before + variance * _sum_by(group, pull, len(before))
-            for before, variance, group in zip(prior, self.variances, self.groups, strict=True)
-        ]
-        return drawn, effects
+            cells = root * rng.standard_normal(root.shape)
+            by_example = cells.sum(0) + rng.standard_normal(len(inner)) / np.sqrt(self.tau2)
+            noise[:, column] = cells.sum(1) - self.weights @ (by_example / inner)
+        known = self.weights.sum(1)[:, None] * start - self.weights @ (self.weights.T @ start / inner[:, None])
+        pull = lu_solve(self.system, self.target[:, None] - known + noise, check_finite=False)
+        effects = []
+        for before, variance, family in zip(prior, self.variances, self.families, strict=True):
+            size = len(family.codes)
+            drawn = before + variance * sum_by(family.group, pull, size)
+            centre = variance * sum_by(family.group, self.pull[:, None], size)
+            effects.append(centre + heat * (drawn - centre))
+        return sum_families(self.families, effects), effects
 
-    def _information(self, values: Floats) -> Floats:
-        easiness = self.weights.sum(0) + 1 / self.tau2
-        found = self.weights.sum(1)[:, None] * values - self.weights @ (self.weights.T @ values / easiness[:, None])
-        return np.asarray(found)
+
+def sum_families(families: Sequence[Family], effects: Sequence[Floats]) -> Floats:
+    """f [C, n] of effects [J][codes, n]."""
+    return np.asarray(sum(found[family.group] for found, family in zip(effects, families, strict=True)))
 
 
 def table_of(rows: Sequence[Mapping[str, float]]) -> tuple[Floats, float, float]:
     """(y [C, E] with NaN where there is no cell, low, high): scores outside [0, 1] are rescaled by their range."""
-    names: dict[str, int] = {}
-    for row in rows:
-        for name in row:
-            names.setdefault(name, len(names))
+    names = {name: index for index, name in enumerate(dict.fromkeys(name for row in rows for name in row))}
     table = np.full((len(rows), len(names)), np.nan)
-    for index, row in enumerate(rows):
-        table[index, [names[name] for name in row]] = list(row.values())
+    where = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    table[where, [names[name] for row in rows for name in row]] = [score for row in rows for score in row.values()]
     low, high = 0.0, 1.0
     if table.size and not np.isnan(table).all():
         least, most = float(np.nanmin(table)), float(np.nanmax(table))
@@ -124,40 +152,45 @@ def table_of(rows: Sequence[Mapping[str, float]]) -> tuple[Floats, float, float]
     return (table - low) / (high - low), low, high
 
 
-def fit(candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]], rounds: int = 8) -> Posterior | None:
+def fit(candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]]) -> Posterior | None:
     """The posterior after `rows[c]` = scores of candidate c by example; None when there is no cell at all."""
     table, low, high = table_of(rows)
-    if table.size == 0 or np.isnan(table).all():
+    mask = ~np.isnan(table)
+    if not mask.any():
         return None
-    groups, codes, kinds = _families(candidates)
-    grams = [(group[:, None] == group[None, :]).astype(float) for group in groups]
-    start = np.array([PRIOR[kind] for kind in kinds])
-    if len(candidates) > 150:
-        rounds = min(rounds, 4)
-    return _newton(_Model(table, groups, codes, grams, start, low, high), rounds)
+    scores = np.where(mask, table, 0.0)
+    with BLAS.limit(limits=1):  # the matrices are small, and the other cores belong to the evaluations
+        scales = None
+        if len(candidates) > MANY:
+            richest = np.sort(np.argsort(-mask.sum(1), kind="stable")[:MANY])
+            part = _families([candidates[index] for index in richest])
+            scales = _newton(part, mask[richest], scores[richest], ROUNDS, None)[0]
+        families = _families(candidates)
+        found, kernel, weights, target, system, f, pull = _newton(
+            families, mask, scores, ROUNDS if scales is None else 3, scales
+        )
+    return Posterior(families, *found, low, high, kernel, weights, target, system, f, pull)
 
 
-@dataclass(frozen=True, eq=False)
-class _Model:
-    table: Floats
-    groups: list[Ints]
-    codes: list[list[tuple[int, int]]]
-    grams: list[Floats]
-    start: Floats
-    low: float
-    high: float
+_Scales = tuple[Floats, float, float]
+"""Variances of the families and of the examples, and the dispersion."""
 
 
-def _newton(model: _Model, rounds: int) -> Posterior:
-    """Alternate one Newton step with one step of the variances."""
-    mask = ~np.isnan(model.table)
-    scores = np.where(mask, model.table, 0.0)
-    n, _ = model.table.shape
-    variances, tau2, phi = model.start.copy(), PRIOR["example"], 1.0
+def _newton(
+    families: list[Family], mask: NDArray[np.bool_], scores: Floats, rounds: int, given: _Scales | None
+) -> tuple[_Scales, Floats, Floats, Floats, tuple[Floats, Ints], Floats, Floats]:
+    """Newton steps, each followed by one step of the scales unless they are `given`."""
+    n, n_examples = mask.shape
+    grams = [family.group[:, None] == family.group[None, :] for family in families]
+    variances = np.array([PRIOR[family.kind] for family in families])
+    tau2, phi = PRIOR["example"], 1.0
+    learning = given is None
+    if given is not None:
+        variances, tau2, phi = given
     f = np.full(n, float(logit(np.clip(scores.sum() / mask.sum(), 0.02, 0.98))))
-    easiness = np.zeros(model.table.shape[1])
-    for last in [False] * (rounds - 1) + [True]:
-        kernel = INTERCEPT + sum(v * gram for v, gram in zip(variances, model.grams, strict=True))
+    easiness = np.zeros(n_examples)
+    kernel = _kernel(variances, grams)
+    for rest in range(rounds - 1, -1, -1):
         shape = f[:, None] + easiness
         chance = expit(shape)
         weights = mask * np.maximum(chance * (1 - chance), 1e-4) / phi
@@ -166,71 +199,66 @@ def _newton(model: _Model, rounds: int) -> Posterior:
         information = np.diag(weights.sum(1)) - (weights / inner) @ weights.T
         target = pulled.sum(1) - weights @ (pulled.sum(0) / inner)
         system = lu_factor(np.eye(n) + information @ kernel, check_finite=False)
-        pull = lu_solve(system, target, check_finite=False)
+        solved = lu_solve(
+            system, np.column_stack((target, information)) if learning and rest else target, check_finite=False
+        )
+        pull = solved[:, 0] if learning and rest else solved
         f = kernel @ pull
         easiness = (pulled.sum(0) - weights.T @ f) / inner
-        if last:
-            break
-        variances = _variances(model, variances, pull, lu_solve(system, information, check_finite=False))
-        # Examples that are not settled by the data keep their prior's share of the variance.
-        spare = float((1 / inner).sum())
-        tau2 = (float(easiness @ easiness) + spare + NU * PRIOR["example"]) / (len(easiness) + NU)
-        phi = _dispersion(scores, expit(f[:, None] + easiness), mask, len(easiness))
-    return Posterior(
-        model.groups,
-        model.codes,
-        variances,
-        tau2,
-        phi,
-        model.low,
-        model.high,
-        kernel,
-        weights,
-        target,
-        system,
-        f,
-    )
+        if learning and rest:
+            variances = _variances(families, grams, variances, pull, solved[:, 1:])
+            spread = float(easiness @ easiness) + float((1 / inner).sum())
+            tau2 = (spread + NU * PRIOR["example"]) / (n_examples + NU)
+            phi = _dispersion(scores, expit(f[:, None] + easiness), mask)
+            kernel = _kernel(variances, grams)
+    return (variances, tau2, phi), kernel, weights, target, system, f, pull
 
 
-def _variances(model: _Model, variances: Floats, pull: Floats, precision: Floats) -> Floats:
+def _kernel(variances: Floats, grams: Sequence[NDArray[np.bool_]]) -> Floats:
+    kernel = np.zeros(grams[0].shape)
+    for variance, gram in zip(variances, grams, strict=True):
+        kernel += variance * gram
+    return kernel
+
+
+def _variances(
+    families: Sequence[Family], grams: Sequence[NDArray[np.bool_]], variances: Floats, pull: Floats, precision: Floats
+) -> Floats:
     found = variances.copy()
-    for j, (group, gram) in enumerate(zip(model.groups, model.grams, strict=True)):
-        effects = variances[j] * _sum_by(group, pull[:, None], len(model.codes[j]))
-        known = variances[j] * float((gram * precision).sum())
-        found[j] = (float((effects**2).sum()) + NU * model.start[j]) / (max(known, 0.0) + NU)
+    for j, (family, gram) in enumerate(zip(families, grams, strict=True)):
+        if family.kind != "mean":
+            effects = variances[j] * sum_by(family.group, pull[:, None], len(family.codes))
+            known = max(variances[j] * float(precision[gram].sum()), 0.0)
+            found[j] = (float((effects**2).sum()) + NU * PRIOR[family.kind]) / (known + NU)
     return found
 
 
-def _dispersion(scores: Floats, chance: Floats, mask: NDArray[np.bool_], n_examples: int) -> float:
+def _dispersion(scores: Floats, chance: Floats, mask: NDArray[np.bool_]) -> float:
     """Pearson's: how much the cells scatter, as a share of what coins would."""
-    residual = ((scores - chance) ** 2 / np.maximum(chance * (1 - chance), 1e-3))[mask]
+    squares = ((scores - chance) ** 2 / np.maximum(chance * (1 - chance), 1e-3))[mask]
     cells = int(mask.sum())
-    freedom = max(cells - min(n_examples, cells / 2), 1.0)
-    pseudo = 40.0  # cells that say 1, so that the first dozen does not decide
-    return float(np.clip((residual.sum() + pseudo) / (freedom + pseudo), *DISPERSION))
+    freedom = max(cells - min(mask.shape[1], cells / 2), 1.0)
+    return float(np.clip((squares.sum() + COINS) / (freedom + COINS), *DISPERSION))
 
 
-def _families(candidates: Sequence[Candidate]) -> tuple[list[Ints], list[list[tuple[int, int]]], list[str]]:
-    """(groups, codes, kind) of every family: instruction, demos and pair of each predictor, then the own effects."""
-    groups, codes, kinds = [], [], []
+def _families(candidates: Sequence[Candidate]) -> list[Family]:
+    families = []
     for predictor in range(len(candidates[0].choices)):
         chosen = [candidate.choices[predictor] for candidate in candidates]
-        for kind, keys in (
-            ("instruction", [(instruction, -1) for instruction, _ in chosen]),
-            ("demos", [(-1, demos) for _, demos in chosen]),
-            ("pair", chosen),
-        ):
-            index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-            groups.append(np.array([index[key] for key in keys]))
-            codes.append(list(index))
-            kinds.append(kind)
-    groups.append(np.arange(len(candidates)))
-    codes.append([(-1, -1)] * len(candidates))
-    kinds.append("own")
-    return groups, codes, kinds
+        families.append(_family("instruction", predictor, [(instruction, -1) for instruction, _ in chosen]))
+        families.append(_family("demos", predictor, [(-1, demos) for _, demos in chosen]))
+        families.append(_family("pair", predictor, chosen))
+    families.append(Family("own", -1, [(-1, -1)] * len(candidates), np.arange(len(candidates))))
+    families.append(Family("mean", -1, [(-1, -1)], np.zeros(len(candidates), dtype=np.int64)))
+    return families
 
 
-def _sum_by(group: Ints, values: Floats, n: int) -> Floats:
+def _family(kind: str, predictor: int, keys: Sequence[tuple[int, int]]) -> Family:
+    index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    return Family(kind, predictor, list(index), np.array([index[key] for key in keys]))
+
+
+def sum_by(group: Ints, values: Floats, n: int) -> Floats:
     """Sums of the rows of `values` [C, k] by group: [n, k]."""
     found = np.zeros((n, values.shape[1]))
     np.add.at(found, group, values)

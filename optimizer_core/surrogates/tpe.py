@@ -77,7 +77,9 @@ def shrunk_means(observed: Sequence[Observation]) -> list[float]:
     counts = np.array([seen.n for seen in unique], dtype=float)
     centre = float(np.average(means, weights=counts))
     scatter = _cell_variance(unique, centre)
-    between = max(float(np.average((means - centre) ** 2, weights=counts)) - scatter * len(unique) / counts.sum(), 0.0)
+    between = max(
+        float(np.average((means - centre) ** 2, weights=counts)) - scatter * len(unique) / counts.sum(), 0.0
+    )
     # With no sign of a difference all means would be told alike; a tenth of a cell's variance keeps their order.
     between = max(between, scatter / 10 / counts.mean())
     return [centre + (seen.mean - centre) * between / (between + scatter / seen.n) for seen in observed]

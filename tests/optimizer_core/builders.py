@@ -166,4 +166,3 @@ class Acting(dspy.Module):  # type: ignore[misc]
 
 
 NOBODY = Player(lm=None, adapter=None)
-

@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.8333, "0.83"), (0.0, "0.00"), (1.0, "1.00"), (-1.25, "-1.25"), (0.0042, "0.0042"), (340.04, "340.0"),
+    [(0.8333, "0.83"), (0.0, "0.00"), (1.0, "1.00"), (-1.25, "-1.25"), (0.009, "0.009"), (340.04, "340.0"),
      (12_345.6, "12,346"), (None, fmt.UNKNOWN)],
 )  # fmt: skip
 def test_scores_stay_as_the_metric_gives_them(value: float | None, words: str) -> None:

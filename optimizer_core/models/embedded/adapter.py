@@ -83,9 +83,7 @@ class CompactAdapter(dspy.Adapter):  # type: ignore[misc]
     def format_system_message(self, signature: type[dspy.Signature]) -> str:
         return str(signature.instructions)
 
-    def format_demos(
-        self, signature: type[dspy.Signature], demos: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
+    def format_demos(self, signature: type[dspy.Signature], demos: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """One user and one assistant turn per demo; a demo without any input or output is left out."""
         messages = []
         for demo in demos:

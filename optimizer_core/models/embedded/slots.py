@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 __all__ = ["SlotBook"]
 
+
 @dataclass
 class _Entry:
     slot: int

@@ -49,8 +49,7 @@ Progress = Callable[[int, int], None]
 _POLL_S: Final = 0.2
 _HASH_CHUNK_BYTES: Final = 1 << 20
 _HINT: Final = (
-    f"Set {GGUF_ENV} to a GGUF file you already have, "
-    "or choose an endpoint model instead of the embedded one."
+    f"Set {GGUF_ENV} to a GGUF file you already have, or choose an endpoint model instead of the embedded one."
 )
 
 

@@ -121,5 +121,3 @@ def test_an_unwritable_cache_is_told(cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     with pytest.raises(ModelUnavailable, match="could not be stored in"):
         weights.weights_path()
-
-

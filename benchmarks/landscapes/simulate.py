@@ -1,0 +1,122 @@
+"""Runs the studio's real search on a landscape: only the evaluator is replaced, by one that looks the cells up."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, cast
+
+from benchmarks.landscapes.families import ARMS, N_EXAMPLES, Landscape
+from optimizer_core.config import RunConfig
+from optimizer_core.errors import BudgetReached
+from optimizer_core.journal import MemoryJournal
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers import get_optimizer
+from optimizer_core.score_table import ScoreTable
+from optimizer_core.search import Search
+from optimizer_core.space import KINDS, SearchSpace
+from optimizer_core.types import Candidate, Cell, CellKey, Example, Record, Split, Trial, TrialKind
+
+__all__ = ["Played", "play"]
+
+EXAMPLES = [Example(f"e{index}", Split.VAL, index, {}, {}) for index in range(N_EXAMPLES)]
+
+
+@dataclass(frozen=True)
+class Played:
+    """One search on one landscape.
+
+    Attributes:
+        curve: (program runs, true score as a share of the best possible) of the best full evaluation so far.
+        winner: The candidate that the run would return.
+        runs: Program runs in all.
+    """
+
+    curve: list[tuple[int, float]]
+    winner: Candidate
+    runs: int
+    table: ScoreTable
+    space: SearchSpace
+    trials: list[Trial]
+
+
+class _Recorder:
+    def __init__(self) -> None:
+        self.trials: dict[int, Trial] = {}
+
+    async def write(self, *records: Record) -> None:
+        for record in records:
+            if isinstance(record, Trial):
+                self.trials[record.order] = record
+
+
+class _Evaluator:
+    """The evaluator's promises (no cell is paid for twice, the cap holds) at memory speed."""
+
+    def __init__(self, landscape: Landscape, table: ScoreTable, cap: int | None) -> None:
+        self._landscape = landscape
+        self._table = table
+        self._cap = cap
+        self.program_runs = 0
+
+    def room_for(self, program_runs: int) -> bool:
+        return self._cap is None or self.program_runs + program_runs <= self._cap
+
+    def missing(self, keys: Iterable[CellKey]) -> list[CellKey]:
+        return [key for key in keys if self._table.get(key) is None]
+
+    async def evaluate(self, candidate: Candidate, examples: Sequence[Example], priority: int = 0) -> None:
+        keys = {CellKey(candidate.id, Split.VAL, example.id): example.position for example in examples}
+        row = self._landscape.row(candidate)
+        for key in self.missing(keys):
+            self._table.put(Cell(key, float(row[keys[key]])))
+            self.program_runs += 1
+
+
+def play(landscape: Landscape, config: RunConfig) -> Played:
+    """The search that `config` asks for, its cap included. Bootstrapping and proposing are done and free."""
+    return asyncio.run(_play(landscape, config))
+
+
+async def _play(landscape: Landscape, config: RunConfig) -> Played:
+    table, recorder = ScoreTable(), _Recorder()
+    evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
+    optimizer = get_optimizer(config.optimizer)
+    names = [f"p{index}" for index in range(landscape.family.predictors)]
+    arms = {name: range(ARMS) for name in names}
+    instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
+    space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
+    active = {name: {index: SimpleNamespace(index=index, active=True) for index in range(ARMS)} for name in names}
+    parts: dict[str, Any] = {
+        "config": config,
+        "examples": {Split.VAL: EXAMPLES},
+        "journal": MemoryJournal(),
+        "recorder": recorder,
+        "table": table,
+        "evaluator": evaluator,
+        "evaluate": evaluator.evaluate,
+        "meter": SimpleNamespace(forecast=lambda done, needed: ""),
+        "baseline": Candidate.baseline(len(names)),
+        "space": space,
+        "free": [SimpleNamespace(name=name) for name in names],
+        "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active),
+    }
+    search = Search(cast(Kit, SimpleNamespace(**parts)), optimizer)
+    await search.start_baseline()
+    with contextlib.suppress(BudgetReached):
+        await search.run()
+    trials = [recorder.trials[order] for order in sorted(recorder.trials)]
+    winner, _ = search.extract()
+    return Played(_curve(landscape, trials), winner, evaluator.program_runs, table, space, trials)
+
+
+def _curve(landscape: Landscape, trials: Sequence[Trial]) -> list[tuple[int, float]]:
+    """After every full evaluation: the true score of the best one so far."""
+    curve: list[tuple[int, float]] = []
+    best = float("-inf")
+    for trial in trials:
+        if trial.kind is not TrialKind.MINIBATCH and trial.mean is not None and trial.mean > best:
+            best = trial.mean
+            curve.append((trial.program_runs, landscape.fraction(Candidate.parse(trial.candidate))))
+    return curve

@@ -1,0 +1,46 @@
+"""BootstrapFewShot: the first training rows that pass become demos, and that is all (card 1; MIPRO section 3.1)."""
+
+from dataclasses import replace
+
+from optimizer_core.bootstrap import SetPlan, plan_sets
+from optimizer_core.config import RunConfig
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Optimizer, View, Work
+from optimizer_core.types import SEED_ARM, Candidate, Split
+
+__all__ = ["BootstrapFewShot"]
+
+THE_SET = 1
+
+
+class BootstrapFewShot(Optimizer):
+    """There is nothing to search; the one set is evaluated once, so that it can be compared with the baseline."""
+
+    name = "bootstrap_few_shot"
+    summary = "Demos from the first training rows that pass, in the rows' order: one set, no search."
+    searches = ("demos",)
+    defaults = {"search": {"schedule": "full"}}
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        return Work(1, 0, False, config.search.max_bootstrapped)
+
+    async def initialize(self, kit: Kit) -> None:
+        settings = kit.config.search
+        plans = plan_sets(
+            len(kit.examples[Split.TRAIN]), 3, settings.max_bootstrapped, settings.max_labeled, kit.config.seed
+        )
+        if plan := _unshuffled(plans):
+            await kit.build_sets([replace(plan, index=THE_SET)], settings.max_labeled)
+
+    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+        free = [info.name for info in kit.free]
+        built = [name for name in free if THE_SET in kit.arms.demo_sets[name]]
+        if view.number > 1 or not built:
+            return None
+        return Candidate(tuple((SEED_ARM, THE_SET if name in built else SEED_ARM) for name in kit.arms.names))
+
+
+def _unshuffled(plans: list[SetPlan]) -> SetPlan | None:
+    """The set that walks the rows as they stand; labels only when no traces are wanted; None when no demos are."""
+    by_kind = {plan.kind: plan for plan in reversed(plans)}
+    return by_kind.get("unshuffled") or by_kind.get("labels_only")

@@ -1,0 +1,44 @@
+"""GEPA: reflective evolution of instructions with a Pareto front (Agrawal et al. 2025), by `gepa` itself."""
+
+from typing import ClassVar
+
+from optimizer_core.config import RunConfig
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Optimizer, View, Work
+from optimizer_core.optimizers.evolution import MINIBATCH, Evolution
+from optimizer_core.types import Candidate, Event, Split
+
+__all__ = ["Gepa"]
+
+FEEDBACK = (
+    "Reflection is shown each row's score and labels, the error if there was one, and the metric's own feedback "
+    "text where the metric gives one (a dspy.Prediction with score and feedback)."
+)
+
+
+class Gepa(Optimizer):
+    """The library decides, the studio does: cells are asked for through the evaluator and proposals become arms.
+
+    Its full evaluations are the trials. Its evaluations on training minibatches are cells as well, and its budget is
+    what the trials would cost in full: every cell it asks for counts, training ones too.
+    """
+
+    name = "gepa"
+    summary = "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library)."
+    searches: ClassVar[tuple[str, ...]] = ("instruction",)
+    fixed = {"search": {"schedule": "full", "lag": 1}}
+
+    def __init__(self) -> None:
+        self._evolution: Evolution | None = None  # replays itself from the journal in every life of a run
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        # Training minibatches come out of the trials' cells; two of them, before and after, take one prompt call.
+        return Work(config.search.trials, 0, False, 0, reflection_rows=2 * MINIBATCH)
+
+    async def initialize(self, kit: Kit) -> None:
+        await kit.recorder.write(Event("note", {"text": FEEDBACK}))
+
+    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+        if self._evolution is None:
+            self._evolution = Evolution(kit, (kit.config.search.trials + 1) * len(kit.examples[Split.VAL]))
+        return await self._evolution.next_candidate()

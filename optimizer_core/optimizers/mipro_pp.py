@@ -1,0 +1,76 @@
+"""MIPRO++ in full (MIPRO section 4.4): the proposer's switches and the bootstrapping are searched together.
+
+The paper describes it and reports no run of it; what the bootstrapping's variables are is the studio's reading.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution, IntDistribution
+
+from optimizer_core.bootstrap import SetPlan, plan_sets
+from optimizer_core.config import RunConfig
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Work
+from optimizer_core.optimizers.switches import switch_space
+from optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
+from optimizer_core.space import KINDS
+from optimizer_core.types import SEED_ARM, Candidate, Split
+
+__all__ = ["NUMBER", "SEED", "MiproPlus"]
+
+NUMBER = "bootstrap: number of demos"
+SEED = "bootstrap: seed"
+
+
+class MiproPlus(ZeroShotMiproPlus):
+    """Also the number of demos (0 to `max_bootstrapped`) and the seed of the bootstrap, one of `candidates` - 1.
+
+    A set of each seed is built at once and can be shown to the proposer; smaller ones are built when a trial asks
+    for them, from teacher runs that are already paid for. One bootstrap gives all predictors their demos.
+    """
+
+    name = "mipro_pp"
+    summary = "MIPRO++ in full: the proposer's switches, the number of demos and the bootstrap's seed, by TPE."
+    searches = KINDS
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        search = config.search
+        return Work(search.trials, search.trials * n_free, True, search.max_bootstrapped)
+
+    async def initialize(self, kit: Kit) -> None:
+        largest = kit.config.search.max_bootstrapped
+        plans = [_plan(kit, seed, largest) for seed in range(1, _seeds(kit) + 1)]
+        building = kit.build_sets(plans, largest) if largest else asyncio.sleep(0)
+        await asyncio.gather(building, kit.grounding())
+
+    def variables(self, kit: Kit) -> dict[str, BaseDistribution]:
+        space = switch_space(kit, list(range(1, _seeds(kit) + 1)))
+        largest = kit.config.search.max_bootstrapped
+        if largest:
+            space[NUMBER] = IntDistribution(0, largest)
+        if largest and _seeds(kit) > 1:
+            space[SEED] = IntDistribution(1, _seeds(kit))
+        return space
+
+    async def base(self, kit: Kit, values: Mapping[str, Any]) -> Candidate:
+        number, seed = values.get(NUMBER, 0), values.get(SEED, 1)
+        if number == 0:
+            return kit.baseline
+        plan = _plan(kit, seed, number)
+        await kit.build_sets([plan], number, announce=False)
+        free = {info.name for info in kit.free}
+        return Candidate(tuple((SEED_ARM, plan.index if name in free else SEED_ARM) for name in kit.arms.names))
+
+
+def _seeds(kit: Kit) -> int:
+    return max(1, kit.config.search.candidates - 1)
+
+
+def _plan(kit: Kit, seed: int, number: int) -> SetPlan:
+    """`number` demos by bootstrap `seed`: the first so many of the set that the seed builds at its largest."""
+    largest = kit.config.search.max_bootstrapped
+    order = plan_sets(len(kit.examples[Split.TRAIN]), seed + 2, largest, 0, kit.config.seed)[-1].order
+    index = seed if number == largest else _seeds(kit) + (seed - 1) * (largest - 1) + number
+    return SetPlan(index, "shuffled", order, number)

@@ -1,0 +1,52 @@
+"""Module-Level OPRO (card 5; MIPRO section 4.2 and appendix F.3): a history of scores for every predictor."""
+
+import asyncio
+
+from optimizer_core.config import RunConfig
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Optimizer, View, Work
+from optimizer_core.optimizers.rounds import best_of, candidate_of_round, history, round_index
+from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
+from optimizer_core.types import Candidate
+
+__all__ = ["ModuleOpro", "ModuleOproUngrounded"]
+
+OPRO = {"search": {"schedule": "full"}, "proposer": {"temperature": 0.7}}
+"""The paper's: every trial a full evaluation, the proposer at 0.7."""
+
+IN_ROUNDS = {"search": {"lag": 1}, "proposer": {"history": True}}
+"""A round reads the scores of all rounds before it. Concurrency comes from the examples of a full evaluation."""
+
+
+class ModuleOpro(Optimizer):
+    """Each trial writes one instruction for every free predictor from its own history, and tries them together."""
+
+    name = "module_opro"
+    summary = "Instructions in rounds: every predictor's next one is written from its history of scores, grounded."
+    searches = ("instruction",)
+    defaults = OPRO
+    fixed = IN_ROUNDS
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        shown = GROUNDING_DEMOS if config.proposer.demos else 0
+        return Work(config.search.trials, config.search.trials * n_free, True, shown)
+
+    async def initialize(self, kit: Kit) -> None:
+        await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
+
+    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+        index = round_index(kit, view.number)
+        histories = {info.name: history(kit, info.name, view.observed) for info in kit.free}
+        await kit.propose_more([(info, index) for info in kit.free], histories, facts={"round": view.number})
+        return candidate_of_round(kit, best_of(kit, view.observed), index)
+
+
+class ModuleOproUngrounded(ModuleOpro):
+    """OPRO's own components only: demos and history stay, both summaries and the tip go ("-G" in the paper)."""
+
+    name = "module_opro_ungrounded"
+    summary = "Module-level OPRO whose proposer sees demos and history only: no summaries, no tips."
+    fixed = {
+        "search": {"lag": 1},
+        "proposer": {"history": True, "dataset_summary": False, "program_summary": False, "tips": []},
+    }

@@ -1,0 +1,103 @@
+"""Program-Level OPRO (card 6; MIPRO section 4.5, F.4): one history of whole programs, one call for all."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from optimizer_core import proposer_signatures as signatures
+from optimizer_core.config import TIPS, RunConfig
+from optimizer_core.grounding import SharedContext
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Optimizer, View, Work
+from optimizer_core.optimizers.module_opro import IN_ROUNDS, OPRO
+from optimizer_core.optimizers.rounds import HISTORY_LENGTH, best_of, candidate_of_round, means, round_index
+from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
+from optimizer_core.program import PredictorInfo
+from optimizer_core.proposer import Recipe, demo_text, history_text
+from optimizer_core.surrogates import Observation
+from optimizer_core.types import Candidate
+
+__all__ = ["ProgramOpro"]
+
+
+class ProgramOpro(Optimizer):
+    """An item of the history is the instructions of all free predictors with one score."""
+
+    name = "program_opro"
+    summary = "Instructions in rounds: one call writes all of them from one history of whole programs."
+    searches = ("instruction",)
+    defaults = OPRO
+    fixed = IN_ROUNDS
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        shown = GROUNDING_DEMOS if config.proposer.demos else 0
+        return Work(config.search.trials, config.search.trials, True, shown)
+
+    async def initialize(self, kit: Kit) -> None:
+        await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
+
+    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+        index = round_index(kit, view.number)
+        infos = [info for info in kit.free if index not in kit.arms.instructions[info.name]]
+        if infos:
+            await _write(kit, view, index, infos)
+        return candidate_of_round(kit, best_of(kit, view.observed), index)
+
+
+async def _write(kit: Kit, view: View, index: int, infos: Sequence[PredictorInfo]) -> None:
+    """One call of the prompt model that writes instruction `index` of all `infos`."""
+    proposer, context = kit.proposer, await kit.grounding()
+    recipe = replace(proposer.recipe("program", index), demo_set=index)
+    past = program_history(kit, infos, view.observed)
+    shown = {
+        info.name: proposer.shown(info, context, list(kit.arms.demo_sets[info.name].values()), past, recipe)
+        for info in infos
+    }
+    demos = [f"{info.name}:\n{demo_text(shown[info.name].demos)}" for info in infos]
+    inputs = _inputs(kit, context, recipe, infos, "\n\n".join(demos))
+    inputs["previous_instructions"] = history_text(shown[infos[0].name].history)
+    signature = signatures.generate_instructions(tuple(inputs), tuple(info.name for info in infos))
+    call = await proposer.prompter.ask(f"instructions/{index}", signature, recipe.temperature, **inputs)
+    arms = [
+        proposer.instruction(info, index, call, recipe, shown[info.name], signatures.field_of(place))
+        for place, info in enumerate(infos)
+    ]
+    names = [info.name for info in infos]
+    facts = {"round": view.number, "written_with": names}
+    await kit.add_instructions([replace(arm, provenance={**arm.provenance, **facts}) for arm in arms])
+
+
+def _inputs(
+    kit: Kit, context: SharedContext, recipe: Recipe, infos: Sequence[PredictorInfo], demos: str
+) -> dict[str, str]:
+    """The request but for the history; what is off or unavailable is not in it."""
+    inputs: dict[str, str] = {}
+    if context.dataset_summary:
+        inputs["dataset_description"] = context.dataset_summary
+    if context.program_code and context.program_description:
+        inputs["program_code"] = context.program_code
+        inputs["program_description"] = context.program_description
+    inputs["module"] = "\n".join(f"{info.name}: {info.signature}" for info in infos)
+    inputs["task_demos"] = demos
+    inputs["basic_instruction"] = _named({info.name: info.instruction for info in infos})
+    if TIPS[recipe.tip]:
+        inputs["tip"] = TIPS[recipe.tip]
+    if kit.config.proposer.hint:
+        inputs["hint"] = kit.config.proposer.hint
+    return inputs
+
+
+def program_history(
+    kit: Kit, infos: Sequence[PredictorInfo], observed: Sequence[Observation]
+) -> list[tuple[str, float]]:
+    """The best few programs, all their instructions in one text, worst first."""
+    scores: dict[str, float] = {}
+    for candidate, mean in means(observed).items():
+        chosen = dict(zip(kit.arms.names, candidate.choices, strict=True))
+        texts = {info.name: kit.arms.instructions[info.name][chosen[info.name][0]].text for info in infos}
+        scores[_named(texts)] = mean
+    return sorted(scores.items(), key=lambda pair: pair[1])[-HISTORY_LENGTH:]
+
+
+def _named(texts: dict[str, str]) -> str:
+    return "\n".join(f"{name}: {text}" for name, text in texts.items())

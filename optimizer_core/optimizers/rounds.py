@@ -1,0 +1,64 @@
+"""What optimizers share that write new instructions in every round: rounds, histories, and the best so far."""
+
+from collections.abc import Mapping, Sequence
+
+from optimizer_core.kit import Kit
+from optimizer_core.surrogates import Observation
+from optimizer_core.types import Candidate
+
+__all__ = ["HISTORY_LENGTH", "best_of", "candidate_of_round", "history", "means", "put_in", "round_index"]
+
+HISTORY_LENGTH = 5
+"""Instructions in a meta-prompt (DSPy's MAX_INSTRUCT_IN_HISTORY; the paper gives no number)."""
+
+
+def round_index(kit: Kit, number: int) -> int:
+    """Arm index of the instructions of trial `number`: the first one free in all predictors, or theirs if written.
+
+    A killed run may have written the arms and not the trial; it must find them, not write others.
+    """
+    taken = 0
+    for arms in kit.arms.instructions.values():
+        for arm in arms.values():
+            if arm.provenance.get("round") == number:
+                return arm.index
+            taken = max(taken, arm.index)
+    return taken + 1
+
+
+def means(observed: Sequence[Observation]) -> dict[Candidate, float]:
+    """Mean score by candidate, in the order first tried; of several means the one over most cells, the latest."""
+    return {seen.candidate: seen.mean for seen in observed}
+
+
+def best_of(kit: Kit, observed: Sequence[Observation]) -> Candidate:
+    """The best candidate so far; of equals the first tried, the baseline when nothing is known."""
+    scores = means(observed)
+    return max(scores, key=lambda candidate: scores[candidate]) if scores else kit.baseline
+
+
+def history(kit: Kit, predictor: str, observed: Sequence[Observation]) -> list[tuple[str, float]]:
+    """The best few instructions of `predictor` by the mean score of the programs they were in, worst first.
+
+    Module-level credit (MIPRO section 4.2, F.3): a program's score counts for each of its instructions. An
+    instruction that was in several programs is shown once, with the mean of their scores.
+    """
+    place = kit.arms.names.index(predictor)
+    scores: dict[str, list[float]] = {}
+    for candidate, mean in means(observed).items():
+        text = kit.arms.instructions[predictor][candidate.choices[place][0]].text
+        scores.setdefault(text, []).append(mean)
+    averaged = [(text, sum(of_text) / len(of_text)) for text, of_text in scores.items()]
+    return sorted(averaged, key=lambda pair: pair[1])[-HISTORY_LENGTH:]
+
+
+def put_in(kit: Kit, base: Candidate, instructions: Mapping[str, int]) -> Candidate:
+    """`base` with other instructions in the predictors named."""
+    named = zip(kit.arms.names, base.choices, strict=True)
+    return Candidate(tuple((instructions.get(name, own), demos) for name, (own, demos) in named))
+
+
+def candidate_of_round(kit: Kit, base: Candidate, index: int) -> Candidate:
+    """`base` with instruction `index` in every free predictor; where none was written, `base` keeps its own."""
+    usable = {info.name: kit.usable(info.name, index) for info in kit.free}
+    return put_in(kit, base, {name: found for name, found in usable.items() if found is not None})

@@ -1,0 +1,34 @@
+"""0-Shot MIPRO (card 9; MIPRO section 4.4): instructions only, demos are only shown to the proposer."""
+
+import asyncio
+
+from optimizer_core.config import RunConfig
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Work
+from optimizer_core.optimizers.mipro import Mipro, n_instructions
+
+__all__ = ["GROUNDING_DEMOS", "ZeroShotMipro", "bootstrap_for_proposer"]
+
+GROUNDING_DEMOS = 3
+"""Bootstrapped demos in a set that is built for the proposer alone; DSPy adds no labelled ones there."""
+
+
+async def bootstrap_for_proposer(kit: Kit) -> None:
+    """Demo sets that no candidate uses: the proposer is shown what the predictors do."""
+    if kit.config.proposer.demos:
+        await kit.bootstrap(kit.config.search.candidates, GROUNDING_DEMOS, 0)
+
+
+class ZeroShotMipro(Mipro):
+    name = "zero_shot_mipro"
+    summary = "Instructions only, by a surrogate on minibatches; demos are bootstrapped for the proposer alone."
+    searches = ("instruction",)
+    defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch"}}
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        shown = GROUNDING_DEMOS if config.proposer.demos else 0
+        return Work(config.search.trials, (n_instructions(config) - 1) * n_free, True, shown)
+
+    async def initialize(self, kit: Kit) -> None:
+        _, context = await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
+        await kit.propose(n_instructions(kit.config), context)

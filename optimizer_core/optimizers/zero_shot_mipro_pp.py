@@ -1,0 +1,57 @@
+"""0-Shot MIPRO++ (card 10; MIPRO section 4.4): learn how to ask the proposer, not which instruction to take."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from optuna.distributions import BaseDistribution
+
+from optimizer_core.config import RunConfig
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Optimizer, View, Work
+from optimizer_core.optimizers.rounds import candidate_of_round, means, round_index
+from optimizer_core.optimizers.switches import recipes, suggest, switch_rows, switch_space
+from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
+from optimizer_core.types import Candidate
+
+__all__ = ["ZeroShotMiproPlus"]
+
+
+class ZeroShotMiproPlus(Optimizer):
+    """Each trial: values for the switches, a fresh instruction for each free predictor written that way, one
+    minibatch, and the score is told to TPE as the score of the switches. `switch_rows` reads them back.
+    """
+
+    name = "zero_shot_mipro_pp"
+    summary = "The proposer's switches searched by TPE, with fresh instructions in every trial."
+    searches: ClassVar[tuple[str, ...]] = ("instruction",)
+    defaults = {"search": {"schedule": "minibatch"}, "proposer": {"temperature": 0.7}}
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        shown = GROUNDING_DEMOS if config.proposer.demos else 0
+        return Work(config.search.trials, config.search.trials * n_free, True, shown)
+
+    async def initialize(self, kit: Kit) -> None:
+        await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
+
+    def variables(self, kit: Kit) -> dict[str, BaseDistribution]:
+        """What is searched."""
+        return switch_space(kit)
+
+    async def base(self, kit: Kit, values: Mapping[str, Any]) -> Candidate:
+        """The candidate whose instructions are replaced by the new ones."""
+        return kit.baseline
+
+    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+        index = round_index(kit, view.number)
+        rows = {row.number: row for row in switch_rows(kit.arms)}
+        if view.number in rows:  # a killed run had written the arms, but not the trial
+            values = rows[view.number].values
+        else:
+            scores = {candidate.id: mean for candidate, mean in means(view.observed).items()}
+            past = [(row.values, scores.get(row.candidate)) for row in rows.values() if row.candidate]
+            values = suggest(self.variables(kit), past, view.seed)
+        base = await self.base(kit, values)
+        facts = {"round": view.number, "values": values, "demo_sets": [demos for _, demos in base.choices]}
+        await kit.propose_more([(info, index) for info in kit.free], recipes=recipes(kit, values), facts=facts)
+        return candidate_of_round(kit, base, index)

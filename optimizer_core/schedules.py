@@ -1,0 +1,166 @@
+"""Schedules: which cells to ask for next.
+
+A schedule has no state of its own: it decides from what finished trials showed and from what was asked for, so a
+resumed run decides the same again. It answers three questions, in this order, whenever a trial can begin.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from optimizer_core.config import SearchSettings
+from optimizer_core.seeds import derive_seed, generator
+from optimizer_core.surrogates.base import Observation, by_candidate
+from optimizer_core.surrogates.posterior import Floats, fit
+from optimizer_core.types import Candidate, Trial, TrialKind
+
+__all__ = ["Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a schedule may know.
+
+    Attributes:
+        examples: Ids of the validation set in its order.
+        observed: Settled trials in order.
+        asked: Examples asked for by candidate, trials under way included, in order of asking.
+        exhausted: Candidates with a full evaluation, finished or under way.
+        last: The latest trial asked for.
+        over: No more suggestions: everything asked for is finished.
+        seed: The run's.
+    """
+
+    examples: Sequence[str]
+    observed: Sequence[Observation]
+    asked: Mapping[str, Sequence[str]]
+    exhausted: frozenset[str]
+    last: Trial
+    over: bool
+    seed: int
+
+
+class Schedule(Protocol):
+    """Which (candidate, examples) comes next."""
+
+    def finish(self, state: State) -> Candidate | None:
+        """A candidate to evaluate on the whole validation set now; None to go on."""
+
+    def grow(self, state: State) -> Candidate | None:
+        """A candidate that was seen and should have more cells before anything new is suggested; None to go on."""
+
+    def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
+        """Examples that trial `number`, of `candidate`, asks for; all of them make it a full evaluation."""
+
+    def reserve(self, n_examples: int) -> int:
+        """Cells that the last full evaluation may still need after any trial."""
+
+
+class Full:
+    """Every trial is a full evaluation (BootstrapFewShotWithRandomSearch, OPRO)."""
+
+    def finish(self, state: State) -> Candidate | None:
+        return None
+
+    def grow(self, state: State) -> Candidate | None:
+        return None
+
+    def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
+        return state.examples
+
+    def reserve(self, n_examples: int) -> int:
+        return 0
+
+
+class Minibatch:
+    """The paper's: random minibatches, and every `every` trials a full evaluation of the best mean so far."""
+
+    def __init__(self, size: int, every: int) -> None:
+        self._size = size
+        self._every = every
+
+    def finish(self, state: State) -> Candidate | None:
+        due = state.last.kind is TrialKind.MINIBATCH and state.last.number % self._every == 0
+        open_ = {key: seen for key, seen in by_candidate(state.observed).items() if key not in state.exhausted}
+        if not open_ or not (due or (state.over and state.last.kind is TrialKind.MINIBATCH)):
+            return None
+        return max(open_.values(), key=lambda seen: (seen.mean, seen.n)).candidate
+
+    def grow(self, state: State) -> Candidate | None:
+        return None
+
+    def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
+        size = min(self._size, len(state.examples))
+        return generator(state.seed, "minibatch", number).sample(list(state.examples), size)
+
+    def reserve(self, n_examples: int) -> int:
+        return max(n_examples - self._size, 0)
+
+
+class Racing:
+    """Candidates race over one fixed order of the examples; who is unlikely to win gets no more cells.
+
+    A trial asks for the next cells of its candidate: `step` at first, then as many again as it has. So all
+    candidates of one stage share their examples, and the model of the cells (`surrogates.posterior`) compares them
+    example by example. The whole validation set is finished only for candidates whose chance to be the best of
+    those seen is at least `chance`.
+    """
+
+    def __init__(self, step: int, chance: float = 0.1, finalists: int = 3, keep: int = 3) -> None:
+        self._step = step
+        self._chance = chance
+        self._finalists = finalists
+        self._keep = keep
+
+    def finish(self, state: State) -> Candidate | None:
+        """At the end: the likely winners, one after the other."""
+        if not state.over:
+            return None
+        full = len(state.exhausted)
+        chances = _chances(state)
+        open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted}
+        if not open_:
+            return None
+        best = max(open_, key=lambda key: open_[key])
+        wanted = full == 1 or (open_[best] >= self._chance and full <= self._finalists)
+        return Candidate.parse(best) if wanted else None
+
+    def grow(self, state: State) -> Candidate | None:
+        return None
+
+    def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
+        order = list(state.examples)
+        generator(state.seed, "racing").shuffle(order)
+        known = set(state.asked.get(candidate.id, ()))
+        rest = [name for name in order if name not in known]
+        size = max(self._step, len(known))
+        # What would be left is too little for a step of its own.
+        return rest if len(rest) < size + self._step else rest[:size]
+
+    def reserve(self, n_examples: int) -> int:
+        return max(n_examples - self._step, 0)
+
+
+def _chances(state: State) -> dict[str, float]:
+    """Each seen candidate's chance to be the best of those seen, over draws from the posterior."""
+    seen = {key: one for key, one in by_candidate(state.observed).items() if one.scores}
+    posterior = fit([one.candidate for one in seen.values()], [one.scores for one in seen.values()]) if seen else None
+    if posterior is None:
+        return {}
+    rng = np.random.default_rng(derive_seed(state.seed, "chances", state.last.order))
+    drawn: Floats = posterior.draw(rng, 200)[0]
+    wins = np.bincount(drawn.argmax(axis=0), minlength=len(seen))
+    return dict(zip(seen, (wins / 200).tolist(), strict=True))
+
+
+def make_schedule(settings: SearchSettings) -> Schedule:
+    """The schedule that `settings` ask for."""
+    match settings.schedule:
+        case "full":
+            return Full()
+        case "minibatch":
+            return Minibatch(settings.minibatch_size, settings.full_eval_every)
+        case _:
+            return Racing(settings.step)

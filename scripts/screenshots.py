@@ -1,0 +1,102 @@
+"""Pictures of every page, wide and narrow, light and dark, over a store filled for the purpose.
+
+    python scripts/screenshots.py OUT [PAGE ...]
+
+Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium). PAGE narrows the list by name.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from playwright.sync_api import Browser, Page
+
+from tests.ui.browser import chromium, serve, visit
+from tests.ui.factory import MARKER, fill
+
+WIDTHS = (1440, 1024)
+SCHEMES = ("light", "dark")
+HEIGHT, TALLEST = 900, 3200
+SETTLE_MS = 1800
+TABS = ("Trials", "Errors", "Log")
+
+
+def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """(name, path, heading, tab to open)"""
+    yield "home", "/", "Runs", ""
+    yield "new-run", "/new_run?sample=triage", "New run", ""
+    names = {
+        "running": "triage, 0.1 s endpoint",
+        "finished": "triage, embedded model",
+        "nogain": "extract invoices",
+        "capped": "answer with search",
+        "paused": "triage, remote endpoint",
+        "review": "triage, with review",
+        "failed": "triage with my metric",
+        "lost": "triage overnight",
+        "queued": "triage, endpoint model",
+        "hostile": MARKER,
+    }
+    for kind, heading in names.items():
+        yield f"live-{kind}", f"/live?run={ids[kind]}", heading, ""
+    for tab in TABS:
+        yield f"live-running-{tab.lower()}", f"/live?run={ids['running']}", names["running"], tab
+
+
+def shoot(page: Page, file: Path) -> None:
+    """The whole page: the view grows to what scrolls inside it, since a full-page shot stops at the scroller."""
+    width = page.viewport_size["width"] if page.viewport_size else WIDTHS[0]
+    page.wait_for_timeout(SETTLE_MS)
+    tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": max(HEIGHT, min(tall, TALLEST))})
+    page.wait_for_timeout(500)
+    page.screenshot(path=str(file))
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+
+
+def empty_home(browser: Browser, out: Path, folder: Path) -> None:
+    """Home before the first run."""
+    with serve(folder / "studio.db") as url:
+        for scheme in SCHEMES:
+            page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT}, color_scheme=scheme)
+            visit(page, url, "Runs")
+            shoot(page, out / f"home-empty-{WIDTHS[0]}-{scheme}.png")
+            page.close()
+
+
+def all_pages(browser: Browser, out: Path, store: Path, wanted: Sequence[str]) -> None:
+    ids = fill(store)
+    with serve(store) as url:
+        for scheme in SCHEMES:
+            for width in WIDTHS:
+                page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
+                for name, path, heading, tab in pages(ids):
+                    if wanted and name not in wanted:
+                        continue
+                    visit(page, url + path, heading)
+                    if tab:
+                        page.get_by_role("tab", name=tab).click()
+                    shoot(page, out / f"{name}-{width}-{scheme}.png")
+                page.close()
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments:
+        print(__doc__, file=sys.stderr)
+        return 2
+    out, wanted = Path(arguments[0]), arguments[1:]
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        empty = Path(folder) / "empty"
+        empty.mkdir()
+        if not wanted:
+            empty_home(browser, out, empty)
+        all_pages(browser, out, Path(folder) / "studio.db", wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

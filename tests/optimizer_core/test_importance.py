@@ -1,0 +1,62 @@
+"""Importance finds an effect that is there, and none where there is only noise."""
+
+import random
+
+import pytest
+
+from optimizer_core.importance import MIN_CANDIDATES, importance
+from optimizer_core.score_table import ScoreTable
+from optimizer_core.space import SearchSpace
+from optimizer_core.types import Candidate
+from tests.optimizer_core.builders import failed, scored
+
+PREDICTORS = ("a", "b")
+SPACE = SearchSpace(PREDICTORS, {name: range(4) for name in PREDICTORS}, {name: range(4) for name in PREDICTORS})
+
+
+def filled(effect: float, seed: int, n_candidates: int = 30, n_cells: int = 24) -> ScoreTable:
+    """Candidates on random minibatches; arm 2 of b's demos adds `effect`, examples differ in difficulty."""
+    rng = random.Random(seed)
+    difficulty = [rng.uniform(0.2, 0.6) for _ in range(60)]
+    table = ScoreTable()
+    for _ in range(n_candidates):
+        candidate = SPACE.random(rng)
+        for example in rng.sample(range(60), n_cells):
+            chance = difficulty[example] + effect * (candidate.choices[1][1] == 2)
+            table.put(scored(candidate.id, f"e{example}", float(rng.random() < chance)))
+    return table
+
+
+def test_a_planted_effect_is_found_first_and_real_with_its_arm() -> None:
+    rows = importance(filled(0.35, seed=1), SPACE, 0)
+    assert rows[0]["parameter"] == "b: demos"
+    assert (rows[0]["predictor"], rows[0]["kind"], rows[0]["real"]) == ("b", "demos", True)
+    best = max(rows[0]["arms"], key=lambda arm: arm["effect"])
+    assert best["arm"] == 2
+    assert [row["spread"] for row in rows] == sorted((row["spread"] for row in rows), reverse=True)
+
+
+def test_noise_alone_is_called_real_hardly_ever() -> None:
+    false = sum(any(row["real"] for row in importance(filled(0.0, seed), SPACE, seed)) for seed in range(12))
+    assert false <= 2  # 5 % are expected; 3 or more of 12 come in 1 of 50 such tests
+
+
+def test_too_few_candidates_say_nothing() -> None:
+    assert importance(filled(0.5, 0, n_candidates=MIN_CANDIDATES - 1), SPACE, 0) == []
+    nothing = SearchSpace(PREDICTORS, {name: [0] for name in PREDICTORS}, {name: [0] for name in PREDICTORS})
+    assert importance(filled(0.5, 0), nothing, 0) == []
+
+
+def test_the_same_table_gives_the_same_numbers() -> None:
+    assert importance(filled(0.2, 3), SPACE, 0) == importance(filled(0.2, 3), SPACE, 0)
+
+
+def test_errors_do_not_count() -> None:
+    table = filled(0.35, seed=2)
+    before = importance(table, SPACE, 0)
+    for candidate in [Candidate.parse(name) for name in table.candidates(next(iter(table.cells())).key.split)]:
+        table.put(failed(candidate.id, "an example that never worked"))
+    after = importance(table, SPACE, 0)
+    assert [row["parameter"] for row in after] == [row["parameter"] for row in before]
+    assert [row["spread"] for row in after] == pytest.approx([row["spread"] for row in before])
+    assert after[0]["n_cells"] == before[0]["n_cells"]

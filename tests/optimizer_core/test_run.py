@@ -1,0 +1,457 @@
+"""Whole runs in memory against a real endpoint: the same whatever the threads, and never paid for twice."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from optimizer_core.assembly import Assembled
+from optimizer_core.errors import LeaseLost, RunPaused, StopRequested
+from optimizer_core.journal import MemoryJournal
+from optimizer_core.types import (
+    TEACHER,
+    Author,
+    Candidate,
+    Cell,
+    ErrorClass,
+    Event,
+    Instruction,
+    Role,
+    Split,
+    Status,
+    TrialKind,
+)
+from tests.loopback import LoopbackEndpoint
+from tests.optimizer_core.builders import MORE, SMALL, Life, fresh_journal, live, make_config, make_examples
+
+
+def finished(life: Life) -> None:
+    """What holds for every run that came to a tested best."""
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.winner is not None
+    assert outcome.best_test is not None and outcome.baseline_test is not None
+    assert outcome.best_test["n"] + outcome.best_test["n_error"] == SMALL["test"]
+    keys = [cell.key for cell in life.journal.cells()]
+    assert len(keys) == len(set(keys))
+    winner = [key for key in keys if key.candidate == outcome.winner and key.split is Split.VAL]
+    assert len(winner) == SMALL["val"]
+    assert all(trial.done for trial in life.trials)
+    assert life.trials[0].kind is TrialKind.BASELINE and life.trials[0].number == 0
+
+
+def calls_at(endpoint: LoopbackEndpoint) -> int:
+    return int(endpoint.stats()["total"])
+
+
+def burnt(life: Life) -> int:
+    return sum(burn.usage.calls for burn in life.journal.burns())
+
+
+# -- The same run ------------------------------------------------------------------------------
+
+
+def test_threads_and_who_answers_first_change_nothing(endpoint: LoopbackEndpoint) -> None:
+    runs = []
+    for threads, seed in ((16, 1), (4, 2), (1, 3)):
+        # The endpoint's own seed would change its answers; the latency alone spreads the order of completion.
+        endpoint.control(latency_s=0.004 if threads > 1 else 0.0, jitter=0.5 if seed < 3 else 0.0)
+        runs.append(live(make_config(endpoint, threads=threads)))
+        finished(runs[-1])
+    first = runs[0].decisions
+    for other in runs[1:]:
+        for name, value in other.decisions.items():
+            assert value == first[name], name
+    assert len([trial for trial in runs[0].trials if trial.kind is TrialKind.MINIBATCH]) == 6
+
+
+def test_seed_0_is_a_seed_and_differs_from_1(endpoint: LoopbackEndpoint) -> None:
+    trials = [[trial.candidate for trial in live(make_config(endpoint, seed=seed)).trials] for seed in (0, 0, 1)]
+    assert trials[0] == trials[1]
+    assert trials[0] != trials[2]
+
+
+def test_the_winner_is_the_best_full_evaluation_on_all_validation_rows(endpoint: LoopbackEndpoint) -> None:
+    life = live(make_config(endpoint))
+    full = {trial.candidate for trial in life.trials if len(trial.examples) == SMALL["val"]}
+    means = {
+        candidate: sum(cell.score or 0.0 for cell in life.kit.table.row(candidate, Split.VAL).values()) / SMALL["val"]
+        for candidate in full
+    }
+    assert means[life.winner or ""] == max(means.values())
+    outcome = life.journal.outcome()
+    assert outcome is not None
+    assert outcome.best_val is not None and outcome.best_val["mean"] == pytest.approx(max(means.values()))
+    assert outcome.paired_test is not None and outcome.paired_test["n"] == SMALL["test"]
+    tested = {cell.key.candidate for cell in life.journal.cells() if cell.key.split is Split.TEST}
+    assert tested == {Candidate.baseline(2).id, life.winner}
+
+
+def test_what_the_run_counts_is_what_the_endpoint_received(endpoint: LoopbackEndpoint) -> None:
+    life = live(make_config(endpoint))
+    stats = endpoint.stats()
+    burns = {burn.role: burn.usage for burn in life.journal.burns()}
+    assert burns[Role.TASK].calls + burns[Role.TEST].calls == stats["roles"]["task"]["total"]
+    assert burns[Role.PROMPT].calls == stats["roles"]["prompt"]["total"]
+    assert burns[Role.TEACHER].calls == stats["roles"]["teacher"]["total"]
+    assert burns[Role.PROMPT].input_tokens == stats["roles"]["prompt"]["prompt_tokens"]
+    by_split = Counter(key.split for key in life.scores)
+    assert burns[Role.TASK].calls == 2 * by_split[Split.VAL]
+    assert burns[Role.TEST].calls == 2 * by_split[Split.TEST]
+    assert burns[Role.TEACHER].calls == 2 * by_split[Split.TRAIN]
+    assert life.trials[-1].program_runs == by_split[Split.VAL] + by_split[Split.TRAIN]
+
+
+def test_trials_overlap_and_their_number_under_way_is_bounded_by_the_lag(endpoint: LoopbackEndpoint) -> None:
+    def open_at_once(lag: int) -> int:
+        journal = Watching()
+        journal.commit(make_examples(**SMALL))
+        # One trial has fewer cells than there are threads, so that only overlapping ones can fill them.
+        endpoint.control(latency_s=0.01)
+        live(make_config(endpoint, search={"lag": lag, "trials": 8}), journal)
+        return journal.most
+
+    assert open_at_once(1) == 1
+    assert 3 <= open_at_once(4) <= 4
+
+
+class Watching(MemoryJournal):
+    """Counts the trials under way once the search has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+
+    def commit(self, records: Any) -> None:
+        super().commit(records)
+        trials = list(self.trials())
+        if len(trials) > 1:
+            self.most = max(self.most, sum(not trial.done for trial in trials))
+
+
+# -- Caps --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cap", [30, 75, 100])
+def test_a_cap_on_program_runs_ends_with_a_tested_best(endpoint: LoopbackEndpoint, cap: int) -> None:
+    life = live(make_config(endpoint, budget={"max_program_runs": cap}))
+    assert (life.ending.status, life.ending.capped) == (Status.COMPLETED, True)
+    assert f"{cap} program runs" in life.ending.reason
+    finished(life)
+    assert sum(key.split is not Split.TEST for key in life.scores) <= cap
+
+
+@pytest.mark.parametrize("cap", [70, 150, 200])
+def test_a_cap_on_model_calls_is_never_passed(endpoint: LoopbackEndpoint, cap: int) -> None:
+    life = live(make_config(endpoint, budget={"max_lm_calls": cap}))
+    assert (life.ending.status, life.ending.capped) == (Status.COMPLETED, True)
+    test_calls = 2 * sum(key.split is Split.TEST for key in life.scores)
+    assert calls_at(endpoint) - test_calls <= cap
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.best_test is not None and outcome.best_test["n"] == SMALL["test"]
+    assert None not in life.scores.values()
+
+
+def test_a_cap_below_the_baseline_still_ends_cleanly(endpoint: LoopbackEndpoint) -> None:
+    life = live(make_config(endpoint, budget={"max_lm_calls": 5}))
+    assert (life.ending.status, life.ending.capped) == (Status.COMPLETED, True)
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.winner == Candidate.baseline(2).id
+    assert calls_at(endpoint) - 2 * SMALL["test"] <= 5
+
+
+def test_a_cap_on_tokens_ends_the_run(endpoint: LoopbackEndpoint) -> None:
+    life = live(make_config(endpoint, budget={"max_tokens": 30_000}))
+    assert life.ending.capped and "30000 tokens" in life.ending.reason
+    assert life.journal.outcome() is not None
+
+
+# -- Faults ------------------------------------------------------------------------------------
+
+
+def test_faults_leave_no_score_of_0_and_the_same_winner(endpoint: LoopbackEndpoint) -> None:
+    without = live(make_config(endpoint))
+    endpoint.reset()
+    endpoint.control(fail_rate=0.1, fail_kinds={"429": 1, "500": 1, "drop": 1})
+    with_faults = live(make_config(endpoint))
+    assert endpoint.stats()["failed"] > 10
+    assert with_faults.ending == without.ending
+    finished(with_faults)
+    for key, score in with_faults.scores.items():
+        assert score == without.scores[key], key
+    assert with_faults.decisions == without.decisions
+
+
+def test_calls_that_hang_are_cut_and_tried_again(endpoint: LoopbackEndpoint) -> None:
+    without = live(make_config(endpoint))
+    endpoint.control(fault_script=["ok"] * 50 + ["hang"] * 4, hang_s=30.0)
+    config = make_config(endpoint, task_model={"timeout_s": 0.5}, teacher={"timeout_s": 0.5})
+    config = config.model_copy(update={"prompt_model": config.prompt_model.model_copy(update={"timeout_s": 0.5})})
+    started = time.monotonic()
+    life = live(config)
+    assert time.monotonic() - started < 20
+    assert endpoint.stats()["failed_by_kind"] == {"hang": 4}
+    assert life.decisions == without.decisions
+
+
+def test_what_fails_for_good_is_an_error_of_its_class_and_no_score(endpoint: LoopbackEndpoint) -> None:
+    # The same prompts always fail, so their cells stay errors; the others go on.
+    endpoint.control(fail_rate=0.04, fail_kinds={"500": 1}, fail_by="prompt")
+    life = live(make_config(endpoint, retries=1, pause_after=1000))
+    errors = [cell for cell in life.journal.cells() if cell.error is not None]
+    assert errors and {cell.error for cell in errors} == {ErrorClass.SERVER}
+    assert all(cell.score is None for cell in errors)
+    assert life.ending.status is Status.COMPLETED
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.best_val is not None
+    for trial in life.trials:
+        cells = [life.kit.table.row(trial.candidate, Split.VAL)[name] for name in trial.examples]
+        assert (trial.n_ok, trial.n_error) == (
+            sum(cell.score is not None for cell in cells),
+            sum(cell.error is not None for cell in cells),
+        )
+    mean = life.kit.table.mean(Candidate.baseline(2).id, Split.VAL)
+    assert life.trials[0].mean == mean.mean
+
+
+def down_after(endpoint: LoopbackEndpoint, calls: int) -> threading.Thread:
+    def watch() -> None:
+        while calls_at(endpoint) < calls:
+            time.sleep(0.002)
+        endpoint.control(down=True)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("calls", [20, 130, 200])
+def test_an_endpoint_that_goes_down_pauses_the_run_and_a_resumed_one_loses_and_doubles_nothing(
+    endpoint: LoopbackEndpoint, calls: int
+) -> None:
+    whole = live(make_config(endpoint))
+    n_whole = calls_at(endpoint)
+    endpoint.reset()
+    endpoint.control(latency_s=0.01)
+    watcher = down_after(endpoint, calls)
+    config = make_config(endpoint, pause_after=6)
+    first = live(config)
+    watcher.join()
+    assert first.ending.status is Status.PAUSED
+    assert "seems to be down" in first.ending.reason and "6 model calls" in first.ending.reason
+    assert first.journal.outcome() is None
+    answered = endpoint.stats()["ok"]
+    kept = {key: score for key, score in first.scores.items() if score is not None}
+    endpoint.control(down=False, latency_s=0.0)
+    second = live(config, first.journal)
+    finished(second)
+    assert second.ending.status is Status.COMPLETED
+    assert all(second.scores[key] == score for key, score in kept.items())
+    assert second.decisions == whole.decisions
+    assert endpoint.stats()["ok"] <= n_whole + 2 * 16
+    assert answered > 0
+
+
+def test_a_wrong_key_fails_the_run_with_what_to_do(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(require_key="another")
+    life = live(make_config(endpoint))
+    assert life.ending.status is Status.FAILED
+    assert "refused" in life.ending.reason and "Mend the key" in life.ending.reason
+    assert calls_at(endpoint) <= 3 * 16
+
+
+def test_a_model_that_never_keeps_to_the_format_leaves_the_program_as_it_is(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(responder="tests.optimizer_core.responders:nothing_parses")
+    life = live(make_config(endpoint, retries=0))
+    assert life.ending.status is Status.COMPLETED
+    assert set(life.scores.values()) == {None}
+    assert {cell.error for cell in life.journal.cells()} == {ErrorClass.PARSE}
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.winner == Candidate.baseline(2).id
+    assert outcome.baseline_val is not None and outcome.baseline_val["mean"] is None
+
+
+def test_a_lost_lease_is_raised_and_nothing_more_is_written(endpoint: LoopbackEndpoint) -> None:
+    class Stolen(MemoryJournal):
+        def commit(self, records: Any) -> None:
+            if any(isinstance(record, Cell) for record in records) and len(list(self.cells())) > 30:
+                raise LeaseLost("Another worker owns the run.")
+            super().commit(records)
+
+    journal = Stolen()
+    journal.commit(make_examples(**SMALL))
+    with pytest.raises(LeaseLost):
+        live(make_config(endpoint), journal)
+    assert journal.outcome() is None
+
+
+# -- Stopping, pausing, resuming -----------------------------------------------------------------
+
+
+def when(calls: int, endpoint: LoopbackEndpoint, reason: RunPaused | StopRequested) -> Any:
+    async def meanwhile(assembled: Assembled) -> None:
+        while await asyncio.to_thread(calls_at, endpoint) < calls:
+            await asyncio.sleep(0.002)
+        assembled.run.request(reason)
+
+    return meanwhile
+
+
+def test_a_run_that_is_stopped_ends_with_a_tested_best_so_far(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(latency_s=0.01)
+    life = live(make_config(endpoint), meanwhile=when(170, endpoint, StopRequested("Stopped by a person.")))
+    assert life.ending.status is Status.STOPPED
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.best_test is not None and outcome.best_test["n"] == SMALL["test"]
+    assert sum(trial.kind is TrialKind.MINIBATCH for trial in life.trials) <= 6
+
+
+def test_a_paused_run_goes_on_where_it_was(endpoint: LoopbackEndpoint) -> None:
+    whole = live(make_config(endpoint))
+    n_whole = calls_at(endpoint)
+    endpoint.reset()
+    endpoint.control(latency_s=0.01)
+    first = live(make_config(endpoint), meanwhile=when(120, endpoint, RunPaused("Paused by a person.")))
+    assert first.ending == type(first.ending)(Status.PAUSED, "Paused by a person.")
+    n_first = calls_at(endpoint)
+    assert n_first < n_whole
+    second = live(make_config(endpoint), first.journal)
+    assert second.decisions == whole.decisions
+    # A pause waits for what is under way, but a program run of two calls may be cut between them.
+    assert calls_at(endpoint) <= n_whole + 16
+
+
+def test_a_review_gate_stops_the_run_until_a_person_says_go(endpoint: LoopbackEndpoint) -> None:
+    first = live(make_config(endpoint, review=True), approved=False)
+    assert first.ending.status is Status.AWAITING_REVIEW
+    assert [trial.kind for trial in first.trials] == [TrialKind.BASELINE]
+    assert first.trials[0].done
+    assert first.journal.outcome() is None
+    written = [arm for arm in first.journal.instructions() if arm.author is Author.MODEL]
+    assert len(written) == 6
+    # The person rejects one and writes one of their own.
+    rejected = written[0]
+    first.journal.commit(
+        [
+            Instruction(
+                rejected.predictor, rejected.index, rejected.text, Author.MODEL, rejected.provenance, False, "no"
+            ),
+            Instruction(rejected.predictor, 7, "Find the queue. q=1.0", Author.PERSON),
+        ]
+    )
+    before = calls_at(endpoint)
+    second = live(make_config(endpoint, review=True, search={"trials": 16}), first.journal, approved=True)
+    finished(second)
+    assert calls_at(endpoint) > before
+    assert len(list(second.journal.prompt_calls())) == len(list(first.journal.prompt_calls()))
+    place = second.kit.arms.names.index(rejected.predictor)
+    used = {Candidate.parse(trial.candidate).choices[place][0] for trial in second.trials}
+    assert rejected.index not in used
+    assert 7 in used
+    arms = {arm.index: arm for arm in second.journal.instructions() if arm.predictor == rejected.predictor}
+    assert (arms[rejected.index].active, arms[7].author) == (False, Author.PERSON)
+
+
+def test_more_trials_on_a_completed_run_reuse_every_cell(endpoint: LoopbackEndpoint) -> None:
+    first = live(make_config(endpoint))
+    cells, trials = first.scores, first.trials
+    endpoint.reset()
+    second = live(make_config(endpoint, search={"trials": 10}), first.journal)
+    finished(second)
+    new = set(second.scores) - set(cells)
+    assert all(second.scores[key] == score for key, score in cells.items())
+    assert second.trials[: len(trials)] == trials
+    assert sum(trial.kind is TrialKind.MINIBATCH for trial in second.trials) >= 8
+    assert calls_at(endpoint) == 2 * len(new)
+    assert not {key for key in new if key.candidate == TEACHER}
+
+
+def test_a_completed_run_that_is_run_again_pays_for_nothing(endpoint: LoopbackEndpoint) -> None:
+    first = live(make_config(endpoint))
+    endpoint.reset()
+    second = live(make_config(endpoint), first.journal)
+    assert calls_at(endpoint) == 0
+    assert second.decisions == first.decisions
+
+
+# -- Odd programs and data -----------------------------------------------------------------------
+
+
+def test_a_program_that_is_a_single_predictor(endpoint: LoopbackEndpoint) -> None:
+    config = make_config(endpoint, program=f"{MORE}:Single", metric=f"{MORE}:queue_metric")
+    life = live(config)
+    finished(life)
+    assert life.ending.status is Status.COMPLETED
+    assert all(len(Candidate.parse(trial.candidate).choices) == 1 for trial in life.trials)
+    assert None not in life.scores.values()
+
+
+def test_a_program_that_comes_with_demos_keeps_them_in_the_baseline(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(keep_requests=True)
+    config = make_config(
+        endpoint, program=f"{MORE}:Demonstrated", metric=f"{MORE}:queue_metric", search={"trials": 2}
+    )
+    life = live(config)
+    finished(life)
+    # The first calls of the task model are the baseline's.
+    first = [entry for entry in endpoint.requests() if entry["model"] == "task"][: SMALL["val"]]
+    assert all("my own demo" in str(entry["body"]["messages"]) for entry in first)
+
+
+def test_a_predictor_called_twice_in_a_run(endpoint: LoopbackEndpoint) -> None:
+    config = make_config(endpoint, program=f"{MORE}:Twice", metric=f"{MORE}:queue_metric", search={"trials": 2})
+    life = live(config)
+    assert life.ending.status is Status.COMPLETED
+    assert {len(cell.trace) for cell in life.journal.cells()} == {2}
+
+
+def test_a_validation_set_smaller_than_the_minibatch(endpoint: LoopbackEndpoint) -> None:
+    config = make_config(endpoint, search={"minibatch_size": 35})
+    life = live(config, fresh_journal(make_examples(12, 6, 4)))
+    assert life.ending.status is Status.COMPLETED
+    assert {len(trial.examples) for trial in life.trials} == {6}
+    assert life.journal.outcome() is not None
+
+
+def test_a_space_that_is_soon_exhausted_ends_without_an_error(endpoint: LoopbackEndpoint) -> None:
+    search = {"candidates": 2, "max_bootstrapped": 0, "max_labeled": 0, "trials": 30, "minibatch_size": 12}
+    config = make_config(endpoint, program=f"{MORE}:QueueOnly", metric=f"{MORE}:queue_metric", search=search)
+    life = live(config)
+    finished(life)
+    assert (life.ending.status, life.ending.capped) == (Status.COMPLETED, False)
+    assert {trial.candidate for trial in life.trials} == {"i0d0", "i1d0"}
+    notes = [event.data["text"] for event in life.journal.events if event.kind == "note"]
+    assert any("nothing is left to try" in text for text in notes)
+
+
+def test_a_run_without_a_test_set_has_a_winner_and_no_test_score(endpoint: LoopbackEndpoint) -> None:
+    life = live(make_config(endpoint, search={"trials": 3}), fresh_journal(make_examples(12, 10)))
+    outcome = life.journal.outcome()
+    assert life.ending.status is Status.COMPLETED
+    assert outcome is not None and outcome.winner is not None
+    assert (outcome.best_test, outcome.baseline_test, outcome.paired_test) == (None, None, None)
+
+
+def test_no_trials_at_all_score_the_baseline(endpoint: LoopbackEndpoint) -> None:
+    life = live(make_config(endpoint, search={"trials": 0}))
+    assert life.ending.status is Status.COMPLETED
+    assert life.winner == Candidate.baseline(2).id
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.baseline_test == outcome.best_test
+
+
+def test_phases_are_announced_in_their_order(endpoint: LoopbackEndpoint) -> None:
+    life = live(make_config(endpoint))
+    phases = [event.data["phase"] for event in life.journal.events if event.kind == "phase"]
+    assert list(dict.fromkeys(phases)) == ["setup", "bootstrap", "propose", "search", "test", "done"]
+
+
+def test_an_event_holds_json_only(endpoint: LoopbackEndpoint) -> None:
+    import json
+
+    life = live(make_config(endpoint, search={"trials": 3}))
+    for event in life.journal.events:
+        assert isinstance(event, Event)
+        assert json.loads(json.dumps(dict(event.data))) == dict(event.data)

@@ -1,0 +1,154 @@
+"""The contract of every surrogate; a new one joins by a line in `SURROGATES`."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from optimizer_core.space import SearchSpace
+from optimizer_core.surrogates import Observation, RandomSearch, Surrogate, TpeSurrogate
+from optimizer_core.surrogates.item_response import ItemResponse
+from optimizer_core.types import Candidate
+
+SURROGATES: dict[str, Callable[[], Surrogate]] = {
+    "random": RandomSearch,
+    "tpe": TpeSurrogate,
+    "eager tpe": lambda: TpeSurrogate(n_startup_trials=1),
+    "plain tpe": lambda: TpeSurrogate(shrink=False),
+    "item response": ItemResponse,
+}
+MODELS = [name for name in SURROGATES if name != "random"]
+N = 10
+
+
+@pytest.fixture(params=list(SURROGATES))
+def surrogate(request: pytest.FixtureRequest) -> Surrogate:
+    return SURROGATES[request.param]()
+
+
+def make_space(instructions: int = 4, demos: int = 3, predictors: Sequence[str] = ("a", "b")) -> SearchSpace:
+    return SearchSpace(
+        predictors,
+        {name: range(instructions) for name in predictors},
+        {name: range(demos) for name in predictors},
+    )
+
+
+def everything(space: SearchSpace) -> list[Candidate]:
+    points: list[dict[str, int]] = [{}]
+    for parameter in space.parameters:
+        points = [{**point, parameter.name: arm} for point in points for arm in parameter.arms]
+    return [space.candidate(point) for point in points]
+
+
+def quality(candidate: Candidate) -> float:
+    """Arm 2 of the first predictor's instruction is good, the rest hardly matters."""
+    return 0.5 + 0.4 * (candidate.choices[0][0] == 2) + 0.01 * candidate.choices[-1][1]
+
+
+def seen(*candidates: Candidate) -> list[Observation]:
+    return [
+        Observation(candidate, quality(candidate), N, {f"e{n}": quality(candidate) for n in range(N)})
+        for candidate in candidates
+    ]
+
+
+def test_the_same_question_has_the_same_answer(surrogate: Surrogate) -> None:
+    space = make_space()
+    history = seen(*everything(space)[::7])
+    pending = everything(space)[1:3]
+    first = [surrogate.suggest(space, history, pending, frozenset(), seed) for seed in range(6)]
+    second = [surrogate.suggest(space, history, pending, frozenset(), seed) for seed in reversed(range(6))]
+    assert first == second[::-1]
+
+
+def test_another_seed_may_have_another_answer_and_0_is_a_seed(surrogate: Surrogate) -> None:
+    space = make_space(8, 8)
+    answers = [surrogate.suggest(space, [], [], frozenset(), seed) for seed in range(8)]
+    assert len({answer.id for answer in answers if answer}) > 3
+
+
+def test_nothing_exhausted_is_suggested(surrogate: Surrogate) -> None:
+    space = make_space()
+    exhausted = {candidate.id for candidate in everything(space)}
+    left = exhausted.pop()
+    history = seen(*(Candidate.parse(name) for name in sorted(exhausted)))
+    for seed in range(3):
+        answer = surrogate.suggest(space, history, [], frozenset(exhausted), seed)
+        assert answer is not None and answer.id == left
+
+
+def test_a_space_too_large_to_list_is_no_hindrance(surrogate: Surrogate) -> None:
+    space = make_space(10, 10, ("a", "b", "c"))
+    assert space.size == 10**6
+    exhausted = frozenset({Candidate.baseline(3).id})
+    answer = surrogate.suggest(space, [], [], exhausted, 0)
+    assert answer is not None and answer.id not in exhausted
+
+
+def test_there_is_no_answer_when_everything_is_exhausted(surrogate: Surrogate) -> None:
+    space = make_space(2, 2)
+    exhausted = frozenset(candidate.id for candidate in everything(space))
+    assert surrogate.suggest(space, seen(*everything(space)), [], exhausted, 0) is None
+
+
+def test_a_space_without_a_choice_has_one_candidate(surrogate: Surrogate) -> None:
+    space = make_space(1, 1)
+    baseline = Candidate.baseline(2)
+    assert surrogate.suggest(space, [], [], frozenset(), 0) == baseline
+    assert surrogate.suggest(space, seen(baseline), [], frozenset({baseline.id}), 0) is None
+
+
+def test_arms_may_be_added_between_two_questions(surrogate: Surrogate) -> None:
+    small, large = make_space(2, 2), make_space(3, 2)
+    old = everything(small)
+    exhausted = frozenset(candidate.id for candidate in old)
+    answer = surrogate.suggest(large, seen(*old), old[:1], exhausted, 0)
+    assert answer is not None
+    assert 2 in (answer.choices[0][0], answer.choices[1][0])
+
+
+def test_arms_may_be_taken_out_between_two_questions(surrogate: Surrogate) -> None:
+    large, small = make_space(3, 2), make_space(2, 2)
+    history = seen(*everything(large))
+    for seed in range(10):
+        answer = surrogate.suggest(small, history, everything(large)[-2:], frozenset(), seed)
+        assert answer in everything(small)
+
+
+def test_suggestions_are_of_the_space(surrogate: Surrogate) -> None:
+    space = make_space()
+    points = everything(space)
+    for number in range(20):
+        answer = surrogate.suggest(space, seen(*points[: 3 * number]), points[:2], frozenset(), number)
+        assert answer in points
+
+
+def test_a_question_changes_nothing_it_is_given(surrogate: Surrogate) -> None:
+    space = make_space()
+    history, pending = seen(*everything(space)[:12]), everything(space)[12:14]
+    before = (list(history), list(pending))
+    surrogate.suggest(space, history, pending, frozenset(), 0)
+    assert (history, pending) == before
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_model_prefers_what_scored_well(name: str) -> None:
+    space = make_space()
+    history = seen(*everything(space)[::3])
+    answers = [SURROGATES[name]().suggest(space, history, [], frozenset(), seed) for seed in range(20)]
+    assert sum(answer is not None and answer.choices[0][0] == 2 for answer in answers) >= 12
+
+
+@pytest.mark.parametrize("name", ["tpe", "plain tpe"])
+def test_what_is_under_way_is_kept_away_from(name: str) -> None:
+    # Two arms are equally good, and one of them is being evaluated eight times over.
+    space = make_space(6, 1, ("a",))
+    good, busy = Candidate(((4, 0),)), Candidate(((2, 0),))
+    history = [
+        Observation(candidate, 0.9 if candidate in (good, busy) else 0.4, N, {})
+        for candidate in everything(space) * 4
+    ]
+    alone = [SURROGATES[name]().suggest(space, history, [], frozenset(), seed) for seed in range(30)]
+    beside = [SURROGATES[name]().suggest(space, history, [busy] * 8, frozenset(), seed) for seed in range(30)]
+    assert alone.count(busy) >= 8
+    assert beside.count(busy) <= alone.count(busy) // 2
