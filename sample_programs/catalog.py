@@ -42,9 +42,21 @@ TRIAGE: Final = Sample(
     licence="MIT (messages written for this project)",
     inputs=("message",),
     data=_HERE / "triage.jsonl",
-    split=(0.4, 0.4, 0.2),
+    split=(0.4, 0.3, 0.3),
     stratify="queue",
-    defaults={},
+    # Five minutes on two cores. Worked examples help this model more than instructions, so it gets more of them.
+    defaults={
+        "search": {
+            "trials": 12,
+            "candidates": 8,
+            "instructions": 3,
+            "minibatch_size": 20,
+            "full_eval_every": 6,
+            "max_bootstrapped": 4,
+            "max_labeled": 8,
+        },
+        "proposer": {"program_summary": False, "view_data_batch_size": 20},
+    },
 )
 
 IRIS: Final = Sample(

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from optimizer_core.models.embedded.repack import fast_copy
 from optimizer_core.models.embedded.runtime import (
     ServerLayout,
     ServerPaths,
@@ -60,7 +61,7 @@ def _start(weights: Path, layout: ServerLayout, api_key: str) -> Any:
 
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     params = xllamacpp.CommonParams()
-    params.model.path = str(weights)
+    params.model.path = str(fast_copy(weights))
     params.n_parallel = layout.slots
     params.n_ctx = layout.slots * layout.context
     params.cont_batching = True

@@ -34,6 +34,7 @@ __all__ = [
     "WEIGHTS",
     "Progress",
     "WeightsSource",
+    "is_pinned",
     "weights_path",
     "weights_present",
 ]
@@ -115,6 +116,11 @@ def weights_path(progress: Progress | None = None) -> Path:
     except OSError as exc:
         raise ModelUnavailable(f"The embedded model could not be stored in {target.parent}: {exc}.", _HINT) from exc
     return target
+
+
+def is_pinned(path: Path) -> bool:
+    """Whether the file is the one that :data:`WEIGHTS` names, wherever it lies."""
+    return _complete(path) and _sha256(path) == WEIGHTS.sha256
 
 
 def _no_progress(done: int, total: int) -> None:

@@ -1,0 +1,68 @@
+"""A copy of the embedded model's weights in the format that a processor reads prompts fastest in.
+
+llama.cpp multiplies Q4_1 row by row, but has matrix kernels for Q8_0: on two cores the same calls take two thirds of
+the time. A Q8_0 copy holds the very values of the Q4_1 file (each within 0.4 % of its block's largest), so what the
+model answers stays the same but for near ties.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from optimizer_core.models.embedded.weights import APP_NAME, is_pinned
+
+__all__ = ["fast_copy"]
+
+_VERSION: Final = "1"
+"""Raised when the copy is made in another way, so that old copies are left alone."""
+
+
+def fast_copy(weights: Path) -> Path:
+    """The Q8_0 copy of the pinned weights, made on first use in about ten seconds; any other file as it is."""
+    if not is_pinned(weights):
+        return weights
+    target = platformdirs.user_cache_path(APP_NAME) / "models" / f"{weights.stem}.Q8_0-{_VERSION}.gguf"
+    if target.is_file():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="repack-", dir=target.parent) as work:
+            made = Path(work) / target.name
+            _repack(weights, made)
+            os.replace(made, target)
+    except OSError as error:  # a full disk, say: slower is better than not at all
+        print(f"The faster copy of the weights could not be stored: {error}", file=sys.stderr)
+        return weights
+    return target
+
+
+def _repack(source: Path, target: Path) -> None:
+    import gguf
+    from gguf import quants
+
+    reader = gguf.GGUFReader(source)
+    fields: dict[str, Any] = reader.fields
+    writer = gguf.GGUFWriter(target, fields["general.architecture"].contents())
+    writer.add_file_type(int(gguf.LlamaFileType.MOSTLY_Q8_0))
+    for name, field in fields.items():
+        # The writer makes the header, the architecture and the file type itself.
+        if not name.startswith("GGUF.") and name not in ("general.architecture", "general.file_type"):
+            inner = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
+    slow, fast = gguf.GGMLQuantizationType.Q4_1, gguf.GGMLQuantizationType.Q8_0
+    for tensor in reader.tensors:
+        if tensor.tensor_type == slow:
+            values = quants.dequantize(tensor.data, slow)
+            writer.add_tensor(tensor.name, quants.quantize(values, fast), raw_dtype=fast)
+        else:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

