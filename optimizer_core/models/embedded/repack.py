@@ -7,7 +7,6 @@ model answers stays the same but for near ties.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -35,7 +34,7 @@ def fast_copy(weights: Path) -> Path:
         with tempfile.TemporaryDirectory(prefix="repack-", dir=target.parent) as work:
             made = Path(work) / target.name
             _repack(weights, made)
-            os.replace(made, target)
+            made.replace(target)
     except OSError as error:  # a full disk, say: slower is better than not at all
         print(f"The faster copy of the weights could not be stored: {error}", file=sys.stderr)
         return weights
