@@ -13,11 +13,12 @@ import dspy
 from dspy.utils.exceptions import LMError
 
 from optimizer_core.assembly import needs_weights, player
-from optimizer_core.config import EMBEDDED, Budget, RunConfig, parse_config
+from optimizer_core.config import EMBEDDED, Budget, ModelSpec, RunConfig, parse_config
 from optimizer_core.data import Dataset, load_dataset
 from optimizer_core.errors import BadInput
 from optimizer_core.evaluator import Player, as_dspy
 from optimizer_core.metrics import MetricError, Scorer
+from optimizer_core.models.listing import lists_model
 from optimizer_core.models.lms import classify
 from optimizer_core.models.meter import Meter
 from optimizer_core.plan import make_plan
@@ -192,9 +193,13 @@ def _players(config: RunConfig) -> dict[str, Player]:
 
 
 def _call_models(config: RunConfig, players: dict[str, Player]) -> None:
-    """One short call to every endpoint; a wrong key or name is bad input, an endpoint that is down is not."""
+    """One short call to every endpoint whose own list does not answer for it.
+
+    A wrong key or name is bad input, an endpoint that is down is not.
+    """
     for key, one in players.items():
-        if f'"model":"{EMBEDDED}"' in key:
+        spec = ModelSpec.model_validate_json(key)
+        if spec.model == EMBEDDED or lists_model(spec):
             continue
         one.lm._retries = 0
         try:
