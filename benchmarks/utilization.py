@@ -1,9 +1,9 @@
 """How busy a run keeps an endpoint: `python -m benchmarks.utilization`.
 
 A loopback endpoint that takes 0.1 s for every call serves the same two-predictor program (10 candidates, 30 trials,
-120 validation rows, 16 threads) to the studio's `cli.py run` with each schedule and to DSPy's own MIPROv2. Counted at the
-endpoint, from the first call to the last: utilization = LM seconds / (threads x wall). The test split is left out,
-as DSPy has none.
+120 validation rows, 16 threads) to the studio's `cli.py run` with each schedule and to DSPy's own MIPROv2. Counted at
+the endpoint, from the first call to the last: utilization = LM seconds / (threads x wall). The test split is left
+out, as DSPy has none.
 """
 
 import argparse
@@ -46,7 +46,8 @@ dspy.configure(lm=lm)
 def rows(name):
     lines = open({str(folder)!r} + "/" + name).read().splitlines()
     return [dspy.Example(**json.loads(line)).with_inputs("message") for line in lines]
-best = MIPROv2(metric=desk.metric, auto=None, num_candidates=10, num_threads={threads}, seed=0, verbose=False).compile(
+mipro = MIPROv2(metric=desk.metric, auto=None, num_candidates=10, num_threads={threads}, seed=0, verbose=False)
+best = mipro.compile(
     desk.Desk(), trainset=rows("train.jsonl"), valset=rows("val.jsonl"), num_trials={trials}, minibatch=True,
     minibatch_size=35, minibatch_full_eval_steps=5)
 print(round(best.score / 100, 3))
@@ -71,9 +72,7 @@ def main() -> None:
         print("| optimizer | utilization | LM calls | wall (s) | best on validation |\n|---|---:|---:|---:|---:|")
         peers = [("mipro, racing", _studio, "racing"), ("mipro, minibatch", _studio, "minibatch")]
         for title, play, schedule in [*peers, ("dspy.MIPROv2", _dspy, "")]:
-            with LoopbackEndpoint(
-                latency_s=options.latency_s, responder="oracle", gold=desk.gold(data)
-            ) as endpoint:
+            with LoopbackEndpoint(latency_s=options.latency_s, responder="oracle", gold=desk.gold(data)) as endpoint:
                 best = play(endpoint, folder, options.threads, options.trials, schedule)
                 stats: LoopbackStats = endpoint.stats()
             busy = stats.utilization(options.threads)
