@@ -38,13 +38,19 @@ def run(
     inputs: Annotated[str | None, typer.Option(help="Input columns, by comma.")] = None,
     metric: Annotated[str | None, typer.Option(help="Built-in name or path.py:function.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
-    preset: Annotated[str | None, typer.Option(help="studio, paper, light, medium or heavy: a budget.")] = None,
+    preset: Annotated[str | None, typer.Option(help="studio, paper, light, medium or heavy; see --dry-run.")] = None,
+    surrogate: Annotated[str | None, typer.Option(help="item_response, tpe or random.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="racing, minibatch or full.")] = None,
     trials: Annotated[int | None, typer.Option(help="Suggestions of the surrogate.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Instructions and demo sets a predictor.")] = None,
+    instructions: Annotated[int | None, typer.Option(help="Instructions, where not as many as demo sets.")] = None,
     minibatch_size: Annotated[int | None, typer.Option(help="Validation examples a trial.")] = None,
     full_eval_every: Annotated[int | None, typer.Option(help="Trials between full evaluations.")] = None,
     max_bootstrapped: Annotated[int | None, typer.Option(help="Most bootstrapped demos in a set.")] = None,
     max_labeled: Annotated[int | None, typer.Option(help="Most demos in a set.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Least score of a trace that may become a demo.")] = None,
+    breadth: Annotated[int | None, typer.Option(help="ca_opro: instructions tried for one predictor.")] = None,
+    depth: Annotated[int | None, typer.Option(help="ca_opro: times round all predictors.")] = None,
     task_model: Annotated[str | None, typer.Option(help="`embedded` or a DSPy model string.")] = None,
     prompt_model: Annotated[str | None, typer.Option(help="Writes instructions; default: the task model.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Bootstraps demos; default: the task model.")] = None,
@@ -63,6 +69,9 @@ def run(
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     store: StoreOption = None,
     review: Annotated[bool, typer.Option("--review", help="Stop after proposing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, and every preset's; start nothing.")
+    ] = False,
     no_summary: Annotated[bool, typer.Option("--no-summary", help="Proposer sees no dataset summary.")] = False,
     no_program: Annotated[bool, typer.Option("--no-program", help="Proposer sees no program summary.")] = False,
     no_tips: Annotated[bool, typer.Option("--no-tips", help="Proposer gets no tips.")] = False,
@@ -111,11 +120,17 @@ def run(
         search=_given(
             trials=trials,
             candidates=candidates,
+            instructions=instructions,
             minibatch_size=minibatch_size,
             full_eval_every=full_eval_every,
             max_bootstrapped=max_bootstrapped,
             max_labeled=max_labeled,
-            freeze=freeze.split(",") if freeze else None,
+            threshold=threshold,
+            surrogate=surrogate,
+            schedule=schedule,
+            breadth=breadth,
+            depth=depth,
+            freeze=[one.strip() for one in freeze.split(",")] if freeze else None,
         ),
         budget=_given(
             max_program_runs=max_program_runs,
@@ -125,6 +140,9 @@ def run(
             max_minutes=max_minutes,
         ),
     )
+    if dry_run:
+        terminal.show_plan(launcher.inspect(config), as_json)
+        return
     path = _store(store)
     run_id = launcher.start(path, config, terminal.fetching)
     _follow(path, run_id, as_json)

@@ -158,7 +158,7 @@ class Kit:
             progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(plans) + 1}
             if announce:
                 await self.recorder.write(Event("progress", progress))
-        if any(plan.n_bootstrapped for plan in plans):
+        if announce and any(plan.n_bootstrapped for plan in plans):
             await self._report_traces()
 
     async def _report_traces(self) -> None:

@@ -7,7 +7,9 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
+
+import dspy
 
 from optimizer_core.config import RunConfig, parse_config
 from optimizer_core.data import Dataset
@@ -47,10 +49,12 @@ def _paper(optimizer: Optimizer, n_free: int, n_val: int) -> Settings:
     """50 full evaluations, 20 for programs of more than two predictors (HoVer), in the optimizer's own coin."""
     evaluations = 50 if n_free <= 2 else 20
     proposer = {"temperature": 0.7}
-    if _in_full(optimizer):  # candidates explored = trials (the caption of Table 4)
+    if optimizer.in_full:  # candidates explored = trials (the caption of Table 4)
         search = {"schedule": "full", "trials": evaluations, "candidates": evaluations + 1}
         return {"search": search, "proposer": proposer}
-    trials = int(evaluations * n_val / (PAPER_BATCH + n_val / PAPER_STEPS))
+    # A validation set below the batch makes every trial a full evaluation, so that there are as many as in full.
+    batch = min(PAPER_BATCH, n_val)
+    trials = int(evaluations * n_val / (batch + n_val / PAPER_STEPS)) if n_val > batch else evaluations
     # N is 30 for MIPRO and 60 for its halves where there are up to two modules; the rule of thumb is N < T/v.
     most = 30 if len(optimizer.searches) > 1 else 60
     search = {
@@ -75,7 +79,10 @@ def _dspy(n: int) -> Callable[[Optimizer, int, int], Settings]:
         }
         if len(optimizer.searches) > 1:
             search["instructions"] = n // 2
-        if not _in_full(optimizer):
+        if optimizer.name == "gepa":
+            calls = dspy.GEPA.auto_budget(cast(Any, None), n_free, n, n_val)  # what dspy.GEPA(auto=...) would spend
+            search["trials"] = max(1, round(calls / n_val) - 1)
+        if not optimizer.in_full:
             small = n_val <= DSPY_MIN_VAL
             search |= {
                 "schedule": "full" if small else "minibatch",
@@ -86,10 +93,6 @@ def _dspy(n: int) -> Callable[[Optimizer, int, int], Settings]:
         return {"search": search, "proposer": {"temperature": 1.0}}
 
     return settings
-
-
-def _in_full(optimizer: Optimizer) -> bool:
-    return bool(optimizer.defaults.get("search", {}).get("schedule") == "full")
 
 
 def _variables(optimizer: Optimizer, n_free: int) -> int:
@@ -136,7 +139,6 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     optimizer, preset = get_optimizer(config.optimizer), get_preset(config.preset)
     given = config.model_dump(exclude_unset=True)
     free = [info for info in program.predictors if info.name not in given.get("search", {}).get("freeze", ())]
-    optimizer.check(free)
     budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val))
     own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer")}
     layers = [optimizer.defaults, budget, given, optimizer.fixed]
@@ -146,6 +148,7 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     for layer in layers:
         merged = merge(merged, layer)
     resolved = parse_config(merged)
+    optimizer.check(resolved, free)
     trials = min(resolved.search.trials, optimizer.work(resolved, len(free)).trials)
     return parse_config(merge(merged, {"search": {"trials": trials}}))
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
-from optimizer_core.importance import importance
 from optimizer_core.kit import Kit
 from optimizer_core.optimizers import Optimizer
 from optimizer_core.pool import WorkPool
 from optimizer_core.search import Search
 from optimizer_core.statistics import estimate, paired_difference
-from optimizer_core.types import Candidate, Outcome, Phase, Split, Status
+from optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
 
 __all__ = ["Ending", "Run"]
 
@@ -70,9 +69,14 @@ class Run:
             await self._optimizer.initialize(kit)
         finally:
             await baseline
-        if not self._approved:
+        if not self._approved and self._optimizer.reviewed:
             await self._search.settle()
-            return Ending(Status.AWAITING_REVIEW, "Read the proposed instructions, edit or reject, then say go.")
+            return Ending(Status.AWAITING_REVIEW, f"Read {self._optimizer.reviewed}, edit or reject, then say go.")
+        if not self._approved:
+            text = (
+                f"{self._optimizer.name} writes its candidates during the search, so there is nothing to review yet."
+            )
+            await kit.recorder.write(Event("note", {"text": text}))
         await kit.announce(Phase.SEARCH, 0, kit.config.search.trials)
         await self._search.run()
         return Ending(Status.COMPLETED, "")
@@ -119,7 +123,7 @@ class Run:
             best_test=of(winner.id, Split.TEST),
             paired_val=paired(Split.VAL),
             paired_test=paired(Split.TEST),
-            importance=tuple(importance(kit.table, kit.space, kit.config.seed)),
+            importance=tuple(self._optimizer.importance(kit)),
         )
 
 

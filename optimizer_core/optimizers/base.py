@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from optimizer_core.config import RunConfig
+from optimizer_core.errors import BadInput
+from optimizer_core.importance import importance
 from optimizer_core.kit import Kit
 from optimizer_core.program import PredictorInfo
 from optimizer_core.space import KINDS
 from optimizer_core.surrogates import Observation
-from optimizer_core.types import Candidate
+from optimizer_core.types import Candidate, Json
 
 __all__ = ["Optimizer", "View", "Work"]
 
@@ -63,6 +65,8 @@ class Optimizer(ABC):
         searches: What of a predictor the candidates differ in; the rest keeps the seed's arm.
         defaults: Settings, nested as in `RunConfig`, for whatever a person left open.
         fixed: Settings that make the optimizer what it is; they overrule a person's.
+        reviewed: What a person can read, edit and reject before the search begins; empty where it is all written
+            during the search, so that the review gate has nothing to stop for.
     """
 
     name: ClassVar[str]
@@ -70,13 +74,26 @@ class Optimizer(ABC):
     searches: ClassVar[tuple[str, ...]] = KINDS
     defaults: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, Any]] = {}
+    reviewed: ClassVar[str] = ""
 
-    def check(self, free: Sequence[PredictorInfo]) -> None:  # noqa: B027 - most take any program
-        """Look at the predictors that are not frozen.
+    @property
+    def in_full(self) -> bool:
+        """Whether its trials are full evaluations, unless a person says otherwise."""
+        settings = {**self.defaults.get("search", {}), **self.fixed.get("search", {})}
+        return bool(settings.get("schedule") == "full")
+
+    def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
+        """Look at the settings, and at the predictors that are not frozen.
 
         Raises:
-            BadInput: this optimizer cannot work on them; one sentence says why.
+            BadInput: this optimizer cannot work with them; one sentence says why.
         """
+        search = config.search
+        if self.searches == ("demos",) and not (search.max_bootstrapped or search.max_labeled):
+            raise BadInput(
+                f"{self.name} searches demo sets, and the settings allow no demos at all.",
+                "Set max_bootstrapped or max_labeled to 1 or more.",
+            )
 
     @abstractmethod
     def work(self, config: RunConfig, n_free: int) -> Work:
@@ -89,3 +106,7 @@ class Optimizer(ABC):
     @abstractmethod
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
         """The next candidate; None when there is nothing left to try. Depends on `kit`'s arms and `view` alone."""
+
+    def importance(self, kit: Kit) -> list[Json]:
+        """Which searched parameter the score depended on; see `optimizer_core.importance.importance`."""
+        return [*importance(kit.table, kit.space, kit.config.seed)]

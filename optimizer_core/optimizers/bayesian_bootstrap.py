@@ -14,6 +14,7 @@ class BayesianBootstrap(Mipro):
     name = "bayesian_bootstrap"
     summary = "Demo sets only, one choice a predictor, by multivariate TPE on minibatches."
     searches = ("demos",)
+    reviewed = "the demo sets"
     defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch"}}
 
     def work(self, config: RunConfig, n_free: int) -> Work:

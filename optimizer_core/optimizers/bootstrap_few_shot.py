@@ -6,7 +6,7 @@ from optimizer_core.bootstrap import SetPlan, plan_sets
 from optimizer_core.config import RunConfig
 from optimizer_core.kit import Kit
 from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.types import SEED_ARM, Candidate, Split
+from optimizer_core.types import SEED_ARM, Candidate, DemoSet, Split
 
 __all__ = ["BootstrapFewShot"]
 
@@ -19,7 +19,8 @@ class BootstrapFewShot(Optimizer):
     name = "bootstrap_few_shot"
     summary = "Demos from the first training rows that pass, in the rows' order: one set, no search."
     searches = ("demos",)
-    defaults = {"search": {"schedule": "full"}}
+    fixed = {"search": {"schedule": "full"}}
+    reviewed = "the demo set"
 
     def work(self, config: RunConfig, n_free: int) -> Work:
         return Work(1, 0, False, config.search.max_bootstrapped)
@@ -33,11 +34,15 @@ class BootstrapFewShot(Optimizer):
             await kit.build_sets([replace(plan, index=THE_SET)], settings.max_labeled)
 
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        free = [info.name for info in kit.free]
-        built = [name for name in free if THE_SET in kit.arms.demo_sets[name]]
+        built = [info.name for info in kit.free if _usable(kit.arms.demo_sets[info.name].get(THE_SET))]
         if view.number > 1 or not built:
             return None
         return Candidate(tuple((SEED_ARM, THE_SET if name in built else SEED_ARM) for name in kit.arms.names))
+
+
+def _usable(built: DemoSet | None) -> bool:
+    """Not rejected by a person, and not empty: that would be the baseline again, at full price."""
+    return built is not None and built.active and bool(built.demos)
 
 
 def _unshuffled(plans: list[SetPlan]) -> SetPlan | None:

@@ -3,19 +3,23 @@
 from optimizer_core.config import RunConfig
 from optimizer_core.kit import Kit
 from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.seeds import generator
 from optimizer_core.types import SEED_ARM, Candidate
 
 __all__ = ["BootstrapRandomSearch"]
 
 
 class BootstrapRandomSearch(Optimizer):
-    """One bootstrap gives every predictor its demos, so a candidate takes the same set index everywhere (DSPy)."""
+    """One bootstrap gives every predictor its demos, so a candidate takes the same set index everywhere (DSPy).
+
+    The sets come in DSPy's order: labels only, the rows as they stand, then shuffled ones of random size. What is
+    random is how a set is built; when all are evaluated, an order drawn on top of it would change nothing.
+    """
 
     name = "bootstrap_rs"
-    summary = "Demo sets only: each bootstrapped set once, in random order, on the whole validation set."
+    summary = "Demo sets only: each bootstrapped set once, in DSPy's order, on the whole validation set."
     searches = ("demos",)
-    defaults = {"search": {"schedule": "full"}}
+    fixed = {"search": {"schedule": "full"}}
+    reviewed = "the demo sets"
 
     def work(self, config: RunConfig, n_free: int) -> Work:
         search = config.search
@@ -25,11 +29,25 @@ class BootstrapRandomSearch(Optimizer):
         await kit.bootstrap(kit.config.search.candidates)
 
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        free = {info.name for info in kit.free}
-        active = [{arm.index for arm in kit.arms.demo_sets[name].values() if arm.active} for name in sorted(free)]
-        order = sorted(set.intersection(*active) - {SEED_ARM})
-        generator(kit.config.seed, "bootstrap_rs").shuffle(order)
+        order = _different_sets(kit)
         if view.number > len(order):
             return None
-        index = order[view.number - 1]
+        free, index = {info.name for info in kit.free}, order[view.number - 1]
         return Candidate(tuple((SEED_ARM, index if name in free else SEED_ARM) for name in kit.arms.names))
+
+
+def _different_sets(kit: Kit) -> list[int]:
+    """Set indices in order, without those whose demos an earlier set has for every free predictor.
+
+    Where few traces pass, shuffled sets repeat each other; a repeated one would be paid for to learn nothing.
+    """
+    sets = [kit.arms.demo_sets[info.name] for info in kit.free]
+    active = [{index for index, arm in of_predictor.items() if arm.active} for of_predictor in sets]
+    seen: list[list[object]] = []
+    different = []
+    for index in sorted(set.intersection(*active)):
+        demos: list[object] = [of_predictor[index].demos for of_predictor in sets]
+        if demos not in seen:
+            seen.append(demos)
+            different.append(index)
+    return [index for index in different if index != SEED_ARM]

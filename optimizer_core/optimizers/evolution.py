@@ -77,6 +77,7 @@ class Evolution:
                 adapter=cast(Any, self),
                 max_metric_calls=self._budget,
                 reflection_minibatch_size=MINIBATCH,
+                skip_perfect_score=_at_most_one(kit),
                 use_merge=len(kit.free) > 1,
                 seed=derive_seed(kit.config.seed, "gepa"),
                 logger=_Quiet(),
@@ -86,8 +87,14 @@ class Evolution:
             ending = halt.__cause__
         except Exception as error:  # noqa: BLE001 - the run must learn of it, whatever it is
             ending = RunFailed(f"GEPA failed: {type(error).__name__}: {error}.")
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._asked.put_nowait, ending)
+        self._tell(ending)
+
+    def _tell(self, asked: Candidate | BaseException | None) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._asked.put_nowait, asked)
+        except RuntimeError:  # the loop is closed: the run is over, nobody asks any more
+            if isinstance(asked, Candidate):
+                raise _Halt from None
 
     def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop.is_closed():
@@ -106,7 +113,7 @@ class Evolution:
         whole = batch[0].split is Split.VAL and len(batch) == len(self._kit.examples[Split.VAL])
         if whole and chosen.id not in self._known:
             self._known.add(chosen.id)
-            self._loop.call_soon_threadsafe(self._asked.put_nowait, chosen)
+            self._tell(chosen)
             self._wait_for_turn()
         cells = self._in_loop(self._kit.evaluate(chosen, batch, TRAIN_PRIORITY))
         return EvaluationBatch(outputs=cells, scores=_scores(cells), trajectories=cells)
@@ -138,17 +145,7 @@ class Evolution:
         rows = {row.id: row for row in self._kit.examples[Split.TRAIN]}
         cells = [cell for cell in eval_batch.outputs if cell.error is None or not cell.error.transient]
         return {
-            name: [
-                {
-                    "Inputs": dict(step.inputs),
-                    "Generated Outputs": dict(step.outputs),
-                    "Feedback": _feedback(cell, rows),
-                }
-                for cell in cells
-                for step in cell.trace
-                if step.predictor == name
-            ]
-            for name in components_to_update
+            name: [shown for cell in cells for shown in _shown(name, cell, rows)] for name in components_to_update
         }
 
     def _propose_new_texts(
@@ -162,6 +159,7 @@ class Evolution:
         return {
             name: self._in_loop(self._write(name, candidate[name], reflective_dataset[name], parent))
             for name in components_to_update
+            if reflective_dataset[name]  # nothing to reflect on; the library takes "no text" for no proposal
         }
 
     async def _write(self, name: str, text: str, shown: Sequence[Mapping[str, Any]], parent: str) -> str:
@@ -195,6 +193,21 @@ def _scores(cells: Sequence[Cell]) -> list[float]:
     known = [cell.score for cell in cells if cell.score is not None]
     neutral = sum(known) / len(known) if known else 0.0
     return [neutral if cell.score is None else cell.score for cell in cells]
+
+
+def _at_most_one(kit: Kit) -> bool:
+    """Whether the baseline's scores stay within 1: only then are rows with a 1 perfect and not worth a call."""
+    row = kit.table.row(kit.baseline.id, Split.VAL).values()
+    return all(cell.score is None or cell.score <= 1 for cell in row)
+
+
+def _shown(name: str, cell: Cell, rows: Mapping[str, Example]) -> list[dict[str, Any]]:
+    """Calls of predictor `name` in a cell; one that gave no output is not in the trace, so the row stands for it."""
+    calls = [(dict(step.inputs), dict(step.outputs)) for step in cell.trace if step.predictor == name]
+    if not calls and cell.error is not None and cell.key.example in rows:
+        calls = [(dict(rows[cell.key.example].inputs), {})]
+    feedback = _feedback(cell, rows)
+    return [{"Inputs": given, "Generated Outputs": said, "Feedback": feedback} for given, said in calls]
 
 
 def _feedback(cell: Cell, rows: Mapping[str, Example]) -> str:

@@ -19,6 +19,7 @@ def n_instructions(config: RunConfig) -> int:
 class Mipro(Optimizer):
     name = "mipro"
     summary = "Instructions and demos of all predictors, chosen together by a surrogate on minibatches."
+    reviewed = "the proposed instructions and the demo sets"
 
     def __init__(self, surrogate: Surrogate | None = None) -> None:
         self._surrogate = surrogate

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from optimizer_core.config import RunConfig
 from optimizer_core.errors import BadInput
 from optimizer_core.optimizers.module_opro import ModuleOproUngrounded
 from optimizer_core.program import PredictorInfo
@@ -15,7 +16,8 @@ class Opro(ModuleOproUngrounded):
     name = "opro"
     summary = "A single predictor's instruction, written again and again from its history of scores."
 
-    def check(self, free: Sequence[PredictorInfo]) -> None:
+    def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
+        super().check(config, free)
         if len(free) > 1:
             names = ", ".join(info.name for info in free)
             raise BadInput(

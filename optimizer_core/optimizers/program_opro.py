@@ -55,7 +55,8 @@ async def _write(kit: Kit, view: View, index: int, infos: Sequence[PredictorInfo
     }
     demos = [f"{info.name}:\n{demo_text(shown[info.name].demos)}" for info in infos]
     inputs = _inputs(kit, context, recipe, infos, "\n\n".join(demos))
-    inputs["previous_instructions"] = history_text(shown[infos[0].name].history)
+    if past:
+        inputs["previous_instructions"] = history_text(past)
     signature = signatures.generate_instructions(tuple(inputs), tuple(info.name for info in infos))
     call = await proposer.prompter.ask(f"instructions/{index}", signature, recipe.temperature, **inputs)
     arms = [
@@ -77,7 +78,10 @@ def _inputs(
     if context.program_code and context.program_description:
         inputs["program_code"] = context.program_code
         inputs["program_description"] = context.program_description
-    inputs["module"] = "\n".join(f"{info.name}: {info.signature}" for info in infos)
+    inputs["module"] = _named({info.name: info.signature for info in infos})  # always: they must be told apart
+    described = {info.name: context.module_descriptions.get(info.name, "Not provided") for info in infos}
+    if context.module_descriptions:
+        inputs["module_description"] = _named(described)
     inputs["task_demos"] = demos
     inputs["basic_instruction"] = _named({info.name: info.instruction for info in infos})
     if TIPS[recipe.tip]:

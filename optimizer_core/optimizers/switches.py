@@ -8,17 +8,22 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from optimizer_core.importance import importance
 from optimizer_core.kit import Kit
 from optimizer_core.program import Arms
 from optimizer_core.proposer import Recipe, usable_index
-from optimizer_core.types import SEED_ARM, Candidate, Instruction
+from optimizer_core.score_table import ScoreTable
+from optimizer_core.space import Parameter, SearchSpace
+from optimizer_core.types import SEED_ARM, Candidate, Instruction, Json
 
-__all__ = ["SwitchRow", "recipes", "suggest", "switch_rows", "switch_space"]
+__all__ = ["SwitchRow", "recipes", "suggest", "switch_importance", "switch_rows", "switch_space"]
 
 TEMPERATURES = (0.2, 1.4)
 """The paper gives no range. Below, fresh instructions repeat themselves; above, small models lose the thread."""
 
 SHOWN = "demos shown"
+LEVELS = 3
+"""Parts of equal width that a temperature is put into, to be compared like a choice."""
 
 
 def switch_space(kit: Kit, shown: Sequence[int] | None = None) -> dict[str, BaseDistribution]:
@@ -122,3 +127,52 @@ def switch_rows(arms: Arms) -> list[SwitchRow]:
         candidate = Candidate(tuple((used.get(name, SEED_ARM), demos) for name, demos in named))
         rows.append(SwitchRow(number, candidate.id if len(used) == len(found) else "", facts["values"]))
     return rows
+
+
+class _SwitchSpace(SearchSpace):
+    """The switches as parameters; an arm is the place of a value among the `values` of its switch."""
+
+    def __init__(self, values: Mapping[str, Sequence[Any]], rows: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__((), {}, {})
+        self._values = values
+        self._rows = rows
+        self.parameters = tuple(
+            Parameter(*_in_words(name), tuple(range(len(found)))) for name, found in values.items() if len(found) > 1
+        )
+
+    def values(self, candidate: Candidate) -> dict[str, int]:
+        row = self._rows[candidate.id]
+        places = {": ".join(_in_words(name)): found.index(row[name]) for name, found in self._values.items()}
+        return {parameter.name: places[parameter.name] for parameter in self.parameters}
+
+
+def switch_importance(table: ScoreTable, arms: Arms, seed: int) -> list[Json]:
+    """Which switch the score depended on: rows as `importance` gives them, each arm with the `label` of its value.
+
+    The paper's Appendix D asks this and shows figures only; its estimator is not named. Here it is the main effect
+    of each switch on the cells of the instructions that were written with it, the baseline left out.
+    """
+    rows = {row.candidate: _levels(row.values) for row in switch_rows(arms) if row.candidate}
+    common = set.intersection(*(set(row) for row in rows.values())) if rows else set()
+    values = {name: sorted({row[name] for row in rows.values()}) for name in sorted(common)}
+    space = _SwitchSpace(values, rows)
+    labels = {": ".join(_in_words(name)): found for name, found in values.items()}
+    written = ScoreTable(cell for cell in table.cells() if cell.key.candidate in rows)
+    return [
+        {**row, "arms": [{**arm, "label": str(labels[row["parameter"]][arm["arm"]])} for arm in row["arms"]]}
+        for row in importance(written, space, seed)
+    ]
+
+
+def _levels(values: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = TEMPERATURES
+    width = (high - low) / LEVELS
+    place = min(int((values["temperature"] - low) / width), LEVELS - 1)
+    edges = f"{low + place * width:.1f} to {low + (place + 1) * width:.1f}"
+    return {**values, "temperature": edges}
+
+
+def _in_words(name: str) -> tuple[str, str]:
+    """(whose, what) of a variable's name: the proposer's own switches carry no owner in it."""
+    whose, separator, what = name.partition(": ")
+    return (whose, what) if separator else ("proposer", name.replace("_", " "))

@@ -23,6 +23,7 @@ class ZeroShotMipro(Mipro):
     name = "zero_shot_mipro"
     summary = "Instructions only, by a surrogate on minibatches; demos are bootstrapped for the proposer alone."
     searches = ("instruction",)
+    reviewed = "the proposed instructions"
     defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch"}}
 
     def work(self, config: RunConfig, n_free: int) -> Work:

@@ -10,9 +10,9 @@ from optimizer_core.config import RunConfig
 from optimizer_core.kit import Kit
 from optimizer_core.optimizers.base import Optimizer, View, Work
 from optimizer_core.optimizers.rounds import candidate_of_round, means, round_index
-from optimizer_core.optimizers.switches import recipes, suggest, switch_rows, switch_space
+from optimizer_core.optimizers.switches import recipes, suggest, switch_importance, switch_rows, switch_space
 from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
-from optimizer_core.types import Candidate
+from optimizer_core.types import Candidate, Json
 
 __all__ = ["ZeroShotMiproPlus"]
 
@@ -55,3 +55,7 @@ class ZeroShotMiproPlus(Optimizer):
         facts = {"round": view.number, "values": values, "demo_sets": [demos for _, demos in base.choices]}
         await kit.propose_more([(info, index) for info in kit.free], recipes=recipes(kit, values), facts=facts)
         return candidate_of_round(kit, base, index)
+
+    def importance(self, kit: Kit) -> list[Json]:
+        """Of the switches: an instruction is written once and used once, so it is no parameter here."""
+        return switch_importance(kit.table, kit.arms, kit.config.seed)
