@@ -1,8 +1,9 @@
 """A run of the desk that is small enough to be repeated for every optimizer, and what to ask of it."""
 
 import asyncio
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import dspy
@@ -12,10 +13,13 @@ from optimizer_core.config import RunConfig
 from optimizer_core.journal import MemoryJournal
 from optimizer_core.optimizers import OPTIMIZERS
 from optimizer_core.types import Candidate, Trial, TrialKind
-from tests.loopback import LoopbackEndpoint
-from tests.optimizer_core.builders import ROOT, Life, fresh_journal, live, make_config, make_examples, merge
+from tests.loopback import LoopbackConfig, LoopbackEndpoint
+from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
+from tests.loopback.responders import Oracle
+from tests.optimizer_core.builders import ROOT, ROWS, Life, fresh_journal, live, make_config, make_examples, merge
+from tests.programs import desk
 
-THREADS = 4
+THREADS = 8
 SIZES = {"train": 12, "val": 16, "test": 8}
 SEARCH = {"candidates": 4, "trials": 5, "minibatch_size": 6, "full_eval_every": 2, "max_bootstrapped": 2, "step": 6}
 LOWEST = {"threshold": 0.5, "max_labeled": 2, "breadth": 2, "depth": 2}
@@ -52,6 +56,8 @@ def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
         assembled.pool.close()
         execution.cancel()
         await asyncio.gather(execution, return_exceptions=True)
+        for thread in assembled.pool._threads:
+            thread.join(20)  # what they were doing arrives at the endpoint before anybody counts
 
     settings_of_dspy = sys.modules["dspy.dsp.utils.settings"]
     settings_of_dspy.config_owner_async_task = None  # type: ignore[attr-defined]
@@ -77,10 +83,60 @@ def choices(trials: Iterable[Trial]) -> list[tuple[tuple[int, int], ...]]:
     return [Candidate.parse(trial.candidate).choices for trial in trials]
 
 
-def proposals(requests: list[dict[str, Any]]) -> list[str]:
-    """Texts of the requests that asked for an instruction, in order of arrival."""
-    texts = ["\n".join(str(message["content"]) for message in request["messages"]) for request in requests]
-    return [text for text in texts if "proposed_instruction" in text]
+def asked(endpoint: LoopbackEndpoint) -> list[tuple[DspyPrompt, dict[str, Any]]]:
+    """The requests for instructions in order of arrival (`keep_requests` must be on), with their bodies."""
+    bodies = [entry["body"] for entry in endpoint.requests() if entry["model"] == "prompt"]
+    parsed = ((parse_prompt(body["messages"]), body) for body in bodies)
+    return [(prompt, body) for prompt, body in parsed if prompt and any(map(is_proposal, prompt.outputs))]
+
+
+def is_proposal(field: str) -> bool:
+    return field.startswith("proposed_instruction")
+
+
+def history_of(prompt: DspyPrompt) -> list[tuple[str, float]]:
+    """The history that a request shows, in its order."""
+    text = prompt.inputs.get("previous_instructions", "")
+    items = (item.rpartition("\nScore: ") for item in text.split("\n\n") if item)
+    return [(words, float(score)) for words, _, score in items]
+
+
+def texts(life: Life, predictor: str) -> dict[int, str]:
+    """Instructions of a predictor by index."""
+    return {arm.index: arm.text for arm in life.journal.instructions() if arm.predictor == predictor}
+
+
+def scripted(script: Callable[[DspyPrompt | None, list[dict[str, Any]]], str | None]) -> LoopbackEndpoint:
+    """An endpoint whose replies are the script's, or the oracle's where it has none (None).
+
+    All examples are of a fixed difficulty: an instruction that says `q=0.9` is right on nine of ten, and one that
+    states more is right on the same ones and further ones.
+    """
+    oracle = Oracle(LoopbackConfig(responder="oracle", gold=desk.gold(ROWS), correlation=1.0))
+
+    def respond(messages: list[dict[str, Any]], body: dict[str, Any]) -> str:
+        written = script(parse_prompt(messages), messages)
+        return oracle(messages, body) if written is None else written
+
+    return LoopbackEndpoint(in_thread=True, responder=respond, keep_requests=True)
+
+
+def climb(prompt: DspyPrompt | None, messages: list[dict[str, Any]]) -> str | None:
+    """A proposer that goes a step beyond the LAST instruction of its history; without one it stays at the foot."""
+    fields = [name for name in prompt.outputs if is_proposal(name)] if prompt else []
+    if prompt is None or not fields:
+        return None
+    stated = re.findall(r"q=(\d\.\d+)", prompt.inputs.get("previous_instructions", "").split("\n\n")[-1])
+    level = float(stated[0]) + STEP if stated else FOOT
+    return render_reply(prompt, dict.fromkeys(fields, f"Look closely. q={level:.2f}"))
+
+
+FOOT, STEP = 0.85, 0.03
+
+
+def steps(count: int) -> list[str]:
+    """The texts of `count` steps of the climber."""
+    return [f"Look closely. q={FOOT + STEP * place:.2f}" for place in range(count)]
 
 
 ALL = tuple(OPTIMIZERS)

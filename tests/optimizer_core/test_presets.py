@@ -1,0 +1,220 @@
+"""Presets in numbers worked out by hand from the reference cards: DSPy's auto modes and the paper's budgets."""
+
+from typing import Any
+
+import dspy
+import pytest
+
+from optimizer_core.config import RunConfig, parse_config
+from optimizer_core.data import Dataset
+from optimizer_core.errors import BadInput
+from optimizer_core.optimizers import OPTIMIZERS, get_optimizer
+from optimizer_core.plan import make_plan
+from optimizer_core.presets import PRESETS, get_preset, preset_rows, resolve, trimmed
+from optimizer_core.program import Program, load_program
+from optimizer_core.types import Example, Split
+from tests.optimizer_core.builders import DESK, MORE, ROOT
+
+N_VAL = {"light": 100, "medium": 300, "heavy": 1000}
+
+
+def asked(**values: Any) -> RunConfig:
+    return parse_config({"program": DESK, **values})
+
+
+def search(optimizer: str, preset: str, n_free: int, n_val: int) -> dict[str, Any]:
+    found: dict[str, Any] = get_preset(preset).settings(get_optimizer(optimizer), n_free, n_val)["search"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def one() -> Program:
+    return load_program(f"{MORE}:QueueOnly", ROOT)
+
+
+@pytest.fixture(scope="module")
+def two() -> Program:
+    return load_program(DESK, ROOT)
+
+
+# The table of card 11: trials by predictors, few-shot (mipro) and zero-shot.
+@pytest.mark.parametrize(
+    ("optimizer", "preset", "trials"),
+    [
+        ("mipro", "light", {1: 10, 2: 20, 4: 41}),
+        ("mipro", "medium", {1: 18, 2: 28, 4: 57}),
+        ("mipro", "heavy", {1: 27, 2: 33, 4: 66}),
+        ("zero_shot_mipro", "light", {1: 9, 2: 10, 4: 20}),
+        ("zero_shot_mipro", "medium", {1: 18, 2: 18, 4: 28}),
+        ("zero_shot_mipro", "heavy", {1: 27, 2: 27, 4: 33}),
+    ],
+)
+def test_dspys_auto_modes(optimizer: str, preset: str, trials: dict[int, int]) -> None:
+    assert {n: search(optimizer, preset, n, N_VAL[preset])["trials"] for n in trials} == trials
+    found = search(optimizer, preset, 1, N_VAL[preset])
+    n = {"light": 6, "medium": 12, "heavy": 18}[preset]
+    assert (found["candidates"], found["minibatch_size"], found["full_eval_every"]) == (n, 35, 5)
+    assert found.get("instructions") == (n // 2 if optimizer == "mipro" else None)
+    assert found["schedule"] == "minibatch"
+    assert search(optimizer, preset, 1, 50)["schedule"] == "full"
+
+
+def test_light_is_what_dspy_itself_computes() -> None:
+    auto = dspy.MIPROv2(metric=lambda *_: 1.0, auto="light")
+    for predictors in (1, 2, 3):
+        program = dspy.Module()
+        for place in range(predictors):
+            setattr(program, f"p{place}", dspy.Predict("question -> answer"))
+        for zero_shot, optimizer in ((False, "mipro"), (True, "zero_shot_mipro")):
+            assert (
+                auto._set_num_trials_from_num_candidates(program, zero_shot, 6)
+                == search(optimizer, "light", predictors, 100)["trials"]
+            )
+
+
+# HotPotQA, HoVer and ScoNe: 50, 20 and 50 full evaluations of 500 rows, B = 25 and S = 10.
+@pytest.mark.parametrize(
+    ("optimizer", "n_free", "n_val", "trials", "candidates"),
+    [
+        ("mipro", 2, 500, 333, 30),
+        ("mipro", 4, 500, 133, 16),  # N < T/v: 133 trials, eight variables
+        ("mipro", 1, 500, 333, 30),
+        ("zero_shot_mipro", 2, 500, 333, 60),
+        ("bayesian_bootstrap", 2, 500, 333, 60),
+        ("mipro", 1, 75, 115, 30),  # 50 * 75 / 32.5
+        ("mipro", 1, 20, 50, 25),  # a batch as large as the set: as many trials as full evaluations
+    ],
+)
+def test_the_papers_budget_in_minibatches(
+    optimizer: str, n_free: int, n_val: int, trials: int, candidates: int
+) -> None:
+    found = search(optimizer, "paper", n_free, n_val)
+    assert (found["trials"], found["candidates"]) == (trials, candidates)
+    assert (found["minibatch_size"], found["full_eval_every"], found["surrogate"]) == (25, 10, "tpe")
+
+
+@pytest.mark.parametrize("optimizer", ["bootstrap_rs", "module_opro", "program_opro", "opro", "gepa"])
+def test_the_papers_budget_in_full_evaluations(optimizer: str) -> None:
+    for n_free, trials in ((1, 50), (2, 50), (4, 20)):
+        found = search(optimizer, "paper", n_free, 500)
+        assert (found["trials"], found["schedule"]) == (trials, "full")
+        assert found["candidates"] == trials + 1  # candidates explored = trials; the seed is one more
+
+
+def test_gepa_gets_the_metric_calls_of_dspys_own_auto_mode(two: Program) -> None:
+    # light, two predictors: 20 trials; 100 + 6*5 + 20*35 + (21//5 + 1)*100 = 1330 calls = 13.3 full evaluations.
+    assert search("gepa", "light", 2, 100)["trials"] == 12
+    resolved = resolve(asked(optimizer="gepa", preset="light"), two, 100, {"optimizer": "gepa"})
+    assert (resolved.search.schedule, resolved.search.trials) == ("full", 12)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said", "trials"),
+    [
+        ("bootstrap_few_shot", {}, 1),
+        ("bootstrap_rs", {"candidates": 19}, 18),  # DSPy's 16 candidate programs are 19 with the three before them
+        ("ca_opro", {"breadth": 5, "depth": 2}, 20),  # D * m * N
+        ("ca_opro", {"breadth": 10, "depth": 3, "freeze": ["tone"]}, 30),
+        ("ca_opro", {"breadth": 10, "depth": 3}, 30),  # of 60: the settings allow 30
+        ("module_opro", {}, 30),
+    ],
+)
+def test_trials_an_optimizer_has_no_use_for_are_taken_back(
+    two: Program, optimizer: str, said: dict[str, Any], trials: int
+) -> None:
+    request = {"optimizer": optimizer, "search": said}
+    assert resolve(asked(**request), two, 100, request).search.trials == trials
+
+
+def test_what_a_person_said_is_over_the_preset_and_what_an_optimizer_is_over_that(two: Program) -> None:
+    request = {"optimizer": "module_opro_ungrounded", "preset": "paper", "search": {"trials": 7, "lag": 3}}
+    resolved = resolve(asked(**request), two, 100, request)
+    assert (resolved.search.trials, resolved.search.lag) == (7, 1)
+    assert (resolved.proposer.temperature, resolved.proposer.history) == (0.7, True)
+    assert (resolved.proposer.dataset_summary, resolved.proposer.tips) == (False, ())
+    assert resolve(resolved, two, 100) == resolved
+
+
+@pytest.mark.parametrize(
+    ("preset", "trials", "eval_runs", "dspys"),
+    [
+        # 100 baseline + 10 minibatches of 35 + 2 full evaluations; ours do not pay the 35 rows again.
+        ("light", 10, 100 + 350 + 2 * 65, 650),
+        # 18 trials: full after 5, 10, 15 and at the end.
+        ("medium", 18, 300 + 18 * 35 + 4 * 265, 2130),
+        ("heavy", 27, 1000 + 27 * 35 + 6 * 965, 7945),
+    ],
+)
+def test_the_plan_of_a_preset_in_program_runs(
+    one: Program, preset: str, trials: int, eval_runs: int, dspys: int
+) -> None:
+    n_val = N_VAL[preset]
+    resolved = resolve(asked(preset=preset), one, n_val, {"preset": preset})
+    plan = make_plan(resolved, {"train": 40, "val": n_val, "test": 10}, 1, 0.0, 0.0)
+
+    assert plan["trials"] == trials
+    assert plan["program_runs"]["total"][1] == eval_runs + 40  # at most every training row is bootstrapped from
+    n_full = plan["full_evaluations"] - 1
+    assert n_val + trials * 35 + n_full * n_val == dspys
+    # Prompt calls: summary of 4 batches + 1, program + module, (N - 1) instructions.
+    n = {"light": 3, "medium": 6, "heavy": 9}[preset]
+    assert plan["lm_calls"]["prompt"] == [5 + 2 + n - 1] * 2
+
+
+def test_every_preset_is_shown_in_trials_and_program_runs_before_a_run(two: Program) -> None:
+    request = {"optimizer": "mipro"}
+    rows = preset_rows(asked(**request), two, {"train": 40, "val": 400, "test": 40}, request)
+
+    assert [row["preset"] for row in rows] == list(PRESETS)
+    by_name = {row["preset"]: row for row in rows}
+    # 20 * (35 + 65 / 5) + 100 baseline + 40 rows to bootstrap from.
+    assert (by_name["light"]["trials"], by_name["light"]["program_runs"][1]) == (20, 100 + 20 * 35 + 4 * 65 + 40)
+    # 50 * 400 / (25 + 40) trials, a full evaluation every ten.
+    assert (by_name["paper"]["trials"], by_name["paper"]["full_evaluations"]) == (307, 32)
+    assert by_name["studio"]["trials"] == 30
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_every_optimizer_has_a_plan_under_every_preset(one: Program, optimizer: str, preset: str) -> None:
+    request = {"optimizer": optimizer, "preset": preset}
+    resolved = resolve(asked(**request), one, 100, request)
+    plan = make_plan(resolved, {"train": 40, "val": 100, "test": 10}, 1, 0.0, 0.0)
+    assert plan["trials"] >= 1 and plan["program_runs"]["total"][1] > 100
+    asks = optimizer not in ("bootstrap_few_shot", "bootstrap_rs", "bayesian_bootstrap")
+    assert (plan["lm_calls"]["prompt"][1] > 0) is asks
+
+
+def test_a_preset_draws_its_validation_rows_by_the_seed() -> None:
+    rows = tuple(Example(f"r{place}", Split.VAL, place, {}, {}) for place in range(150))
+    data = Dataset(rows, (), (), None, ())
+    kept = trimmed(data, asked(preset="light"))
+    assert len(kept.of(Split.VAL)) == 100 and "100 of the 150" in kept.warnings[-1]
+    assert kept == trimmed(data, asked(preset="light")) != trimmed(data, asked(preset="light", seed=1))
+    assert trimmed(data, asked(preset="paper")) == data
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        (
+            {"optimizer": "opro"},
+            "OPRO optimizes one instruction, and this program has 2 free predictors (queue, tone).",
+        ),
+        ({"optimizer": "mipro_v9"}, "There is no optimizer 'mipro_v9'."),
+        ({"preset": "huge"}, "There is no preset 'huge'."),
+        (
+            {"optimizer": "bootstrap_rs", "search": {"max_bootstrapped": 0, "max_labeled": 0}},
+            "bootstrap_rs searches demo sets, and the settings allow no demos at all.",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(two: Program, request_: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        resolve(asked(**request_), two, 100, request_)
+    assert refused.value.message == sentence and refused.value.hint
+
+
+def test_opro_takes_the_one_predictor_that_is_left_free(two: Program) -> None:
+    request = {"optimizer": "opro", "search": {"freeze": ["queue"]}}
+    assert resolve(asked(**request), two, 100, request).search.freeze == ("queue",)
