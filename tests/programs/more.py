@@ -6,15 +6,16 @@ import dspy
 
 from tests.programs.desk import Desk, Queue, metric
 
-__all__ = ["Careless", "Demonstrated", "QueueOnly", "Single", "Twice", "metric", "percent_metric", "queue_metric"]
+__all__ = ["Careless", "Demonstrated", "QueueOnly", "Single", "Twice", "metric", "queue_metric", "wide_metric"]
 
 
 def queue_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
     return float(example.queue == prediction.queue)
 
 
-def percent_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
-    return 100 * metric(example, prediction, trace)
+def wide_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
+    """From 1 to 100: the worst score is what others call perfect."""
+    return 1 + 99 * metric(example, prediction, trace)
 
 
 class QueueOnly(dspy.Module):

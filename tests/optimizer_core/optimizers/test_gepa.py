@@ -71,10 +71,10 @@ def test_its_budget_counts_every_cell_it_asks_for(endpoint: LoopbackEndpoint) ->
 
 
 def test_a_metric_beyond_1_does_not_look_perfect(endpoint: LoopbackEndpoint) -> None:
-    percent = {"metric": f"{MORE}:percent_metric", "search": {"trials": 2, "threshold": 50.0}}
-    life = run(endpoint, "gepa", **percent)
+    wide = {"metric": f"{MORE}:wide_metric", "search": {"trials": 2, "threshold": 50.0}}
+    life = run(endpoint, "gepa", **wide)
 
-    assert max(cell.score or 0 for cell in life.journal.cells()) == 100.0
+    assert {1.0, 100.0} <= {cell.score for cell in life.journal.cells()}
     assert [arm for arm in life.journal.instructions() if arm.author is Author.MODEL]
 
 
