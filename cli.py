@@ -1,4 +1,4 @@
-"""MIPRO Studio from a terminal: run, resume, stop, show, export, list, optimizers."""
+"""MIPRO Studio from a terminal: run, resume, stop, approve, review, change, show, export, list, optimizers."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 import launcher
+import reviewing
 import terminal
 from optimizer_core.errors import StudioError
+from optimizer_core.types import ChangeKind
 from storage import Reader, RunSummary, default_store
 
 app = typer.Typer(
@@ -153,6 +155,18 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None and value != {}}
 
 
+def _kept(path: Path, run_id: str, predictor: str, index: int | None, drop: str | None) -> list[int]:
+    """Places of the demos of set `index` that stay."""
+    try:
+        dropped = {int(place) for place in (drop or "").split(",") if place}
+    except ValueError as error:
+        raise StudioError(f"--drop {drop!r} is not a list of places like 0,2.") from error
+    with Reader(path) as reader:
+        sets = reviewing.board_of(reader, reader.run(run_id).id).demo_sets.get(predictor, {})
+    n = len(sets[index].demos) if index is not None and index in sets else 0
+    return [place for place in range(n) if place not in dropped]
+
+
 def _shares(text: str) -> list[float]:
     try:
         shares = [float(part) for part in text.split("/")]
@@ -186,6 +200,59 @@ def stop(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = F
         terminal.print_json(terminal.run_facts(reader, summary.id)) if as_json else typer.echo(
             f"{summary.id} was asked to stop."
         )
+
+
+@app.command()
+def approve(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Open the review gate of a run that waits at it, and follow it to the end."""
+    path = _store(store)
+    with Reader(path) as reader:
+        full_id = reader.run(run_id).id
+    launcher.approve(path, full_id)
+    _follow(path, full_id, as_json)
+
+
+@app.command()
+def review(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """The instructions of a run, who wrote each, and the changes that wait for its worker."""
+    with Reader(_store(store)) as reader:
+        facts = terminal.review_facts(reader, reader.run(run_id).id)
+    terminal.print_json(facts) if as_json else terminal.print_review(facts)
+
+
+@app.command()
+def change(
+    run_id: RunArgument,
+    what: Annotated[ChangeKind, typer.Argument(help="What to ask of its arms.")],
+    predictor: Annotated[str, typer.Option(help="Name of the predictor.")],
+    index: Annotated[int | None, typer.Option(help="The arm: edit, reject, restore, demos.")] = None,
+    kind: Annotated[str, typer.Option(help="What to reject or restore: instruction or demos.")] = "instruction",
+    text: Annotated[str | None, typer.Option(help="The instruction: write, edit; `-` reads standard input.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept with the arm.")] = "",
+    hint: Annotated[str, typer.Option(help="What the prompt model should take care of: ask.")] = "",
+    count: Annotated[int, typer.Option(help="Instructions to ask for: ask.")] = 1,
+    pin: Annotated[str | None, typer.Option(help="Training rows whose traces join the set, by comma: demos.")] = None,
+    drop: Annotated[str | None, typer.Option(help="Places of demos to leave out, from 0, by comma: demos.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Instead of the original: edit, demos.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write, edit, reject or restore an instruction, ask for more, or make a demo set from another."""
+    path = _store(store)
+    payload: dict[str, Any] = {"predictor": predictor, "reason": reason}
+    match what:
+        case ChangeKind.WRITE | ChangeKind.EDIT:
+            payload |= {"text": sys.stdin.read() if text == "-" else text, "index": index, "keep": not replace}
+        case ChangeKind.ASK:
+            payload |= {"hint": hint, "count": count}
+        case ChangeKind.DEMOS:
+            pins = [{"example": row, "call": -1} for row in pin.split(",")] if pin else []
+            keep = _kept(path, run_id, predictor, index, drop)
+            payload |= {"index": index, "keep": keep, "pin": pins, "replace": replace}
+        case _:
+            payload |= {"kind": kind, "index": index}
+    number = reviewing.change(path, run_id, what, payload)
+    terminal.print_json({"change": number}) if as_json else typer.echo(f"Change {number} waits for the run's worker.")
 
 
 @app.command()

@@ -22,7 +22,9 @@ __all__ = [
     "fetching",
     "print_facts",
     "print_json",
+    "print_review",
     "print_table",
+    "review_facts",
     "row",
     "run_facts",
     "show_plan",
@@ -68,6 +70,30 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "wall_s": round(summary.wall_s, 2),
         "error": summary.error or None,
     }
+
+
+def review_facts(reader: Reader, run_id: str) -> dict[str, Any]:
+    """The arms of a run with their authors, and the changes that wait."""
+    waiting = [asked for asked in reader.changes(run_id) if asked.settled is None]
+    return {
+        "run_id": run_id,
+        "status": reader.run(run_id).status.value,
+        "instructions": [asdict(arm) for arm in reader.instructions(run_id)],
+        "demo_sets": [asdict(arm) for arm in reader.demo_sets(run_id)],
+        "waiting": [asdict(asked.change) for asked in waiting],
+    }
+
+
+def print_review(facts: dict[str, Any]) -> None:
+    """One instruction a paragraph."""
+    console = Console()
+    for arm in facts["instructions"]:
+        state = "" if arm["active"] else f", not searched: {arm['reason'] or 'inactive'}"
+        console.print(f"{arm['predictor']}, instruction {arm['index']}, by {arm['author']}{state}", markup=False)
+        console.print(arm["text"], markup=False, style="dim" if not arm["active"] else "")
+        console.print()
+    for change in facts["waiting"]:
+        console.print(f"waits: {change['kind']} {change['payload'].get('predictor', '')}", markup=False)
 
 
 def exit_code(facts: dict[str, Any]) -> int:

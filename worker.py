@@ -31,7 +31,7 @@ from optimizer_core.export import build_program, save_program
 from optimizer_core.inspection import inspect_request
 from optimizer_core.run import Ending
 from optimizer_core.secrets import Scrubber
-from optimizer_core.types import Candidate, Event, Status, TrialKind
+from optimizer_core.types import Candidate, ChangeKind, Event, Status, TrialKind
 from storage import Reader, SqliteJournal, Store, StudyMirror, study_path
 
 LEASE_S = 6.0
@@ -78,7 +78,8 @@ class Heart(threading.Thread):
 
     def _beat(self, store: Store) -> None:
         store.beat(self._run_id, self._worker_id, LEASE_S)
-        commands = store.pending_commands(self._run_id)
+        # Changes of the arms wait for the search, which takes them up between trials.
+        commands = [command for command in store.pending_commands(self._run_id) if command.kind not in {*ChangeKind}]
         for command in commands:
             self._on_command(command.kind)
         store.mark_handled([command.id for command in commands])

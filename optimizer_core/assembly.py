@@ -95,6 +95,8 @@ def assemble(
         players=Players(task, teacher, test),
         meter=meter,
         searches=optimizer.searches,
+        takes=optimizer.accepts(),
+        drops=optimizer.drops,
     )
     return Assembled(Run(kit, optimizer, pool, approved), kit, pool)
 

@@ -21,6 +21,7 @@ from optimizer_core.metrics import MetricError, Scorer
 from optimizer_core.models.listing import lists_model
 from optimizer_core.models.lms import classify
 from optimizer_core.models.meter import Meter
+from optimizer_core.optimizers import get_optimizer
 from optimizer_core.plan import make_plan
 from optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
@@ -272,6 +273,8 @@ def _receipt(
             for name, asked, effective, why in rows
         ],
         "asked": values,
+        "takes": list(get_optimizer(config.optimizer).accepts()),
+        "drops": get_optimizer(config.optimizer).drops,
         "splits": sizes,
         "versions": {"python": platform.python_version(), **_versions()},
     }

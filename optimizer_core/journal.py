@@ -10,6 +10,7 @@ from typing import Protocol
 from optimizer_core.types import (
     Burn,
     Cell,
+    Change,
     DemoSet,
     Event,
     Example,
@@ -17,6 +18,7 @@ from optimizer_core.types import (
     Outcome,
     PromptCall,
     Record,
+    Settled,
     Trial,
 )
 
@@ -30,7 +32,8 @@ class Journal(Protocol):
     order first written; a record written again under its key replaces the older one.
 
     Keys: Example (split, id), Instruction (predictor, index), DemoSet (predictor, index), Cell (key; a score
-    is never replaced by an error), Trial (order), PromptCall (key), Burn (role), Outcome (one), Event (none).
+    is never replaced by an error), Trial (order), PromptCall (key), Burn (role), Outcome (one), Event (none),
+    Settled (change; it takes the change off those that wait).
 
     Raises:
         LeaseLost: another worker owns the run now; nothing of the batch was written.
@@ -48,13 +51,21 @@ class Journal(Protocol):
     def burns(self) -> Iterable[Burn]: ...
     def outcome(self) -> Outcome | None: ...
 
+    def changes(self) -> Iterable[Change]:
+        """What a person asked of the arms and nobody has settled yet, in the order asked."""
+
 
 class MemoryJournal:
-    """A `Journal` in memory, with the same replacement rules; `events` and `commits` serve tests."""
+    """A `Journal` in memory, with the same replacement rules; `events`, `commits`, `settled` serve tests.
+
+    Attributes:
+        asked: A person's changes that wait; tests put them there.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[type, dict[object, Record]] = {}
         self.events: list[Event] = []
+        self.asked: list[Change] = []
         self.commits = 0
 
     def commit(self, records: Sequence[Record]) -> None:
@@ -63,6 +74,8 @@ class MemoryJournal:
             if isinstance(record, Event):
                 self.events.append(record)
                 continue
+            if isinstance(record, Settled):
+                self.asked = [change for change in self.asked if change.id != record.change]
             table = self._rows.setdefault(type(record), {})
             key = _key(record)
             old = table.get(key)
@@ -98,6 +111,12 @@ class MemoryJournal:
         rows = self._all(Outcome)
         return rows[0] if rows else None  # type: ignore[return-value]
 
+    def changes(self) -> Iterable[Change]:
+        return list(self.asked)
+
+    def settled(self) -> Iterable[Settled]:
+        return self._all(Settled)  # type: ignore[return-value]
+
 
 def _key(record: Record) -> object:
     match record:
@@ -113,5 +132,7 @@ def _key(record: Record) -> object:
             return record.key
         case Burn():
             return record.role
+        case Settled():
+            return record.change
         case _:
             return type(record)

@@ -10,6 +10,7 @@ from typing import Any
 import dspy
 
 from optimizer_core.bootstrap import Bootstrapper, SetPlan, labeled_demos, plan_sets, trace_fates
+from optimizer_core.changes import Board
 from optimizer_core.config import RunConfig
 from optimizer_core.evaluator import Evaluator, Player
 from optimizer_core.journal import Journal
@@ -55,6 +56,8 @@ class Kit:
 
     Attributes:
         searches: The kinds of arms that candidates differ in, as the optimizer says.
+        takes: The kinds that a person may add to.
+        drops: The optimizer can do without an arm that a person takes out.
     """
 
     config: RunConfig
@@ -69,6 +72,8 @@ class Kit:
     players: Players
     meter: Meter
     searches: Sequence[str] = KINDS
+    takes: Sequence[str] = KINDS
+    drops: bool = True
     _context: SharedContext | None = field(default=None, init=False)
 
     @property
@@ -89,6 +94,19 @@ class Kit:
             _active(instructions) if KINDS[0] in self.searches else {},
             _active(demo_sets) if KINDS[1] in self.searches else {},
             self.config.search.freeze,
+        )
+
+    @property
+    def board(self) -> Board:
+        """What a person's changes are judged by."""
+        arms, frozen = self.arms, self.config.search.freeze
+        return Board(arms.instructions, arms.demo_sets, self.config.optimizer, frozen, self.takes, self.drops)
+
+    def allows(self, candidate: Candidate) -> bool:
+        """Whether none of its arms was taken out of the search."""
+        return all(
+            self.arms.instructions[name][instruction].active and self.arms.demo_sets[name][demos].active
+            for name, (instruction, demos) in zip(self.arms.names, candidate.choices, strict=True)
         )
 
     async def evaluate(

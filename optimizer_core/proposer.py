@@ -38,6 +38,7 @@ class Recipe:
         tip: Name of a tip.
         demo_set: Whose demos are shown.
         neighbours: Fill up with the demos of other sets when that one has fewer than three (DSPy).
+        hint: A person's words for this request, after those of the settings.
     """
 
     tip: str
@@ -46,6 +47,7 @@ class Recipe:
     neighbours: bool = True
     dataset_summary: bool = True
     program_summary: bool = True
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,12 @@ class Proposer:
         """
         recipe = recipe or self.recipe(info.name, index)
         shown = self.shown(info, context, demo_sets, history, recipe)
+        return await self.write(f"instruction/{info.name}/{index}", info, index, shown, recipe)
+
+    async def write(self, key: str, info: PredictorInfo, index: int, shown: Shown, recipe: Recipe) -> Instruction:
+        """Instruction `index` by the call `key`, shown just `shown`."""
         inputs = self._inputs(info, shown, recipe)
         signature = signatures.generate_instruction(tuple(inputs))
-        key = f"instruction/{info.name}/{index}"
         call = await self.prompter.ask(key, signature, recipe.temperature, **inputs)
         return self.instruction(info, index, call, recipe, shown)
 
@@ -171,9 +176,12 @@ class Proposer:
         inputs["basic_instruction"] = info.instruction
         if TIPS[recipe.tip]:
             inputs["tip"] = TIPS[recipe.tip]
-        if self.settings.hint:
-            inputs["hint"] = self.settings.hint
+        if hint := self._hint(recipe):
+            inputs["hint"] = hint
         return inputs
+
+    def _hint(self, recipe: Recipe) -> str:
+        return "\n".join(filter(None, (self.settings.hint, recipe.hint)))
 
     def _switches(self, info: PredictorInfo, recipe: Recipe, shown: Shown) -> list[dict[str, Any]]:
         """Requested against effective for every switch of this proposal, with the reason where they differ."""
@@ -189,7 +197,7 @@ class Proposer:
             ("demos", settings.demos, bool(shown.demos)),
             ("history", settings.history, bool(shown.history)),
             ("tips", bool(settings.tips), bool(settings.tips)),
-            ("hint", bool(settings.hint), bool(settings.hint)),
+            ("hint", bool(self._hint(recipe)), bool(self._hint(recipe))),
         )
         why = {
             "demos": "no bootstrapped demo in any set",

@@ -70,6 +70,7 @@ class Run:
         finally:
             await baseline
         if not self._approved and self._optimizer.reviewed:
+            await self._search.take_up()
             await self._search.settle()
             return Ending(Status.AWAITING_REVIEW, f"Read {self._optimizer.reviewed}, edit or reject, then say go.")
         if not self._approved:

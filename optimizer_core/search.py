@@ -14,6 +14,7 @@ from optimizer_core.optimizers.base import Optimizer, View
 from optimizer_core.schedules import State, make_schedule
 from optimizer_core.seeds import derive_seed
 from optimizer_core.surrogates import Observation
+from optimizer_core.taking_up import first_tries, take_up, with_untried
 from optimizer_core.types import Candidate, CellKey, Event, Example, Phase, Split, Trial, TrialKind
 
 __all__ = ["Search"]
@@ -51,6 +52,11 @@ class Search:
     def n_trials(self) -> int:
         return max((item.trial.number for item in self._items), default=0)
 
+    @property
+    def n_suggested(self) -> int:
+        """Trials of the optimizer; those that a person's arms get come on top."""
+        return self.n_trials - first_tries(self._kit.arms, [item.candidate for item in self._items])
+
     async def start_baseline(self) -> None:
         """Ask for the baseline's full evaluation. It needs no proposals, so it fills threads that wait for them."""
         await self._start(TrialKind.BASELINE, self._kit.baseline, self._val, 0)
@@ -84,7 +90,8 @@ class Search:
 
     async def _next(self) -> bool:
         """Start one more trial or full evaluation; False when there is nothing left to start."""
-        if self.n_trials >= self._settings.trials:
+        await self.take_up()
+        if self.n_suggested >= self._settings.trials and self._asked_for(self._kit.baseline) is None:
             return False
         settled = max(0, len(self._items) + 1 - self._settings.lag)
         await self._settle(settled)
@@ -94,7 +101,8 @@ class Search:
             await self._start(TrialKind.FULL, finished, self._val, self.n_trials)
             return True
         number = self.n_trials + 1
-        candidate = self._schedule.grow(state) or await self._optimizer.propose(self._kit, self._view(state, settled))
+        candidate = self._asked_for(self._leader(state)) or self._schedule.grow(state)
+        candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, settled))
         if candidate is None:
             text = "Every candidate is evaluated: nothing is left to try."
             await self._kit.recorder.write(Event("note", {"text": text}))
@@ -106,6 +114,18 @@ class Search:
         self._keep_reserve(candidate, examples, 0 if whole else self._schedule.reserve(len(self._val)))
         await self._start(kind, candidate, examples, number)
         return True
+
+    async def take_up(self) -> None:
+        """Take up what a person asked of the arms; it holds from the next trial on."""
+        await take_up(self._kit, len(self._items))
+
+    def _asked_for(self, leader: Candidate) -> Candidate | None:
+        """`leader` with the next arm of a person that no trial has tried."""
+        return with_untried(self._kit.arms, [item.candidate for item in self._items], leader)
+
+    def _leader(self, state: State) -> Candidate:
+        led = max(state.observed, key=lambda seen: seen.mean, default=None)
+        return self._kit.baseline if led is None else led.candidate
 
     def _keep_reserve(self, candidate: Candidate, batch: Sequence[Example], reserve: int) -> None:
         """A trial must leave room for one last full evaluation, without which a capped run has no best to show."""
@@ -134,7 +154,7 @@ class Search:
             asked.setdefault(item.trial.candidate, {}).update(dict.fromkeys(item.trial.examples))
         return State(
             examples=[example.id for example in self._val],
-            observed=self._observed(settled),
+            observed=[seen for seen in self._observed(settled) if self._kit.allows(seen.candidate)],
             asked={candidate: list(examples) for candidate, examples in asked.items()},
             exhausted=self._exhausted(),
             last=self._items[-1].trial,
@@ -143,10 +163,9 @@ class Search:
         )
 
     def _view(self, state: State, settled: int) -> View:
-        number = self.n_trials + 1
         pending = [item.candidate for item in self._items[settled:]]
-        seed = derive_seed(self._kit.config.seed, "suggest", number)
-        return View(number, state.observed, pending, state.exhausted, seed)
+        seed = derive_seed(self._kit.config.seed, "suggest", self.n_trials + 1)
+        return View(self.n_suggested + 1, self._observed(settled), pending, state.exhausted, seed)
 
     def _observed(self, settled: int) -> list[Observation]:
         """Finished trials but repeated full evaluations; a candidate's mean is over all its cells they asked for."""
@@ -199,7 +218,11 @@ class Search:
         if finished == trial:
             return
         await self._kit.recorder.write(finished)
-        progress = {"phase": Phase.SEARCH.value, "done": trial.number, "total": self._settings.trials}
+        progress = {
+            "phase": Phase.SEARCH.value,
+            "done": trial.number,
+            "total": max(self._settings.trials, trial.number),
+        }
         if trial.kind is not TrialKind.BASELINE:
             await self._kit.recorder.write(Event("progress", progress))
 
@@ -210,7 +233,7 @@ class Search:
         for candidate in dict.fromkeys(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS):
             known = self._kit.table.mean(candidate, Split.VAL)
             whole = known.n + known.n_error == n and known.n_error <= MOST_ERRORS * n
-            if known.mean is not None and whole:
+            if known.mean is not None and whole and self._kit.allows(Candidate.parse(candidate)):
                 eligible.append((known.mean, candidate))
         baseline = self._kit.baseline
         if not eligible:

@@ -19,6 +19,8 @@ __all__ = [
     "Candidate",
     "Cell",
     "CellKey",
+    "Change",
+    "ChangeKind",
     "Demo",
     "DemoSet",
     "ErrorClass",
@@ -31,6 +33,7 @@ __all__ = [
     "PromptCall",
     "Record",
     "Role",
+    "Settled",
     "Split",
     "Status",
     "TraceStep",
@@ -117,6 +120,17 @@ class Author(StrEnum):
     PERSON = "person"
 
 
+class ChangeKind(StrEnum):
+    """What a person may ask of a run's arms. `Change` says what each payload holds."""
+
+    WRITE = "write"
+    EDIT = "edit"
+    REJECT = "reject"
+    RESTORE = "restore"
+    ASK = "ask"
+    DEMOS = "demos"
+
+
 class TrialKind(StrEnum):
     """How cells were asked for. The baseline is a full evaluation and carries no trial number (number 0)."""
 
@@ -186,7 +200,8 @@ class Demo:
 class DemoSet:
     """One candidate list of demos for one predictor; the same index is one bootstrap over all predictors.
 
-    `kind` is zero_shot, labels_only, unshuffled, shuffled or person (DSPy's sets -3, -2, -1, 0..N).
+    `kind` is zero_shot, labels_only, unshuffled, shuffled or person (DSPy's sets -3, -2, -1, 0..N). A person's set
+    has the facts of its making in `provenance`; one that is not `active` stays in the record with `reason`.
     """
 
     predictor: str
@@ -194,6 +209,8 @@ class DemoSet:
     kind: str
     demos: tuple[Demo, ...]
     active: bool = True
+    provenance: Json = field(default_factory=dict)
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +352,32 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What a person asked of the arms; `id` numbers the requests of all runs in the order they were made.
+
+    Every payload has `predictor`, and `reason` where the person gave one. Beside these:
+    write {text}; edit {index, text, keep}: a new instruction from another, which stays in the search if `keep`;
+    reject and restore {kind, index}: `kind` as in `SearchSpace`; ask {hint, count}: instructions by the prompt model;
+    demos {index, keep, pin, replace}: a new demo set of the demos at the positions `keep` of set `index` and the
+    traces `pin` ([{example, call}], `call` being the place among the predictor's calls), instead of it if `replace`.
+    """
+
+    id: int
+    kind: ChangeKind
+    payload: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a change: in force from the trial of `order` on with the arms of these indices, or `refused`."""
+
+    change: int
+    order: int
+    arms: tuple[int, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the run came to: the winner on the evidence of its full evaluation, and the sealed test, scored once.
 
@@ -353,5 +396,5 @@ class Outcome:
     importance: tuple[Json, ...] = ()
 
 
-Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Outcome
+Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome
 """What a run writes. Storage keeps each kind in its own table, keyed so that writing twice changes nothing."""

@@ -3,10 +3,12 @@
 from storage.journal import SqliteJournal
 from storage.paths import default_store, log_path, study_path
 from storage.rows import (
+    AskedChange,
     CandidateMean,
     CellError,
     CellRow,
     LiveView,
+    Note,
     RunSummary,
     ScoreMatrix,
     StoredEvent,
@@ -17,11 +19,13 @@ from storage.study import StudyMirror
 from storage.views import Reader
 
 __all__ = [
+    "AskedChange",
     "CandidateMean",
     "CellError",
     "CellRow",
     "Command",
     "LiveView",
+    "Note",
     "Reader",
     "RunSummary",
     "ScoreMatrix",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from optimizer_core.types import (
     Burn,
     Cell,
+    Change,
     DemoSet,
     Example,
     Instruction,
@@ -19,6 +20,7 @@ from storage.lifecycle import require_owner
 from storage.reading import (
     read_burns,
     read_cells,
+    read_changes,
     read_demo_sets,
     read_examples,
     read_instructions,
@@ -81,3 +83,6 @@ class SqliteJournal:
 
     def outcome(self) -> Outcome | None:
         return read_outcome(self._store.db, self._run_id)
+
+    def changes(self) -> Iterable[Change]:
+        return list(read_changes(self._store.db, self._run_id))

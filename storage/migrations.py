@@ -10,7 +10,7 @@ What the tables have in common: foreign text goes through `codec.to_text`, colum
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-__all__ = ["MIGRATIONS", "MIGRATION_NAMES", "first_tables"]
+__all__ = ["MIGRATIONS", "MIGRATION_NAMES", "changes_and_notes", "first_tables"]
 
 MIGRATIONS = Migrations("mipro_studio")
 
@@ -211,6 +211,27 @@ def first_tables(db: Database) -> None:
 
 
 MIGRATIONS(name="001_first_tables")(first_tables)
+
+
+def changes_and_notes(db: Database) -> None:
+    """What became of a person's changes, who made a demo set, and notes."""
+    db.executescript(
+        """
+        alter table commands add column settled any;
+        alter table demo_sets add column provenance any not null default '{}';
+        alter table demo_sets add column reason text not null default '';
+        create table notes (
+            run_id text not null references runs (id) on delete cascade,
+            about text not null,
+            body text not null,
+            at text not null,
+            primary key (run_id, about)
+        ) strict, without rowid;
+        """
+    )
+
+
+MIGRATIONS(name="002_changes_and_notes")(changes_and_notes)
 
 
 MIGRATION_NAMES = frozenset(

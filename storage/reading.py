@@ -10,6 +10,8 @@ from optimizer_core.types import (
     Burn,
     Cell,
     CellKey,
+    Change,
+    ChangeKind,
     Demo,
     DemoSet,
     ErrorClass,
@@ -24,11 +26,12 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from storage.codec import from_json, from_text
+from storage.codec import from_json, from_text, to_text
 
 __all__ = [
     "read_burns",
     "read_cells",
+    "read_changes",
     "read_demo_sets",
     "read_examples",
     "read_instructions",
@@ -69,15 +72,18 @@ def read_instructions(db: Database, run_id: str) -> Iterator[Instruction]:
 
 def read_demo_sets(db: Database, run_id: str) -> Iterator[DemoSet]:
     rows = db.execute(
-        "select predictor, arm, kind, demos, active from demo_sets where run_id = ? order by seq", [run_id]
+        "select predictor, arm, kind, demos, active, provenance, reason from demo_sets where run_id = ? order by seq",
+        [run_id],
     )
-    for predictor, arm, kind, demos, active in rows:
+    for predictor, arm, kind, demos, active, provenance, reason in rows:
         yield DemoSet(
             from_text(predictor),
             arm,
             from_text(kind),
             tuple(Demo(fields, augmented, example) for fields, augmented, example in from_json(demos)),
             bool(active),
+            from_json(provenance),
+            from_text(reason),
         )
 
 
@@ -127,8 +133,9 @@ def read_trial_examples(db: Database, run_id: str) -> dict[int, tuple[str, ...]]
     return {order: tuple(from_json(body)) for order, body in rows}
 
 
-def read_prompt_calls(db: Database, run_id: str) -> Iterator[PromptCall]:
-    rows = db.execute("select key, body from prompt_calls where run_id = ? order by seq", [run_id])
+def read_prompt_calls(db: Database, run_id: str, *, key: str | None = None) -> Iterator[PromptCall]:
+    where, values = ("", [run_id]) if key is None else (" and key = ?", [run_id, to_text(key)])
+    rows = db.execute(f"select key, body from prompt_calls where run_id = ?{where} order by seq", values)
     for key, body in rows:
         request, reply, outputs, usage, temperature, error = from_json(body)
         yield PromptCall(from_text(key), tuple(request), reply, outputs, Usage(*usage), temperature, error)
@@ -142,6 +149,18 @@ def read_burns(db: Database, run_id: str) -> Iterator[Burn]:
     )
     for role, *spent in rows:
         yield Burn(Role(role), Usage(*spent))
+
+
+def read_changes(db: Database, run_id: str) -> Iterator[Change]:
+    """A person's changes that wait, oldest first."""
+    kinds = [*ChangeKind]
+    rows = db.execute(
+        "select id, kind, payload from commands where run_id = ? and handled_at is null "
+        f"and kind in ({', '.join('?' * len(kinds))}) order by id",
+        [run_id, *kinds],
+    )
+    for identity, kind, payload in rows:
+        yield Change(identity, ChangeKind(kind), from_json(payload))
 
 
 def read_outcome(db: Database, run_id: str) -> Outcome | None:

@@ -5,21 +5,25 @@ from dataclasses import dataclass
 from optimizer_core.types import (
     Burn,
     CellKey,
+    Change,
     ErrorClass,
     Event,
     Json,
     Outcome,
     Role,
+    Settled,
     Status,
     Trial,
     Usage,
 )
 
 __all__ = [
+    "AskedChange",
     "CandidateMean",
     "CellError",
     "CellRow",
     "LiveView",
+    "Note",
     "RunSummary",
     "ScoreMatrix",
     "StoredEvent",
@@ -70,6 +74,23 @@ class RunSummary:
     best_test: float | None
     n_val: int
     last_event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskedChange:
+    """A change that a person asked for; `settled` is None while it waits for a worker."""
+
+    change: Change
+    sent_at: str
+    settled: Settled | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A person's words about a run or a part of it; plain text."""
+
+    body: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something a person asked of a run: `kind` is a short word (stop, pause, add_arm)."""
+    """Something a person asked of a run: `kind` is a short word (stop, pause, a `ChangeKind`)."""
 
     id: int
     kind: str
@@ -230,6 +230,32 @@ class Store:
     def pending_commands(self, run_id: str) -> list[Command]:
         """Commands that nobody has handled yet, oldest first."""
         return list(_commands(self.db, run_id))
+
+    def withdraw(self, run_id: str, command_id: int) -> bool:
+        """Take back a command that no worker has settled; False when one has."""
+        with self.atomic() as db:
+            cursor = db.execute(
+                "delete from commands where id = ? and run_id = ? and handled_at is null", [command_id, run_id]
+            )
+            return bool(cursor.rowcount)
+
+    def write_note(self, run_id: str, about: str, body: str) -> None:
+        """Keep a person's words: `about` is `run`, or an arm as `instruction/PREDICTOR/3`. Empty words delete it.
+
+        Raises:
+            StudioError: there is no such run.
+        """
+        with self.atomic() as db:
+            if db.execute("select 1 from runs where id = ?", [run_id]).fetchone() is None:
+                raise run_missing(run_id)
+            if not body.strip():
+                db.execute("delete from notes where run_id = ? and about = ?", [run_id, to_text(about)])
+                return
+            db.execute(
+                "insert into notes (run_id, about, body, at) values (?, ?, ?, ?) "
+                "on conflict (run_id, about) do update set body = excluded.body, at = excluded.at",
+                [run_id, to_text(about), to_text(body), iso(self.now())],
+            )
 
     def mark_handled(self, ids: Sequence[int]) -> None:
         """Record that these commands were carried out (or refused) and need not be read again."""

@@ -9,13 +9,14 @@ from sqlite_utils import Database
 from storage.cell_views import CellViews
 from storage.codec import Clock, utc_now
 from storage.connection import open_reader, snapshot
+from storage.review_views import ReviewViews
 from storage.rows import LiveView
 from storage.run_views import RunViews
 
 __all__ = ["Reader"]
 
 
-class Reader(RunViews, CellViews):
+class Reader(RunViews, CellViews, ReviewViews):
     """The store at `path`, opened read-only.
 
     A reader belongs to the thread that opened it (sqlite3 refuses others) and costs well under a millisecond,

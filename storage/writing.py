@@ -19,6 +19,7 @@ from optimizer_core.types import (
     Outcome,
     PromptCall,
     Record,
+    Settled,
     Split,
     Trial,
     TrialKind,
@@ -71,6 +72,8 @@ def _write(db: Database, run_id: str, record: Record, at: str) -> None:
             _prompt_call(db, run_id, record)
         case Outcome():
             _outcome(db, run_id, record)
+        case Settled():
+            _settled(db, run_id, record, at)
 
 
 def write_event(db: Database, run_id: str, event: Event, at: str) -> None:
@@ -150,9 +153,10 @@ def _instruction(db: Database, run_id: str, instruction: Instruction) -> None:
 def _demo_set(db: Database, run_id: str, demo_set: DemoSet) -> None:
     demos = [[demo.fields, demo.augmented, demo.example_id] for demo in demo_set.demos]
     db.execute(
-        "insert into demo_sets (run_id, predictor, arm, kind, active, demos) values (?, ?, ?, ?, ?, ?) "
-        "on conflict (run_id, predictor, arm) do update set "
-        "kind = excluded.kind, active = excluded.active, demos = excluded.demos",
+        "insert into demo_sets (run_id, predictor, arm, kind, active, demos, provenance, reason) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id, predictor, arm) do update set kind = excluded.kind, "
+        "active = excluded.active, demos = excluded.demos, provenance = excluded.provenance, "
+        "reason = excluded.reason",
         [
             run_id,
             to_text(demo_set.predictor),
@@ -160,7 +164,16 @@ def _demo_set(db: Database, run_id: str, demo_set: DemoSet) -> None:
             to_text(demo_set.kind),
             demo_set.active,
             to_json(demos),
+            to_json(demo_set.provenance),
+            to_text(demo_set.reason),
         ],
+    )
+
+
+def _settled(db: Database, run_id: str, settled: Settled, at: str) -> None:
+    db.execute(
+        "update commands set handled_at = ?, settled = ? where id = ? and run_id = ?",
+        [at, to_json([settled.order, settled.arms, settled.refused]), settled.change, run_id],
     )
 
 
@@ -256,8 +269,9 @@ def _count_trials(db: Database, run_id: str) -> None:
     # By number: a full evaluation that shares the number of a suggestion is not a second trial, and the
     # baseline (number 0) is none. Counted anew because a retried trial may change its mean.
     db.execute(
-        "update runs set (trials_done, baseline_val, best_val) = ("
-        "  select count(distinct case when done and number > 0 then number end),"
+        "update runs set (trials_planned, trials_done, baseline_val, best_val) = ("
+        "  select max(trials_planned, max(number)),"  # what a person adds is tried beside the plan
+        "    count(distinct case when done and number > 0 then number end),"
         "    max(case when done and kind = ? then mean end),"
         "    max(case when done and kind in (?, ?) then mean end)"
         "  from trials where run_id = ?"

@@ -22,7 +22,7 @@ class View:
     """What a suggestion may know: all trials but the latest, which are under way (see `SearchSettings.lag`).
 
     Attributes:
-        number: The trial that is asked for, from 1.
+        number: Which suggestion is asked for, from 1; trials of a person's arms are not suggestions.
         observed: Finished trials in order, with means over the validation cells behind them.
         pending: Candidates under way.
         exhausted: Ids of candidates evaluated on the whole validation set.
@@ -63,6 +63,8 @@ class Optimizer(ABC):
 
     Attributes:
         searches: What of a predictor the candidates differ in; the rest keeps the seed's arm.
+        takes: Of these, what a person may add arms to; None = all.
+        drops: A person may take arms out of the search.
         defaults: Settings, nested as in `RunConfig`, for whatever a person left open.
         fixed: Settings that make the optimizer what it is; they overrule a person's.
         reviewed: What a person can read, edit and reject before the search begins; empty where it is all written
@@ -72,6 +74,8 @@ class Optimizer(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     searches: ClassVar[tuple[str, ...]] = KINDS
+    takes: ClassVar[tuple[str, ...] | None] = None
+    drops: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, Any]] = {}
     reviewed: ClassVar[str] = ""
@@ -81,6 +85,11 @@ class Optimizer(ABC):
         """Whether its trials are full evaluations, unless a person says otherwise."""
         settings = {**self.defaults.get("search", {}), **self.fixed.get("search", {})}
         return bool(settings.get("schedule") == "full")
+
+    @classmethod
+    def accepts(cls) -> tuple[str, ...]:
+        """Kinds of arms that a person may add to."""
+        return cls.searches if cls.takes is None else cls.takes
 
     def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
         """Look at the settings, and at the predictors that are not frozen.

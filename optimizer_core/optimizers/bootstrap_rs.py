@@ -29,11 +29,13 @@ class BootstrapRandomSearch(Optimizer):
         await kit.bootstrap(kit.config.search.candidates)
 
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        order = _different_sets(kit)
-        if view.number > len(order):
-            return None
-        free, index = {info.name for info in kit.free}, order[view.number - 1]
-        return Candidate(tuple((SEED_ARM, index if name in free else SEED_ARM) for name in kit.arms.names))
+        free = {info.name for info in kit.free}
+        tried = {seen.candidate for seen in view.observed} | set(view.pending)
+        for index in _different_sets(kit):
+            candidate = Candidate(tuple((SEED_ARM, index if name in free else SEED_ARM) for name in kit.arms.names))
+            if candidate not in tried and candidate.id not in view.exhausted:
+                return candidate
+        return None
 
 
 def _different_sets(kit: Kit) -> list[int]:
@@ -42,7 +44,7 @@ def _different_sets(kit: Kit) -> list[int]:
     Where few traces pass, shuffled sets repeat each other; a repeated one would be paid for to learn nothing.
     """
     sets = [kit.arms.demo_sets[info.name] for info in kit.free]
-    active = [{index for index, arm in of_predictor.items() if arm.active} for of_predictor in sets]
+    active = [{index for index, arm in of_predictor.items() if arm.active and arm.kind != "person"} for of_predictor in sets]
     seen: list[list[object]] = []
     different = []
     for index in sorted(set.intersection(*active)):

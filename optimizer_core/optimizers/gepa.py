@@ -26,6 +26,7 @@ class Gepa(Optimizer):
     name = "gepa"
     summary = "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library)."
     searches: ClassVar[tuple[str, ...]] = ("instruction",)
+    drops = False
     fixed = {"search": {"schedule": "full", "lag": 1}}
 
     def __init__(self) -> None:

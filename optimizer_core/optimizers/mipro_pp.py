@@ -34,6 +34,7 @@ class MiproPlus(ZeroShotMiproPlus):
     name = "mipro_pp"
     summary = "MIPRO++ in full: the proposer's switches, the number of demos and the bootstrap's seed, by TPE."
     searches = KINDS
+    takes = ("instruction",)  # which demo sets there are is one of its variables
 
     def work(self, config: RunConfig, n_free: int) -> Work:
         search = config.search

@@ -98,8 +98,9 @@ def program_history(
     scores: dict[str, float] = {}
     for candidate, mean in means(observed).items():
         chosen = dict(zip(kit.arms.names, candidate.choices, strict=True))
-        texts = {info.name: kit.arms.instructions[info.name][chosen[info.name][0]].text for info in infos}
-        scores[_named(texts)] = mean
+        arms = {info.name: kit.arms.instructions[info.name][chosen[info.name][0]] for info in infos}
+        if all(arm.active for arm in arms.values()):
+            scores[_named({name: arm.text for name, arm in arms.items()})] = mean
     return sorted(scores.items(), key=lambda pair: pair[1])[-HISTORY_LENGTH:]
 
 

@@ -33,7 +33,7 @@ def means(observed: Sequence[Observation]) -> dict[Candidate, float]:
 
 def best_of(kit: Kit, observed: Sequence[Observation]) -> Candidate:
     """The best candidate so far; of equals the first tried, the baseline when nothing is known."""
-    scores = means(observed)
+    scores = {candidate: mean for candidate, mean in means(observed).items() if kit.allows(candidate)}
     return max(scores, key=lambda candidate: scores[candidate]) if scores else kit.baseline
 
 
@@ -41,13 +41,15 @@ def history(kit: Kit, predictor: str, observed: Sequence[Observation]) -> list[t
     """The best few instructions of `predictor` by the mean score of the programs they were in, worst first.
 
     Module-level credit (MIPRO section 4.2, F.3): a program's score counts for each of its instructions. An
-    instruction that was in several programs is shown once, with the mean of their scores.
+    instruction that was in several programs is shown once, with the mean of their scores. What a person has rejected
+    is not shown.
     """
     place = kit.arms.names.index(predictor)
     scores: dict[str, list[float]] = {}
     for candidate, mean in means(observed).items():
-        text = kit.arms.instructions[predictor][candidate.choices[place][0]].text
-        scores.setdefault(text, []).append(mean)
+        arm = kit.arms.instructions[predictor][candidate.choices[place][0]]
+        if arm.active:
+            scores.setdefault(arm.text, []).append(mean)
     averaged = [(text, sum(of_text) / len(of_text)) for text, of_text in scores.items()]
     return sorted(averaged, key=lambda pair: pair[1])[-HISTORY_LENGTH:]
 

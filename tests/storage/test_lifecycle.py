@@ -229,6 +229,7 @@ def test_deleting_a_run_leaves_nothing_of_it(store: Store, path: Path) -> None:
     for each in (run_id, other):
         SqliteJournal(store, each, WORKER).commit(SAMPLES)
         store.send(each, "stop")
+        store.write_note(each, "run", "my words")
         for file in (log_path(path, each), study_path(path, each)):
             file.parent.mkdir(exist_ok=True)
             file.touch()
