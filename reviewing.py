@@ -24,7 +24,7 @@ from optimizer_core.types import (
 )
 from storage import Reader, Store
 
-__all__ = ["board_of", "change", "withdraw", "write_note"]
+__all__ = ["Board", "board_of", "change", "withdraw", "write_note"]
 
 ROLES = ("task_model", "prompt_model", "teacher")
 
@@ -95,7 +95,8 @@ def board_of(reader: Reader, run_id: str) -> Board:
     for demo_set in reader.demo_sets(run_id):
         demo_sets.setdefault(demo_set.predictor, {})[demo_set.index] = demo_set
     config, receipt = reader.config(run_id), reader.receipt(run_id)
-    for name in instructions:
+    for name in list(dict.fromkeys((*instructions, *demo_sets))):  # one may be written before the other
+        instructions.setdefault(name, {})
         demo_sets.setdefault(name, {})
     return Board(
         instructions,

@@ -42,6 +42,9 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     }
     for kind, heading in names.items():
         yield f"live-{kind}", f"/live?run={ids[kind]}", heading, ""
+    for kind in ("review", "running", "finished", "failed", "hostile"):
+        yield f"instructions-{kind}", f"/instructions?run={ids[kind]}", names[kind], ""
+        yield f"traces-{kind}", f"/traces?run={ids[kind]}", names[kind], ""
     for tab in TABS:
         yield f"live-running-{tab.lower()}", f"/live?run={ids['running']}", names["running"], tab
 

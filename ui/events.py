@@ -36,10 +36,18 @@ def _traces(data: Mapping[str, Any]) -> str:
     )
 
 
+def _change(data: Mapping[str, Any]) -> str:
+    if data.get("refused"):
+        return f"{data.get('what')} for {data.get('predictor')} refused: {data['refused']}"
+    arms = ", ".join(str(index) for index in data.get("arms") or ())
+    return f"{data.get('what')} for {data.get('predictor')}: arms {arms} hold from trial order {data.get('order')} on"
+
+
 _TELL: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "phase": _phase,
     "status": _status,
     "traces": _traces,
+    "change": _change,
     "warning": lambda data: str(data.get("text", "")),
     "note": lambda data: str(data.get("text", "")),
     "ended": lambda data: f"{data.get('status', '')}: {data.get('reason', '')}",

@@ -111,7 +111,8 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
         Status.STOPPED: "The best so far stands. Resume to go on, or raise the cap in a new run.",
         Status.FAILED: "Mend the cause and resume: every scored example is kept. A retry alone would not help.",
         Status.LOST: "Its worker died or the machine slept. Resume goes on from the last answer that was kept.",
-        Status.AWAITING_REVIEW: "The instructions are written. Read them below, then start the search.",
+        Status.AWAITING_REVIEW: "The instructions are written. Read, edit or reject them on the page Instructions, "
+        "then start the search.",
     }
     hint = hints.get(run.status)
     cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)

@@ -13,6 +13,7 @@ from pathlib import Path
 from optimizer_core.config import RunConfig
 from optimizer_core.statistics import estimate, paired_difference
 from optimizer_core.types import (
+    TEACHER,
     Author,
     Burn,
     Candidate,
@@ -26,6 +27,7 @@ from optimizer_core.types import (
     Instruction,
     Outcome,
     Phase,
+    PromptCall,
     Record,
     Role,
     Split,
@@ -124,15 +126,24 @@ class LiveRun:
                 self.write(_demo_set(predictor, index))
             self._spend(Role.TEACHER, 12)
             self.write(Event("progress", {"done": index + 1, "total": sets}))
+        self.write(*map(_traced, range(12)), _fates(12))
 
     def propose(self, hostile: bool = False) -> None:
         self.phase(Phase.PROPOSE, 0, 8)
         for predictor in PREDICTORS:
             for index, text in enumerate(TEXTS):
                 author = Author.SEED if index == 0 else Author.MODEL
-                self.write(Instruction(predictor, index, text, author, {"tip": "simple"}))
+                facts = _provenance(predictor, index) if index else {}
+                self.write(Instruction(predictor, index, text, author, facts))
+                if index:
+                    self.write(_call(f"instruction/{predictor}/{index}", "proposed_instruction", text))
+            self.write(_call(f"module/{predictor}", "module_description", f"It does the {predictor} step."))
             if hostile:
-                self.write(Instruction(predictor, len(TEXTS), f"{MARKER} {HOSTILE}", Author.MODEL))
+                facts = {"call": f"{MARKER}", "tip": HOSTILE, "switches": [{"switch": HOSTILE, "requested": True}]}
+                self.write(Instruction(predictor, len(TEXTS), f"{MARKER} {HOSTILE}", Author.MODEL, facts))
+                self.write(_call(MARKER, HOSTILE, f"{MARKER} {HOSTILE}" + "x" * 1_000_000))
+        self.write(_call("dataset_summary/final", "summary", "Messages of customers, each for one of four queues."))
+        self.write(_call("program", "program_description", "It names the queue of a message, then answers it."))
         self.wait(20)
         self._spend(Role.PROMPT, 18)
         self.write(Event("proposed", {"instructions": 8, "rejected": 1}))
@@ -255,6 +266,62 @@ IMPORTANCE = tuple(
         ("answer", "instruction", 0.009),
     )
 )
+
+
+def _provenance(predictor: str, index: int) -> dict[str, object]:
+    tips = ("none", "simple", "persona", "creative", "high_stakes")
+    switches = [
+        {"switch": "dataset_summary", "requested": True, "used": True, "why": ""},
+        {
+            "switch": "program_summary",
+            "requested": True,
+            "used": index != 3,
+            "why": "the module could not be described",
+        },
+        {"switch": "demos", "requested": True, "used": True, "why": ""},
+        {"switch": "history", "requested": False, "used": False, "why": ""},
+        {"switch": "tips", "requested": True, "used": True, "why": ""},
+    ]
+    return {
+        "call": f"instruction/{predictor}/{index}",
+        "tip": tips[index % len(tips)],
+        "temperature": 1.0,
+        "demos_shown": [f"train-{index}", f"train-{index + 1}"],
+        "history_shown": [],
+        "switches": switches,
+        "tokens": {"input": 812, "output": 46},
+    }
+
+
+def _call(key: str, field: str, text: str) -> PromptCall:
+    request = ({"role": "system", "content": "Use the information below to learn about a task."},
+               {"role": "user", "content": f"[[ ## task_demos ## ]]\nMy card was charged twice.\n{key}"})  # fmt: skip
+    return PromptCall(key, request, f"[[ ## {field} ## ]]\n{text}", {field: text}, Usage(1, 0, 812, 46), 1.0)
+
+
+def _traced(row: int) -> Cell:
+    """Of four runs of the teacher, one answers wrong; one in all fails."""
+    key = CellKey(TEACHER, Split.TRAIN, f"train-{row}")
+    steps = tuple(
+        TraceStep(name, {"message": f"My card was charged twice ({row})."}, {"queue": "billing"})
+        for name in PREDICTORS
+    )
+    usage = Usage(2, 0, 540, 22, None, 0.2)
+    if row == 11:
+        return Cell(key, None, ErrorClass.PARSE, "The reply has no field 'queue'.", usage, 0.2, {}, steps[:1])
+    return Cell(key, float(row % 4 != 3), None, "", usage, 0.2, {"queue": "billing"}, steps)
+
+
+def _fates(n: int) -> Event:
+    fates = []
+    for row in range(n):
+        cell, kept = _traced(row), row < 3
+        bad = "score 0 is below the threshold 1" if cell.error is None else "no score: parse"
+        good = "kept" if kept else "good, but the sets that came to it were full"
+        reason = good if cell.score == 1.0 else bad
+        fates.append({"example": f"train-{row}", "score": cell.score, "kept": kept, "sets": [2, 3] if kept else []}
+                     | {"reason": reason})  # fmt: skip
+    return Event("traces", {"rows": n, "passed": 9, "threshold": 1.0, "traces": fates})
 
 
 def _truth(candidate: Candidate) -> float:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
 SHARED = sorted((ROOT / "ui").glob("*.py"))
 HEAVY = {"dspy", "optuna", "sklearn", "scipy", "torch", "litellm", "xllamacpp"}
-CORE = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"}
+CORE = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors", "optimizer_core.changes"}
 
 
 def _imports(path: Path) -> list[tuple[str, bool]]:

@@ -1,0 +1,102 @@
+"""All instructions of a predictor side by side: who wrote each, how it did; edit, reject, write, ask for more."""
+
+import streamlit as st
+
+import reviewing
+from optimizer_core.types import SEED_ARM, Author, Instruction, Split
+from storage import Reader, RunSummary
+from ui import instruction_detail, instruction_list
+from ui.arm_scores import arm_scores
+from ui.format import one_line
+from ui.frame import INSTRUCTIONS, LIVE
+from ui.live_head import status_line
+from ui.picking import pick, picked
+from ui.provenance import flags_of
+from ui.review_forms import add_forms, note_form, show_refusal, why_not_change
+from ui.review_queue import gate, waiting
+from ui.run_head import open_run
+from ui.status import is_active
+from ui.store import reading
+
+POLL_S = 3.0
+VIEWS = ("Table", "Read all")
+
+
+def nothing_yet(run: RunSummary) -> None:
+    """No arm is written: what the run does first, or why it never will."""
+    if is_active(run):
+        st.text("No instruction is written yet. The program's own come first, then the prompt model's proposals.")
+    else:
+        st.text("The run ended before any instruction was written.")
+    st.page_link(LIVE.path, label="See what it does", icon=LIVE.icon, query_params={"run": run.id})
+
+
+def draw(run_id: str, polled: bool) -> None:
+    """The page; drawn again while the run works."""
+    with reading() as reader:
+        if reader is None:
+            st.rerun()
+            return
+        run = reader.run(run_id)
+        if is_active(run) != polled:
+            st.rerun()
+        status_line(run)
+        show_refusal()
+        board = reviewing.board_of(reader, run_id)
+        asked = reader.changes(run_id)
+        everything = [arm for of_name in board.instructions.values() for arm in of_name.values()]
+        proposed = sum(arm.author is Author.MODEL for arm in everything)
+        gate(run, proposed, sum(one.settled is None for one in asked))
+        waiting(run, asked)
+        if not all(board.instructions.values()) or not everything:
+            nothing_yet(run)
+            return
+        names = list(board.instructions)
+        with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+            name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60))
+            view = st.segmented_control("View", VIEWS, default=VIEWS[0], key="ins_view", required=True)
+        one_predictor(reader, run, name, board, view or VIEWS[0])
+
+
+def one_predictor(reader: Reader, run: RunSummary, name: str, board: reviewing.Board, view: str) -> None:
+    """The list, and the one that is open."""
+    arms = dict(sorted(board.instructions[name].items()))
+    asked, notes = reader.changes(run.id), reader.notes(run.id)
+    place = list(board.instructions).index(name)
+    scores = arm_scores(reader, run.id, place, 0, reader.trials(run.id))
+    rows = {row.id: row for row in reader.examples(run.id, Split.TRAIN)}
+    flags = {index: flags_of(arm, rows, arms[SEED_ARM].text) for index, arm in arms.items()}
+    why_not = why_not_change(run)
+    if why_not:
+        st.caption(why_not)
+    draw_list = instruction_list.table if view == VIEWS[0] else instruction_list.cards
+    draw_list(list(arms.values()), scores, asked, flags)
+    first = next((index for index, arm in arms.items() if arm.author is Author.MODEL), SEED_ARM)
+    picked("arm", list(arms), first)
+    with st.container(border=True, gap="medium"):
+        arm: Instruction = arms[pick("Open", "arm", list(arms), first, lambda i: instruction_detail.title(arms[i]))]
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            instruction_detail.head(arm, asked)
+            instruction_detail.compared(arm, arms)
+            for source, passage in flags[arm.index]:
+                st.text(f"Repeats {source} word for word: “{one_line(passage, 300)}”")
+            note = notes.get(f"instruction/{name}/{arm.index}")
+            instruction_detail.actions_of(run, arm, asked, note, why_not)
+        with right:
+            instruction_detail.evidence(reader, run.id, arm, scores.get(arm.index), rows)
+    with st.container(border=True):
+        add_forms(run, name, why_not)
+    with st.expander("A note on the run", icon=":material/sticky_note_2:"):
+        note_form(run.id, "run", notes.get("run"), "Kept with the run")
+
+
+def page() -> None:
+    run = open_run(INSTRUCTIONS, "A run's instructions can be read here as soon as they are written.")
+    if run is None:
+        return
+    polled = is_active(run)
+    st.fragment(draw, run_every=POLL_S if polled else None)(run.id, polled)
+
+
+page()

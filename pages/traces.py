@@ -1,0 +1,108 @@
+"""Demo sets and the teacher's traces they are made of: what was kept and why, step by step; pin and drop."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+import reviewing
+from optimizer_core.types import SEED_ARM, TEACHER, Split
+from storage import Reader, RunSummary
+from ui.arm_scores import arm_scores
+from ui.arms import set_names
+from ui.demo_sets import row_name, set_form, set_panel, sets_table
+from ui.format import one_line, score
+from ui.frame import LIVE, TRACES
+from ui.live_head import status_line
+from ui.picking import pick
+from ui.review_forms import show_refusal, why_not_change
+from ui.review_queue import waiting
+from ui.run_head import open_run
+from ui.status import is_active
+from ui.store import reading
+from ui.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
+
+POLL_S = 3.0
+
+
+def nothing_yet(run: RunSummary, off: bool) -> None:
+    """No demo set and no trace: what the run does first, or why there will be none."""
+    if off:
+        st.text("This run builds no demos: both limits on demos were 0, so every candidate is zero-shot.")
+    elif is_active(run):
+        st.text("No demo set is built yet: the teacher runs on training rows first.")
+    else:
+        st.text("The run ended before a demo set was built.")
+    st.page_link(LIVE.path, label="See what it does", icon=LIVE.icon, query_params={"run": run.id})
+
+
+def draw(run_id: str, polled: bool) -> None:
+    """The page; drawn again while the run works."""
+    with reading() as reader:
+        if reader is None:
+            st.rerun()
+            return
+        run = reader.run(run_id)
+        if is_active(run) != polled:
+            st.rerun()
+        status_line(run)
+        show_refusal()
+        waiting(run, reader.changes(run_id))
+        board = reviewing.board_of(reader, run_id)
+        search = reader.config(run_id).get("search") or {}
+        traced = reader.cells(run_id, TEACHER, Split.TRAIN)
+        off = not search.get("max_bootstrapped", 1) and not search.get("max_labeled", 1)
+        if not traced and not any(len(of_name) > 1 for of_name in board.demo_sets.values()):
+            nothing_yet(run, off)
+            return
+        names = list(board.instructions)
+        name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60))
+        seen = Seen.read(reader, run_id, traced, float(search.get("threshold", 1.0)))
+        sets(reader, run, name, board, seen)
+        traces(reader, run_id, seen, set_names(board.demo_sets[name].values()))
+
+
+def sets(reader: Reader, run: RunSummary, name: str, board: reviewing.Board, seen: Seen) -> None:
+    """The demo sets, and the one that is open."""
+    own, asked, why_not = dict(sorted(board.demo_sets[name].items())), reader.changes(run.id), why_not_change(run)
+    scores = arm_scores(reader, run.id, list(board.instructions).index(name), 1, reader.trials(run.id))
+    st.subheader("Demo sets", anchor=False)
+    if why_not:
+        st.caption(why_not)
+    sets_table(own, scores, asked)
+    titles = set_names(own.values())
+    first = next((index for index, one in own.items() if one.demos), SEED_ARM)
+    with st.container(border=True):
+        index = pick("Open", "set", list(own), first, lambda i: f"{i} · {titles[i]}")
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            set_panel(own[index], seen.rows, {fate.row: fate.score for fate in seen.fates})
+        with right:
+            inside = {demo.example_id for demo in own[index].demos if demo.augmented}
+            tried = [fate for fate in seen.fates if fate.tried and fate.error is None and fate.row not in inside]
+            pins = {fate.row: f"metric {score(fate.score)} · {row_name(fate.row, seen.rows)}" for fate in tried}
+            set_form(run, own[index], pins, seen.rows, asked, why_not)
+
+
+def traces(reader: Reader, run_id: str, seen: Seen, titles: Mapping[int, str]) -> None:
+    """The teacher's runs, and the one that is stepped through."""
+    st.subheader("Traces", anchor=False)
+    st.text(summary(seen.fates, seen.threshold))
+    kind = st.segmented_control("Show", KINDS, default=KINDS[0], key="tr_kind", required=True) or KINDS[0]
+    chosen = of_kind(kind, seen.fates)
+    traces_table(chosen, seen.rows, titles)
+    tried = [fate.row for fate in chosen if fate.tried]
+    if tried:
+        with st.container(border=True):
+            row = pick("Step through", "trace", tried, tried[0], lambda each: row_name(each, seen.rows))
+            step_through(reader, run_id, row, seen.rows.get(row))
+
+
+def page() -> None:
+    run = open_run(TRACES, "A run's demos and traces can be seen here as soon as it bootstraps.")
+    if run is None:
+        return
+    polled = is_active(run)
+    st.fragment(draw, run_every=POLL_S if polled else None)(run.id, polled)
+
+
+page()

@@ -1,0 +1,196 @@
+"""The instructions of a run in every state; what a person asks is stored, and what cannot be is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optimizer_core.types import Author, Event, Instruction, Settled, Status
+from storage import Reader, SqliteJournal, Store
+from tests.pages.open import open_page, texts
+from tests.ui.factory import MARKER, TEXTS
+
+pytestmark = pytest.mark.timeout(120)
+PAGE = "pages/instructions.py"
+Filled = tuple[Path, dict[str, str]]
+
+
+def asked(store: Filled, kind: str) -> list[tuple[str, dict[str, Any]]]:
+    with Reader(store[0]) as reader:
+        return [(one.change.kind.value, dict(one.change.payload)) for one in reader.changes(store[1][kind])]
+
+
+def test_no_store_no_run_and_an_unknown_run_lead_on(empty: Path) -> None:
+    assert "names no run" in texts(open_page(PAGE))
+    assert "names no run" in texts(open_page(PAGE, run="x"))
+
+
+def test_an_unknown_run_is_named(store: Filled) -> None:
+    assert "There is no run 'nobody'" in texts(open_page(PAGE, run="nobody"))
+
+
+@pytest.mark.parametrize("kind", ["running", "review", "finished", "paused", "stopped", "lost", "capped", "hostile"])
+@pytest.mark.parametrize("view", ["Table", "Read all"])
+def test_every_state_with_instructions_shows_them(store: Filled, kind: str, view: str) -> None:
+    app = open_page(PAGE, run=store[1][kind])
+    app.segmented_control(key="ins_view").set_value(view).run()
+    assert not app.exception, [error.value for error in app.exception]
+    assert "Instruction 1" in texts(app)
+    assert app.selectbox(key="pick_predictor").options == ["classify", "answer"]
+
+
+@pytest.mark.parametrize(("kind", "says"), [("queued", "is written yet"), ("failed", "ended before any instruction")])
+def test_a_run_without_instructions_says_why(store: Filled, kind: str, says: str) -> None:
+    assert says in texts(open_page(PAGE, run=store[1][kind]))
+
+
+def test_the_address_chooses_predictor_instruction_and_what_it_is_compared_with(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], predictor="answer", arm="3", against="2")
+    assert app.selectbox(key="pick_predictor").value == "answer"
+    assert "Instruction 3" in texts(app)
+    assert "against instruction 2" in texts(app)
+    app.selectbox(key="pick_arm").select(4).run()
+    assert app.query_params["arm"] in ("4", ["4"])
+    odd = open_page(PAGE, run=store[1]["review"], predictor="nobody", arm="99", against="x")
+    assert "Instruction 1" in texts(odd)
+
+
+def test_the_provenance_card_says_what_was_used_and_what_fell_back(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], arm="3")
+    said = texts(app)
+    assert "creative: Don't be afraid" in said
+    assert "Use the information below" in said
+    assert "Messages of customers, each for one of four queues." in said
+    tables = [table.value for table in app.dataframe]
+    became = next(table for table in tables if "what became of it" in table)
+    by_input = dict(zip(became["input"], became["what became of it"], strict=True))
+    assert by_input["demos"] == "✓ used"
+    assert by_input["program and module description"] == "✕ fell back: the module could not be described"
+    assert by_input["earlier instructions with scores"] == "off"
+
+
+def test_scores_come_with_their_count_and_interval(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["finished"])
+    table = app.dataframe[0].value
+    tried = table[table["n"] > 0]
+    assert len(tried) >= 3
+    assert "(90 %), n = " in texts(app)
+    with Reader(store[0]) as reader:
+        run_id = store[1]["finished"]
+        users = {t.candidate for t in reader.trials(run_id) if t.candidate.startswith("i0d")}
+        means = reader.example_means(run_id, sorted(users))
+    assert table.iloc[0]["mean"] == f"{sum(means) / len(means):.2f}"
+    assert table.iloc[0]["n"] == len(means)
+
+
+def test_an_edit_is_stored_and_shown_as_waiting(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], arm="1")
+    app.text_area(key="review_text_classify_1").input("Name the queue, and only the queue.").run()
+    app.text_input(key="review_why_classify_1").input("shorter").run()
+    app.button(key="review_edit_save").click().run()
+    payload = {"predictor": "classify", "index": 1, "text": "Name the queue, and only the queue."}
+    assert asked(store, "review") == [("edit", {**payload, "reason": "shorter", "keep": False})]
+    said = texts(app)
+    assert "Edit of instruction 1 · classify" in said
+    assert "taken up when you start the search" in said
+    with Reader(store[0]) as reader:
+        number = reader.changes(store[1]["review"])[0].change.id
+    app.button(key=f"review_withdraw_{number}").click().run()
+    assert asked(store, "review") == []
+
+
+def test_a_rejection_with_a_reason_is_stored_once(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], arm="2")
+    app.text_input(key="review_reject_instruction_classify_2").input("a persona").run()
+    app.button(key="review_reject_instruction").click().run()
+    target = {"predictor": "classify", "kind": "instruction", "index": 2, "reason": "a persona"}
+    assert asked(store, "review") == [("reject", target)]
+    assert app.button(key="review_reject_instruction").disabled
+    assert "rejection waits" in set(app.dataframe[0].value["standing"])
+
+
+def test_the_seed_cannot_be_rejected_and_the_page_says_why(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], arm="0")
+    assert app.button(key="review_reject_instruction").disabled
+    assert "the baseline that all is compared with" in texts(app)
+
+
+def test_a_persons_own_instruction_and_a_request_for_more(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    spawned: list[str] = []
+    monkeypatch.setattr("launcher.spawn", lambda path, run_id: spawned.append(run_id))
+    app = open_page(PAGE, run=store[1]["review"])
+    app.text_area(key="review_new_text_classify").input("My own rules.").run()
+    app.button(key="review_write").click().run()
+    assert app.text_area(key="review_new_text_classify").value == ""
+    app.text_area(key="review_more_hint_classify").input("Mention refunds.").run()
+    app.button(key="review_ask").click().run()
+    assert [kind for kind, _ in asked(store, "review")] == ["write", "ask"]
+    assert asked(store, "review")[1][1] == {"predictor": "classify", "hint": "Mention refunds.", "count": 2}
+    assert spawned == [store[1]["review"]], "the gate's worker writes them and comes back"
+    assert "Queued" in texts(app)
+
+
+def test_a_refusal_is_shown_and_what_was_typed_is_kept(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["running"])
+    app.text_area(key="review_new_text_classify").input(TEXTS[2]).run()
+    app.button(key="review_write").click().run()
+    assert "Instruction 2 has this text already" in texts(app)
+    assert app.text_area(key="review_new_text_classify").value == TEXTS[2]
+    assert asked(store, "running") == []
+
+
+def test_a_completed_run_says_how_to_change_it(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["finished"])
+    assert "Resume it with more trials" in texts(app)
+    for key in ("review_edit_save", "review_reject_instruction", "review_write", "review_ask"):
+        assert app.button(key=key).disabled
+
+
+def test_the_gate_opens_the_search(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("launcher.spawn", lambda path, run_id: 1)
+    app = open_page(PAGE, run=store[1]["review"])
+    assert "8 instructions proposed" in texts(app)
+    app.button(key="review_approve").click().run()
+    with Reader(store[0]) as reader:
+        assert reader.run(store[1]["review"]).status is Status.QUEUED
+        assert [command["kind"] for command in reader.commands(store[1]["review"])] == ["approve"]
+    assert not [button for button in app.button if button.key == "review_approve"]
+
+
+def test_notes_are_kept(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["finished"], arm="2")
+    words = "**Good**, but see ![x](http://example.com/x.png)"
+    app.text_area(key="review_note_instruction/classify/2").input(words).run()
+    app.button(key="review_note_instruction/classify/2_save").click().run()
+    with Reader(store[0]) as reader:
+        assert reader.notes(store[1]["finished"])["instruction/classify/2"].body == words
+    for kind in ("markdown", "caption"):
+        assert not [element for element in app.get(kind) if "example.com" in str(element.value)]
+
+
+def test_what_became_of_changes_is_told(store: Filled) -> None:
+    path, ids = store
+    with Store(path) as opened:
+        number = opened.send(ids["running"], "reject", {"predictor": "classify", "kind": "instruction", "index": 0})
+        later = opened.send(ids["running"], "write", {"predictor": "classify", "text": "By me."})
+        mine = Instruction("classify", 5, "By me.", Author.PERSON, {"change": later})
+        SqliteJournal(opened, ids["running"], f"worker-{ids['running']}").commit(
+            [Settled(number, 4, (), "It is the baseline."), mine, Settled(later, 4, (5,)), Event("change", {})]
+        )
+    app = open_page(PAGE, run=ids["running"])
+    assert "It is the baseline." in texts(app)
+    table = app.dataframe[0].value
+    assert table[table["no."] == 5].iloc[0]["by"] == "a person"
+
+
+def test_foreign_text_is_never_markdown(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["hostile"], arm="5")
+    assert MARKER in texts(app)
+    for kind in ("markdown", "caption", "title", "subheader"):
+        assert not [element for element in app.get(kind) if MARKER in str(element.value)]
+    for element in app.get("html"):
+        assert "<script" not in element.proto.body
+    for button in app.button:
+        assert MARKER not in button.label
+    assert max(len(str(element.value)) for element in app.code) < 5000, "a megabyte is clipped"
+    assert len(app.get("download_button")) >= 1

@@ -1,0 +1,144 @@
+"""Demo sets and traces for every state of a run; pinning and dropping are stored as changes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from optimizer_core.config import RunConfig
+from optimizer_core.types import ErrorClass, Status
+from storage import Reader
+from tests.pages.open import open_page, texts
+from tests.ui.factory import MARKER, LiveRun
+from ui.trace_view import Fate, of_kind
+
+pytestmark = pytest.mark.timeout(120)
+PAGE = "pages/traces.py"
+Filled = tuple[Path, dict[str, str]]
+
+
+def _table(app: AppTest, column: str) -> Any:
+    return next(table.value for table in app.dataframe if column in table.value)
+
+
+def test_no_store_and_no_run_lead_on(empty: Path) -> None:
+    assert "names no run" in texts(open_page(PAGE))
+
+
+def test_an_unknown_run_is_named(store: Filled) -> None:
+    assert "There is no run 'nobody'" in texts(open_page(PAGE, run="nobody"))
+
+
+@pytest.mark.parametrize("kind", ["running", "review", "finished", "failed", "lost", "paused", "hostile", "capped"])
+def test_every_state_with_traces_shows_them(store: Filled, kind: str) -> None:
+    app = open_page(PAGE, run=store[1][kind])
+    said = texts(app)
+    assert "The teacher ran on 12 training rows: 3 became demos, 3 scored below 1.00 or failed, 28 not tried." in said
+    assert "Call 1 of 2" in said
+
+
+def test_a_queued_run_says_what_comes_first(store: Filled) -> None:
+    assert "the teacher runs on training rows first" in texts(open_page(PAGE, run=store[1]["queued"]))
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [({"max_bootstrapped": 0, "max_labeled": 0}, "builds no demos"), ({}, "ended before a demo set was built")],
+)
+def test_a_run_without_demos_says_why(store: Filled, limits: dict[str, int], says: str) -> None:
+    config = RunConfig.model_validate({"program": "sample:triage", "search": limits})
+    run = LiveRun(store[0], "bare", age_s=60, config=config)
+    run.begin()
+    run.end(Status.STOPPED)
+    run.close()
+    assert says in texts(open_page(PAGE, run=run.id))
+
+
+def test_sets_are_named_as_dspy_builds_them(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["finished"])
+    sets = _table(app, "set")
+    assert list(sets["set"]) == ["Zero-shot", "Labels only", "Unshuffled", "Shuffled #1"]
+    assert list(sets["demos"]) == [0, 3, 3, 3]
+    assert list(sets["by the teacher"]) == [0, 0, 3, 3]
+    assert (sets["n"] > 0).sum() >= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "n", "why"),
+    [
+        ("All", 12, "kept"),
+        ("Kept", 3, "kept"),
+        ("Rejected", 9, "good, but the sets that came to it were full"),
+        ("Never solved", 3, "score 0 is below the threshold 1"),
+        ("Not tried", 28, "no set came to it"),
+    ],
+)
+def test_traces_are_told_apart_with_the_recorded_reason(store: Filled, kind: str, n: int, why: str) -> None:
+    app = open_page(PAGE, run=store[1]["finished"])
+    app.segmented_control(key="tr_kind").set_value(kind).run()
+    table = _table(app, "why")
+    assert len(table) == n
+    assert why in set(table["why"])
+
+
+def test_a_trace_without_a_record_is_not_judged_here() -> None:
+    fate = Fate("r", 0.0, None, False, (), "", False)
+    assert of_kind("Rejected", [fate]) == []
+    assert of_kind("Never solved", [fate]) == [fate]
+
+
+def test_one_trace_is_stepped_through_module_by_module(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["finished"], trace="train-5")
+    assert "Call 1 of 2" in texts(app)
+    assert "My card was charged twice (5)." in texts(app)
+    assert app.button(key="tr_back").disabled
+    app.button(key="tr_next").click().run()
+    assert "Call 2 of 2" in texts(app)
+    assert app.button(key="tr_next").disabled
+    app.selectbox(key="pick_trace").select("train-11").run()
+    assert "Call 1 of 1" in texts(app)
+    assert "The reply has no field 'queue'." in texts(app)
+
+
+def test_a_new_set_is_asked_for(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], set="2")
+    app.multiselect(key="tr_classify_2_drop").select(1).run()
+    app.multiselect(key="tr_classify_2_pin").select("train-5").run()
+    app.text_input(key="tr_classify_2_why").input("a refund").run()
+    app.button(key="tr_make").click().run()
+    with Reader(store[0]) as reader:
+        (one,) = reader.changes(store[1]["review"])
+    assert one.change.kind == "demos"
+    assert one.change.payload == {
+        "predictor": "classify",
+        "index": 2,
+        "keep": [0, 2],
+        "pin": [{"example": "train-5", "call": -1}],
+        "replace": False,
+        "reason": "a refund",
+    }
+    assert "New demo set from set 2, 3 demos · classify" in texts(app)
+
+
+def test_a_set_that_is_there_already_is_refused(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], set="2")
+    app.button(key="tr_make").click().run()
+    assert "has just these demos already" in texts(app)
+
+
+def test_a_completed_run_says_how_to_change_it(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["finished"])
+    assert app.button(key="tr_make").disabled
+    assert "Resume it with more trials" in texts(app)
+
+
+def test_foreign_text_is_never_markdown(store: Filled) -> None:
+    run = LiveRun(store[0], f"{MARKER} **x**", age_s=60, config=RunConfig.model_validate({"program": MARKER}))
+    run.begin()
+    run.bootstrap(2)
+    run.fail_cells(ErrorClass.PARSE, MARKER, 1)
+    run.close()
+    app = open_page(PAGE, run=run.id)
+    for kind in ("markdown", "caption", "title", "subheader"):
+        assert not [element for element in app.get(kind) if MARKER in str(element.value)]

@@ -1,0 +1,124 @@
+"""Demo sets of one predictor, as DSPy builds them: what is in each, how it did, and a new one made from it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Example
+from storage import AskedChange, RunSummary
+from ui.arm_scores import ArmScore
+from ui.arms import set_names, standing
+from ui.format import UNKNOWN, one_line, plural, score
+from ui.review_forms import send, take_out
+
+__all__ = ["row_name", "set_form", "set_panel", "sets_table"]
+
+MOST_SHOWN = 50
+
+
+def row_name(row: str, rows: Mapping[str, Example]) -> str:
+    """`row 12: the first words of its inputs`, for lists."""
+    example = rows.get(row)
+    if example is None:
+        return one_line(row, 40) or "the program's own"
+    words = " · ".join(one_line(value, 70) for value in example.inputs.values())
+    return f"row {example.position + 1}: {one_line(words, 80)}"
+
+
+def sets_table(sets: Mapping[int, DemoSet], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange]) -> None:
+    """One row a set."""
+    names = set_names(sets.values())
+    rows = []
+    for index, demo_set in sets.items():
+        scored = scores.get(index)
+        taught = sum(demo.augmented for demo in demo_set.demos)
+        rows.append(
+            {
+                "no.": index,
+                "set": names[index],
+                "demos": len(demo_set.demos),
+                "by the teacher": taught,
+                "labelled": len(demo_set.demos) - taught,
+                "standing": standing(demo_set, asked),
+                "mean": score(scored.mean) if scored else UNKNOWN,
+                "n": scored.estimate["n"] if scored and scored.estimate else 0,
+                "candidates": scored.n_candidates if scored else 0,
+            }
+        )
+    st.dataframe(rows, hide_index=True, key="tr_sets", alt="Demo sets of this predictor")
+
+
+def set_panel(demo_set: DemoSet, rows: Mapping[str, Example], values: Mapping[str, float | None]) -> None:
+    """The demos of one set, in the order the model sees them."""
+    if not demo_set.demos:
+        st.text("No demos: the instruction alone (zero-shot).")
+        return
+    shown = [
+        {
+            "place": place,
+            "source": row_name(demo.example_id, rows),
+            "answers from": "teacher" if demo.augmented else "labels",
+            "metric": score(values.get(demo.example_id)) if demo.augmented else UNKNOWN,
+            **{one_line(name, 60): one_line(value, 300) for name, value in demo.fields.items()},
+        }
+        for place, demo in enumerate(demo_set.demos[:MOST_SHOWN])
+    ]
+    st.dataframe(shown, hide_index=True, key="tr_demos", alt="Demos of this set, in their order")
+    facts = demo_set.provenance
+    if facts.get("edited_from") is not None:
+        pinned = len(facts.get("pinned") or ())
+        st.text(f"Made by a person from set {facts['edited_from']}, {plural(pinned, 'trace')} pinned.")
+        if facts.get("reason"):
+            st.text(f"Why: {one_line(facts['reason'], 300)}")
+
+
+def set_form(
+    run: RunSummary,
+    demo_set: DemoSet,
+    pins: Mapping[str, str],
+    rows: Mapping[str, Example],
+    asked: Sequence[AskedChange],
+    why_not: str,
+) -> None:
+    """A new set from this one: drop demos, pin traces. `pins` are the traces by row, in words."""
+    off = bool(why_not)
+    make, reject = st.tabs(["Change it", "Reject it" if demo_set.active else "Take it back"])
+    prefix = f"tr_{demo_set.predictor}_{demo_set.index}"
+    with make:
+        places = range(len(demo_set.demos))
+        st.multiselect(
+            "Drop", places, key=f"{prefix}_drop", disabled=off or not demo_set.demos,
+            format_func=lambda place: f"{place} · {row_name(demo_set.demos[place].example_id, rows)}",
+        )  # fmt: skip
+        st.multiselect(
+            "Pin traces", list(pins), key=f"{prefix}_pin", disabled=off or not pins,
+            format_func=lambda row: pins.get(row, row),
+            help="Each becomes a demo of the new set, before the others.",
+        )  # fmt: skip
+        st.text_input("Why (kept with it)", key=f"{prefix}_why", disabled=off)
+        st.checkbox(
+            "Instead of this set", key=f"{prefix}_replace", disabled=off or demo_set.index == SEED_ARM,
+            help="No new candidate uses this one any more.",
+        )  # fmt: skip
+        st.button(
+            "Make a new set", key="tr_make", icon=":material/library_add:", disabled=off,
+            help=why_not or "It gets a trial of its own, in the candidate that leads.",
+            on_click=_make, args=(run.id, demo_set, prefix),
+        )  # fmt: skip
+    with reject:
+        take_out(run, demo_set, asked, why_not)
+
+
+def _make(run_id: str, demo_set: DemoSet, prefix: str) -> None:
+    held: Any = st.session_state
+    dropped = set(held[f"{prefix}_drop"])
+    payload = {
+        "predictor": demo_set.predictor,
+        "index": demo_set.index,
+        "keep": [place for place in range(len(demo_set.demos)) if place not in dropped],
+        "pin": [{"example": row, "call": -1} for row in held[f"{prefix}_pin"]],
+        "replace": bool(held[f"{prefix}_replace"]),
+        "reason": held[f"{prefix}_why"],
+    }
+    send(run_id, ChangeKind.DEMOS, payload, [f"{prefix}_{part}" for part in ("drop", "pin", "why", "replace")])

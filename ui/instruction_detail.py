@@ -1,0 +1,72 @@
+"""One instruction: its text against another, how it did, where it comes from, and what can be done with it."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from optimizer_core.types import SEED_ARM, Example, Instruction
+from storage import AskedChange, Note, Reader, RunSummary
+from ui.arm_scores import ArmScore
+from ui.arms import author_words, standing
+from ui.diffs import LONGEST, diff, diff_html, summary
+from ui.format import one_line
+from ui.long_text import long_text
+from ui.picking import pick
+from ui.provenance import provenance
+from ui.review_forms import edit_form, note_form, take_out
+
+__all__ = ["actions_of", "compared", "evidence", "head", "title"]
+
+
+def title(arm: Instruction) -> str:
+    """A name for lists."""
+    return f"{arm.index} · {author_words(arm)} · {one_line(arm.text, 60)}"
+
+
+def compared(arm: Instruction, arms: Mapping[int, Instruction]) -> None:
+    """The text with what differs from another."""
+    base = arm.provenance.get("edited_from", SEED_ARM)
+    others = [index for index in arms if index != arm.index]
+    if not others:
+        long_text(arm.text, "ins_text", name=f"instruction-{arm.index}")
+        return
+    default = base if base in others else others[0]
+    against = pick("Against", "against", others, default, lambda index: title(arms[index]))
+    other = arms[against]
+    pieces = diff(other.text, arm.text)
+    st.html(diff_html(pieces))
+    st.caption(f"{summary(pieces)}, against instruction {against}.")
+    if max(len(arm.text), len(other.text)) > LONGEST:
+        st.caption(f"Compared in the first {LONGEST:,} characters.")
+    with st.expander("The text alone"):
+        long_text(arm.text, "ins_text", name=f"instruction-{arm.index}")
+
+
+def evidence(
+    reader: Reader, run_id: str, arm: Instruction, scored: ArmScore | None, rows: Mapping[str, Example]
+) -> None:
+    """Scores and provenance."""
+    st.subheader("How it did", anchor=False)
+    st.text(f"Validation {scored.words}." if scored and scored.estimate else "Not tried yet.")
+    st.subheader("Where it comes from", anchor=False)
+    provenance(reader, run_id, arm, rows)
+
+
+def actions_of(
+    run: RunSummary, arm: Instruction, asked: Sequence[AskedChange], note: Note | None, why_not: str
+) -> None:
+    """Edit, reject or take back, note."""
+    edit, reject, words = st.tabs(["Edit", "Reject" if arm.active else "Take back", "Note"])
+    with edit:
+        edit_form(run, arm, why_not)
+    with reject:
+        take_out(run, arm, asked, why_not)
+    with words:
+        note_form(run.id, f"instruction/{arm.predictor}/{arm.index}", note, "A note on this instruction")
+
+
+def head(arm: Instruction, asked: Sequence[AskedChange]) -> None:
+    """Number, author, standing."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"Instruction {arm.index}", anchor=False, width="content")
+        st.text(f"by {author_words(arm)} · {standing(arm, asked)}", width="content")
