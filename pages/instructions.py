@@ -53,7 +53,7 @@ def draw(run_id: str, polled: bool) -> None:
             return
         names = list(board.instructions)
         with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-            name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60))
+            name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
             view = st.segmented_control("View", VIEWS, default=VIEWS[0], key="ins_view", required=True)
         one_predictor(reader, run, name, board, view or VIEWS[0])
 

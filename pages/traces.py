@@ -55,7 +55,7 @@ def draw(run_id: str, polled: bool) -> None:
             nothing_yet(run, off)
             return
         names = list(board.instructions)
-        name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60))
+        name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
         seen = Seen.read(reader, run_id, traced, float(search.get("threshold", 1.0)))
         sets(reader, run, name, board, seen)
         traces(reader, run_id, seen, set_names(board.demo_sets[name].values()))

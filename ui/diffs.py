@@ -15,6 +15,9 @@ LONGEST = 20_000
 """Characters of either text that are compared; the comparison takes the square of what differs."""
 
 MOST_WORDS = 600
+REWRITTEN = 0.6
+"""Below this share of common words a text is another one; its scraps that happen to agree only confuse."""
+
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 _MARKS = {"ins": "background:rgba(40,150,95,.22)", "del": "background:rgba(200,60,50,.18);opacity:.85"}
 
@@ -33,8 +36,11 @@ def diff(before: str, after: str) -> list[Piece]:
     a, b = _TOKENS.findall(first), _TOKENS.findall(second)
     if max(len(a), len(b)) > MOST_WORDS:
         a, b = first.splitlines(keepends=True), second.splitlines(keepends=True)
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    if a and b and matcher.ratio() < REWRITTEN:
+        return [Piece("del", first), Piece("same", "\n"), Piece("ins", second)]
     pieces: list[Piece] = []
-    for kind, a0, a1, b0, b1 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+    for kind, a0, a1, b0, b1 in matcher.get_opcodes():
         if kind == "equal":
             pieces.append(Piece("same", "".join(a[a0:a1])))
             continue

@@ -26,24 +26,29 @@ def table(
     arms: Sequence[Instruction], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange], flags: Flags
 ) -> None:
     """One row an instruction; a click on a row opens it."""
+    rows = [_row(arm, scores.get(arm.index), asked, flags.get(arm.index, ())) for arm in arms]
+    scored = ["mean", "n", "candidates"] if any(row["n"] for row in rows) else []
+    flagged = ["look at"] if any(row["look at"] for row in rows) else []
     st.dataframe(
-        [_row(arm, scores.get(arm.index), asked, flags.get(arm.index, ())) for arm in arms],
+        rows,
         hide_index=True,
         key="ins_table",
         on_select=_open,
         selection_mode="single-cell",
+        # The text last: it is what a narrow page may cut.
+        column_order=["no.", "by", "standing", *scored, *flagged, "instruction"],
         row_height=_ROW_PX,
         height=_ROW_PX * (1 + min(len(arms), _ROWS)) + 4,
         alt="Instructions of this predictor",
         column_config={
-            "no.": st.column_config.NumberColumn(width=50),
-            "by": st.column_config.TextColumn(width=120),
-            "instruction": st.column_config.TextColumn(width=460),
-            "standing": st.column_config.TextColumn(width=170),
-            "mean": st.column_config.TextColumn(width=60, help="Over the examples that candidates with it ran on"),
-            "n": st.column_config.NumberColumn(width=50, help="Validation examples behind the mean"),
-            "candidates": st.column_config.NumberColumn(width=85, help="Candidates tried with it"),
-            "look at": st.column_config.TextColumn(width=150),
+            "no.": st.column_config.NumberColumn(width=44),
+            "by": st.column_config.TextColumn(width=112),
+            "standing": st.column_config.TextColumn(width=118),
+            "mean": st.column_config.TextColumn(width=54, help="Over the examples that candidates with it ran on"),
+            "n": st.column_config.NumberColumn(width=44, help="Validation examples behind the mean"),
+            "candidates": st.column_config.NumberColumn(width=84, help="Candidates tried with it"),
+            "look at": st.column_config.TextColumn(width=120),
+            "instruction": st.column_config.TextColumn(width="large"),
         },
     )
     st.session_state["ins_rows"] = [arm.index for arm in arms]

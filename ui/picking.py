@@ -1,7 +1,7 @@
 """Choices that the URL remembers: what a widget shows on a first visit, and what is written back."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import streamlit as st
 
@@ -24,10 +24,20 @@ def picked(name: str, options: Sequence[T], default: T) -> T:
     return value
 
 
-def pick(label: str, name: str, options: Sequence[T], default: T, words: Callable[[T], str] = str) -> T:
+def pick(
+    label: str,
+    name: str,
+    options: Sequence[T],
+    default: T,
+    words: Callable[[T], str] = str,
+    *,
+    width: int | Literal["stretch"] = "stretch",
+) -> T:
     """A list to choose from. `words` may be foreign text: a list's options are shown as they are."""
     picked(name, options, default)
-    value = st.selectbox(label, options, key=f"pick_{name}", format_func=words, on_change=_remember, args=(name,))
+    value = st.selectbox(
+        label, options, key=f"pick_{name}", format_func=words, on_change=_remember, args=(name,), width=width
+    )
     return default if value is None else value  # type: ignore[return-value]
 
 

@@ -51,11 +51,12 @@ def provenance(reader: Reader, run_id: str, arm: Instruction, rows: Mapping[str,
         if facts.get("reason"):
             st.text(f"Why: {clean(facts['reason'])}")
         return
-    for name, value in _facts(facts):
-        with st.container(horizontal=True, gap="small"):
-            st.caption(name, width=130)
-            st.text(value, width="stretch")
-    _switch_table(facts.get("switches") or ())
+    with st.grid(2, min_column_width=150):
+        for name, value in _facts(facts):
+            with st.container(gap=None):
+                st.caption(name)
+                st.text(value)
+    _switch_lines(facts.get("switches") or ())
     _shown(reader, run_id, arm, rows)
     _call(reader, run_id, str(facts.get("call") or ""))
 
@@ -75,25 +76,20 @@ def _facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _switch_table(switches: Sequence[Mapping[str, Any]]) -> None:
-    if not switches:
-        return
-    rows = [
-        {
-            "input": _SWITCHES.get(row["switch"], one_line(row["switch"])),
-            "what became of it": _became(row),
-        }
-        for row in switches
-    ]
-    st.dataframe(rows, hide_index=True, alt="Inputs of the proposer: used, off or fallen back", row_height=30)
+def _switch_lines(switches: Sequence[Mapping[str, Any]]) -> None:
+    """Every input of the request: used, off, or asked for and fallen back."""
+    if switches:
+        st.caption("What the request showed")
+        st.text("\n".join(_became(row) for row in switches))
 
 
 def _became(row: Mapping[str, Any]) -> str:
+    name = _SWITCHES.get(row["switch"], one_line(row["switch"]))
     if row.get("used"):
-        return "✓ used"
+        return f"✓ {name}: used"
     if not row.get("requested"):
-        return "off"
-    return f"✕ fell back: {one_line(row.get('why') or 'not available', 120)}"
+        return f"○ {name}: off"
+    return f"✕ {name}: fell back, {one_line(row.get('why') or 'not available', 160)}"
 
 
 def _shown(reader: Reader, run_id: str, arm: Instruction, rows: Mapping[str, Example]) -> None:

@@ -61,12 +61,9 @@ def test_the_provenance_card_says_what_was_used_and_what_fell_back(store: Filled
     assert "creative: Don't be afraid" in said
     assert "Use the information below" in said
     assert "Messages of customers, each for one of four queues." in said
-    tables = [table.value for table in app.dataframe]
-    became = next(table for table in tables if "what became of it" in table)
-    by_input = dict(zip(became["input"], became["what became of it"], strict=True))
-    assert by_input["demos"] == "✓ used"
-    assert by_input["program and module description"] == "✕ fell back: the module could not be described"
-    assert by_input["earlier instructions with scores"] == "off"
+    assert "✓ demos: used" in said
+    assert "✕ program and module description: fell back, the module could not be described" in said
+    assert "○ earlier instructions with scores: off" in said
 
 
 def test_scores_come_with_their_count_and_interval(store: Filled) -> None:

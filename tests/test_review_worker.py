@@ -1,0 +1,110 @@
+"""The review gate with real workers: what a person asked is searched, what they rejected is not."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import launcher
+import reviewing
+from optimizer_core.errors import BadInput
+from optimizer_core.types import Author, Candidate, ChangeKind, Status
+from storage import Reader
+from tests.loopback import LoopbackEndpoint
+from tests.optimizer_core.builders import DESK, ROWS
+from tests.programs import desk
+
+pytestmark = pytest.mark.timeout(240)
+ROOT = Path(__file__).resolve().parents[1]
+GOOD = "Find the queue. q=1.0"
+
+
+@pytest.fixture
+def endpoint() -> Iterator[LoopbackEndpoint]:
+    with LoopbackEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5) as running:
+        yield running
+
+
+def start(store: Path, folder: Path, endpoint: LoopbackEndpoint, **changes: object) -> str:
+    """A small run of the desk that stops at the gate."""
+    import json
+
+    rows = folder / "rows.json"
+    rows.write_text(json.dumps(ROWS))
+    model = {"model": "openai/task", "api_base": endpoint.base_url, "timeout_s": 20.0}
+    config = {
+        "program": str(ROOT / DESK),
+        "name": "desk, with review",
+        "review": True,
+        "data": {"data": str(rows), "inputs": ["message"]},
+        "task_model": model,
+        "search": {"candidates": 3, "trials": 5, "minibatch_size": 8, "max_bootstrapped": 2},
+        **changes,
+    }
+    return launcher.start(store, config)
+
+
+def until(store: Path, run_id: str, *wanted: Status, seconds: float = 100) -> Status:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with Reader(store) as reader:
+            run = reader.run(run_id)
+        if run.status in wanted:
+            return run.status
+        assert run.status in (Status.QUEUED, Status.RUNNING, Status.AWAITING_REVIEW), (run.status, run.reason)
+        time.sleep(0.3)
+    raise AssertionError(f"still {run.status} after {seconds} s")
+
+
+def test_the_gate_takes_up_what_a_person_asked(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
+    store = tmp_path / "studio.db"
+    run_id = start(store, tmp_path, endpoint)
+    until(store, run_id, Status.AWAITING_REVIEW)
+    queue = {"predictor": "queue"}
+    reviewing.change(store, run_id, ChangeKind.WRITE, {**queue, "text": GOOD, "reason": "better"})
+    reviewing.change(store, run_id, ChangeKind.EDIT, {**queue, "index": 1, "text": "Find it. q=0.9", "keep": False})
+    reviewing.change(store, run_id, ChangeKind.REJECT, {**queue, "kind": "instruction", "index": 2, "reason": "no"})
+    with pytest.raises(BadInput, match="the baseline that all is compared with"):
+        reviewing.change(store, run_id, ChangeKind.REJECT, {**queue, "kind": "instruction", "index": 0})
+    launcher.approve(store, run_id)
+    until(store, run_id, Status.COMPLETED)
+    with Reader(store) as reader:
+        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.predictor == "queue"}
+        tried = [Candidate.parse(trial.candidate).choices[0][0] for trial in reader.trials(run_id)]
+        assert [one.settled.refused for one in reader.changes(run_id) if one.settled] == ["", "", ""]
+        assert reader.run(run_id).trials_done == reader.run(run_id).trials_planned
+    assert (arms[3].text, arms[3].author, arms[4].provenance["edited_from"]) == (GOOD, Author.PERSON, 1)
+    assert (arms[1].active, arms[2].reason) == (False, "rejected: no")
+    assert tried[1:3] == [3, 4]
+    assert not {1, 2} & set(tried)
+    with pytest.raises(BadInput, match="Resume it with more trials"):
+        reviewing.change(store, run_id, ChangeKind.WRITE, {**queue, "text": "Too late."})
+
+
+def test_more_are_written_at_the_gate_and_the_gate_stays_shut(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
+    store = tmp_path / "studio.db"
+    run_id = start(store, tmp_path, endpoint)
+    until(store, run_id, Status.AWAITING_REVIEW)
+    reviewing.change(store, run_id, ChangeKind.ASK, {"predictor": "tone", "hint": "Be brief.", "count": 2})
+    with Reader(store) as reader:
+        assert reader.run(run_id).status is not Status.AWAITING_REVIEW
+    until(store, run_id, Status.AWAITING_REVIEW)
+    with Reader(store) as reader:
+        more = [arm for arm in reader.instructions(run_id) if arm.provenance.get("hint") == "Be brief."]
+        assert [arm.index for arm in more] == [3, 4]
+        assert len(reader.trials(run_id)) == 1
+
+
+def test_a_key_that_is_typed_into_a_change_is_blacked_out(
+    tmp_path: Path, endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-very-secret-0123456789")
+    store = tmp_path / "studio.db"
+    run_id = start(store, tmp_path, endpoint)
+    until(store, run_id, Status.AWAITING_REVIEW)
+    text = "Use the key sk-very-secret-0123456789 to answer."
+    reviewing.change(store, run_id, ChangeKind.WRITE, {"predictor": "queue", "text": text})
+    reviewing.write_note(store, run_id, "run", text)
+    with Reader(store) as reader:
+        assert "very-secret" not in str(reader.changes(run_id)) + str(reader.notes(run_id))
