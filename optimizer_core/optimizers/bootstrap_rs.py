@@ -44,7 +44,9 @@ def _different_sets(kit: Kit) -> list[int]:
     Where few traces pass, shuffled sets repeat each other; a repeated one would be paid for to learn nothing.
     """
     sets = [kit.arms.demo_sets[info.name] for info in kit.free]
-    active = [{index for index, arm in of_predictor.items() if arm.active and arm.kind != "person"} for of_predictor in sets]
+    active = [
+        {index for index, arm in of_predictor.items() if arm.active and arm.kind != "person"} for of_predictor in sets
+    ]
     seen: list[list[object]] = []
     different = []
     for index in sorted(set.intersection(*active)):
