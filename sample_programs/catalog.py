@@ -97,4 +97,6 @@ IRIS_TYPO: Final = Sample(
     paper="MIPRO's seventh task, and the iris of BetterTogether. The paper's task model is Llama-3-8B.",
 )
 
-CATALOG: Final[dict[str, Sample]] = {sample.name: sample for sample in (TRIAGE, IRIS, *PAPER_TASKS[:2], IRIS_TYPO, *PAPER_TASKS[2:])}
+CATALOG: Final[dict[str, Sample]] = {
+    sample.name: sample for sample in (TRIAGE, IRIS, *PAPER_TASKS[:2], IRIS_TYPO, *PAPER_TASKS[2:])
+}

@@ -1,4 +1,4 @@
-"""Rows of the official data sets -> rows as the tasks read them. `split` is train, dev or test; "" = none official."""
+"""Rows of the official data sets -> rows as the tasks read them. `split`: train, dev, test, or "" (none official)."""
 
 from __future__ import annotations
 
@@ -93,4 +93,8 @@ def sst2_row(row: Row, split: str) -> Row:
 
 def trec_row(row: Row, split: str) -> Row:
     label = row["coarse_label"]
-    return {"text": row["text"], "label": _TREC[_TREC_ORDER[label] if isinstance(label, int) else label], "split": split}
+    return {
+        "text": row["text"],
+        "label": _TREC[_TREC_ORDER[label] if isinstance(label, int) else label],
+        "split": split,
+    }

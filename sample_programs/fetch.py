@@ -3,8 +3,8 @@
     python -m pip install -r requirements-data.txt
     python -m sample_programs.fetch hotpotqa gsm8k
 
-The `datasets` library downloads, shows its progress and keeps a cache. What is kept here is one JSONL file a task (and
-one of passages), with the fields that the tasks read. Nothing here is fetched unless somebody runs this.
+The `datasets` library downloads, shows its progress and keeps a cache. Kept is one JSONL file a task (and one of
+passages), with the fields that the tasks read. Nothing here is fetched unless somebody runs this.
 """
 
 from __future__ import annotations
@@ -38,14 +38,12 @@ TRAIN_ROWS: Final = 2_000
 
 _RAW: Final = "https://raw.githubusercontent.com"
 _DSPY: Final = f"{_RAW}/stanfordnlp/dspy/b2e1bbd8f479ecfff35dd354aac3e804792e268d/testing/datasets"
-_SCONE_FILES: Final = {
-    "no_negation": ("no_negation", "no_negation"),
-    "one_not_scoped": ("one_not_scoped", "one_not_scoped"),
-    "two_not_scoped": ("two_not_scoped", "two_not_scoped"),
-    "one_scoped": ("one_scoped", "one_scoped"),
-    "two_scoped": ("two_scoped", "two_scoped"),
-    "one_scoped_one_not_scoped": ("one_scoped_one_not_scoped", "one_scoped_one_not_scoped"),
-}
+_SCONE: Final = f"{_RAW}/selenashe/ScoNe/b02532a2f4185c6118a57a148455e0750592d8c8/scone_nli"
+_HOVER: Final = f"{_RAW}/hover-nlp/hover/39b84697f196308f398a251a7aea9b82ae0f0562/data/hover"
+_SCONE_FILES: Final = (
+    *("no_negation", "one_not_scoped", "two_not_scoped"),
+    *("one_scoped", "two_scoped", "one_scoped_one_not_scoped"),
+)
 
 
 def _hotpotqa(load: Load) -> Iterator[tuple[str, Row]]:
@@ -88,8 +86,8 @@ def _files(name: str, kind: str, urls: dict[str, str], convert: Callable[[Row, s
 
 def _scone(load: Load) -> Iterator[tuple[str, Row]]:
     for split in ("train", "test"):
-        for category, names in _SCONE_FILES.items():
-            url = f"{_RAW}/selenashe/ScoNe/main/scone_nli/{split}/{names[split == 'test']}.csv"
+        for category in _SCONE_FILES:
+            url = f"{_SCONE}/{split}/{category}.csv"
             for number, row in enumerate(load("csv", data_files=url, split="train")):
                 yield "scone.jsonl", scone_row(row, split, category, number)
 
@@ -105,16 +103,11 @@ SOURCES: Final[dict[str, Callable[[Load], Iterator[tuple[str, Row]]]]] = {
     "hover": _files(
         "hover",
         "json",
-        {
-            split: f"{_RAW}/hover-nlp/hover/main/data/hover/hover_{part}_release_v1.1.json"
-            for split, part in (("train", "train"), ("test", "dev"))
-        },
+        {split: f"{_HOVER}/hover_{part}_release_v1.1.json" for split, part in (("train", "train"), ("test", "dev"))},
         hover_row,
     ),
     "scone": _scone,
-    "gsm8k": _plain(
-        "gsm8k", gsm8k_row, {"train": "train", "test": "test"}, path="openai/gsm8k", config="main"
-    ),
+    "gsm8k": _plain("gsm8k", gsm8k_row, {"train": "train", "test": "test"}, path="openai/gsm8k", config="main"),
     "heart_disease": _plain("heart_disease", heart_row, {"train": ""}, path="buio/heart-disease"),
     "sst2": _plain("sst2", sst2_row, {"train": "train", "test": "test"}, path="SetFit/sst2"),
     "trec": _plain(

@@ -1,4 +1,4 @@
-"""Heart Disease: three opinions, drawn at slightly different temperatures, and a vote. Two modules, four predictors."""
+"""Heart Disease: three opinions, at slightly different temperatures, and a vote. Two modules, four predictors."""
 
 from __future__ import annotations
 

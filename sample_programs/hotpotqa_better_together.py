@@ -21,7 +21,9 @@ class HotPotQAProgram(dspy.Module):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.generate_query = [dspy.ChainOfThought("context: list[str], question -> search_query") for _ in range(HOPS)]
+        self.generate_query = [
+            dspy.ChainOfThought("context: list[str], question -> search_query") for _ in range(HOPS)
+        ]
         self.generate_answer = dspy.ChainOfThought("context: list[str], question -> answer")
 
     def forward(self, question: str) -> Any:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from ui.plain import line
 
-__all__ = ["HOME", "LIVE", "NEW_RUN", "Page", "frame", "query", "run_in_url"]
+__all__ = ["BENCHMARKS", "HOME", "LIVE", "NEW_RUN", "Page", "frame", "query", "run_in_url"]
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -29,7 +29,8 @@ class Page:
 HOME = Page("app.py", "Runs", ":material/view_list:")
 NEW_RUN = Page("pages/new_run.py", "New run", ":material/add_circle:")
 LIVE = Page("pages/live.py", "Live", ":material/monitoring:", of_run=True)
-MENU = (HOME, NEW_RUN, LIVE)
+BENCHMARKS = Page("pages/benchmarks.py", "Benchmarks", ":material/leaderboard:")
+MENU = (HOME, NEW_RUN, BENCHMARKS, LIVE)
 
 
 def query(name: str) -> str | None:
