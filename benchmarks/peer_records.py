@@ -86,8 +86,10 @@ class PeerRecords:
         if full:
             self._full.setdefault(index, mean)
             if self._best is None or mean > self._best[0]:
-                self._best = (mean, module.deepcopy())
+                self._best = (mean, _whole(module))
         for identity, (_, prediction, _), score in zip(ids, results, scores, strict=True):
+            if isinstance(prediction, tuple):  # GEPA has traces returned beside predictions
+                prediction = prediction[0]
             answer = plain(dict(prediction.items())) if hasattr(prediction, "items") else {}
             records.append(Cell(CellKey(candidate, Split.VAL, str(identity)), score, prediction=answer))
         order, self._order = self._order, self._order + 1
@@ -95,6 +97,16 @@ class PeerRecords:
         examples = tuple(str(identity) for identity in ids)
         records.append(Trial(order, number, kind, candidate, examples, True, mean, len(scores), 0, program_runs))
         return records
+
+
+def _whole(module: Any) -> Any:
+    """A copy of a program as its class wrote it.
+
+    While DSPy collects traces (GEPA) it puts a `forward` of its own on the object, which returns something else.
+    """
+    copied = module.deepcopy()
+    vars(copied).pop("forward", None)
+    return copied
 
 
 def _key(inputs: Any) -> str:

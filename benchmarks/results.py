@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runner import marks
+from benchmarks.marks import marks
 from optimizer_core.types import Role, Split, Status, TrialKind
 from storage import Reader, RunSummary
 

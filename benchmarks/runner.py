@@ -11,21 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import launcher
+from benchmarks.marks import MARK, marks
 from benchmarks.request import Entry, Request
 from benchmarks.splits import write_splits
 from optimizer_core.errors import StudioError
 from optimizer_core.types import Event, Example, Split, Status
 from sample_programs import CATALOG
-from storage import Reader, RunSummary, Store, log_path
+from storage import RunSummary, Store, log_path
 
-__all__ = ["MARK", "marks", "run_benchmark"]
-
-MARK = "benchmark"
-"""Key of the receipt that says which setting of which benchmark a run answers."""
+__all__ = ["run_benchmark"]
 
 POLL_S = 0.5
 UNDER_WAY = (Status.QUEUED, Status.RUNNING)
@@ -35,15 +33,6 @@ ATTEMPTS = 3
 Say = Callable[[str], None]
 
 
-def marks(store: Path) -> list[tuple[RunSummary, dict[str, Any]]]:
-    """Every run of any benchmark in the store with its mark, newest first."""
-    if not store.exists():
-        return []
-    with Reader(store) as reader:
-        runs = [(run, reader.receipt(run.id).get(MARK)) for run in reader.list_runs(limit=100_000)]
-    return [(run, mark) for run, mark in runs if mark]
-
-
 def run_benchmark(request: Request, store: Path, say: Say) -> int:
     """Bring every entry of `request` to an end. Returns how many have none; those are tried again next time."""
     entries = list(request.entries())
@@ -51,9 +40,13 @@ def run_benchmark(request: Request, store: Path, say: Say) -> int:
     open_entries = 0
     for number, entry in enumerate(entries, start=1):
         where = f"[{number}/{len(entries)}] {entry.name}"
-        summary = _settle(entry, store, data[entry.task], lambda text, where=where: say(f"{where}: {text}"))
+        summary = _settle(entry, store, data[entry.task], partial(_say_where, say, where))
         open_entries += summary is None or summary.status is not Status.COMPLETED
     return open_entries
+
+
+def _say_where(say: Say, where: str, text: str) -> None:
+    say(f"{where}: {text}")
 
 
 def _settle(entry: Entry, store: Path, data: dict[str, Path], say: Say) -> RunSummary | None:

@@ -18,7 +18,7 @@ _COLOURS = 7
 """Categorical colours of the theme."""
 
 
-@st.cache_data(show_spinner="Reading what was measured…", max_entries=4)
+@st.cache_data(show_spinner="Reading what was measured…", max_entries=4)  # type: ignore[untyped-decorator]
 def read_groups(store: Path, version: tuple[Any, ...]) -> list[Any]:
     """Groups of comparable runs; read again when `version` of the finished runs changes."""
     from benchmarks.results import read_results  # scipy, wanted only when there is something to show
@@ -30,9 +30,9 @@ def read_groups(store: Path, version: tuple[Any, ...]) -> list[Any]:
 def how_to() -> None:
     """How a benchmark is run, for an empty page and for the curious."""
     st.text(
-        "A benchmark runs optimizers, the studio's and DSPy's own, on the same rows with the same models and the same "
-        "cap on program runs, and counts what each spends at the model. It works through what is missing, so it may "
-        "be stopped or killed and started again."
+        "A benchmark runs optimizers, the studio's and DSPy's own, on the same rows with the same models and the "
+        "same cap on program runs, and counts what each spends at the model. It works through what is missing, so it "
+        "may be stopped or killed and started again."
     )
     st.code(
         "python -m benchmarks run --tasks triage,iris --optimizers mipro,bootstrap_rs,dspy.MIPROv2 \\\n"

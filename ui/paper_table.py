@@ -20,7 +20,7 @@ PAPER_ROWS: Final[Sequence[tuple[str, str, Sequence[float | None]]]] = (
 """(what is optimized, optimizer, test score by column); None where the paper did not run it."""
 
 NOTE: Final = (
-    "Llama-3-8B as task model; 20 to 50 full evaluations of the training rows; 75 to 2,000 test rows; ColBERTv2 over "
-    "5 million abstracts. Other models, rows, retrieval and budgets than anything measured here: compare the order of "
-    "optimizers within one table, never a number across the two."
+    "Llama-3-8B as task model; 20 to 50 full evaluations of the training rows; 75 to 2,000 test rows; ColBERTv2 "
+    "over 5 million abstracts. Models, rows, retrieval and budgets differ from anything measured here: compare the "
+    "order of optimizers within one table, never a number across the two."
 )

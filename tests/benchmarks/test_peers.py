@@ -128,6 +128,15 @@ def test_evaluations_become_trials_cells_and_arms_and_the_earlier_of_equals_stay
     assert records.best.say.signature.instructions == "Better."
 
 
+def test_a_program_evaluated_while_dspy_collects_traces_is_kept_as_it_was_written() -> None:
+    records, seed, _, shown = _records()
+    traced = seed.deepcopy()
+    traced.forward = lambda **inputs: (dspy.Prediction(reply="x"), [])
+    recorded = records.evaluation(traced, [(row, (dspy.Prediction(reply="x"), []), 1.0) for row in shown], 4)
+    assert records.best(text="a").reply == "a"
+    assert [record.prediction for record in recorded if isinstance(record, Cell)] == [{"reply": "x"}] * len(shown)
+
+
 def test_an_evaluation_on_other_rows_is_not_recorded() -> None:
     records, seed, _, _ = _records()
     other = dspy.Example(text="not there").with_inputs("text")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.marks import marks
 from benchmarks.request import Entry, Request
 from benchmarks.results import read_results
-from benchmarks.runner import marks
 from benchmarks.splits import write_splits
 from optimizer_core.errors import BadInput
 from optimizer_core.types import Role, Split, Status

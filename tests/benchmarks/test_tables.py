@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,8 @@ def test_the_pages_curve_ends_where_the_budget_was_spent() -> None:
     assert len(traces) == 4
     assert (traces[0]["x"], traces[0]["y"]) == ([40, 120, 200], [0.5, 0.75, 0.75])
     assert sum(trace["showlegend"] for trace in traces) == 2
+
+
+def test_the_page_reads_results_without_importing_dspy() -> None:
+    code = "import sys, benchmarks.results, benchmarks.tables; assert not {'dspy', 'optuna'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], check=True, timeout=120)

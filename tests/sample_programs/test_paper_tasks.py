@@ -39,7 +39,7 @@ PASSAGES = [
     {"title": "Analytical Engine", "text": "The Analytical Engine was a mechanical computer."},
 ]
 QUESTION = {"question": "Who wrote for Babbage's engine?", "answer": "Ada Lovelace", "gold_titles": ["Ada Lovelace"]}
-PATIENT = {name: "unknown" for name in CATALOG["heart_disease"].inputs}
+PATIENT = dict.fromkeys(CATALOG["heart_disease"].inputs, "unknown")
 ROWS: dict[str, dict[str, Any]] = {
     "hotpotqa": QUESTION,
     "hotpotqa_conditional": {**QUESTION, "answer_category": "person"},
@@ -125,7 +125,7 @@ def test_missing_data_and_passages_say_how_to_get_them(small_data: Path, monkeyp
     model = {"task_model": {"model": "openai/x", "api_base": "http://127.0.0.1:9/v1"}}
     (small_data / "hotpotqa_corpus.jsonl").unlink()
     assert CATALOG["hotpotqa"].missing() == ["hotpotqa_corpus.jsonl"]
-    with pytest.raises(BadInput, match="passages 'hotpotqa_corpus.jsonl'"):
+    with pytest.raises(BadInput, match=r"passages 'hotpotqa_corpus\.jsonl'"):
         inspect_request({"program": "sample:hotpotqa", **model}, small_data, call_models=False)
     monkeypatch.setenv(files.COLBERT_VARIABLE, "http://127.0.0.1:9")
     assert CATALOG["hotpotqa"].missing() == []
