@@ -78,33 +78,39 @@ def _table(group: Any) -> None:
             "95 % interval": UNKNOWN if line.low is None else f"{score(line.low)} to {score(line.high)}",
             "Seeds": line.seeds,
             "Test rows": line.n_test,
-            "p": "best" if line.p_best is None else f"{line.p_best:.3f}",
+            "p": _p(line.p_best),
             "Program runs": line.program_runs,
             "LM calls": line.lm_calls,
-            "Calls, ratio": line.calls_ratio,
-            "Search, s": line.search_s,
-            "Time, ratio": line.time_ratio,
+            "Calls, ratio": _number(line.calls_ratio, 2),
+            "Search, s": _number(line.search_s, 0),
+            "Time, ratio": _number(line.time_ratio, 2),
             "At the cap": line.capped,
         }
         for line in group.lines
     ]
     whole = st.column_config.NumberColumn(format="%.0f")
-    ratio = st.column_config.NumberColumn(format="%.2f")
     st.dataframe(
         rows,
         hide_index=True,
         key="bench_table",
         alt="Optimizers, the best first",
         column_config={
-            "Optimizer": st.column_config.TextColumn(pinned=True),
+            "Optimizer": st.column_config.TextColumn(width=270),
             "Program runs": whole,
             "LM calls": whole,
-            "Search, s": whole,
-            "Calls, ratio": ratio,
-            "Time, ratio": ratio,
             "At the cap": st.column_config.NumberColumn(help="Seeds that the cap ended"),
         },
     )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "best"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _curves(group: Any) -> None:
@@ -174,6 +180,7 @@ def _runs(group: Any) -> None:
         on_select="rerun",
         selection_mode="single-cell",
         alt="Runs of this benchmark",
+        column_config={"Optimizer": st.column_config.TextColumn(width=270)},
     )
     st.caption("Click a row to open the run. Scores are on the sealed test.")
     cells = event.selection.get("cells") or []
@@ -186,14 +193,11 @@ def paper() -> None:
     st.subheader("What the MIPRO paper reports", anchor=False)
     st.caption(f"Table 2, test scores in percent, mean of 5 runs. {NOTE}")
     rows = [
-        {"Optimized": what, "Optimizer": name, **dict(zip(COLUMNS, values, strict=True))}
+        {
+            "Optimized": what,
+            "Optimizer": name,
+            **{column: _number(value, 1) for column, value in zip(COLUMNS, values, strict=True)},
+        }
         for what, name, values in PAPER_ROWS
     ]
-    number = st.column_config.NumberColumn(format="%.1f")
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key="bench_paper",
-        alt="Table 2 of the MIPRO paper",
-        column_config=dict.fromkeys(COLUMNS, number),
-    )
+    st.dataframe(rows, hide_index=True, key="bench_paper", alt="Table 2 of the MIPRO paper")
