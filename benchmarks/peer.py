@@ -13,6 +13,7 @@ import queue
 import secrets
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,19 @@ class Scribe(threading.Thread):
         self._meter, self._scrubber = meter, scrubber
         self._records: queue.SimpleQueue[Record] = queue.SimpleQueue()
         self._quit = threading.Event()
+        self._lock = threading.Lock()
+        self._open = 0
 
     def put(self, records: list[Record]) -> None:
+        with self._lock:
+            self._open += len(records)
         for record in records:
             self._records.put(self._scrubber.record(record))
+
+    def wait(self) -> None:
+        """Return when all that was put is committed."""
+        while self._open and self.is_alive():
+            time.sleep(0.05)
 
     def run(self) -> None:
         with Store(self._store) as store:
@@ -75,6 +85,8 @@ class Scribe(threading.Thread):
     def _commit(self, journal: SqliteJournal) -> None:
         batch = [self._records.get() for _ in range(self._records.qsize())]
         journal.commit([*batch, *self._meter.changed()])
+        with self._lock:
+            self._open -= len(batch)
 
     def finish(self) -> None:
         self._quit.set()
@@ -185,6 +197,7 @@ def main(store_path: Path, run_id: str, optimizer: str) -> int:
             reason = run.optimize()
             spent = {"program_runs": run.counter.runs, "lm_calls": meter.capped_total().calls}
             scribe.put([Event("phase", {"phase": "test"}), Event("peer_spent", spent)])
+            scribe.wait()  # the evidence is read back from the store
             outcome = asyncio.run(run.test(journal, reason))
             ended = Event("ended", {"status": "completed", "reason": outcome.reason, "capped": bool(reason)})
             scribe.put([outcome, ended])

@@ -49,15 +49,18 @@ class _Bm25:
     def __init__(self, passages: list[str]) -> None:
         import bm25s
 
+        self._library: Any = bm25s
         self._passages = passages
-        self._tokenize = lambda texts: bm25s.tokenize(texts, stopwords="en", show_progress=False)
-        self._retriever: Any = bm25s.BM25()
-        self._retriever.index(self._tokenize(passages), show_progress=False)
+        self._retriever: Any = self._library.BM25()
+        self._retriever.index(self._words(passages), show_progress=False)
+
+    def _words(self, texts: list[str]) -> Any:
+        return self._library.tokenize(texts, stopwords="en", show_progress=False)
 
     def search(self, query: str, k: int) -> list[str]:
         """An empty or unknown query finds the first passages, as it scores all alike."""
         k = min(k, len(self._passages))
-        found, _ = self._retriever.retrieve(self._tokenize([query or ""]), k=k, show_progress=False)
+        found, _ = self._retriever.retrieve(self._words([query or ""]), k=k, show_progress=False)
         return [self._passages[index] for index in found[0]]
 
 
