@@ -35,6 +35,7 @@ Say = Callable[[str], None]
 
 def run_benchmark(request: Request, store: Path, say: Say) -> int:
     """Bring every entry of `request` to an end. Returns how many have none; those are tried again next time."""
+    Store(store).close()  # made, or brought up to date, before anything reads it
     entries = list(request.entries())
     data = {task: write_splits(task, request.sizes, store.parent / "benchmarks") for task in request.tasks}
     open_entries = 0
