@@ -49,7 +49,6 @@ def page() -> None:
     else:
         st.space("small")
         st.subheader("There is no run yet. Start with a sample", anchor=False)
-    st.caption("Each runs on this machine with the model that comes along: no key, no account, nothing leaves it.")
     sample_cards()
 
 

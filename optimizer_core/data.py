@@ -114,8 +114,13 @@ def example_id(inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def load_dataset(spec: DataSpec, rows: Sequence[Row] | None, inputs: Sequence[str], seed: int) -> Dataset:
+def load_dataset(
+    spec: DataSpec, rows: Sequence[Row] | None, inputs: Sequence[str], seed: int, split_column: str | None = None
+) -> Dataset:
     """Rows of `spec` (or a sample's own `rows`) as examples with `inputs`, split with `seed`.
+
+    Args:
+        split_column: Column of `rows` that says train, val or test; given, nothing is split here.
 
     Raises:
         BadInput: nothing to read, a missing column, or a split that would be empty.
@@ -137,11 +142,13 @@ def load_dataset(spec: DataSpec, rows: Sequence[Row] | None, inputs: Sequence[st
             rows = read_rows(Path(spec.data).expanduser())
         if not rows:
             raise BadInput("There is no data.", "Name a file with --data, or files with --train and --val.")
+        if split_column is not None and not spec.data:
+            parts = _as_told(rows, split_column, spec.limit)
     everything = [row for part in parts.values() for row in part] or list(rows or ())[: spec.limit]
     fields = _rename(everything, spec.columns)
     columns = tuple(fields[0])
     _require_columns(fields, inputs, columns)
-    stratify = _stratum(fields, inputs, columns, spec.stratify)
+    stratify = None if split_column and not spec.data else _stratum(fields, inputs, columns, spec.stratify)
     if parts:
         by_split = {split: _rename(part, spec.columns) for split, part in parts.items()}
         if Split.VAL not in by_split:
@@ -152,6 +159,14 @@ def load_dataset(spec: DataSpec, rows: Sequence[Row] | None, inputs: Sequence[st
         by_split = dict(zip(Split, split_rows(fields, spec.split, stratify, seed), strict=True))
     examples = _as_examples(by_split, inputs, warnings)
     return Dataset(tuple(examples), columns, tuple(warnings), stratify)
+
+
+def _as_told(rows: Sequence[Row], column: str, limit: int | None) -> dict[Split, list[Row]]:
+    """Rows by the split that each names in `column`, which is left out; at most `limit` in each."""
+    parts: dict[Split, list[Row]] = {split: [] for split in Split}
+    for row in rows:
+        parts[Split(row[column])].append({name: value for name, value in row.items() if name != column})
+    return {split: part[:limit] for split, part in parts.items() if part}
 
 
 def _rename(rows: Sequence[Row], columns: Mapping[str, str]) -> list[Row]:

@@ -26,7 +26,7 @@ from optimizer_core.plan import make_plan
 from optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
 from optimizer_core.types import ErrorClass, Role, Split
-from sample_programs import CATALOG
+from sample_programs import CATALOG, Sample
 
 __all__ = ["inspect_request"]
 
@@ -53,14 +53,16 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
     program = load_program(config.program, base)
     scorer = load_metric(config.metric, program, base)
     inputs = config.data.inputs or inputs or _program_inputs(program)
-    data = load_dataset(config.data, rows, inputs, config.seed)
+    sample = _sample(config)
+    fixed = sample.split_column if sample is not None and rows is not None else None
+    data = load_dataset(config.data, rows, inputs, config.seed, fixed)
     _check_sizes(data, config)
     _check_freeze(config, program)
     sizes = {split.value: len(data.of(split)) for split in Split}
     presets = preset_rows(config, program, sizes, values)
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
-    warnings = [*data.warnings, *_try_metric(scorer, program, data)]
+    warnings = [*data.warnings, *_try_metric(scorer, program, data), *_beyond_embedded(sample, config, values)]
     players = _players(config)
     if call_models:
         _call_models(config, players)
@@ -98,17 +100,49 @@ def _with_defaults(
     values: dict[str, Any], asked: RunConfig
 ) -> tuple[RunConfig, list[dict[str, Any]] | None, tuple[str, ...]]:
     """The settings with a sample's own filled in where the person said nothing, its rows and inputs."""
-    if not asked.program.startswith(SAMPLE_PREFIX):
-        return asked, None, ()
-    sample = CATALOG.get(asked.program.removeprefix(SAMPLE_PREFIX))
+    sample = _sample(asked)
     if sample is None:
-        raise BadInput(f"There is no sample program {asked.program!r}.", f"There are: {', '.join(CATALOG)}.")
+        return asked, None, ()
     merged = merge(sample.defaults, values)
     own_data = not any((asked.data.data, asked.data.train))
     if own_data:
         merged["data"] = merge({"split": sample.split, "stratify": sample.stratify}, merged.get("data", {}))
-    rows = sample.rows() if own_data else None
+    try:
+        rows = sample.rows() if own_data else None
+    except FileNotFoundError as error:
+        raise BadInput(str(error)) from error
     return parse_config(merged), rows, tuple(sample.inputs)
+
+
+def _sample(config: RunConfig) -> Sample | None:
+    """The sample that the request names; None when it names a program of the person's own."""
+    if not config.program.startswith(SAMPLE_PREFIX):
+        return None
+    sample = CATALOG.get(config.program.removeprefix(SAMPLE_PREFIX))
+    if sample is None:
+        raise BadInput(f"There is no sample program {config.program!r}.", f"There are: {', '.join(CATALOG)}.")
+    return sample
+
+
+def _beyond_embedded(sample: Sample | None, config: RunConfig, values: dict[str, Any]) -> list[str]:
+    """Refuse a sample that the embedded model cannot do when nobody chose that model, and warn when somebody did.
+
+    Its passages are looked for here too: a program that finds none fails on every example.
+    """
+    if sample is None:
+        return []
+    if sample.passages in sample.missing():
+        raise BadInput(
+            f"The passages {sample.passages!r} of {sample.title} are not on this machine.",
+            f"Fetch them with `python -m sample_programs.fetch {sample.name}`, or name a ColBERTv2 server in "
+            "MIPRO_STUDIO_COLBERT.",
+        )
+    if sample.embedded_ok or config.task_model.model != EMBEDDED:
+        return []
+    said = f"{sample.title} is beyond the embedded model (135M parameters): it can neither reason nor search."
+    if "task_model" not in values:
+        raise BadInput(said, "Name a task model: an endpoint of yours or of a provider.")
+    return [f"{said} Expect scores near 0, and no gain."]
 
 
 def _absolute(config: RunConfig, base: Path) -> RunConfig:

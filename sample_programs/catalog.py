@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from sample_programs.paper_tasks import PAPER_TASKS
 from sample_programs.types import Row, Sample
 
-__all__ = ["CATALOG", "IRIS", "TRIAGE", "iris_rows"]
+__all__ = ["CATALOG", "IRIS", "IRIS_TYPO", "TRIAGE", "iris_rows"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -73,6 +74,29 @@ IRIS: Final = Sample(
     split=(0.25, 0.25, 0.5),
     stratify="answer",
     defaults={},
+    paper=(
+        "The paper asks Llama-3-8B to reason first and splits 75 to 75. Here the answer comes at once, from the "
+        "given names only, and half of the 75 training flowers validate."
+    ),
 )
 
-CATALOG: Final[dict[str, Sample]] = {sample.name: sample for sample in (TRIAGE, IRIS)}
+IRIS_TYPO: Final = Sample(
+    name="iris_typo",
+    title="Iris, with the typo",
+    description=(
+        "The paper's iris prompt said 'versicolour', which is in no label: a model that obeys it is wrong on a third "
+        "of the flowers until the search finds out. One reasoning predictor."
+    ),
+    licence=IRIS.licence,
+    inputs=IRIS.inputs,
+    data=iris_rows,
+    split=IRIS.split,
+    stratify="answer",
+    embedded_ok=False,
+    defaults={"search": {"max_bootstrapped": 4, "max_labeled": 0}},
+    paper="MIPRO's seventh task, and the iris of BetterTogether. The paper's task model is Llama-3-8B.",
+)
+
+CATALOG: Final[dict[str, Sample]] = {
+    sample.name: sample for sample in (TRIAGE, IRIS, *PAPER_TASKS[:2], IRIS_TYPO, *PAPER_TASKS[2:])
+}

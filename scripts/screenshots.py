@@ -28,6 +28,7 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     """(name, path, heading, tab to open)"""
     yield "home", "/", "Runs", ""
     yield "new-run", "/new_run?sample=triage", "New run", ""
+    yield "benchmarks", "/benchmarks", "Benchmarks", ""
     names = {
         "running": "triage, 0.1 s endpoint",
         "finished": "triage, embedded model",

@@ -41,7 +41,8 @@ def program() -> None:
         )
         chosen = samples.get(st.session_state.get("nr_sample", ""))
         if chosen is not None:
-            st.caption(f"{chosen.description} Licence: {chosen.licence}.")
+            relation = f" Against the paper: {chosen.paper}" if chosen.paper else ""
+            st.caption(f"{chosen.description}{relation} Licence: {chosen.licence}.")
     else:
         st.text_input(
             "Path or dotted path",

@@ -11,7 +11,18 @@ import streamlit as st
 
 from ui.plain import line
 
-__all__ = ["HOME", "INSTRUCTIONS", "LIVE", "NEW_RUN", "TRACES", "Page", "frame", "query", "run_in_url"]
+__all__ = [
+    "BENCHMARKS",
+    "HOME",
+    "INSTRUCTIONS",
+    "LIVE",
+    "NEW_RUN",
+    "TRACES",
+    "Page",
+    "frame",
+    "query",
+    "run_in_url",
+]
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -31,7 +42,8 @@ NEW_RUN = Page("pages/new_run.py", "New run", ":material/add_circle:")
 LIVE = Page("pages/live.py", "Live", ":material/monitoring:", of_run=True)
 INSTRUCTIONS = Page("pages/instructions.py", "Instructions", ":material/edit_note:", of_run=True)
 TRACES = Page("pages/traces.py", "Traces", ":material/route:", of_run=True)
-MENU = (HOME, NEW_RUN, LIVE, INSTRUCTIONS, TRACES)
+BENCHMARKS = Page("pages/benchmarks.py", "Benchmarks", ":material/leaderboard:")
+MENU = (HOME, NEW_RUN, BENCHMARKS, LIVE, INSTRUCTIONS, TRACES)
 
 
 def query(name: str) -> str | None:

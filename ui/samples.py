@@ -1,5 +1,6 @@
-"""Cards of the programs that come along, each started with one click."""
+"""Cards of the programs that come along: those that start with one click, and those that need something first."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -29,9 +30,24 @@ def sample_values(name: str) -> dict[str, Any]:
 
 
 def sample_cards() -> None:
-    """One card a sample: what it is, whose data it uses, start it or set it up."""
+    """One card a sample, in two groups: what a click starts here and now, and the papers' larger tasks."""
+    samples = all_samples()
+    here = [sample for sample in samples if sample.runs_here]
+    others = [sample for sample in samples if not sample.runs_here]
+    if here:
+        st.markdown("**Runs here, offline**")
+        st.caption("With the model that comes along: no key, no account, nothing leaves this machine.")
+        _grid(here)
+    if others:
+        st.space("small")
+        st.markdown("**Needs an endpoint or data**")
+        st.caption("Tasks of the MIPRO and BetterTogether papers. What is missing stands on the card.")
+        _grid(others)
+
+
+def _grid(samples: Sequence[Sample]) -> None:
     with st.grid(3, min_column_width=260):
-        for sample in all_samples():
+        for sample in samples:
             _card(sample)
 
 
@@ -39,16 +55,50 @@ def _card(sample: Sample) -> None:
     with st.container(border=True, height="stretch", gap="xsmall"):
         st.markdown(f"**{sample.title}**")
         st.text(sample.description)
-        st.caption(f"Licence: {sample.licence}")
+        _needs(sample)
         st.space("stretch")
-        with st.container(horizontal=True):
-            go = st.button("Start", key=f"sample_start_{sample.name}", icon=":material/play_arrow:", type="primary")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            go = sample.runs_here and st.button(
+                "Start", key=f"sample_start_{sample.name}", icon=":material/play_arrow:", type="primary"
+            )
             setup = st.button("Set up", key=f"sample_setup_{sample.name}", icon=":material/tune:", type="tertiary")
+            _about(sample)
         if setup:
             st.switch_page(NEW_RUN.path, query_params={"sample": sample.name})
         if go:
-            with st.spinner("Looking at the program and its data…"):
-                run_id = actions.start({"program": f"sample:{sample.name}", "name": sample.title})
-            if run_id is None:
-                st.rerun()
-            st.switch_page(LIVE.path, query_params={"run": run_id})
+            _start(sample)
+
+
+def _needs(sample: Sample) -> None:
+    """What stands between the sample and a run."""
+    needs = []
+    if not sample.embedded_ok:
+        needs.append(("An endpoint: beyond the embedded model", ":material/cloud:"))
+    if sample.missing():
+        needs.append((f"Data: {', '.join(sample.missing())}", ":material/download:"))
+    for need, icon in needs:
+        st.badge(need, icon=icon, color="gray")
+
+
+def _about(sample: Sample) -> None:
+    with st.popover("About", type="tertiary", icon=":material/info:", key=f"sample_about_{sample.name}"):
+        if sample.paper:
+            st.text(f"Against the paper: {sample.paper}")
+        st.text(f"Licence: {sample.licence}.")
+        if sample.missing():
+            st.text("Fetch the data from its official source, once:")
+            st.code(f"python -m sample_programs.fetch {_source(sample)}", language="bash", wrap_lines=True)
+
+
+def _source(sample: Sample) -> str:
+    """The name that the data goes by: some tasks share theirs."""
+    names = (file.partition(".")[0].removesuffix("_corpus") for file in sample.missing())
+    return " ".join(dict.fromkeys(names))
+
+
+def _start(sample: Sample) -> None:
+    with st.spinner("Looking at the program and its data…"):
+        run_id = actions.start({"program": f"sample:{sample.name}", "name": sample.title})
+    if run_id is None:
+        st.rerun()
+    st.switch_page(LIVE.path, query_params={"run": run_id})

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from optimizer_core.errors import BadInput
+from sample_programs import CATALOG
+from sample_programs.files import FOLDER_VARIABLE
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 from ui import samples
@@ -12,13 +14,9 @@ from ui import samples
 pytestmark = pytest.mark.timeout(120)
 
 
-class _Sample:
-    name, title, description, licence = "triage", "Triage", "Names the queue of a message.", "CC0-1.0"
-
-
 @pytest.fixture(autouse=True)
 def one_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "all_samples", lambda: [_Sample()])
+    monkeypatch.setattr(samples, "all_samples", lambda: [CATALOG["triage"]])
 
 
 def test_an_empty_home_offers_the_next_action_and_creates_nothing(empty: Path) -> None:
@@ -73,3 +71,21 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_text("this is not a database, only text that is long enough to be looked at" * 20)
     monkeypatch.setenv("MIPRO_STUDIO_STORE", str(path))
     assert "is not a studio database" in texts(open_page())
+
+
+def test_what_cannot_start_here_has_no_start_button_and_says_what_it_needs(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(samples, "all_samples", lambda: [CATALOG[name] for name in ("triage", "sst2", "hotpotqa")])
+    app = open_page()
+    keys = {button.key for button in app.button}
+    assert {"sample_start_triage", "sample_setup_triage", "sample_setup_sst2", "sample_setup_hotpotqa"} <= keys
+    assert not {"sample_start_sst2", "sample_start_hotpotqa"} & keys
+    said = texts(app)
+    assert "Needs an endpoint or data" in said
+    assert "Data: hotpotqa.jsonl, hotpotqa_corpus.jsonl" in said
+    assert "python -m sample_programs.fetch hotpotqa" in said
+
+    (tmp_path / "sst2.jsonl").write_text('{"text": "a delight", "label": "positive"}\n')
+    assert "sample_start_sst2" in {button.key for button in open_page().button}

@@ -1,0 +1,110 @@
+"""Optimizers compared on the same rows, models and budget: `python -m benchmarks run` and `report`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from optimizer_core.errors import BadInput, StudioError
+from storage import default_store
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Compare optimizers, ours and DSPy's. Exit codes: 0 all measured, 1 some have no result yet, 2 bad input.",
+)
+
+StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
+
+
+@app.command()
+def run(
+    tasks: Annotated[str, typer.Option(help="Samples, by comma.")] = "triage",
+    optimizers: Annotated[str, typer.Option(help="Ours and dspy.NAME, by comma.")] = "mipro,dspy.MIPROv2",
+    seeds: Annotated[str, typer.Option(help="By comma; 0 is a seed.")] = "0,1,2,3,4",
+    max_program_runs: Annotated[int, typer.Option(help="Cap for each run; the sealed test is apart.")] = 1000,
+    sizes: Annotated[str, typer.Option(help="Most rows of train/val/test, the same for all.")] = "75/75/150",
+    task_model: Annotated[str, typer.Option(help="`embedded` or a DSPy model string.")] = "embedded",
+    prompt_model: Annotated[str | None, typer.Option(help="Default: the task model.")] = None,
+    api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
+    api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
+    threads: Annotated[int, typer.Option(help="Program runs under way at once.")] = 8,
+    store: StoreOption = None,
+) -> None:
+    """Measure what is missing, one run at a time. Stop it or kill it: the same command goes on where it was."""
+    from benchmarks.request import Request
+    from benchmarks.runner import run_benchmark
+
+    def model(name: str) -> dict[str, Any]:
+        if name == "embedded":
+            return {"model": name}
+        given = {"model": name, "api_base": api_base, "api_key_env": api_key_env}
+        return {key: value for key, value in given.items() if value is not None}
+
+    request = Request(
+        tasks=_names(tasks),
+        optimizers=_names(optimizers),
+        seeds=tuple(_numbers(seeds, ",", "--seeds")),
+        max_program_runs=max_program_runs,
+        task_model=model(task_model),
+        prompt_model=model(prompt_model) if prompt_model else None,
+        sizes=_sizes(sizes),
+        threads=threads,
+    )
+    missing = run_benchmark(request, (store or default_store()).resolve(), lambda text: print(text, flush=True))
+    if missing:
+        print(f"{missing} without a result; the same command tries them again.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="Folder for benchmark.md and benchmark.html.")] = Path("benchmark"),
+    store: StoreOption = None,
+) -> None:
+    """Write what has been measured as Markdown and as a plot."""
+    from benchmarks.report import write_report
+    from benchmarks.results import read_results
+    from benchmarks.tables import groups
+
+    found = groups(read_results((store or default_store()).resolve()))
+    if not found:
+        raise BadInput("Nothing has been measured in this store.", "Run `python -m benchmarks run` first.")
+    for path in write_report(found, out):
+        print(path)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _numbers(text: str, separator: str, option: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(separator)]
+    except ValueError as error:
+        raise BadInput(f"{option} {text!r} must be whole numbers with {separator!r} between them.") from error
+
+
+def _sizes(text: str) -> tuple[int, int, int]:
+    numbers = _numbers(text, "/", "--sizes")
+    if len(numbers) != 3:
+        raise BadInput(f"--sizes {text!r} must be three counts: train/val/test.")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def main() -> None:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
+    try:
+        app()
+    except StudioError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Which runs of a store belong to a benchmark. Light: the web process reads it, and must not import DSPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from storage import Reader, RunSummary
+
+__all__ = ["MARK", "marks"]
+
+MARK = "benchmark"
+"""Key of the receipt that says which setting of which benchmark a run answers."""
+
+
+def marks(store: Path) -> list[tuple[RunSummary, dict[str, Any]]]:
+    """Every run of any benchmark in the store with its mark, newest first."""
+    if not store.exists():
+        return []
+    with Reader(store) as reader:
+        runs = [(run, reader.receipt(run.id).get(MARK)) for run in reader.list_runs(limit=100_000)]
+    return [(run, mark) for run, mark in runs if mark]

@@ -1,0 +1,154 @@
+"""Works through a benchmark, one run at a time: what is finished is kept, what is under way is waited for.
+
+All state is in the store. Kill this process and start it again: the run under way goes on by itself meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import launcher
+from benchmarks.marks import MARK, marks
+from benchmarks.request import Entry, Request
+from benchmarks.splits import write_splits
+from optimizer_core.errors import StudioError
+from optimizer_core.types import Event, Example, Split, Status
+from sample_programs import CATALOG
+from storage import RunSummary, Store, log_path
+
+__all__ = ["run_benchmark"]
+
+POLL_S = 0.5
+UNDER_WAY = (Status.QUEUED, Status.RUNNING)
+RESUMABLE = (Status.PAUSED, Status.LOST, Status.FAILED, Status.STOPPED)
+ATTEMPTS = 3
+
+Say = Callable[[str], None]
+
+
+def run_benchmark(request: Request, store: Path, say: Say) -> int:
+    """Bring every entry of `request` to an end. Returns how many have none; those are tried again next time."""
+    Store(store).close()  # made, or brought up to date, before anything reads it
+    entries = list(request.entries())
+    data = {task: write_splits(task, request.sizes, store.parent / "benchmarks") for task in request.tasks}
+    open_entries = 0
+    for number, entry in enumerate(entries, start=1):
+        where = f"[{number}/{len(entries)}] {entry.name}"
+        summary = _settle(entry, store, data[entry.task], partial(_say_where, say, where))
+        open_entries += summary is None or summary.status is not Status.COMPLETED
+    return open_entries
+
+
+def _say_where(say: Say, where: str, text: str) -> None:
+    say(f"{where}: {text}")
+
+
+def _settle(entry: Entry, store: Path, data: dict[str, Path], say: Say) -> RunSummary | None:
+    """The entry's run once it stands still; started, waited for, resumed or replaced as needed."""
+    summary = _known(entry, store)
+    if summary is not None and summary.status is Status.COMPLETED:
+        say(f"is there already ({summary.id})")
+        return summary
+    for attempt in range(ATTEMPTS):
+        try:
+            process = _set_going(entry, store, data, summary, say)
+        except StudioError as error:
+            say(str(error))
+            return None
+        summary = _wait(entry, store, process)
+        said = f"{summary.status.value}{', ' + summary.reason if summary.reason else ''}"
+        tested = "" if summary.best_test is None else f", test {summary.baseline_test:.3f} -> {summary.best_test:.3f}"
+        say(f"{said}{tested} ({summary.wall_s:.0f} s)")
+        # A failure is a result, to be looked at; a run that was lost or paused only needs to be set going again.
+        if summary.status in (Status.COMPLETED, Status.FAILED, Status.STOPPED) or attempt == ATTEMPTS - 1:
+            break
+    return summary
+
+
+def _known(entry: Entry, store: Path) -> RunSummary | None:
+    mark = entry.mark()
+    found = [run for run, known in marks(store) if known == mark]
+    done = [run for run in found if run.status is Status.COMPLETED]
+    return next(iter(done or found), None)
+
+
+def _set_going(
+    entry: Entry, store: Path, data: dict[str, Path], summary: RunSummary | None, say: Say
+) -> subprocess.Popen[bytes] | None:
+    """Create, resume or replace the run; nothing when it is under way already."""
+    if summary is not None and summary.status in UNDER_WAY:
+        say(f"is under way ({summary.id})")
+        return None
+    if summary is not None and summary.status in RESUMABLE:
+        if not entry.is_peer:
+            say(f"goes on ({summary.id})")
+            launcher.resume(store, summary.id)
+            return None
+        say("is begun again: DSPy's optimizers cannot resume")
+        with Store(store) as opened:
+            opened.sweep()
+            opened.delete_run(summary.id)
+    run_id = _create(entry, store, data)
+    say(f"begins ({run_id})")
+    if not entry.is_peer:
+        launcher.spawn(store, run_id)
+        return None
+    return _spawn_peer(entry, store, run_id)
+
+
+def _create(entry: Entry, store: Path, data: dict[str, Path]) -> str:
+    found = launcher.inspect(entry.config(data, CATALOG[entry.task].inputs))
+    plan = {"trials": None, "notes": []} if entry.is_peer else found["plan"]
+    with Store(store) as opened:
+        return opened.create_run(
+            name=entry.name,
+            optimizer=entry.optimizer,
+            seed=entry.seed,
+            config={**found["config"], "optimizer": entry.optimizer},
+            plan=plan,
+            receipt={**found["receipt"], MARK: entry.mark()},
+            records=[Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
+            + [Event("warning", {"text": text}) for text in found["warnings"]],
+        )
+
+
+def _spawn_peer(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[bytes]:
+    log = log_path(store, run_id)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "benchmarks.peer", str(store.resolve()), run_id, entry.optimizer]
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command, cwd=launcher.ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+
+
+def _wait(entry: Entry, store: Path, process: subprocess.Popen[bytes] | None) -> RunSummary:
+    """The run once it stands still. Ctrl-C pauses a run of ours, ends a peer, and goes on upwards."""
+    try:
+        while True:
+            summary = _known(entry, store)
+            assert summary is not None
+            ended = process is not None and process.poll() is not None
+            late = summary.status is Status.LOST and process is not None and not ended  # a busy machine, no death
+            if summary.status not in UNDER_WAY and not late:
+                return summary
+            if ended and summary.status is Status.QUEUED:  # it died before it could claim the run
+                with Store(store) as opened:
+                    opened.move(summary.id, Status.FAILED, "its process ended at once; see the log")
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        if process is not None:
+            os.kill(process.pid, signal.SIGTERM)
+        elif summary is not None and summary.status is Status.RUNNING:
+            launcher.pause(store, summary.id)
+        raise
+    finally:
+        if process is not None and process.poll() is not None:
+            process.wait()

@@ -1,0 +1,133 @@
+"""From measured runs to the numbers of a table. Every mean has its n; every comparison is paired by example."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.results import Measured
+
+__all__ = ["LEVEL", "REFERENCE", "Group", "Line", "groups", "wilcoxon_p"]
+
+LEVEL = 0.95
+REFERENCE = "dspy.MIPROv2"
+"""Ratios of calls and seconds are to this optimizer's."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One optimizer on one task. `low` and `high` are Student's t over seeds; None with a single seed.
+
+    `p_best` is the two-sided Wilcoxon signed-rank p-value against the best line of the group, on test scores of each
+    example averaged over seeds, as in the MIPRO paper; None for the best itself. `calls_ratio` and `time_ratio` are
+    to `REFERENCE`, None where it was not measured. `capped` counts the seeds that ended at the cap.
+    """
+
+    optimizer: str
+    score: float
+    low: float | None
+    high: float | None
+    seeds: int
+    n_test: int
+    program_runs: float
+    lm_calls: float
+    search_s: float | None
+    capped: int
+    calls_ratio: float | None = None
+    time_ratio: float | None = None
+    p_best: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """All that was measured with the same task, rows, models and cap; `lines` are sorted, the best first."""
+
+    key: str
+    task: str
+    max_program_runs: int
+    sizes: tuple[int, int, int]
+    task_model: str
+    prompt_model: str
+    baseline: float
+    lines: tuple[Line, ...]
+    runs: tuple[Measured, ...]
+
+
+def groups(results: Sequence[Measured]) -> list[Group]:
+    """Results that may be compared with each other, newest group first."""
+    together: dict[str, list[Measured]] = defaultdict(list)
+    for result in results:
+        together[result.mark["group"]].append(result)
+    return [_group(key, runs) for key, runs in together.items()]
+
+
+def _group(key: str, runs: list[Measured]) -> Group:
+    by_optimizer: dict[str, list[Measured]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: run.mark["seed"]):
+        by_optimizer[run.mark["optimizer"]].append(run)
+    means = {name: _example_means(some) for name, some in by_optimizer.items()}
+    lines = sorted((_line(name, some) for name, some in by_optimizer.items()), key=lambda line: -line.score)
+    best, reference = lines[0], next((line for line in lines if line.optimizer == REFERENCE), None)
+    mark = runs[0].mark
+    return Group(
+        key=key,
+        task=mark["task"],
+        max_program_runs=mark["max_program_runs"],
+        sizes=tuple(mark["sizes"]),
+        task_model=mark["task_model"],
+        prompt_model=mark["prompt_model"],
+        baseline=float(np.mean([run.baseline for run in runs])),
+        lines=tuple(_compared(line, best, reference, means) for line in lines),
+        runs=tuple(runs),
+    )
+
+
+def _line(name: str, runs: list[Measured]) -> Line:
+    scores = np.asarray([run.score for run in runs])
+    low = high = None
+    if len(scores) > 1:
+        half = float(stats.t.ppf((1 + LEVEL) / 2, len(scores) - 1) * scores.std(ddof=1) / np.sqrt(len(scores)))
+        low, high = float(scores.mean()) - half, float(scores.mean()) + half
+    seconds = [run.search_s for run in runs if run.search_s is not None]
+    return Line(
+        optimizer=name,
+        score=float(scores.mean()),
+        low=low,
+        high=high,
+        seeds=len(runs),
+        n_test=min(len(run.test) for run in runs),
+        program_runs=float(np.mean([run.program_runs for run in runs])),
+        lm_calls=float(np.mean([run.lm_calls for run in runs])),
+        search_s=float(np.mean(seconds)) if seconds else None,
+        capped=sum(run.capped for run in runs),
+    )
+
+
+def _compared(line: Line, best: Line, reference: Line | None, means: dict[str, dict[str, float]]) -> Line:
+    calls = line.lm_calls / reference.lm_calls if reference is not None and reference.lm_calls else None
+    time = None
+    if reference is not None and reference.search_s and line.search_s is not None:
+        time = line.search_s / reference.search_s
+    p = None if line is best else wilcoxon_p(means[line.optimizer], means[best.optimizer])
+    return Line(**{**vars(line), "calls_ratio": calls, "time_ratio": time, "p_best": p})
+
+
+def _example_means(runs: Sequence[Measured]) -> dict[str, float]:
+    """Mean over seeds by example, over the seeds in which it has a score."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        for example, score in run.test.items():
+            scores[example].append(score)
+    return {example: sum(some) / len(some) for example, some in scores.items()}
+
+
+def wilcoxon_p(one: dict[str, float], other: dict[str, float]) -> float:
+    """Two-sided Wilcoxon signed-rank test over the examples both have; 1 when no example tells them apart."""
+    differences = np.asarray([one[example] - other[example] for example in one if example in other])
+    if not differences.any():
+        return 1.0
+    return float(stats.wilcoxon(differences).pvalue)

@@ -1,0 +1,37 @@
+"""Benchmarks: what was measured here, and what the paper reports, clearly apart."""
+
+import streamlit as st
+
+from optimizer_core.errors import StudioError
+from optimizer_core.types import Status
+from storage import default_store
+from ui.benchmark_view import how_to, measured, paper, read_groups
+from ui.frame import BENCHMARKS, frame
+from ui.notices import problem
+from ui.store import reading
+
+
+def page() -> None:
+    frame(BENCHMARKS)
+    st.title("Benchmarks", anchor=False)
+    try:
+        with reading() as reader:
+            finished = [] if reader is None else reader.list_runs(limit=100_000)
+        version = tuple(run.id for run in finished if run.status is Status.COMPLETED)
+        found = read_groups(default_store(), version) if version else []
+    except StudioError as error:
+        problem(error, "The runs cannot be shown")
+        return
+    if found:
+        st.subheader("Measured on this machine", anchor=False)
+        measured(found)
+        with st.expander("Run a benchmark"):
+            how_to()
+    else:
+        st.subheader("Nothing has been measured yet", anchor=False)
+        how_to()
+    st.space("medium")
+    paper()
+
+
+page()

@@ -1,0 +1,168 @@
+"""The command end to end on the loopback endpoint: cap, peers, a kill, and running only what is missing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.marks import marks
+from benchmarks.request import Entry, Request
+from benchmarks.results import read_results
+from benchmarks.splits import write_splits
+from optimizer_core.errors import BadInput, StudioError
+from optimizer_core.types import Role, Split, Status
+from sample_programs import CATALOG
+from storage import Reader
+from tests.loopback import LoopbackEndpoint
+
+pytestmark = pytest.mark.timeout(900)
+
+ROOT = Path(__file__).resolve().parents[2]
+CAP, SIZES = 70, (12, 12, 10)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[LoopbackEndpoint]:
+    gold = {row["message"]: {"queue": row["queue"], "tone": row["tone"]} for row in CATALOG["triage"].rows()}
+    with LoopbackEndpoint(responder="oracle", gold=gold, correlation=0.5) as running:
+        yield running
+
+
+def command(endpoint: LoopbackEndpoint, store: Path, *optimizers: str, cap: int = CAP) -> list[str]:
+    return [
+        *(sys.executable, "-m", "benchmarks", "run", "--tasks", "triage", "--seeds", "0"),
+        *("--optimizers", ",".join(optimizers), "--max-program-runs", str(cap)),
+        *("--sizes", "/".join(map(str, SIZES)), "--task-model", "openai/loop", "--api-base", endpoint.base_url),
+        *("--threads", "4", "--store", str(store)),
+    ]
+
+
+def bench(endpoint: LoopbackEndpoint, store: Path, *optimizers: str) -> str:
+    done = subprocess.run(
+        command(endpoint, store, *optimizers), cwd=ROOT, capture_output=True, text=True, check=False, timeout=800
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_ours_and_a_peer_within_one_cap_counted_as_the_endpoint_counts(
+    endpoint: LoopbackEndpoint, tmp_path: Path
+) -> None:
+    store = tmp_path / "s.db"
+    endpoint.reset()
+    bench(endpoint, store, "dspy.MIPROv2")
+    arrived = endpoint.stats()["total"]
+    (peer,) = read_results(store)
+    with Reader(store) as reader:
+        burns = reader.burns(peer.run_id)
+        assert len(reader.cells(peer.run_id, split=Split.TEST)) in (SIZES[2], 2 * SIZES[2])
+        assert reader.run(peer.run_id).optimizer == "dspy.MIPROv2"
+        assert reader.run(peer.run_id).best_val == max(score for _, score in peer.curve)
+    # One call of each model is the inspection's look at the endpoint.
+    assert arrived == sum(usage.calls for usage in burns.values()) + 1
+    assert peer.lm_calls == arrived - 1 - burns[Role.TEST].calls
+    assert CAP * 0.4 < peer.program_runs <= CAP
+
+    said = bench(endpoint, store, "dspy.MIPROv2", "mipro")
+    assert "dspy.MIPROv2 · seed 0: is there already" in said
+    results = {result.mark["optimizer"]: result for result in read_results(store)}
+    assert set(results) == {"dspy.MIPROv2", "mipro"}
+    assert results["mipro"].program_runs <= CAP
+    assert results["mipro"].baseline == results["dspy.MIPROv2"].baseline  # same rows, same seed program
+
+    endpoint.reset()
+    bench(endpoint, store, "dspy.MIPROv2", "mipro")
+    assert endpoint.stats()["total"] == 0
+
+
+def test_a_peer_beyond_the_cap_is_ended_and_scored_with_its_best(endpoint: LoopbackEndpoint, tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    bench(endpoint, store, "dspy.GEPA")  # its own budget lets it overshoot
+    (result,) = read_results(store)
+    assert result.program_runs <= CAP
+    with Reader(store) as reader:
+        outcome = reader.outcome(result.run_id)
+    assert outcome is not None
+    assert outcome.best_val is not None and outcome.best_val["n"] == SIZES[1]
+    assert result.capped == ("cap" in result.reason)
+
+
+def test_a_killed_peer_is_begun_again_and_counted_once(endpoint: LoopbackEndpoint, tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    runner = subprocess.Popen(command(endpoint, store, "dspy.COPRO"), cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not _is_running(store):
+        assert time.monotonic() < deadline and runner.poll() is None
+        time.sleep(0.2)
+    runner.kill()
+    runner.wait()
+    (first,) = [run.id for run, _ in marks(store)]
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and first.encode() in _arguments(process):
+            os.kill(int(process.name), signal.SIGKILL)
+    said = bench(endpoint, store, "dspy.COPRO")
+    (result,) = read_results(store)
+    assert result.run_id != first or "is there already" in said
+    assert len(marks(store)) == 1
+
+
+def _is_running(store: Path) -> bool:
+    try:
+        return any(run.status is Status.RUNNING for run, _ in marks(store))
+    except StudioError:  # the runner is just making it
+        return False
+
+
+def _arguments(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def request(**more: object) -> Request:
+    given = {
+        "tasks": ("triage",),
+        "optimizers": ("mipro", "dspy.SIMBA"),
+        "seeds": (0, 1),
+        "max_program_runs": 300,
+        "task_model": {"model": "embedded"},
+    }
+    return Request(**{**given, **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"tasks": ("nope",)}, "no task 'nope'"),
+        ({"optimizers": ("dspy.Nope",)}, "no optimizer 'dspy.Nope'"),
+        ({"sizes": (10, 0, 10)}, "three counts"),
+        ({"max_program_runs": 100}, "two full evaluations"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_runs(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        request(**wrong)
+
+
+def test_a_group_holds_what_may_be_compared() -> None:
+    first, *others = [entry.group() for entry in request().entries()]
+    assert len(others) == 3 and set(others) == {first}
+    for other in ({"max_program_runs": 301}, {"sizes": (75, 75, 151)}, {"prompt_model": {"model": "openai/x"}}):
+        assert next(request(**other).entries()).group() != first
+
+
+def test_all_seeds_read_the_same_rows(tmp_path: Path) -> None:
+    paths = write_splits("triage", (20, 10, 15), tmp_path)
+    before = {part: path.read_text() for part, path in paths.items()}
+    assert [text.count("\n") for text in before.values()] == [20, 10, 15]
+    assert write_splits("triage", (20, 10, 15), tmp_path) == paths
+    entry = Entry(request(), "triage", "mipro", 1)
+    assert entry.config(paths, ("message",))["data"]["val"] == str(paths["val"])
