@@ -38,6 +38,7 @@ class Recipe:
         tip: Name of a tip.
         demo_set: Whose demos are shown.
         neighbours: Fill up with the demos of other sets when that one has fewer than three (DSPy).
+        demos: Show any at all.
     """
 
     tip: str
@@ -46,6 +47,7 @@ class Recipe:
     neighbours: bool = True
     dataset_summary: bool = True
     program_summary: bool = True
+    demos: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Proposer:
         recipe: Recipe,
     ) -> Shown:
         """What a request for `info` shows after the run's settings and the recipe."""
-        demos = _shown_demos(demo_sets, recipe, info) if self.settings.demos else []
+        demos = _shown_demos(demo_sets, recipe, info) if self.settings.demos and recipe.demos else []
         context = context.without(dataset_summary=recipe.dataset_summary, program_summary=recipe.program_summary)
         return Shown(context, demos, list(history) if self.settings.history else [])
 
@@ -186,7 +188,7 @@ class Proposer:
                 context.dataset_summary is not None,
             ),
             ("program_summary", settings.program_summary and recipe.program_summary, described),
-            ("demos", settings.demos, bool(shown.demos)),
+            ("demos", settings.demos and recipe.demos, bool(shown.demos)),
             ("history", settings.history, bool(shown.history)),
             ("tips", bool(settings.tips), bool(settings.tips)),
             ("hint", bool(settings.hint), bool(settings.hint)),

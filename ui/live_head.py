@@ -24,6 +24,7 @@ from ui.format import (
     score,
     usd,
 )
+from ui.frame import NEW_RUN
 from ui.notices import notice, problem
 from ui.status import LOOKS, can_resume, phase_line, why_not_resume
 
@@ -60,6 +61,11 @@ def buttons(run: RunSummary, asked: set[str]) -> None:
             args=("pause", run.id),
         )
         _go_on(run)
+        again = st.button(
+            "Rerun", key="live_rerun", icon=":material/replay:", help="Opens the form with this run's settings."
+        )
+        if again:
+            st.switch_page(NEW_RUN.path, query_params={"from": run.id})
         may_stop = running or Status.STOPPED in LEGAL_MOVES[run.status]
         st.button(
             "Stopping…" if "stop" in asked else "Stop",

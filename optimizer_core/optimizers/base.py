@@ -63,6 +63,7 @@ class Optimizer(ABC):
         searches: What of a predictor the candidates differ in; the rest keeps the seed's arm.
         defaults: Settings, nested as in `RunConfig`, for whatever a person left open.
         fixed: Settings that make the optimizer what it is; they overrule a person's.
+        evaluates: It fills cells of the validation set; False = it ends when it has proposed.
     """
 
     name: ClassVar[str]
@@ -70,6 +71,7 @@ class Optimizer(ABC):
     searches: ClassVar[tuple[str, ...]] = KINDS
     defaults: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, Any]] = {}
+    evaluates: ClassVar[bool] = True
 
     def check(self, free: Sequence[PredictorInfo]) -> None:  # noqa: B027 - most take any program
         """Look at the predictors that are not frozen.

@@ -15,6 +15,15 @@ pytestmark = pytest.mark.timeout(120)
 PAGE = "pages/new_run.py"
 Filled = tuple[Path, dict[str, str]]
 
+FACTS = {
+    "predictors": [
+        {"name": "classify", "kind": "Predict", "inputs": ["message"], "outputs": ["queue"]}
+        | {"instruction": "Name it."}
+    ],
+    "sizes": {"train": 40, "val": 40, "test": 20},
+    "row_chars": 80.0,
+    "instruction_chars": 40.0,
+}  # fmt: skip
 ANSWER: dict[str, Any] = {
     "name": "mine",
     "program": {
@@ -32,6 +41,7 @@ ANSWER: dict[str, Any] = {
         "splits": {"train": 40, "val": 40, "test": 20},
         "preview": [{"message": HOSTILE, "queue": "billing"}],
     },
+    "facts": FACTS,
     "plan": {
         "trials": 30,
         "program_runs": {"bootstrap": [10, 90], "minibatch": 750, "full": 240, "total": [1040, 1120], "test": 40},
@@ -76,7 +86,7 @@ def test_check_shows_predictors_splits_warnings_and_plan(empty: Path, inspected:
     app.button(key="nr_check").click().run()
     assert not app.exception
     said = texts(app)
-    for expected in ("classify", "100 rows: train 40, val 40, test 20", "intervals are wide", "exact_match"):
+    for expected in ("classify", "100 rows: train 40, val 40, test 20", "exact_match", "The plan"):
         assert expected in said
     assert not app.button(key="nr_start").disabled
     RunConfig.model_validate(inspected[0])
@@ -149,7 +159,7 @@ def test_every_switch_of_the_proposer_reaches_the_config(empty: Path, inspected:
     for key in ("nr_summary", "nr_program_summary", "nr_demos", "nr_history"):
         app.toggle(key=key).set_value(key == "nr_history").run()
     app.button(key="nr_check").click().run()
-    proposer = inspected[0]["proposer"]
+    proposer = RunConfig.model_validate(inspected[0]).proposer.model_dump()
     assert [proposer[name] for name in ("dataset_summary", "program_summary", "demos", "history")] == [
         False, False, False, True,
     ]  # fmt: skip
