@@ -37,9 +37,9 @@ def models() -> None:
     model(Role.TEACHER, "Teacher", "Bootstraps the demos.", [SAME, OWN, ENDPOINT])
 
 
-def model(role: Role, title: str, does: str, options: list[str]) -> None:
-    """The model of one role."""
-    names = {SAME: "Same as the prompt model"} if role is Role.JUDGE else {}
+def model(role: Role, title: str, does: str, options: list[str], same: str = SAME) -> None:
+    """The model of one role; `same` is what `SAME` is called here."""
+    names = {SAME: same}
     kind = choice(title, options, f"nr_{role}_kind", help=does, format_func=lambda name: names.get(name, name))
     if kind != ENDPOINT:
         return

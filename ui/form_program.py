@@ -135,4 +135,10 @@ def _judge() -> None:
         "A judge is a model and can be fooled: look at what wins. Each criterion costs one call a program run."
     )
     options: list[Any] = [SAME, OWN, ENDPOINT]
-    model(Role.JUDGE, "Judge", "Decides about each criterion. A stronger model helps.", options)
+    model(
+        Role.JUDGE,
+        "Judge",
+        "Decides about each criterion. A stronger model helps.",
+        options,
+        same="Same as the prompt model",
+    )

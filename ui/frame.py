@@ -11,7 +11,7 @@ import streamlit as st
 
 from ui.plain import line
 
-__all__ = ["HOME", "LIVE", "NEW_RUN", "Page", "frame", "query", "run_in_url"]
+__all__ = ["HOME", "LAB", "LIVE", "NEW_RUN", "Page", "frame", "query", "run_in_url"]
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -28,8 +28,9 @@ class Page:
 
 HOME = Page("app.py", "Runs", ":material/view_list:")
 NEW_RUN = Page("pages/new_run.py", "New run", ":material/add_circle:")
+LAB = Page("pages/lab.py", "Proposer lab", ":material/science:")
 LIVE = Page("pages/live.py", "Live", ":material/monitoring:", of_run=True)
-MENU = (HOME, NEW_RUN, LIVE)
+MENU = (HOME, NEW_RUN, LAB, LIVE)
 
 
 def query(name: str) -> str | None:

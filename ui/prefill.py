@@ -21,7 +21,7 @@ __all__ = ["CHECKED", "prefill"]
 CHECKED = "nr_checked"
 """Session key of the latest check: the config it was about, and its answer."""
 
-_PREFILL = "nr_prefill"
+_PREFILL, _REFUSED = "nr_prefill", "nr_prefill_refused"
 
 
 def _asked(reader: Reader, run_id: str) -> dict[str, Any]:
@@ -41,7 +41,10 @@ def prefill() -> None:
     """Fill the form once for what the URL names: a sample, or the settings of an earlier run."""
     asked = (query("sample"), query("from"), query("optimizer"), query("cap"))
     if st.session_state.get(_PREFILL) == asked:
+        if (refused := st.session_state.get(_REFUSED)) is not None:
+            problem(refused, "Those settings cannot be had")
         return
+    st.session_state[_REFUSED] = None
     sample, run_id, optimizer, cap = asked
     values = sample_values(sample or all_samples()[0].name)
     if run_id:
@@ -50,6 +53,7 @@ def prefill() -> None:
                 if reader is not None:
                     values = _asked(reader, reader.find(run_id))
         except StudioError as error:
+            st.session_state[_REFUSED] = error
             problem(error, "Those settings cannot be had")
     for key, value in to_state(values).items():
         st.session_state[key] = value

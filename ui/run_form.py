@@ -25,6 +25,7 @@ __all__ = [
     "SAME",
     "leaving",
     "model_spec",
+    "model_state",
     "to_config",
     "to_state",
 ]
@@ -101,8 +102,8 @@ def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
         "nr_freeze": list(config["search"]["freeze"]),
     }
     for role, place in ROLES.items():
-        state |= _model_state(role, config[place])
-    return state | _model_state(Role.JUDGE, config["judge"]["model"])
+        state |= model_state(role, config[place])
+    return state | model_state(Role.JUDGE, config["judge"]["model"])
 
 
 def _program_state(program: str) -> dict[str, Any]:
@@ -130,7 +131,8 @@ def _metric_state(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _model_state(role: Role, spec: Mapping[str, Any] | None) -> dict[str, Any]:
+def model_state(role: Role, spec: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The widgets of one role's model."""
     kind = SAME if spec is None else OWN if spec["model"] == EMBEDDED else ENDPOINT
     values = dict(spec) if spec is not None and kind == ENDPOINT else {**ModelSpec().model_dump(), "model": ""}
     state = {f"nr_{role}_{name}": values[name] for name in MODEL_FIELDS}
