@@ -6,6 +6,7 @@ here, read files and send keys away, so all that is refused unless a setting all
 
 import ipaddress
 import os
+from pathlib import Path
 
 import streamlit as st
 
@@ -55,7 +56,7 @@ def _names(config: RunConfig) -> str:
         return "A metric of your own"
     uploads = default_store().absolute().parent / "uploads"
     files = [config.data.data, config.data.train, config.data.val, config.data.test]
-    if any(file and uploads not in (default_store().parent / file).absolute().parents for file in files):
+    if any(file and uploads.resolve() not in Path(file).expanduser().resolve().parents for file in files):
         return "The path of a data file"
     if any(config.model_for(role).api_base or config.model_for(role).api_key_env for role in config.roles):
         return "An endpoint of your own"

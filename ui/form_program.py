@@ -135,10 +135,5 @@ def _judge() -> None:
         "A judge is a model and can be fooled: look at what wins. Each criterion costs one call a program run."
     )
     options: list[Any] = [SAME, OWN, ENDPOINT]
-    model(
-        Role.JUDGE,
-        "Judge",
-        "Decides about each criterion. A stronger model helps.",
-        options,
-        same="Same as the prompt model",
-    )
+    does = "Decides about each criterion. A stronger model helps."
+    model(Role.JUDGE, "Judge", does, options, same="Same as the prompt model")
