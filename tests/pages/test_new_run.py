@@ -169,6 +169,9 @@ def test_every_switch_of_the_proposer_reaches_the_config(empty: Path, inspected:
     ]  # fmt: skip
 
 
+QUEUES = ("billing", "delivery", "sales", "technical")
+
+
 def _no_code(app: AppTest, data: Path) -> AppTest:
     """A program without code that reads its label from a column of another name, fully filled in."""
     app.segmented_control(key="nr_program_kind").set_value("No code").run()
@@ -180,8 +183,7 @@ def _no_code(app: AppTest, data: Path) -> AppTest:
 
 
 def _rows(path: Path) -> Path:
-    queues = ("billing", "delivery", "sales", "technical")
-    lines = [f"message number {i},{queues[i % 4]}" for i in range(60)]
+    lines = [f"message number {i},{QUEUES[i % 4]}" for i in range(60)]
     path.write_text("\n".join(["text,team", *lines]))
     return path
 
@@ -197,7 +199,8 @@ def test_columns_are_previewed_and_mapped_to_the_fields_of_the_signature(empty: 
 
 
 def test_a_program_without_code_runs_end_to_end_on_an_endpoint(empty: Path, tmp_path: Path) -> None:
-    with LoopbackEndpoint(responder="tests.optimizer_core.responders:helpful") as endpoint:
+    gold = {f"message number {i}": {"queue": QUEUES[i % 4]} for i in range(60)}
+    with LoopbackEndpoint(responder="oracle", gold=gold, base_quality=0.6) as endpoint:
         app = _no_code(open_page(PAGE), _rows(tmp_path / "rows.csv"))
         app.selectbox(key="nr_map_message").set_value("text").run()
         app.selectbox(key="nr_map_queue").set_value("team").run()

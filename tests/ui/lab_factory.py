@@ -19,9 +19,8 @@ _BASE = {"program": "sample:triage", "name": "Lab: triage", "search": {"trials":
 
 
 def _run(store: Path, **changes: Any) -> LiveRun:
-    run = LiveRun(
-        store, str(changes.get("name", "")), age_s=600, config=RunConfig.model_validate({**_BASE, **changes})
-    )
+    config = RunConfig.model_validate({**_BASE, **changes})
+    run = LiveRun(store, config.name, age_s=600, config=config)
     run.begin()
     return run
 
@@ -43,13 +42,9 @@ def lab_session(store: Path, status: Status | None = Status.COMPLETED, written: 
 
 def _arm(predictor: str, place: int, sample: int, setting: dict[str, Any]) -> Instruction:
     asked = setting.get("demos", True)
+    why = "no bootstrapped demo in any set" if asked else ""
     switches = [
-        {
-            "switch": "demos",
-            "requested": asked,
-            "used": False,
-            "why": "no bootstrapped demo in any set" if asked else "",
-        },
+        {"switch": "demos", "requested": asked, "used": False, "why": why},
         {"switch": "program_summary", "requested": True, "used": True, "why": ""},
     ]
     facts = {"variant": setting["name"], "tip": setting.get("tip", "none"), "switches": switches}

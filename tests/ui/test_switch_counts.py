@@ -20,8 +20,6 @@ def test_each_trial_counts_once_with_its_own_mean(tmp_path: Path) -> None:
     assert rows["temperature", "up to 0.6"].low is None
     assert rows["tip", "high stakes"].trials == 6
     said = ahead(found)
-    assert any(
-        text.startswith("dataset summary: on leads after 3 trials; its interval stands apart") for text in said
-    )
+    assert any("dataset summary: on leads after 3 trials; its interval stands apart" in text for text in said)
     assert any("temperature: over 1.0 leads" in text and "not told apart" in text for text in said)
     assert not [text for text in said if text.startswith("tip")]
