@@ -1,8 +1,8 @@
 """How long the server takes to draw each page, on a store with a large run: `python -m benchmarks.page_times`.
 
-Every page is run as a person opens it (first paint) and then again as a live refresh does, in this process and without
-a browser, so the figures are the server's own: script, queries, figures, and their serialization. `--minutes N`
-refreshes the live page for so long at its own pace and prints the memory of the process as it goes:
+Every page is run as a person opens it (first paint) and then again as a live refresh does, in this process and
+without a browser, so the figures are the server's own: script, queries, figures, and their serialization.
+`--minutes N` refreshes the live page for so long at its own pace and prints the memory of the process as it goes:
 
     python -m benchmarks.page_times                  about a minute
     python -m benchmarks.page_times --minutes 30     what an afternoon with an open tab does to memory

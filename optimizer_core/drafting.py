@@ -6,8 +6,9 @@ from typing import Any
 
 from optimizer_core.config import RunConfig, parse_config
 from optimizer_core.plan import make_plan
-from optimizer_core.presets import get_preset, preset_rows, resolve
-from optimizer_core.program import PredictorInfo, Program
+from optimizer_core.presets import get_preset, merge, preset_rows, resolve
+from optimizer_core.program import SAMPLE_PREFIX, PredictorInfo, Program
+from sample_programs import CATALOG
 
 __all__ = ["Facts", "draft", "facts_of"]
 
@@ -49,7 +50,8 @@ def draft(values: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     Raises:
         BadInput: a setting cannot be, or the optimizer does not work on this program.
     """
-    config = parse_config(dict(values))
+    sample = CATALOG.get(str(values.get("program", "")).removeprefix(SAMPLE_PREFIX))
+    config = parse_config(merge(sample.defaults, values) if sample is not None else dict(values))
     outline: Any = _Outline(facts.predictors)
     return {
         "plan": _plan(config, outline, facts, values),
