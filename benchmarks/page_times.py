@@ -53,7 +53,7 @@ def pages(run_id: str) -> list[tuple[str, str, dict[str, str], str]]:
     """(name, path, query, tab): every page of the folder, and every tab of the live page."""
 
     rest = sorted(path.name for path in (ROOT / "pages").glob("*.py"))
-    found = [("home", "app.py", {}, "")]
+    found: list[tuple[str, str, dict[str, str], str]] = [("home", "app.py", {}, "")]
     found += [(name.removesuffix(".py"), f"pages/{name}", {"run": run_id}, "") for name in rest]
     return found + [(f"live, tab {tab}", "pages/live.py", {"run": run_id}, tab) for tab in tabs()]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from optimizer_core.catalogue import METRICS
+from optimizer_core.catalogue import METRICS, OPTIMIZERS
 from optimizer_core.config import EMBEDDED, JUDGE, NO_CODE, ModelSpec, RunConfig, parse_config
 from optimizer_core.errors import BadInput
 from optimizer_core.signature_text import signature_fields
@@ -91,6 +91,8 @@ def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
     state = {key: _at(config, path) for key, path in FIELDS.items()}
     state |= {key: said.get(FIELDS[key][0], {}).get(FIELDS[key][1]) for key in BY_PRESET}
     state["nr_stratify"] = state["nr_stratify"] or ""
+    if state["nr_optimizer"] not in OPTIMIZERS:  # a lab session is no search
+        state["nr_optimizer"] = RunConfig.model_fields["optimizer"].default
     data = config["data"]
     state |= _program_state(config["program"]) | _metric_state(config)
     state |= {
