@@ -120,7 +120,7 @@ def counts(reader: Reader, view: LiveView) -> None:
                 "switch": one_line(row.switch, 40),
                 "setting": one_line(row.setting, 30),
                 "mean score": score(row.mean),
-                "95 % interval of the trials' mean": UNKNOWN
+                "90 % interval of the trials' mean": UNKNOWN
                 if row.low is None
                 else f"{score(row.low)} to {score(row.high)}",
                 "trials": count(row.trials),

@@ -13,7 +13,10 @@ _WARM, _HOT = 0.6, 1.0
 
 @dataclass(frozen=True, slots=True)
 class SwitchCount:
-    """Trials with one setting of one switch: `mean` is over their `cells`, low and high over the trials' means."""
+    """Trials with one setting of one switch.
+
+    `mean` is over their `cells`; low and high are the 90 % interval of the trials' means, None below three trials.
+    """
 
     switch: str
     setting: str
@@ -67,7 +70,11 @@ def ahead(counts: Sequence[SwitchCount]) -> list[str]:
         if len(ranked) < 2:
             continue
         first, second = ranked[:2]
-        apart = first.low is not None and second.high is not None and first.low > second.high
-        verdict = "its interval stands apart" if apart else "not told apart from the next: the intervals meet"
+        if first.low is None or second.high is None:
+            verdict = "too few trials to tell it from the next"
+        elif first.low > second.high:
+            verdict = "its interval stands apart"
+        else:
+            verdict = "not told apart from the next: the intervals meet"
         said.append(f"{switch}: {first.setting} leads after {first.trials} trials; {verdict}.")
     return said

@@ -21,5 +21,5 @@ def test_each_trial_counts_once_with_its_own_mean(tmp_path: Path) -> None:
     assert rows["tip", "high stakes"].trials == 6
     said = ahead(found)
     assert any("dataset summary: on leads after 3 trials; its interval stands apart" in text for text in said)
-    assert any("temperature: over 1.0 leads" in text and "not told apart" in text for text in said)
+    assert any("temperature: over 1.0 leads" in text and "too few trials" in text for text in said)
     assert not [text for text in said if text.startswith("tip")]
