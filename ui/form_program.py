@@ -24,7 +24,9 @@ _MODULES = dict(zip(NO_CODE, ("Predict: answer at once", "ChainOfThought: reason
 def program() -> None:
     """Where the program comes from."""
     st.subheader("Program", anchor=False)
-    kind = choice("Where it comes from", list(KINDS), "nr_program_kind", label_visibility="collapsed")
+    kind = choice(
+        "Where it comes from", list(KINDS), "nr_program_kind", label_visibility="collapsed", on_change=_leave_sample
+    )
     if kind == "Sample":
         _sample()
     elif kind == "No code":
@@ -42,6 +44,14 @@ def program() -> None:
             **KEPT,
         )
     st.text_input("Name of the run", key="nr_name", placeholder="made from the program's name", **KEPT)
+
+
+def _leave_sample() -> None:
+    """A sample's split and stratum say nothing about other rows."""
+    if st.session_state["nr_program_kind"] != "Sample":
+        plain = to_state({})
+        for key in ("nr_stratify", "nr_split_0", "nr_split_1", "nr_split_2"):
+            st.session_state[key] = plain[key]
 
 
 def _sample() -> None:
