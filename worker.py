@@ -36,6 +36,7 @@ from storage import Reader, SqliteJournal, Store, StudyMirror, study_path
 
 LEASE_S = 6.0
 BEAT_S = 1.0
+SPENDING_S = 2.0
 
 
 class _ScrubbedStream:
@@ -63,6 +64,8 @@ class Heart(threading.Thread):
         self._on_command = on_command
         self._quit = threading.Event()
         self._mirror: StudyMirror | None = None
+        self._born = self._noted = time.monotonic()
+        self._spent: dict[str, list[float | None]] = {}
 
     def run(self) -> None:
         store = Store(self._path)
@@ -83,6 +86,22 @@ class Heart(threading.Thread):
         for command in commands:
             self._on_command(command.kind)
         store.mark_handled([command.id for command in commands])
+        self._note_spending(store)
+
+    def _note_spending(self, store: Store) -> None:
+        """Totals by role now and then, ever more rarely: hundreds in a long run and not thousands."""
+        now = time.monotonic()
+        if now - self._noted < max(SPENDING_S, 0.01 * (now - self._born)):
+            return
+        with Reader(self._path) as reader:
+            burns = reader.burns(self._run_id)
+        spent = {
+            role.value: [usage.calls, usage.input_tokens, usage.output_tokens, usage.cost_usd]
+            for role, usage in burns.items()
+        }
+        if spent != self._spent:
+            SqliteJournal(store, self._run_id, self._worker_id).commit([Event("spending", spent)])
+            self._spent, self._noted = spent, now
 
     def stop(self) -> None:
         self._quit.set()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import dspy
 
-from optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig
 from optimizer_core.evaluator import Evaluator, Player
 from optimizer_core.journal import Journal
+from optimizer_core.judge import judge_scorer
 from optimizer_core.kit import Kit, Players
 from optimizer_core.models.lms import adapter_for, build_lm
 from optimizer_core.models.meter import Meter
@@ -70,12 +71,15 @@ def assemble(
     examples = _by_split(list(journal.examples()))
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
-    scorer = load_metric(config.metric, program, base)
     meter = Meter(config.budget, journal.burns(), spent_s, config.pause_after)
     task, teacher, prompt, test = (
         player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config)
         for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)
     )
+    if config.metric == JUDGE:
+        scorer = judge_scorer(config, player(config.model_for(Role.JUDGE), Role.JUDGE, meter, config))
+    else:
+        scorer = load_metric(config.metric, program, base)
     dspy.configure(lm=task.lm, adapter=task.adapter, track_usage=False)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
@@ -103,12 +107,12 @@ def assemble(
 
 def needs_weights(config: RunConfig) -> bool:
     """Whether any role is played by the embedded model."""
-    return any(config.model_for(role).model == EMBEDDED for role in (Role.TASK, Role.PROMPT, Role.TEACHER))
+    return any(config.model_for(role).model == EMBEDDED for role in config.roles)
 
 
 def key_variables(config: RunConfig) -> set[str]:
     """Names of the environment variables that hold the run's keys."""
-    specs = (config.model_for(role) for role in (Role.TASK, Role.PROMPT, Role.TEACHER))
+    specs = (config.model_for(role) for role in config.roles)
     return {spec.api_key_env for spec in specs if spec.api_key_env}
 
 

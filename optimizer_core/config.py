@@ -12,18 +12,30 @@ from optimizer_core.types import Role
 
 __all__ = [
     "EMBEDDED",
+    "JUDGE",
+    "NO_CODE",
     "TIPS",
     "Budget",
     "DataSpec",
+    "JudgeSpec",
+    "LabSettings",
     "ModelSpec",
     "ProposerSettings",
     "RunConfig",
     "SearchSettings",
+    "Variant",
     "parse_config",
 ]
 
 EMBEDDED = "embedded"
 """The model string of the small model that the studio brings along."""
+
+NO_CODE = ("predict:", "chain_of_thought:")
+"""How a program without code begins: the kind of predictor, then its signature, then (on further lines) its
+instruction. `optimizer_core.signature_program` builds it."""
+
+JUDGE = "judge"
+"""The metric that asks a model (see `JudgeSpec`)."""
 
 # Section C.2 of the MIPRO paper (arXiv 2406.11695), in DSPy 3.4's wording.
 TIPS: dict[str, str] = {
@@ -35,6 +47,7 @@ TIPS: dict[str, str] = {
     "persona": 'Include a persona that is relevant to the task in the instruction (ie. "You are a ...")',
 }
 
+Tip = Literal["none", "creative", "simple", "description", "high_stakes", "persona"]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -108,7 +121,7 @@ class ProposerSettings(_Settings):
     program_summary: bool = True
     demos: bool = True
     history: bool = False
-    tips: tuple[Literal["none", "creative", "simple", "description", "high_stakes", "persona"], ...] = (
+    tips: tuple[Tip, ...] = (
         "none",
         "creative",
         "simple",
@@ -162,6 +175,39 @@ class SearchSettings(_Settings):
     depth: Positive = 2
 
 
+class JudgeSpec(_Settings):
+    """A metric that is a model: it is asked about one criterion a call, and the score is the share it says yes to.
+
+    Attributes:
+        criteria: Statements that a good answer meets, each judged yes or no.
+        model: None = the prompt model, or the task model where there is none.
+    """
+
+    criteria: tuple[str, ...] = ()
+    model: ModelSpec | None = None
+
+
+class Variant(_Settings):
+    """One setting of the proposer's switches in a lab session; see `ProposerSettings`."""
+
+    name: str
+    dataset_summary: bool = True
+    program_summary: bool = True
+    demos: bool = True
+    tip: Tip = "none"
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+
+
+class LabSettings(_Settings):
+    """What the optimizer `lab` writes: `samples` instructions for every predictor under every variant.
+
+    A variant can only show what `ProposerSettings` has switched on.
+    """
+
+    variants: tuple[Variant, ...] = ()
+    samples: Positive = 2
+
+
 class Budget(_Settings):
     """Caps; None = no cap. They cover bootstrapping, proposing and search; the sealed test is apart."""
 
@@ -176,9 +222,12 @@ class RunConfig(_Settings):
     """All settings of a run.
 
     Attributes:
-        program: `sample:NAME`, `path.py[:attr]` or `package.module:attr`.
+        program: `sample:NAME`, `path.py[:attr]`, `package.module:attr`, or without code `predict:SIGNATURE` and
+            `chain_of_thought:SIGNATURE`, the instruction on the lines below.
         preset: A budget by name; it fills in what a person left open (`optimizer_core.presets`).
-        metric: A built-in metric's name, `path.py:function`, or None for the program's own.
+        metric: A built-in metric's name, `judge`, `path.py:function`, or None for the program's own.
+        judge: What the metric `judge` looks for.
+        lab: What the optimizer `lab` compares.
         prompt_model, teacher: None = the task model.
         threads: Program runs and prompt-model calls under way at once.
         retries: Further attempts of one LM call that failed for a reason that passes.
@@ -197,6 +246,8 @@ class RunConfig(_Settings):
     task_model: ModelSpec = ModelSpec()
     prompt_model: ModelSpec | None = None
     teacher: ModelSpec | None = None
+    judge: JudgeSpec = JudgeSpec()
+    lab: LabSettings = LabSettings()
     proposer: ProposerSettings = ProposerSettings()
     search: SearchSettings = SearchSettings()
     budget: Budget = Budget()
@@ -208,8 +259,14 @@ class RunConfig(_Settings):
 
     def model_for(self, role: Role) -> ModelSpec:
         """The model that works in `role`; roles without a model of their own use the task model."""
-        own = {Role.PROMPT: self.prompt_model, Role.TEACHER: self.teacher}.get(role)
+        judge = self.judge.model or self.prompt_model
+        own = {Role.PROMPT: self.prompt_model, Role.TEACHER: self.teacher, Role.JUDGE: judge}.get(role)
         return own or self.task_model
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that are filled in this run, the sealed test's apart."""
+        return (Role.TASK, Role.PROMPT, Role.TEACHER, *((Role.JUDGE,) if self.metric == JUDGE else ()))
 
 
 def parse_config(values: dict[str, object]) -> RunConfig:

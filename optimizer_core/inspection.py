@@ -13,10 +13,12 @@ import dspy
 from dspy.utils.exceptions import LMError
 
 from optimizer_core.assembly import needs_weights, player
-from optimizer_core.config import EMBEDDED, Budget, ModelSpec, RunConfig, parse_config
+from optimizer_core.config import EMBEDDED, JUDGE, Budget, ModelSpec, RunConfig, parse_config
 from optimizer_core.data import Dataset, load_dataset
+from optimizer_core.drafting import Facts
 from optimizer_core.errors import BadInput
 from optimizer_core.evaluator import Player, as_dspy
+from optimizer_core.judge import judge_scorer
 from optimizer_core.metrics import MetricError, Scorer
 from optimizer_core.models.listing import lists_model
 from optimizer_core.models.lms import classify
@@ -51,7 +53,8 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
     config, rows, inputs = _with_defaults(values, asked)
     config = _absolute(config, base)
     program = load_program(config.program, base)
-    scorer = load_metric(config.metric, program, base)
+    players = _players(config)
+    scorer = _scorer(config, program, base, players)
     inputs = config.data.inputs or inputs or _program_inputs(program)
     sample = _sample(config)
     fixed = sample.split_column if sample is not None and rows is not None else None
@@ -59,11 +62,12 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
     _check_sizes(data, config)
     _check_freeze(config, program)
     sizes = {split.value: len(data.of(split)) for split in Split}
+    facts = Facts(program.predictors, sizes, _row_chars(data), _instruction_chars(program))
     presets = preset_rows(config, program, sizes, values)
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
-    warnings = [*data.warnings, *_try_metric(scorer, program, data), *_beyond_embedded(sample, config, values)]
-    players = _players(config)
+    tried = [] if config.metric == JUDGE else _try_metric(scorer, program, data)
+    warnings = [*data.warnings, *tried, *_beyond_embedded(sample, config, values)]
     if call_models:
         _call_models(config, players)
     config = config.model_copy(update={"data": config.data.model_copy(update={"inputs": tuple(inputs)})})
@@ -89,11 +93,18 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
         },
         "plan": plan,
         "presets": presets,
+        "facts": asdict(facts),
         "receipt": _receipt(config, values, program, scorer, data),
         "warnings": warnings,
         "needs_weights": needs_weights(config),
         "records": [asdict(example) for example in data.examples],
     }
+
+
+def _scorer(config: RunConfig, program: Program, base: Path, players: dict[str, Player]) -> Scorer:
+    if config.metric == JUDGE:
+        return judge_scorer(config, players[config.model_for(Role.JUDGE).model_dump_json()])
+    return load_metric(config.metric, program, base)
 
 
 def _with_defaults(
@@ -220,7 +231,7 @@ def _try_metric(scorer: Scorer, program: Program, data: Dataset) -> list[str]:
 def _players(config: RunConfig) -> dict[str, Player]:
     meter = Meter(Budget())
     seen: dict[str, Player] = {}
-    for role in (Role.TASK, Role.PROMPT, Role.TEACHER):
+    for role in config.roles:
         spec = config.model_for(role)
         if spec.model_dump_json() not in seen:
             seen[spec.model_dump_json()] = player(spec, role, meter, config)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig
 from optimizer_core.optimizers import Work, get_optimizer
 from optimizer_core.types import Role
 
@@ -31,7 +31,10 @@ def make_plan(
     search = config.search
     n_train, n_val, n_test = (sizes.get(split, 0) for split in ("train", "val", "test"))
     n_searched = n_predictors - len(search.freeze)
-    work = get_optimizer(config.optimizer).work(config, n_searched)
+    optimizer = get_optimizer(config.optimizer)
+    work = optimizer.work(config, n_searched)
+    if not optimizer.evaluates:
+        n_val = n_test = 0
     minibatch = n_val if search.schedule == "full" else min(search.minibatch_size, n_val)
     n_full = math.ceil(search.trials / search.full_eval_every)
     if search.schedule == "full":
@@ -49,24 +52,28 @@ def make_plan(
     }
     prompt = _prompt_calls(config, work, (n_train, n_val), n_predictors)
     task = [runs * n_predictors for runs in (n_val, most - bootstrap[1])]
-    calls = {
+    calls: dict[str, Any] = {
         "task": task,
         "prompt": prompt,
         "teacher": [runs * n_predictors for runs in bootstrap],
         "test": 2 * n_test * n_predictors,
     }
+    if config.metric == JUDGE:
+        judged = len(config.judge.criteria)
+        calls["judge"] = [runs * judged for runs in program_runs["total"]]
+        calls["test"] += 2 * n_test * judged
     tokens = _tokens(config, calls, row_chars, instruction_chars)
     return {
         "trials": search.trials,
         "candidates": search.candidates,
         "minibatch_size": minibatch,
-        "full_evaluations": n_full + 1,
+        "full_evaluations": n_full + int(optimizer.evaluates),
         "program_runs": _cap(program_runs, config.budget.max_program_runs),
         "lm_calls": calls,
         "tokens": tokens,
         "usd": _usd(config, tokens),
         "caps": config.budget.model_dump(exclude_none=True),
-        "notes": _notes(config, sizes, minibatch),
+        "notes": _notes(config, sizes, minibatch) if optimizer.evaluates else [],
     }
 
 
@@ -102,8 +109,10 @@ def _tokens(
     def span(number: Sequence[int], low: float, high: float) -> list[int]:
         return [round(number[0] * low), round(number[-1] * high)]
 
+    judge = {"judge": span(calls["judge"], bare, bare)} if "judge" in calls else {}
     return {
         "task": span(calls["task"], bare, with_demos),
+        **judge,
         "teacher": span(calls["teacher"], bare, with_demos),
         "prompt": span(calls["prompt"], SCAFFOLD_TOKENS, shown),
         "test": span([calls["test"]], bare, with_demos),

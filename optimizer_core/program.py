@@ -18,8 +18,10 @@ from typing import Any
 
 import dspy
 
+from optimizer_core.config import NO_CODE
 from optimizer_core.errors import BadInput
 from optimizer_core.metrics import BUILT_IN, Metric, Scorer
+from optimizer_core.signature_program import signature_program
 from optimizer_core.types import Candidate, Demo, DemoSet, Instruction
 from sample_programs import CATALOG
 
@@ -68,6 +70,8 @@ class Program:
     @property
     def source(self) -> str | None:
         """Source code of the module's class; None when there is none to show (built in a prompt, say)."""
+        if isinstance(written := getattr(self.module, "source_text", None), str):
+            return written
         try:
             return inspect.getsource(type(self.module))
         except (OSError, TypeError):
@@ -86,7 +90,7 @@ def _describe(path: str, predictor: Any) -> PredictorInfo:
 
 
 def load_program(reference: str, base: Path) -> Program:
-    """The program that `reference` names: `sample:NAME`, `path.py[:attr]` or `package.module:attr`.
+    """The program that `reference` names: `sample:NAME`, `path.py[:attr]`, `package.module:attr` or one of `NO_CODE`.
 
     Args:
         base: Folder that relative paths and packages are looked up in.
@@ -100,6 +104,9 @@ def load_program(reference: str, base: Path) -> Program:
             raise BadInput(f"There is no sample program {name!r}.", f"There are: {', '.join(CATALOG)}.")
         sample = importlib.import_module(f"sample_programs.{name}")
         return Program(_as_module(sample.program, reference), sample, name)
+    if reference.startswith(NO_CODE):
+        made = signature_program(reference)
+        return Program(made, None, made.named_predictors()[0][0].split(".")[0])
     home, attribute = _import(reference, base)
     found = getattr(home, attribute, None) if attribute else _only_program(home, reference)
     if found is None:

@@ -39,6 +39,7 @@ class Recipe:
         demo_set: Whose demos are shown.
         neighbours: Fill up with the demos of other sets when that one has fewer than three (DSPy).
         hint: A person's words for this request, after those of the settings.
+        demos: Show any at all.
     """
 
     tip: str
@@ -48,6 +49,7 @@ class Recipe:
     dataset_summary: bool = True
     program_summary: bool = True
     hint: str = ""
+    demos: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Proposer:
         recipe: Recipe,
     ) -> Shown:
         """What a request for `info` shows after the run's settings and the recipe."""
-        demos = _shown_demos(demo_sets, recipe, info) if self.settings.demos else []
+        demos = _shown_demos(demo_sets, recipe, info) if self.settings.demos and recipe.demos else []
         context = context.without(dataset_summary=recipe.dataset_summary, program_summary=recipe.program_summary)
         return Shown(context, demos, list(history) if self.settings.history else [])
 
@@ -194,7 +196,7 @@ class Proposer:
                 context.dataset_summary is not None,
             ),
             ("program_summary", settings.program_summary and recipe.program_summary, described),
-            ("demos", settings.demos, bool(shown.demos)),
+            ("demos", settings.demos and recipe.demos, bool(shown.demos)),
             ("history", settings.history, bool(shown.history)),
             ("tips", bool(settings.tips), bool(settings.tips)),
             ("hint", bool(self._hint(recipe)), bool(self._hint(recipe))),

@@ -55,7 +55,7 @@ class Run:
         await self._pool.drain()
         # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
         await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
-        if ending.status in (Status.STOPPED, Status.COMPLETED):
+        if self._optimizer.evaluates and ending.status in (Status.STOPPED, Status.COMPLETED):
             ending = await self._conclude(ending)
         return ending
 
@@ -64,6 +64,10 @@ class Run:
         kit.restore()
         await kit.add_seed_arms()
         await kit.announce(Phase.SETUP)
+        if not self._optimizer.evaluates:
+            await self._optimizer.initialize(kit)
+            await kit.announce(Phase.DONE)
+            return Ending(Status.COMPLETED, "")
         baseline = asyncio.create_task(self._search.start_baseline())
         try:
             await self._optimizer.initialize(kit)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from optimizer_core.beliefs import beliefs
 from optimizer_core.errors import BudgetReached
 from optimizer_core.kit import Kit
 from optimizer_core.optimizers.base import Optimizer, View
@@ -101,6 +102,8 @@ class Search:
             await self._start(TrialKind.FULL, finished, self._val, self.n_trials)
             return True
         number = self.n_trials + 1
+        if number % self._settings.full_eval_every == 0:
+            await self._report_beliefs(state.observed, number)
         candidate = self._asked_for(self._leader(state)) or self._schedule.grow(state)
         candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, settled))
         if candidate is None:
@@ -144,6 +147,18 @@ class Search:
         while (best := self._schedule.finish(self._state(len(self._items), over=True))) is not None:
             await self._start(TrialKind.FULL, best, self._val, self.n_trials)
             await self.settle()
+        await self._report_beliefs(self._observed(len(self._items)), self.n_trials)
+
+    async def _report_beliefs(self, observed: Sequence[Observation], number: int) -> None:
+        """Write down what the surrogate has been told so far comes to, for people who watch."""
+        kit = self._kit
+        if observed and kit.space.parameters and not self._told(number):
+            believed = beliefs(kit.space, observed, self._settings.surrogate, kit.config.seed)
+            await kit.recorder.write(Event("beliefs", {"trial": number, **believed}))
+
+    def _told(self, number: int) -> bool:
+        """Whether these beliefs are an earlier life's, whose trials are only taken up again."""
+        return any(trial.number > number for trial in self._earlier.values())
 
     def _exhausted(self) -> frozenset[str]:
         return frozenset(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS)

@@ -1,10 +1,12 @@
 """One run as it happens: what it does, what it has found, what it costs. The URL names the run."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from optimizer_core.errors import StudioError
 from storage import LiveView, Reader
-from ui import live_tabs
+from ui import live_patterns, live_tabs
 from ui.evidence import evidence_of
 from ui.format import one_line
 from ui.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
@@ -20,7 +22,10 @@ from ui.trial_chart import trial_chart
 from ui.verdict import verdict
 
 POLL_S = 1.5
-TABS = ("Best candidate", "Trials", "Errors", "Log")
+TABS = (
+    "Best candidate", "Trials", "Beliefs", "Parallel coordinates", "Minibatch and full", "Spending", "Errors", "Log",
+    "Optuna",
+)  # fmt: skip
 
 
 def nothing_here(error: StudioError | None) -> None:
@@ -70,19 +75,22 @@ def draw(run_id: str, polled: bool) -> None:
 
 def tabs(reader: Reader, view: LiveView, best: str | None) -> None:
     """Only the open tab is read and sent."""
-    candidate, trials, errors, log = st.tabs(TABS, key="live_tab", on_change="rerun")
-    if candidate.open:
-        with candidate:
-            live_tabs.candidate_tab(reader, view.summary.id, best)
-    if trials.open:
-        with trials:
-            live_tabs.trials_tab(view)
-    if errors.open:
-        with errors:
-            live_tabs.errors_tab(reader, view.summary.id, view.errors)
-    if log.open:
-        with log:
-            live_tabs.log_tab(view)
+    run_id = view.summary.id
+    draws: tuple[Callable[[], None], ...] = (
+        lambda: live_tabs.candidate_tab(reader, run_id, best),
+        lambda: live_tabs.trials_tab(view),
+        lambda: live_patterns.beliefs_tab(reader, view),
+        lambda: live_patterns.parallel_tab(reader, view),
+        lambda: live_patterns.scatter_tab(view),
+        lambda: live_patterns.burn_tab(reader, view),
+        lambda: live_tabs.errors_tab(reader, run_id, view.errors),
+        lambda: live_tabs.log_tab(view),
+        lambda: live_patterns.optuna_tab(view),
+    )
+    for tab, show in zip(st.tabs(TABS, key="live_tab", on_change="rerun"), draws, strict=True):
+        if tab.open:
+            with tab:
+                show()
 
 
 def page() -> None:

@@ -1,4 +1,4 @@
-"""Set up a run, check what it would do and cost, start it."""
+"""Set up a run, see what it would do and cost while you change it, check it, start it."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ import launcher
 from optimizer_core.config import RunConfig
 from optimizer_core.errors import BadInput, StudioError
 from storage import default_store
-from ui import form_parts
-from ui.check_panel import found, leaves, not_complete, why_not
+from ui import drafts, form_data, form_models, form_parts, form_program
+from ui.access import require_allowed
+from ui.check_panel import found, leaves, not_complete, planned, why_not
 from ui.frame import LIVE, NEW_RUN, frame
 from ui.notices import problem
 from ui.prefill import CHECKED, prefill
@@ -17,17 +18,14 @@ from ui.run_form import leaving, to_config
 
 
 def form() -> None:
-    with st.container(border=True):
-        form_parts.program()
-    with st.container(border=True):
-        form_parts.data()
-    with st.container(border=True):
-        form_parts.models()
+    for part in (form_program.program, form_program.metric, form_data.data, form_models.models, form_parts.optimizer):
+        with st.container(border=True):
+            part()
     with st.expander("Proposer: what the prompt model is shown", icon=":material/edit_note:"):
         form_parts.proposer()
-    with st.expander("Search: how many candidates and trials", icon=":material/travel_explore:"):
+    with st.expander("Search: every number by hand", icon=":material/travel_explore:"):
         form_parts.search()
-    with st.expander("Limits, threads, seed, review", icon=":material/speed:"):
+    with st.expander("Limits, threads, seed", icon=":material/speed:"):
         form_parts.budget()
 
 
@@ -35,10 +33,12 @@ def check(config: RunConfig) -> None:
     """Look at program and data in a process of its own; kept with the settings it speaks of."""
     with st.spinner("Looking at the program and its data…"):
         try:
-            answer: Any = launcher.inspect(config.model_dump(mode="json"))
+            require_allowed(config)
+            answer: Any = launcher.inspect(config.model_dump(mode="json", exclude_unset=True))
         except StudioError as error:
             answer = error
     st.session_state[CHECKED] = (config, answer)
+    st.rerun()
 
 
 def panel(config: RunConfig | BadInput) -> None:
@@ -46,22 +46,21 @@ def panel(config: RunConfig | BadInput) -> None:
     st.caption(
         "The check loads program and data in a process of its own, and makes one short call to every endpoint."
     )
+    checked = st.session_state.get(CHECKED)
+    reason = why_not(config, checked)
     with st.container(horizontal=True):
         pressed = st.button(
             "Check", key="nr_check", icon=":material/fact_check:", disabled=isinstance(config, BadInput)
         )
-        start_place = st.empty()
-    if pressed and isinstance(config, RunConfig):
-        check(config)
-    checked = st.session_state.get(CHECKED)
-    reason = why_not(config, checked)
-    started = start_place.button(
-        "Start", key="nr_start", icon=":material/play_arrow:", type="primary", disabled=bool(reason),
-        help=reason or "Stores the run and starts its worker.",
-    )  # fmt: skip
+        started = st.button(
+            "Start", key="nr_start", icon=":material/play_arrow:", type="primary", disabled=bool(reason),
+            help=reason or "Stores the run and starts its worker.",
+        )  # fmt: skip
     if isinstance(config, BadInput):
         not_complete(config)
         return
+    if pressed:
+        check(config)
     leaves(leaving(config))
     if started:
         start(config)
@@ -70,12 +69,26 @@ def panel(config: RunConfig | BadInput) -> None:
             problem(checked[1], "The check found a problem")
         else:
             found(checked[1])
+    plan(config, checked)
+
+
+def plan(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> None:
+    """What the settings as they stand would take; the form shows the same numbers, so it is drawn again once."""
+    before = drafts.latest()
+    place = st.container()
+    with st.spinner("Working out the plan…"):
+        draft = drafts.work_out(config, checked)
+    with place:
+        planned(draft)
+    if draft is not None and not isinstance(draft, BadInput) and draft != before:
+        st.rerun()
 
 
 def start(config: RunConfig) -> None:
     try:
         with st.spinner("Starting…"):
-            run_id = launcher.start(default_store(), config.model_dump(mode="json"))
+            require_allowed(config)
+            run_id = launcher.start(default_store(), config.model_dump(mode="json", exclude_unset=True))
     except StudioError as error:
         problem(error, "The run was not started")
         return

@@ -1,5 +1,6 @@
 """SQLite through sqlite-utils: the store a worker writes, the reader pages look through, the mirrored study."""
 
+from storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
 from storage.journal import SqliteJournal
 from storage.paths import default_store, log_path, study_path
 from storage.rows import (
@@ -24,6 +25,7 @@ __all__ = [
     "CellError",
     "CellRow",
     "Command",
+    "Endpoint",
     "LiveView",
     "Note",
     "Reader",
@@ -35,6 +37,9 @@ __all__ = [
     "StudyMirror",
     "TrialTimes",
     "default_store",
+    "endpoints",
+    "forget_endpoint",
     "log_path",
+    "save_endpoint",
     "study_path",
 ]

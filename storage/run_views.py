@@ -1,5 +1,6 @@
 """Reading runs: summaries, documents, events, trials, spending. Nothing here scans cells."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -87,6 +88,24 @@ class RunViews:
             [run_id, after, limit],
         )
         return [(cursor, at, Event(from_text(kind), from_json(data))) for cursor, at, kind, data in rows]
+
+    def recent_events(self, run_id: str, limit: int, without: Sequence[str] = ()) -> list[StoredEvent]:
+        """The latest events that are of none of the kinds `without`, oldest first."""
+        marks = ", ".join("?" * len(without))
+        rows = self._db.execute(
+            f"select id, at, kind, data from events where run_id = ? and kind not in ({marks}) "
+            "order by id desc limit ?",
+            [run_id, *without, limit],
+        ).fetchall()
+        return [(cursor, at, Event(from_text(kind), from_json(data))) for cursor, at, kind, data in reversed(rows)]
+
+    def events_of(self, run_id: str, kind: str, limit: int = 500) -> list[StoredEvent]:
+        """The latest events of one kind, oldest first."""
+        rows = self._db.execute(
+            "select id, at, kind, data from events where run_id = ? and kind = ? order by id desc limit ?",
+            [run_id, kind, limit],
+        ).fetchall()
+        return [(cursor, at, Event(from_text(name), from_json(data))) for cursor, at, name, data in reversed(rows)]
 
     def commands(self, run_id: str, *, pending: bool = False) -> list[Json]:
         """What people asked of the run, oldest first: {id, kind, payload, sent_at, handled_at}."""

@@ -1,5 +1,6 @@
 """The reading side of the database, for pages and commands: it cannot write and never waits for a writer."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -47,20 +48,29 @@ class Reader(RunViews, CellViews, ReviewViews):
         """Everything read inside is of one moment."""
         return snapshot(self._db)
 
-    def live(self, run_id: str, after_event: int = 0, limit: int = 500) -> LiveView:
+    def live(
+        self, run_id: str, after_event: int = 0, limit: int = 500, *, without: Sequence[str] | None = None
+    ) -> LiveView:
         """One refresh of the live page: at most `limit` events above the cursor `after_event`, and the rest.
+
+        Args:
+            without: Given, the latest events that are of none of these kinds, whatever the cursor.
 
         Raises:
             StudioError: there is no such run.
         """
         with self.snapshot():
             summary = self.run(run_id)
+            if without is None:
+                events = self.events(summary.id, after_event, limit)
+            else:
+                events = self.recent_events(summary.id, limit, without)
             return LiveView(
                 summary=summary,
                 trials=self.trials(summary.id),
                 times=self.trial_times(summary.id),
                 burns=self.burns(summary.id),
                 errors=self.errors_by_class(summary.id),
-                events=self.events(summary.id, after_event, limit),
+                events=events,
                 outcome=self.outcome(summary.id),
             )

@@ -6,8 +6,10 @@ from typing import Any
 import streamlit as st
 
 import launcher
+from optimizer_core.config import parse_config
 from optimizer_core.errors import StudioError
 from storage import default_store
+from ui.access import require_allowed
 
 __all__ = ["ask", "more_trials", "start", "take_refusal"]
 
@@ -48,6 +50,7 @@ def more_trials(run_id: str, key: str) -> None:
 def start(config: dict[str, object]) -> str | None:
     """Start a run; None when it was refused."""
     try:
+        require_allowed(parse_config(config))
         return launcher.start(default_store(), config)
     except StudioError as error:
         st.session_state[_REFUSAL] = error

@@ -13,7 +13,7 @@ from ui.notices import notice
 from ui.plain import line, paragraph
 from ui.spending import role_plan
 
-__all__ = ["found", "leaves", "not_complete", "why_not"]
+__all__ = ["found", "leaves", "not_complete", "planned", "why_not"]
 
 Found = Mapping[str, Any]
 
@@ -53,7 +53,16 @@ def found(answer: Found) -> None:
             st.text(clean(warning))
     _program(answer)
     _data(answer.get("data") or {})
-    _plan(answer.get("plan") or {})
+
+
+def planned(draft: Mapping[str, Any] | BadInput | None) -> None:
+    """The plan of the settings as they stand; it follows the form."""
+    if draft is None:
+        st.caption("Check once to see the plan: it needs the program and the rows. After that it follows the form.")
+    elif isinstance(draft, BadInput):
+        notice("No plan", str(draft), icon=":material/pending:", colour="orange")
+    else:
+        _plan(draft["plan"])
 
 
 def _program(answer: Found) -> None:
@@ -91,6 +100,7 @@ def _plan(plan: Found) -> None:
         "LM calls, task model": role_plan(plan, Role.TASK),
         "LM calls, prompt model": role_plan(plan, Role.PROMPT),
         "LM calls, teacher": role_plan(plan, Role.TEACHER),
+        **({"LM calls, judge": role_plan(plan, Role.JUDGE)} if "judge" in calls else {}),
         "LM calls, sealed test": between(calls.get("test")),
         "Tokens": _tokens(plan.get("tokens")),
         "Dollars": _dollars(plan.get("usd")),

@@ -1,145 +1,66 @@
-"""The sections of the new-run form. Every widget has a key of `ui.run_form` and takes its value from the session."""
+"""The parts of the new-run form about the search. Every widget has a key of `ui.run_form`; values are in the session.
+
+A setting that is left empty is filled in by the optimizer and the preset; the form shows with what.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
+from optimizer_core.catalogue import OPTIMIZERS, PRESETS, SCHEDULES, SURROGATES
 from optimizer_core.config import TIPS
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Role
-from ui.notices import problem
-from ui.run_form import ENDPOINT, OWN, SAME, to_state
-from ui.samples import all_samples, sample_values
-from ui.uploads import ENDINGS, MAX_MB, keep
+from ui.drafts import effective, latest, predictors
+from ui.form_words import KEPT, choice
+from ui.format import between, count
+from ui.run_form import BY_PRESET
 
-__all__ = ["budget", "data", "models", "program", "proposer", "search"]
-
-# The form survives a look at another page.
-KEPT: Mapping[str, Any] = {"persist_state": "session"}
-METRICS = ("exact_match", "normalized_exact_match", "token_f1", "numeric")
+__all__ = ["budget", "optimizer", "proposer", "search"]
 
 
-def _choice(label: str, options: list[str], key: str, **more: Any) -> str:
-    chosen = st.segmented_control(label, options, key=key, required=True, **KEPT, **more)
-    return str(chosen)
-
-
-def program() -> None:
-    st.subheader("Program", anchor=False)
-    samples = {sample.name: sample for sample in all_samples()}
-    kind = _choice("Where it comes from", ["Sample", "My own"], "nr_program_kind", label_visibility="collapsed")
-    if kind == "Sample":
-        st.selectbox(
-            "Sample",
-            list(samples),
-            key="nr_sample",
-            format_func=lambda name: samples[name].title if name in samples else name,
-            placeholder="Choose a sample",
-            on_change=_take_sample,
-            **KEPT,
-        )
-        chosen = samples.get(st.session_state.get("nr_sample", ""))
-        if chosen is not None:
-            relation = f" Against the paper: {chosen.paper}" if chosen.paper else ""
-            st.caption(f"{chosen.description}{relation} Licence: {chosen.licence}.")
-    else:
-        st.text_input(
-            "Path or dotted path",
-            key="nr_program",
-            placeholder="path/to/program.py:attribute or package.module:attribute",
-            help="A dspy.Module, or a function that makes one. It is loaded in a process of its own, never here.",
-            **KEPT,
-        )
-    left, right = st.columns(2)
-    left.text_input(
-        "Metric", key="nr_metric", placeholder="the program's own",
-        help=f"path.py:function, or one of {', '.join(METRICS)}. Empty: the one beside the program. Higher is "
-        "better; it may return any number, not only 0 to 1.",
-        **KEPT,
+def optimizer() -> None:
+    """Which system, with how much to spend, and whether it stops for a look."""
+    st.subheader("Optimizer and budget", anchor=False)
+    st.selectbox(
+        "Optimizer", list(OPTIMIZERS), key="nr_optimizer", format_func=lambda name: OPTIMIZERS[name].title,
+        on_change=_clear, **KEPT,
     )  # fmt: skip
-    right.text_input("Name of the run", key="nr_name", placeholder="made from the program's name", **KEPT)
+    st.caption(OPTIMIZERS[st.session_state["nr_optimizer"]].summary)
+    chosen = choice("Preset", list(PRESETS), "nr_preset", on_change=_clear)
+    st.caption(PRESETS[chosen])
+    _presets(chosen)
+    by_hand = [key for key in BY_PRESET if st.session_state.get(key) is not None]
+    if by_hand:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{len(by_hand)} settings below are set by hand and go over the preset.", width="content")
+            st.button("Leave them to the preset", key="nr_clear", type="tertiary", on_click=_clear)
+    st.checkbox("Stop after proposing so that I can review", key="nr_review", **KEPT)
 
 
-def _take_sample() -> None:
-    """Another sample brings its own settings along; models and name stay as they are."""
-    kept = ("nr_name", *(f"nr_{role}_" for role in Role))
-    for key, value in to_state(sample_values(st.session_state["nr_sample"])).items():
-        if not key.startswith(kept):
-            st.session_state[key] = value
+def _clear() -> None:
+    for key in BY_PRESET:
+        st.session_state[key] = None
 
 
-def data() -> None:
-    st.subheader("Data", anchor=False)
-    kinds = ["The program's own", "One file", "Upload", "A file a split"]
-    kind = _choice("Where rows come from", kinds, "nr_data_kind", label_visibility="collapsed")
-    endings = ", ".join(ENDINGS)
-    if kind == "One file":
-        st.text_input("Path of the file", key="nr_data_data", placeholder="data.csv", help=f"{endings}.", **KEPT)
-    elif kind == "Upload":
-        _upload()
-    elif kind == "A file a split":
-        columns = st.columns(3)
-        for column, part in zip(columns, ("train", "val", "test"), strict=True):
-            column.text_input(f"{part} file", key=f"nr_data_{part}", placeholder=f"{part}.csv", **KEPT)
-    with st.expander("Columns and split"):
-        st.text_input(
-            "Input columns", key="nr_inputs", placeholder="those the program's inputs are named after",
-            help="Comma-separated. Every other column is a label.", **KEPT,
-        )  # fmt: skip
-        st.text_area(
-            "Columns with another name than the program's field", key="nr_columns", height=80,
-            placeholder="text = message", help="One a line: column = field.", **KEPT,
-        )  # fmt: skip
-        parts = st.columns(5, vertical_alignment="bottom")
-        for i, name in enumerate(("Train share", "Val share", "Test share")):
-            parts[i].number_input(name, 0.0, 1.0, step=0.05, key=f"nr_split_{i}", **KEPT)
-        parts[3].text_input(
-            "Stratify by", key="nr_stratify", placeholder="the label", help="Its values keep their shares.", **KEPT
-        )
-        parts[4].number_input("Rows at most", 1, None, value=None, key="nr_limit", placeholder="all", **KEPT)
-        st.caption("The test split is sealed: scored once, for the baseline and the winner, after the search.")
-
-
-def _upload() -> None:
-    file = st.file_uploader("File", type=list(ENDINGS), key="nr_upload", help=f"At most {MAX_MB} MB.")
-    if file is not None:
-        try:
-            st.session_state["nr_data_upload"] = str(keep(file.name, file.getvalue()))
-        except BadInput as error:
-            problem(error, "The file was not kept")
-    if st.session_state.get("nr_data_upload"):
-        st.caption("The file is kept beside the store, so that the run can be resumed.")
-
-
-def models() -> None:
-    st.subheader("Models", anchor=False)
-    _model(Role.TASK, "Task model", "Runs the program on every example.", [OWN, ENDPOINT])
-    _model(Role.PROMPT, "Prompt model", "Writes instructions. A stronger one helps.", [SAME, OWN, ENDPOINT])
-    _model(Role.TEACHER, "Teacher", "Bootstraps the demos.", [SAME, OWN, ENDPOINT])
-
-
-def _model(role: Role, title: str, does: str, options: list[str]) -> None:
-    kind = _choice(title, options, f"nr_{role}_kind", help=does)
-    if kind != ENDPOINT:
+def _presets(chosen: str) -> None:
+    """What each preset would mean for this program and these rows, before anything is spent."""
+    draft = latest()
+    if draft is None:
+        st.caption("What each preset means in trials and program runs is shown once the program is known.")
         return
-    key = f"nr_{role}_"
-    with st.container(border=True):
-        one, two = st.columns(2)
-        one.text_input("Model", key=key + "model", placeholder="openai/NAME", help="As DSPy names it.", **KEPT)
-        two.text_input("Base URL", key=key + "api_base", placeholder="the provider's own", **KEPT)
-        one.text_input(
-            "Environment variable with the key", key=key + "api_key_env", placeholder="OPENAI_API_KEY",
-            help="Its NAME. The key is read by the worker and stored nowhere.", **KEPT,
-        )  # fmt: skip
-        two.number_input("Timeout of one attempt, s", 1.0, None, step=10.0, key=key + "timeout_s", **KEPT)
-        a, b, c, d = st.columns(4, vertical_alignment="bottom")
-        unset: Mapping[str, Any] = {"value": None, "placeholder": "default", **KEPT}
-        a.number_input("Temperature", 0.0, 2.0, step=0.1, key=key + "temperature", **unset)
-        b.number_input("Longest reply, tokens", 1, None, key=key + "max_tokens", **unset)
-        price: Mapping[str, Any] = {**unset, "placeholder": "not known"}
-        c.number_input("USD per million in", 0.0, None, key=key + "input_usd_per_mtok", **price)
-        d.number_input("USD per million out", 0.0, None, key=key + "output_usd_per_mtok", **price)
+    rows = [
+        {
+            "preset": f"● {row['preset']}" if row["preset"] == chosen else row["preset"],
+            "trials": count(row["trials"]),
+            "candidates": count(row["candidates"]),
+            "minibatch": count(row["minibatch_size"]),
+            "full evaluations": count(row["full_evaluations"]),
+            "program runs": between(row["program_runs"]),
+            "prompt calls": between(row["prompt_calls"]),
+        }
+        for row in draft["presets"]
+    ]
+    st.table(rows, border="horizontal", hide_index=True, alt="What each preset means for this program and data")
 
 
 def proposer() -> None:
@@ -162,13 +83,29 @@ def proposer() -> None:
         help="\n".join(f"- {name.replace('_', ' ')}: {text or 'no tip'}" for name, text in TIPS.items()), **KEPT,
     )  # fmt: skip
     left, right = st.columns(2)
-    left.number_input("Temperature of the prompt model", 0.0, 2.0, step=0.1, key="nr_temperature", **KEPT)
+    left.number_input(
+        "Temperature of the prompt model", 0.0, 2.0, value=None, step=0.1, key="nr_temperature",
+        placeholder=_left_open("proposer", "temperature"), **KEPT,
+    )  # fmt: skip
     right.number_input("Rows in one batch of the dataset summary", 1, None, key="nr_batch", **KEPT)
     st.text_area("Hint in your own words", key="nr_hint", height=80, help="Shown with every request.", **KEPT)
 
 
+def _left_open(part: str, name: str) -> str:
+    value = effective(part, name)
+    return "by the preset" if value is None else f"{value}, by the preset"
+
+
 def search() -> None:
-    number = _numbers(st.columns(3))
+    a, b = st.columns(2)
+    for place, title, name, choices in (
+        (a, "Surrogate", "surrogate", SURROGATES), (b, "Schedule", "schedule", SCHEDULES),
+    ):  # fmt: skip
+        place.selectbox(
+            title, list(choices), index=None, key=f"nr_{name}", format_func=choices.__getitem__,
+            placeholder=_left_open("search", name), **KEPT,
+        )  # fmt: skip
+    number = _numbers(st.columns(3), "search")
     number("Candidates a predictor", "nr_candidates", 1, "Instructions and demo sets; the seed is one of them.")
     number("Trials", "nr_trials", 0, "Suggestions of the surrogate, each scored on one minibatch.")
     number("Minibatch, examples", "nr_minibatch", 1, "Validation examples a trial asks for.")
@@ -177,12 +114,25 @@ def search() -> None:
     number("Demos at most", "nr_labeled", 0, "In one set, labelled ones included.")
     left, right = st.columns(2)
     left.number_input(
-        "Least score of a demo", key="nr_threshold", step=0.1,
-        help="Only traces with at least this score become demos.", **KEPT,
+        "Least score of a demo", value=None, key="nr_threshold", step=0.1,
+        placeholder=_left_open("search", "threshold"), help="Only traces with at least this score become demos.",
+        **KEPT,
     )  # fmt: skip
-    right.text_input(
-        "Predictors left as they are", key="nr_freeze", placeholder="none", help="Comma-separated names.", **KEPT
-    )
+    options = list(dict.fromkeys([*predictors(), *(st.session_state.get("nr_freeze") or ())]))
+    right.multiselect(
+        "Predictors left as they are", options, key="nr_freeze", placeholder="none", accept_new_options=True,
+        help="Frozen: they keep their instruction and demos.", **KEPT,
+    )  # fmt: skip
+
+
+_PLACES = {
+    "nr_candidates": "candidates",
+    "nr_trials": "trials",
+    "nr_minibatch": "minibatch_size",
+    "nr_full_every": "full_eval_every",
+    "nr_bootstrapped": "max_bootstrapped",
+    "nr_labeled": "max_labeled",
+}
 
 
 def budget() -> None:
@@ -201,13 +151,13 @@ def budget() -> None:
     number("Threads", "nr_threads", 1, "Program runs under way at once. Fewer if the endpoint limits you.")
     number("Retries", "nr_retries", 0, "Further attempts of a call that failed for a reason that passes.")
     number("Seed", "nr_seed", 0, "The same seed and settings give the same run; 0 is a seed.")
-    st.toggle("Stop before the search, so that I can read and edit the instructions", key="nr_review", **KEPT)
 
 
-def _numbers(columns: list[Any]) -> Callable[[str, str, int, str], None]:
+def _numbers(columns: list[Any], part: str = "") -> Callable[[str, str, int, str], None]:
     places = iter(columns * 4)
 
     def number(label: str, key: str, least: int, does: str) -> None:
-        next(places).number_input(label, least, None, step=1, key=key, help=does, **KEPT)
+        more: Mapping[str, Any] = {"value": None, "placeholder": _left_open(part, _PLACES[key])} if part else {}
+        next(places).number_input(label, least, None, step=1, key=key, help=does, **more, **KEPT)
 
     return number

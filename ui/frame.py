@@ -15,6 +15,7 @@ __all__ = [
     "BENCHMARKS",
     "HOME",
     "INSTRUCTIONS",
+    "LAB",
     "LIVE",
     "NEW_RUN",
     "TRACES",
@@ -39,11 +40,12 @@ class Page:
 
 HOME = Page("app.py", "Runs", ":material/view_list:")
 NEW_RUN = Page("pages/new_run.py", "New run", ":material/add_circle:")
+LAB = Page("pages/lab.py", "Proposer lab", ":material/science:")
 LIVE = Page("pages/live.py", "Live", ":material/monitoring:", of_run=True)
 INSTRUCTIONS = Page("pages/instructions.py", "Instructions", ":material/edit_note:", of_run=True)
 TRACES = Page("pages/traces.py", "Traces", ":material/route:", of_run=True)
 BENCHMARKS = Page("pages/benchmarks.py", "Benchmarks", ":material/leaderboard:")
-MENU = (HOME, NEW_RUN, BENCHMARKS, LIVE, INSTRUCTIONS, TRACES)
+MENU = (HOME, NEW_RUN, LAB, BENCHMARKS, LIVE, INSTRUCTIONS, TRACES)
 
 
 def query(name: str) -> str | None:

@@ -18,7 +18,7 @@ _ROW_PX, _REST_PX = 40, 56
 def named_rows(importance: Sequence[Json]) -> list[Mapping[str, Any]]:
     """Rows for the figure, named `answer: demos`."""
     return [
-        {**row, "name": f"{row.get('predictor', '')}: {row.get('kind', '')}"}
+        {**row, "name": row.get("name") or row.get("parameter") or f"{row.get('predictor')}: {row.get('kind')}"}
         for row in importance
         if row.get("spread") is not None
     ]

@@ -24,6 +24,7 @@ from ui.format import (
     score,
     usd,
 )
+from ui.frame import LAB, NEW_RUN
 from ui.notices import notice, problem
 from ui.status import LOOKS, can_resume, phase_line, why_not_resume
 
@@ -60,6 +61,13 @@ def buttons(run: RunSummary, asked: set[str]) -> None:
             args=("pause", run.id),
         )
         _go_on(run)
+        again = st.button(
+            "Rerun", key="live_rerun", icon=":material/replay:", help="Opens the form with this run's settings."
+        )
+        if again and run.optimizer == "lab":
+            st.switch_page(LAB.path)
+        if again:
+            st.switch_page(NEW_RUN.path, query_params={"from": run.id})
         may_stop = running or Status.STOPPED in LEGAL_MOVES[run.status]
         st.button(
             "Stopping…" if "stop" in asked else "Stop",
@@ -91,7 +99,7 @@ def _go_on(run: RunSummary) -> None:
         on_click=actions.ask,
         args=(what, run.id),
     )
-    if run.status is Status.COMPLETED:
+    if run.status is Status.COMPLETED and run.optimizer != "lab":
         with st.popover("More trials", icon=":material/add:", key="live_more"):
             least = (run.trials_planned or run.trials_done) + 1
             st.number_input("Trials in all", least, None, least + 9, key="live_more_trials")

@@ -5,13 +5,16 @@ from storage import LiveView, Reader
 
 __all__ = ["asked_of", "latest"]
 
-# Event ids are given over all runs, so this is at most so many events of this one: what a log shows at a time.
 _WINDOW = 300
+"""What a log shows at a time."""
+
+QUIET = ("beliefs", "spending")
+"""Kinds of events that are long and often, and no news."""
 
 
 def latest(reader: Reader, run_id: str) -> LiveView:
-    """The run with its latest events, not its first."""
-    return reader.live(run_id, max(0, reader.run(run_id).last_event_id - _WINDOW))
+    """The run with its latest events, not its first, and without those that only tabs read."""
+    return reader.live(run_id, limit=_WINDOW, without=QUIET)
 
 
 def asked_of(reader: Reader, view: LiveView) -> set[str]:

@@ -8,15 +8,35 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from optimizer_core.config import EMBEDDED, ModelSpec, RunConfig, parse_config
+from optimizer_core.catalogue import METRICS, OPTIMIZERS
+from optimizer_core.config import EMBEDDED, JUDGE, NO_CODE, ModelSpec, RunConfig, parse_config
 from optimizer_core.errors import BadInput
+from optimizer_core.signature_text import signature_fields
 from optimizer_core.types import Role
 
-__all__ = ["FIELDS", "MODEL_FIELDS", "ROLES", "SAME", "leaving", "to_config", "to_state"]
+__all__ = [
+    "BY_PRESET",
+    "ENDPOINT",
+    "FIELDS",
+    "KINDS",
+    "MODEL_FIELDS",
+    "OWN",
+    "ROLES",
+    "SAME",
+    "leaving",
+    "model_spec",
+    "model_state",
+    "to_config",
+    "to_state",
+]
+
+KINDS = ("Sample", "No code", "My own", "Upload")
+"""Where a program may come from."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "nr_name": ("name",),
-    "nr_metric": ("metric",),
+    "nr_optimizer": ("optimizer",),
+    "nr_preset": ("preset",),
     "nr_seed": ("seed",),
     "nr_threads": ("threads",),
     "nr_retries": ("retries",),
@@ -31,6 +51,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "nr_temperature": ("proposer", "temperature"),
     "nr_batch": ("proposer", "view_data_batch_size"),
     "nr_hint": ("proposer", "hint"),
+    "nr_surrogate": ("search", "surrogate"),
+    "nr_schedule": ("search", "schedule"),
     "nr_candidates": ("search", "candidates"),
     "nr_trials": ("search", "trials"),
     "nr_minibatch": ("search", "minibatch_size"),
@@ -46,6 +68,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """Widget key -> place in the config, for settings that are one widget each."""
 
+BY_PRESET = (*(key for key, path in FIELDS.items() if path[0] == "search"), "nr_temperature")
+"""Settings that the preset and the optimizer fill in as long as they are empty."""
+
 ROLES: Mapping[Role, str] = {Role.TASK: "task_model", Role.PROMPT: "prompt_model", Role.TEACHER: "teacher"}
 MODEL_FIELDS = (
     "model", "api_base", "api_key_env", "timeout_s", "temperature", "max_tokens",
@@ -60,31 +85,56 @@ _LOCAL = re.compile(r"^https?://(localhost|127\.\d+\.\d+\.\d+|\[::1\])([:/]|$)")
 
 
 def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Widget values for a config (which may be partial)."""
-    config = RunConfig.model_validate({"program": "", **values}).model_dump(mode="json")
+    """Widget values for a config (which may be partial: what it leaves open, the preset fills in)."""
+    model = RunConfig.model_validate({"program": "", **values})
+    config, said = model.model_dump(mode="json"), model.model_dump(mode="json", exclude_unset=True)
     state = {key: _at(config, path) for key, path in FIELDS.items()}
-    state["nr_metric"] = state["nr_metric"] or ""
+    state |= {key: said.get(FIELDS[key][0], {}).get(FIELDS[key][1]) for key in BY_PRESET}
     state["nr_stratify"] = state["nr_stratify"] or ""
-    sample = config["program"].removeprefix("sample:")
-    is_sample = config["program"].startswith("sample:") or not config["program"]
+    if state["nr_optimizer"] not in OPTIMIZERS:  # a lab session is no search
+        state["nr_optimizer"] = RunConfig.model_fields["optimizer"].default
     data = config["data"]
+    state |= _program_state(config["program"]) | _metric_state(config)
     state |= {
-        "nr_program_kind": "Sample" if is_sample else "My own",
-        "nr_sample": sample or None if is_sample else None,
-        "nr_program": "" if is_sample else config["program"],
         "nr_data_kind": "One file" if data["data"] else "A file a split" if data["train"] else "The program's own",
         **{f"nr_data_{part}": data[part] or "" for part in ("data", "train", "val", "test")},
         **{f"nr_split_{i}": share for i, share in enumerate(data["split"])},
         "nr_inputs": ", ".join(data["inputs"]),
         "nr_columns": "\n".join(f"{column} = {field}" for column, field in data["columns"].items()),
-        "nr_freeze": ", ".join(config["search"]["freeze"]),
+        "nr_freeze": list(config["search"]["freeze"]),
     }
     for role, place in ROLES.items():
-        state |= _model_state(role, config[place])
-    return state
+        state |= model_state(role, config[place])
+    return state | model_state(Role.JUDGE, config["judge"]["model"])
 
 
-def _model_state(role: Role, spec: Mapping[str, Any] | None) -> dict[str, Any]:
+def _program_state(program: str) -> dict[str, Any]:
+    """The widgets about where the program comes from."""
+    state: dict[str, Any] = {"nr_sample": None, "nr_program": "", "nr_module": NO_CODE[0], "nr_signature": ""}
+    state["nr_instruction"] = ""
+    if program.startswith("sample:") or not program:
+        return {**state, "nr_program_kind": "Sample", "nr_sample": program.removeprefix("sample:") or None}
+    if program.startswith(NO_CODE):
+        module = next(prefix for prefix in NO_CODE if program.startswith(prefix))
+        signature, _, instruction = program.removeprefix(module).partition("\n")
+        typed = {"nr_module": module, "nr_signature": signature, "nr_instruction": instruction}
+        return {**state, **typed, "nr_program_kind": "No code"}
+    return {**state, "nr_program_kind": "My own", "nr_program": program}
+
+
+def _metric_state(config: Mapping[str, Any]) -> dict[str, Any]:
+    metric, judged = config["metric"] or "", config["metric"] == JUDGE
+    built_in = metric in METRICS
+    return {
+        "nr_metric_kind": "A judge" if judged else "Built in" if built_in else "My own",
+        "nr_metric_name": metric if built_in else "exact_match",
+        "nr_metric": "" if judged or built_in else metric,
+        "nr_criteria": "\n".join(config["judge"]["criteria"]),
+    }
+
+
+def model_state(role: Role, spec: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The widgets of one role's model."""
     kind = SAME if spec is None else OWN if spec["model"] == EMBEDDED else ENDPOINT
     values = dict(spec) if spec is not None and kind == ENDPOINT else {**ModelSpec().model_dump(), "model": ""}
     state = {f"nr_{role}_{name}": values[name] for name in MODEL_FIELDS}
@@ -101,28 +151,56 @@ def to_config(state: Mapping[str, Any]) -> RunConfig:
     config: dict[str, Any] = {"data": {}, "proposer": {}, "search": {}, "budget": {}}
     for key, path in FIELDS.items():
         place = config if len(path) == 1 else config[path[0]]
-        place[path[-1]] = state.get(key)
-    config["metric"] = (config["metric"] or "").strip() or None
+        if key not in BY_PRESET or state.get(key) is not None:
+            place[path[-1]] = state.get(key)
+    config |= _metric(state)
     config["name"] = config["name"] or ""
     config["program"] = _program(state)
     config["data"] |= _data(state)
-    config["search"]["freeze"] = _words(state.get("nr_freeze"))
+    if state.get("nr_freeze"):
+        config["search"]["freeze"] = list(state["nr_freeze"])
     for role, place in ROLES.items():
-        spec = _model(state, role)
+        spec = model_spec(state, role)
         if spec is not None or role is not Role.TASK:
             config[place] = spec
     return parse_config(config)
 
 
 def _program(state: Mapping[str, Any]) -> str:
-    if state.get("nr_program_kind") == "Sample":
+    kind = state.get("nr_program_kind")
+    if kind == "Sample":
         if not state.get("nr_sample"):
             raise BadInput("No sample is chosen.")
         return f"sample:{state['nr_sample']}"
+    if kind == "No code":
+        signature = " ".join(str(state.get("nr_signature") or "").split())
+        if not signature:
+            raise BadInput("No signature is given.", "Write one like: question, context -> answer.")
+        signature_fields(signature)
+        return f"{state.get('nr_module')}{signature}\n{str(state.get('nr_instruction') or '').strip()}".strip()
+    if kind == "Upload":
+        if not state.get("nr_program_upload"):
+            raise BadInput("No program file is uploaded.")
+        attribute = str(state.get("nr_attribute") or "").strip()
+        return str(state["nr_program_upload"]) + (f":{attribute}" if attribute else "")
     reference = str(state.get("nr_program") or "").strip()
     if not reference:
         raise BadInput("No program is named.")
     return reference
+
+
+def _metric(state: Mapping[str, Any]) -> dict[str, Any]:
+    kind = state.get("nr_metric_kind")
+    if kind == "Built in":
+        return {"metric": state.get("nr_metric_name")}
+    if kind == "A judge":
+        criteria = [line.strip() for line in str(state.get("nr_criteria") or "").splitlines() if line.strip()]
+        if not criteria:
+            raise BadInput("The judge has no criteria.", "Write one statement a line that a good answer meets.")
+        return {"metric": JUDGE, "judge": {"criteria": criteria, "model": model_spec(state, Role.JUDGE)}}
+    if state.get("nr_program_kind") == "No code" and not str(state.get("nr_metric") or "").strip():
+        raise BadInput("A program without code brings no metric.", "Choose a built-in one or a judge.")
+    return {"metric": str(state.get("nr_metric") or "").strip() or None}
 
 
 def _data(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,10 +223,17 @@ def _data(state: Mapping[str, Any]) -> dict[str, Any]:
         data["data" if part == "upload" else part] = str(state.get(f"nr_data_{part}") or "").strip() or None
     if kind in parts and not (data.get("data") or data.get("train")):
         raise BadInput("No data file is named.")
+    if kind not in parts and state.get("nr_program_kind") == "No code":
+        raise BadInput("A program without code brings no rows.", "Name a data file, or upload one.")
     return data
 
 
-def _model(state: Mapping[str, Any], role: Role) -> dict[str, Any] | None:
+def model_spec(state: Mapping[str, Any], role: Role) -> dict[str, Any] | None:
+    """The model of a role as the widgets have it; None = the same as another role's.
+
+    Raises:
+        BadInput: it has no name, or a key stands where the name of its variable belongs.
+    """
     kind = state.get(f"nr_{role}_kind")
     if kind == SAME:
         return None
@@ -179,16 +264,19 @@ def _at(config: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def leaving(config: RunConfig) -> list[str]:
-    """What leaves this machine, a sentence a role; empty when nothing does."""
+    """What leaves this machine, a sentence a role; empty when nothing does. A lab session has no task model."""
     said = []
-    for role in ROLES:
+    for role in config.roles:
         spec = config.model_for(role)
+        if role is Role.TASK and config.optimizer == "lab":
+            continue
         if spec.model == EMBEDDED or _LOCAL.match(spec.api_base or ""):
             continue
         what = {
             Role.TASK: "every training, validation and test row the program reads, with instructions and demos",
             Role.TEACHER: "training rows, and the program's answers to them",
             Role.PROMPT: _shown(config),
+            Role.JUDGE: "every row that is scored, with its labels, the program's answer and your criteria",
         }[role]
         said.append(f"To {spec.model} at {spec.api_base or 'its provider'} ({role.value} model): {what}.")
     return said

@@ -19,12 +19,15 @@ def all_samples() -> list[Sample]:
 
 
 def sample_values(name: str) -> dict[str, Any]:
-    """The settings a sample is best started with, as far as it says; an unknown name gives only itself."""
+    """The settings a sample is best started with, as far as it says; an unknown name gives only itself.
+
+    Its search is not among them: the inspection puts it under the preset, where a choice of preset can go over it.
+    """
     values: dict[str, Any] = {"program": f"sample:{name}"}
     sample = CATALOG.get(name)
     if sample is None:
         return values
-    given = dict(sample.defaults)
+    given = {name: part for name, part in sample.defaults.items() if name != "search"}
     data = {"split": list(sample.split), "stratify": sample.stratify, **given.pop("data", {})}
     return {**given, **values, "data": data}
 

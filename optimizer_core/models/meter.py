@@ -78,6 +78,7 @@ class Meter:
         self._pause_after = pause_after
         self._failures = 0
         self._halt: StudioError | None = None
+        self._testing = False
         self.halted = threading.Event()
 
     def admit(self, role: Role) -> None:
@@ -88,6 +89,7 @@ class Meter:
             RunPaused, StopRequested: the run is being halted.
         """
         with self._lock:
+            role = self._counted(role)
             if self._halt is not None and not (role is Role.TEST and isinstance(self._halt, BudgetReached)):
                 raise self._halt
             if role is not Role.TEST:
@@ -96,6 +98,10 @@ class Meter:
                     self._stop(BudgetReached(reason))
                     raise BudgetReached(reason)
             self._add(role, Usage(calls=1))
+
+    def _counted(self, role: Role) -> Role:
+        # What a judge says about the sealed test belongs to the test, which is under no cap.
+        return Role.TEST if self._testing and role is Role.JUDGE else role
 
     def _caps(self) -> tuple[tuple[float, float | None, str], ...]:
         """(used, cap, what) of every cap but the one on program runs."""
@@ -126,12 +132,12 @@ class Meter:
         """Add the tokens, dollars and seconds of an admitted call that was answered."""
         with self._lock:
             self._failures = 0
-            self._add(role, replace(usage, calls=0))
+            self._add(self._counted(role), replace(usage, calls=0))
 
     def failed(self, role: Role, error: ErrorClass, seconds_s: float, retried: bool) -> None:
         """Note an admitted call that failed; enough in a row of a kind that passes with time halt the run."""
         with self._lock:
-            self._add(role, Usage(retries=int(retried), lm_s=seconds_s))
+            self._add(self._counted(role), Usage(retries=int(retried), lm_s=seconds_s))
             # A rate limit is an answer: the endpoint is alive and says when to come back.
             if not error.transient or error is ErrorClass.RATE_LIMIT:
                 return
@@ -162,6 +168,7 @@ class Meter:
     def open_for_test(self) -> None:
         """Let the sealed test run although a cap was reached or a person asked to stop."""
         with self._lock:
+            self._testing = True
             self._halt = None
             self._failures = 0
             self.halted.clear()

@@ -9,6 +9,7 @@ from optimizer_core.optimizers.bootstrap_few_shot import BootstrapFewShot
 from optimizer_core.optimizers.bootstrap_rs import BootstrapRandomSearch
 from optimizer_core.optimizers.ca_opro import CoordinateAscentOpro
 from optimizer_core.optimizers.gepa import Gepa
+from optimizer_core.optimizers.lab import Lab
 from optimizer_core.optimizers.mipro import Mipro
 from optimizer_core.optimizers.mipro_pp import MiproPlus
 from optimizer_core.optimizers.module_opro import ModuleOpro, ModuleOproUngrounded
@@ -45,6 +46,8 @@ def get_optimizer(name: str) -> Optimizer:
     Raises:
         BadInput: there is none of that name.
     """
+    if name == Lab.name:  # no search, so not in the list of those that a person chooses from
+        return Lab()
     if name not in OPTIMIZERS:
         raise BadInput(f"There is no optimizer {name!r}.", f"Use one of: {', '.join(OPTIMIZERS)}.")
     return OPTIMIZERS[name]()

@@ -69,6 +69,7 @@ class Optimizer(ABC):
         fixed: Settings that make the optimizer what it is; they overrule a person's.
         reviewed: What a person can read, edit and reject before the search begins; empty where it is all written
             during the search, so that the review gate has nothing to stop for.
+        evaluates: It fills cells of the validation set; False = it ends when it has proposed.
     """
 
     name: ClassVar[str]
@@ -79,6 +80,7 @@ class Optimizer(ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, Any]] = {}
     reviewed: ClassVar[str] = ""
+    evaluates: ClassVar[bool] = True
 
     @property
     def in_full(self) -> bool:

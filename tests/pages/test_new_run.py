@@ -1,5 +1,6 @@
 """The form: what it asks for, what keeps it from starting, what it hands over."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from optimizer_core.config import RunConfig
 from optimizer_core.errors import BadInput
+from optimizer_core.types import Status
+from storage import Endpoint, Reader, save_endpoint
+from tests.loopback import LoopbackEndpoint
 from tests.pages.open import open_page, texts
 from tests.ui.factory import HOSTILE, MARKER
 
@@ -15,6 +19,15 @@ pytestmark = pytest.mark.timeout(120)
 PAGE = "pages/new_run.py"
 Filled = tuple[Path, dict[str, str]]
 
+FACTS = {
+    "predictors": [
+        {"name": "classify", "kind": "Predict", "inputs": ["message"], "outputs": ["queue"]}
+        | {"instruction": "Name it."}
+    ],
+    "sizes": {"train": 40, "val": 40, "test": 20},
+    "row_chars": 80.0,
+    "instruction_chars": 40.0,
+}  # fmt: skip
 ANSWER: dict[str, Any] = {
     "name": "mine",
     "program": {
@@ -32,6 +45,7 @@ ANSWER: dict[str, Any] = {
         "splits": {"train": 40, "val": 40, "test": 20},
         "preview": [{"message": HOSTILE, "queue": "billing"}],
     },
+    "facts": FACTS,
     "plan": {
         "trials": 30,
         "program_runs": {"bootstrap": [10, 90], "minibatch": 750, "full": 240, "total": [1040, 1120], "test": 40},
@@ -76,7 +90,7 @@ def test_check_shows_predictors_splits_warnings_and_plan(empty: Path, inspected:
     app.button(key="nr_check").click().run()
     assert not app.exception
     said = texts(app)
-    for expected in ("classify", "100 rows: train 40, val 40, test 20", "intervals are wide", "exact_match"):
+    for expected in ("classify", "100 rows: train 40, val 40, test 20", "exact_match", "The plan"):
         assert expected in said
     assert not app.button(key="nr_start").disabled
     RunConfig.model_validate(inspected[0])
@@ -149,7 +163,114 @@ def test_every_switch_of_the_proposer_reaches_the_config(empty: Path, inspected:
     for key in ("nr_summary", "nr_program_summary", "nr_demos", "nr_history"):
         app.toggle(key=key).set_value(key == "nr_history").run()
     app.button(key="nr_check").click().run()
-    proposer = inspected[0]["proposer"]
+    proposer = RunConfig.model_validate(inspected[0]).proposer.model_dump()
     assert [proposer[name] for name in ("dataset_summary", "program_summary", "demos", "history")] == [
         False, False, False, True,
     ]  # fmt: skip
+
+
+QUEUES = ("billing", "delivery", "sales", "technical")
+
+
+def _no_code(app: AppTest, data: Path) -> AppTest:
+    """A program without code that reads its label from a column of another name, fully filled in."""
+    app.segmented_control(key="nr_program_kind").set_value("No code").run()
+    app.text_input(key="nr_signature").input("message -> queue: Literal['billing', 'delivery', 'sales', 'technical']")
+    app.text_area(key="nr_instruction").input("Name the queue.")
+    app.segmented_control(key="nr_metric_kind").set_value("Built in").run()
+    app.segmented_control(key="nr_data_kind").set_value("One file").run()
+    return app.text_input(key="nr_data_data").input(str(data)).run()
+
+
+def _rows(path: Path) -> Path:
+    lines = [f"message number {i},{QUEUES[i % 4]}" for i in range(60)]
+    path.write_text("\n".join(["text,team", *lines]))
+    return path
+
+
+def test_columns_are_previewed_and_mapped_to_the_fields_of_the_signature(empty: Path, tmp_path: Path) -> None:
+    app = _no_code(open_page(PAGE), _rows(tmp_path / "rows.csv"))
+    assert "60 rows; the first 5:" in texts(app)
+    app.selectbox(key="nr_map_message").set_value("text").run()
+    app.selectbox(key="nr_map_queue").set_value("team").run()
+    assert app.session_state["nr_columns"] == "text = message\nteam = queue"
+    assert app.session_state["nr_inputs"] == "message"
+    assert "The plan" in texts(app)
+
+
+def test_a_program_without_code_runs_end_to_end_on_an_endpoint(empty: Path, tmp_path: Path) -> None:
+    gold = {f"message number {i}": {"queue": QUEUES[i % 4]} for i in range(60)}
+    with LoopbackEndpoint(responder="oracle", gold=gold, base_quality=0.6) as endpoint:
+        app = _no_code(open_page(PAGE), _rows(tmp_path / "rows.csv"))
+        app.selectbox(key="nr_map_message").set_value("text").run()
+        app.selectbox(key="nr_map_queue").set_value("team").run()
+        app.segmented_control(key="nr_task_kind").set_value("Endpoint").run()
+        app.text_input(key="nr_task_model").input("openai/task")
+        app.text_input(key="nr_task_api_base").input(endpoint.base_url).run()
+        app.number_input(key="nr_trials").set_value(2)
+        app.number_input(key="nr_candidates").set_value(2).run()
+        app.button(key="nr_check").click().run()
+        assert not app.button(key="nr_start").disabled, app.button(key="nr_start").help
+        app.button(key="nr_start").click().run()
+        assert not app.exception
+        run_id = app.query_params["run"][0]
+        for _ in range(240):
+            with Reader(empty) as reader:
+                run = reader.run(run_id)
+            if run.status not in (Status.QUEUED, Status.RUNNING):
+                break
+            time.sleep(0.5)
+    assert run.status is Status.COMPLETED, run.reason
+    assert run.baseline_val is not None and run.n_val == 24
+    with Reader(empty) as reader:
+        arms = reader.instructions(run_id)
+    assert (arms[0].predictor, arms[0].text) == ("queue", "Name the queue.")
+
+
+def test_a_preset_clears_what_was_set_by_hand_and_the_table_shows_all_five(empty: Path) -> None:
+    app = open_page(PAGE)
+    app.number_input(key="nr_trials").set_value(7).run()
+    assert "1 settings below are set by hand" in texts(app)
+    app.segmented_control(key="nr_preset").set_value("light").run()
+    assert app.number_input(key="nr_trials").value is None
+    (table,) = [table.value for table in app.table if "preset" in table.value.columns]
+    assert list(table["preset"]) == ["studio", "paper", "● light", "medium", "heavy"]
+
+
+def test_every_optimizer_has_a_plan_or_says_why_not(empty: Path) -> None:
+    app = open_page(PAGE)
+    for name in ("bootstrap_rs", "opro"):
+        app.selectbox(key="nr_optimizer").set_value(name).run()
+        assert not app.exception
+    assert "No plan" in texts(app) or "The plan" in texts(app)
+
+
+def test_a_saved_endpoint_fills_in_and_is_tested(empty: Path) -> None:
+    with LoopbackEndpoint(in_thread=True) as endpoint:
+        save_endpoint(empty, Endpoint("gateway", "openai/task", endpoint.base_url))
+        app = open_page(PAGE)
+        app.segmented_control(key="nr_task_kind").set_value("Endpoint").run()
+        app.selectbox(key="nr_task_saved").set_value("gateway").run()
+        assert app.text_input(key="nr_task_api_base").value == endpoint.base_url
+        app.button(key="nr_task_test").click().run()
+    assert "Answered in" in texts(app)
+    app.text_input(key="nr_task_api_base").input("http://127.0.0.1:9/v1").run()
+    assert "Answered in" not in texts(app), "an answer of another address is shown"
+    app.button(key="nr_task_test").click().run()
+    assert "No connection" in texts(app)
+
+
+def test_a_judge_needs_criteria_and_says_what_leaves(empty: Path) -> None:
+    app = open_page(PAGE)
+    app.segmented_control(key="nr_metric_kind").set_value("A judge").run()
+    assert "The judge has no criteria" in texts(app)
+    app.text_area(key="nr_criteria").input("It is polite.").run()
+    app.segmented_control(key="nr_judge_kind").set_value("Endpoint").run()
+    app.text_input(key="nr_judge_model").input("openai/judge").run()
+    assert "your criteria" in texts(app)
+
+
+def test_the_lab_leads_to_a_capped_search_in_the_form(store: Filled) -> None:
+    app = open_page(PAGE, **{"from": store[1]["finished"], "optimizer": "zero_shot_mipro_pp", "cap": "300"})
+    assert app.selectbox(key="nr_optimizer").value == "zero_shot_mipro_pp"
+    assert app.number_input(key="nr_max_runs").value == 300

@@ -209,6 +209,20 @@ class LiveRun:
             for i in ids
         ]
 
+    def tell(self) -> None:
+        """What the worker notes on the way: beliefs about the arms, and what was spent."""
+        arms = [
+            {"predictor": name, "kind": kind, "arm": arm, "n_candidates": 4 - arm % 4, "n_cells": 100 - 20 * arm}
+            | {"mean": 0.5 + 0.05 * arm, "low": 0.42 + 0.05 * arm, "high": 0.57 + 0.06 * arm}
+            for name in PREDICTORS
+            for kind in ("instruction", "demos")
+            for arm in range(4)
+        ]
+        arms[3] |= {"mean": None, "low": None, "high": None, "n_candidates": 0, "n_cells": 0}
+        facts = {"surrogate": "tpe", "level": 0.9, "n_candidates": 9, "n_cells": 300, "trial": self._number}
+        spent = {role.value: [usage.calls, usage.input_tokens, 0, None] for role, usage in self._calls.items()}
+        self.write(Event("beliefs", {**facts, "arms": arms}), Event("spending", spent))
+
     def fail_cells(self, error: ErrorClass, message: str, n: int) -> None:
         candidate = Candidate(((1, 1), (2, 0))).id
         self.write(
@@ -357,8 +371,10 @@ def _searching(store: Path, name: str, steps: int, age_s: float, *, hostile: boo
     run.bootstrap()
     run.propose(hostile)
     run.baseline()
-    for _ in range(steps):
+    for n in range(steps):
         run.step()
+        if n % 3 == 2:
+            run.tell()
     return run
 
 

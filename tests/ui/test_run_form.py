@@ -47,7 +47,7 @@ def test_a_key_is_refused_where_its_name_belongs_and_is_not_repeated() -> None:
         ({"nr_data_kind": "A file a split", "nr_data_train": ""}, "No data file is named"),
         ({"nr_columns": "text message"}, "not of the form"),
         ({"nr_task_kind": "Endpoint", "nr_task_model": ""}, "has no name"),
-        ({"nr_trials": None}, "search.trials = None is not allowed"),
+        ({"nr_threads": None}, "threads = None is not allowed"),
     ],
 )
 def test_what_is_missing_is_named(change: dict[str, Any], says: str) -> None:

@@ -1,0 +1,93 @@
+"""Optimizers, presets, surrogates and schedules as a form offers them, read without DSPy.
+
+The classes are the truth; `tests/optimizer_core/test_catalogue.py` holds that this says the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["METRICS", "OPTIMIZERS", "PRESETS", "SCHEDULES", "SURROGATES", "Listed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`title` as the papers call it, `summary` in one line."""
+
+    title: str
+    summary: str
+
+
+OPTIMIZERS: Mapping[str, Listed] = {
+    "mipro": Listed(
+        "MIPRO", "Instructions and demos of all predictors, chosen together by a surrogate on minibatches."
+    ),
+    "bootstrap_few_shot": Listed(
+        "BootstrapFewShot", "Demos from the first training rows that pass, in the rows' order: one set, no search."
+    ),
+    "bootstrap_rs": Listed(
+        "Bootstrap RS",
+        "Demo sets only: each bootstrapped set once, in random order, on the whole validation set.",
+    ),
+    "bayesian_bootstrap": Listed(
+        "Bayesian Bootstrap", "Demo sets only, one choice a predictor, by multivariate TPE on minibatches."
+    ),
+    "zero_shot_mipro": Listed(
+        "0-Shot MIPRO",
+        "Instructions only, by a surrogate on minibatches; demos are bootstrapped for the proposer alone.",
+    ),
+    "zero_shot_mipro_pp": Listed(
+        "0-Shot MIPRO++", "The proposer's switches searched by TPE, with fresh instructions in every trial."
+    ),
+    "mipro_pp": Listed(
+        "MIPRO++", "MIPRO++ in full: the proposer's switches, the number of demos and the bootstrap's seed, by TPE."
+    ),
+    "opro": Listed("OPRO", "A single predictor's instruction, written again and again from its history of scores."),
+    "module_opro": Listed(
+        "Module-Level OPRO",
+        "Instructions in rounds: every predictor's next one is written from its history of scores, grounded.",
+    ),
+    "module_opro_ungrounded": Listed(
+        "Module-Level OPRO -G",
+        "Module-level OPRO whose proposer sees demos and history only: no summaries, no tips.",
+    ),
+    "program_opro": Listed(
+        "Program-Level OPRO",
+        "Instructions in rounds: one call writes all of them from one history of whole programs.",
+    ),
+    "ca_opro": Listed(
+        "CA-OPRO",
+        "Instructions by greedy coordinate ascent: N for one predictor, keep the best, next predictor, D times.",
+    ),
+    "gepa": Listed(
+        "GEPA",
+        "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library).",
+    ),
+}
+
+PRESETS: Mapping[str, str] = {
+    "studio": "The studio's own settings.",
+    "paper": "The MIPRO paper's: 50 full evaluations' worth of program runs, 20 with more than two predictors.",
+    "light": "DSPy's MIPROv2 auto='light'.",
+    "medium": "DSPy's MIPROv2 auto='medium'.",
+    "heavy": "DSPy's MIPROv2 auto='heavy'.",
+}
+
+SURROGATES: Mapping[str, str] = {
+    "tpe": "TPE: Optuna's, as in the paper",
+    "item_response": "Item response: a model of every cell, Thompson sampling",
+    "random": "Random: no model, the baseline to beat",
+}
+
+SCHEDULES: Mapping[str, str] = {
+    "minibatch": "Minibatches, now and then a full evaluation",
+    "racing": "Racing: more cells as long as a candidate may win",
+    "full": "Full evaluations only",
+}
+
+METRICS: Mapping[str, str] = {
+    "exact_match": "1 when the text is the label's, else 0",
+    "normalized_exact_match": "the same without case, punctuation and articles",
+    "token_f1": "overlap of words with the label, 0 to 1",
+    "numeric": "1 when the last number is the label's, else 0",
+}
+"""The built-in metrics; each is the mean over the label columns that the program predicts."""

@@ -1,0 +1,80 @@
+"""The proposer lab: the same data and seed, several settings of the proposer's switches, and nothing searched."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from optimizer_core.config import RunConfig, Variant
+from optimizer_core.kit import Kit
+from optimizer_core.optimizers.base import Optimizer, View, Work
+from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS
+from optimizer_core.proposer import Recipe
+from optimizer_core.types import SEED_ARM, Candidate, Event, Instruction, Phase
+
+__all__ = ["Lab"]
+
+SHOWN_SET = 1
+"""All variants that show demos show those of this set, so that they differ in their switches alone."""
+
+
+class Lab(Optimizer):
+    """Writes `samples` instructions a predictor under every variant of `RunConfig.lab`, and ends.
+
+    Instruction 1 + variant * samples + sample carries its variant's name in `provenance["variant"]`.
+    """
+
+    name = "lab"
+    summary = "The proposer alone, under several settings of its switches; nothing is searched or scored."
+    searches: ClassVar[tuple[str, ...]] = ("instruction",)
+    fixed = {"search": {"trials": 0}}
+    evaluates = False
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        lab = config.lab
+        shown = GROUNDING_DEMOS if _shows_demos(config) else 0
+        return Work(0, len(lab.variants) * lab.samples * n_free, True, shown)
+
+    async def initialize(self, kit: Kit) -> None:
+        lab = kit.config.lab
+        demos = kit.bootstrap(SHOWN_SET + 1, GROUNDING_DEMOS, 0) if _shows_demos(kit.config) else asyncio.sleep(0)
+        await asyncio.gather(demos, kit.grounding())
+        wanted = [
+            (info, variant, 1 + place * lab.samples + sample)
+            for place, variant in enumerate(lab.variants)
+            for sample in range(lab.samples)
+            for info in kit.free
+            if 1 + place * lab.samples + sample not in kit.arms.instructions[info.name]
+        ]
+        await kit.announce(Phase.PROPOSE, 0, len(wanted))
+        tasks = [asyncio.create_task(_write(kit, *one)) for one in wanted]
+        try:
+            # In order, so that which of two equal texts counts as the repetition does not depend on timing.
+            for done, task in enumerate(tasks, start=1):
+                await kit.add_instructions([await task])
+                progress: dict[str, Any] = {"phase": Phase.PROPOSE.value, "done": done, "total": len(tasks)}
+                await kit.recorder.write(Event("progress", progress))
+        finally:
+            for task in tasks:
+                task.add_done_callback(lambda one: one.cancelled() or one.exception())
+
+    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+        return None
+
+
+async def _write(kit: Kit, info: Any, variant: Variant, index: int) -> Instruction:
+    recipe = Recipe(
+        variant.tip,
+        variant.temperature,
+        SHOWN_SET if variant.demos else SEED_ARM,
+        neighbours=False,
+        dataset_summary=variant.dataset_summary,
+        program_summary=variant.program_summary,
+        demos=variant.demos,
+    )
+    sets = list(kit.arms.demo_sets[info.name].values())
+    arm = await kit.proposer.propose(info, index, await kit.grounding(), sets, (), recipe)
+    return replace(arm, provenance={**arm.provenance, "variant": variant.name})
+
+
+def _shows_demos(config: RunConfig) -> bool:
+    return config.proposer.demos and any(variant.demos for variant in config.lab.variants)

@@ -1,0 +1,154 @@
+"""Small processes beside the pages, for what a page may not import or wait for.
+
+python sidecar.py draft            answer requests about plans and files, a JSON line each, until the input ends
+python sidecar.py ping             one call to a model endpoint (JSON on standard input)
+python sidecar.py dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
+
+from optimizer_core.config import NO_CODE, Budget, ModelSpec
+from optimizer_core.errors import BadInput, StudioError
+from optimizer_core.secrets import Scrubber
+from optimizer_core.types import ErrorClass, Role
+
+PREVIEW_ROWS = 5
+LONGEST_CELL = 400
+
+
+def draft() -> int:
+    """One answer a line. A request is {op: plan, config, cwd, facts} or {op: rows, path}."""
+    scrubber = Scrubber()
+    for line in sys.stdin:
+        try:
+            answer = _answer(json.loads(line))
+        except StudioError as error:
+            answer = {"error": str(error)}
+        print(scrubber.text(json.dumps(answer, default=str)), flush=True)
+    return 0
+
+
+def _answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    from optimizer_core.drafting import draft as make_draft
+    from optimizer_core.drafting import facts_of
+
+    if request["op"] == "rows":
+        path = Path(request["path"]).expanduser()
+        return _rows(str(path.resolve()), path.stat().st_mtime if path.exists() else 0.0)
+    config = request["config"]
+    facts = request.get("facts")
+    if facts is None:
+        if not str(config.get("program", "")).startswith(("sample:", *NO_CODE)):
+            return {"unknown": True}  # a person's own code is looked at when they ask for it, and not here
+        data = json.dumps(config.get("data") or {}, sort_keys=True)
+        facts = _look(config["program"], data, int(config.get("seed") or 0), request["cwd"])
+    return make_draft(config, facts_of(facts))
+
+
+@lru_cache(maxsize=32)
+def _look(program: str, data: str, seed: int, cwd: str) -> Mapping[str, Any]:
+    from optimizer_core.inspection import inspect_request
+
+    # Nothing of these facts depends on the metric or the models, so the ones that need nothing stand in.
+    values: dict[str, Any] = {"program": program, "data": json.loads(data), "seed": seed, "metric": "exact_match"}
+    values["task_model"] = {"model": "openai/none", "api_base": "http://127.0.0.1:9/v1"}
+    found: Mapping[str, Any] = inspect_request(values, Path(cwd), call_models=False)["facts"]
+    return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=8)
+def _rows(path: str, changed: float) -> Mapping[str, Any]:
+    from optimizer_core.data import read_rows
+
+    rows = read_rows(Path(path))
+    columns = list(dict.fromkeys(name for row in rows[:100] for name in row))
+    preview = [{name: str(row.get(name, ""))[:LONGEST_CELL] for name in columns} for row in rows[:PREVIEW_ROWS]]
+    return {"columns": columns, "rows": preview, "n": len(rows)}
+
+
+def ping() -> int:
+    """{latency_s, reply} or {error, message}: one short call, without retries."""
+    from dspy.utils.exceptions import LMError
+
+    from optimizer_core.models.lms import build_lm, classify
+    from optimizer_core.models.meter import Meter
+
+    spec = ModelSpec.model_validate(json.loads(sys.stdin.read()))
+    scrubber = Scrubber({spec.api_key_env} if spec.api_key_env else set())
+    answer: dict[str, Any]
+    try:
+        lm = build_lm(spec, Role.TASK, Meter(Budget()), 0, 0)
+        started = time.perf_counter()
+        reply = lm("Reply with OK.")
+        first = reply[0]["text"] if isinstance(reply[0], dict) else reply[0]
+        answer = {"latency_s": time.perf_counter() - started, "reply": str(first)[:LONGEST_CELL]}
+    except LMError as error:
+        answer = {"error": (classify(error) or ErrorClass.SERVER).value, "message": str(error)}
+    except StudioError as error:
+        answer = {"error": ErrorClass.AUTH.value if isinstance(error, BadInput) else "", "message": str(error)}
+    except (ValueError, TypeError, ImportError) as error:
+        answer = {"error": ErrorClass.MODEL.value, "message": f"{type(error).__name__}: {error}"}
+    print("\n" + scrubber.text(json.dumps(answer)))
+    return 0
+
+
+def dashboard(study: Path) -> int:
+    """Print the port, then serve. It ends when its standard input does, so it cannot outlive the studio."""
+    from wsgiref.simple_server import make_server
+
+    import optuna
+    import optuna_dashboard
+    from optuna.storages import RDBStorage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # The dashboard has no login and can delete: it reads a file that it may not write.
+    url = f"sqlite:///file:{study.resolve()}?mode=ro&uri=true"
+    storage = RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
+    server = make_server("127.0.0.1", 0, optuna_dashboard.wsgi(storage), *_quiet())
+    print(json.dumps({"port": server.server_port}), flush=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()
+    return 0
+
+
+def _quiet() -> tuple[Any, Any]:
+    from socketserver import ThreadingMixIn
+    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+
+    class Handler(WSGIRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    return Server, Handler
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["draft"]:
+            return draft()
+        case ["ping"]:
+            return ping()
+        case ["dashboard", study]:
+            return dashboard(Path(study))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)  # threads of clients and servers must not keep a process that is done

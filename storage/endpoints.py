@@ -1,0 +1,65 @@
+"""Model endpoints that a person has saved, in a small JSON file beside the store. Keys are never in it."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from optimizer_core.errors import StudioError
+
+__all__ = ["Endpoint", "endpoints", "endpoints_path", "forget_endpoint", "save_endpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`api_key_env` is the NAME of the environment variable that holds the key; empty when none is needed."""
+
+    name: str
+    model: str
+    api_base: str = ""
+    api_key_env: str = ""
+
+
+def endpoints_path(store: Path) -> Path:
+    return store.absolute().parent / "endpoints.json"
+
+
+def endpoints(store: Path) -> list[Endpoint]:
+    """The saved endpoints, by name.
+
+    Raises:
+        StudioError: the file is there and is not what it should be.
+    """
+    path = endpoints_path(store)
+    if not path.exists():
+        return []
+    try:
+        found = [Endpoint(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise StudioError(
+            f"The saved endpoints in {path.name!r} cannot be read: {error}.", "Mend or remove it."
+        ) from error
+    return sorted(found, key=lambda endpoint: endpoint.name.lower())
+
+
+def save_endpoint(store: Path, endpoint: Endpoint) -> None:
+    """Add the endpoint, or replace the one of its name."""
+    others = [other for other in endpoints(store) if other.name != endpoint.name]
+    _write(store, [*others, endpoint])
+
+
+def forget_endpoint(store: Path, name: str) -> None:
+    _write(store, [endpoint for endpoint in endpoints(store) if endpoint.name != name])
+
+
+def _write(store: Path, kept: Sequence[Endpoint]) -> None:
+    path = endpoints_path(store)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    try:
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+            json.dump([asdict(endpoint) for endpoint in kept], out, indent=1)
+        half.replace(path)
+    except OSError as error:
+        raise StudioError(f"The endpoints could not be saved: {error}.") from error

@@ -1,0 +1,22 @@
+"""What the form offers is what there is."""
+
+from typing import get_args
+
+from optimizer_core import catalogue
+from optimizer_core.config import SearchSettings
+from optimizer_core.metrics import BUILT_IN
+from optimizer_core.optimizers import OPTIMIZERS
+from optimizer_core.presets import PRESETS
+
+
+def test_optimizers_are_listed_in_their_order_with_their_summaries() -> None:
+    listed = {name: one.summary for name, one in catalogue.OPTIMIZERS.items()}
+    assert list(listed.items()) == [(name, optimizer.summary) for name, optimizer in OPTIMIZERS.items()]
+
+
+def test_presets_surrogates_schedules_and_metrics_are_listed() -> None:
+    fields = SearchSettings.model_fields
+    assert set(catalogue.PRESETS) == set(PRESETS)
+    assert set(catalogue.SURROGATES) == set(get_args(fields["surrogate"].annotation))
+    assert set(catalogue.SCHEDULES) == set(get_args(fields["schedule"].annotation))
+    assert set(catalogue.METRICS) == set(BUILT_IN)

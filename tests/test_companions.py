@@ -1,0 +1,182 @@
+"""Processes beside the pages: plans, previews, a call to an endpoint, optuna-dashboard; and that they end with us."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from companions import Dashboards, Drafter, ping
+from optimizer_core.errors import BadInput, StudioError
+from optimizer_core.types import Trial, TrialKind
+from storage import StudyMirror
+from tests.loopback import LoopbackEndpoint
+
+pytestmark = pytest.mark.timeout(180)
+ROOT = Path(__file__).resolve().parent.parent
+CHOICES = {"answer: instruction": ["i0", "i1"], "answer: demos": ["d0", "d1"]}
+
+
+@pytest.fixture(scope="module")
+def drafter() -> Iterator[Drafter]:
+    made = Drafter()
+    yield made
+    made.close()
+
+
+def test_the_plan_follows_the_settings(drafter: Drafter) -> None:
+    plans = {}
+    for trials in (10, 20):
+        answer = drafter.plan({"program": "sample:triage", "search": {"trials": trials}})
+        assert answer is not None
+        plans[trials] = answer["plan"]["program_runs"]["minibatch"]
+        assert [row["preset"] for row in answer["presets"]] == ["studio", "paper", "light", "medium", "heavy"]
+    assert plans[20] == 2 * plans[10]
+
+
+def test_a_preset_fills_in_what_is_open(drafter: Drafter) -> None:
+    answer = drafter.plan({"program": "sample:triage", "preset": "light"})
+    assert answer is not None
+    row = next(row for row in answer["presets"] if row["preset"] == "light")
+    assert answer["plan"]["trials"] == row["trials"] == answer["settings"]["search"]["trials"]
+
+
+def test_own_code_is_not_imported_for_a_plan(drafter: Drafter, tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    program = tmp_path / "mine.py"
+    program.write_text(f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
+    assert drafter.plan({"program": str(program)}) is None
+    assert not mark.exists()
+    facts = {
+        "predictors": [{"name": "a", "kind": "Predict", "inputs": ["q"], "outputs": ["a"], "instruction": "Do."}],
+        "sizes": {"train": 40, "val": 40, "test": 20}, "row_chars": 50.0, "instruction_chars": 3.0,
+    }  # fmt: skip
+    answer = drafter.plan({"program": str(program)}, facts)
+    assert answer is not None and answer["plan"]["program_runs"]["baseline"] == 40
+    assert not mark.exists()
+
+
+def test_bad_settings_are_one_sentence(drafter: Drafter) -> None:
+    with pytest.raises(BadInput, match="There is no optimizer 'no'"):
+        drafter.plan({"program": "sample:triage", "optimizer": "no"})
+
+
+def test_rows_are_previewed_and_a_changed_file_is_read_again(drafter: Drafter, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "\n".join(f"t{i},l{i}" for i in range(9)))
+    found = drafter.rows(str(path))
+    assert (found["columns"], found["n"], found["rows"][0]) == (["text", "label"], 9, {"text": "t0", "label": "l0"})
+    time.sleep(0.02)
+    path.write_text("a\n1\n")
+    assert drafter.rows(str(path))["columns"] == ["a"]
+    with pytest.raises(BadInput, match="There is no file"):
+        drafter.rows(str(tmp_path / "none.csv"))
+
+
+def test_a_killed_drafter_is_started_again(tmp_path: Path) -> None:
+    made = Drafter()
+    assert made.plan({"program": "sample:triage"}) is not None
+    assert made._process is not None
+    made._process.kill()
+    made._process.wait()
+    assert made.plan({"program": "sample:triage", "seed": 1}) is not None
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "spec", "error"),
+    [
+        ({}, {}, None),
+        ({"require_key": "right"}, {}, "auth"),
+        ({"models": ["other"]}, {}, "model"),
+        ({"fault_script": ["500"] * 5}, {}, "server"),
+        ({"fault_script": ["429"] * 5}, {}, "rate_limit"),
+        ({"latency_s": 5.0}, {"timeout_s": 0.5}, "timeout"),
+        ({}, {"api_base": "http://127.0.0.1:9/v1"}, "connection"),
+        ({}, {"api_key_env": "NO_SUCH_VARIABLE_HERE"}, "auth"),
+    ],
+)
+def test_an_endpoint_is_tested_and_its_failure_has_a_class(
+    settings: dict[str, object], spec: dict[str, object], error: str | None
+) -> None:
+    with LoopbackEndpoint(in_thread=True, **settings) as endpoint:
+        answer = ping({"model": "openai/some", "api_base": endpoint.base_url, "timeout_s": 20.0, **spec})
+    assert answer.get("error") == error, answer
+    if error is None:
+        assert 0 < answer["latency_s"] < 20
+    else:
+        assert answer["message"]
+
+
+def test_a_key_is_not_in_what_a_test_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_GATEWAY", "sk-very-secret-0123456789")
+    with LoopbackEndpoint(in_thread=True, require_key="right") as endpoint:
+        spec = {"model": "openai/some", "api_base": endpoint.base_url, "api_key_env": "OUR_GATEWAY"}
+        answer = ping(spec)
+    assert answer["error"] == "auth"
+    assert "very-secret" not in json.dumps(answer)
+
+
+def _study(path: Path) -> None:
+    with StudyMirror(path, "run", CHOICES) as mirror:
+        for order in range(1, 4):
+            trial = Trial(order, order, TrialKind.MINIBATCH, "i1d0", ("a",), True, 0.5, 1, 0, order)
+            mirror.add(trial, {"answer: instruction": "i1", "answer: demos": "d0"})
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=20) as reply:
+        text: str = reply.read().decode()
+        return text
+
+
+def test_the_dashboard_serves_the_study_read_only_and_stops(tmp_path: Path) -> None:
+    study = tmp_path / "run.db"
+    _study(study)
+    served = Dashboards()
+    url = served.start("run", study)
+    assert url.startswith("http://127.0.0.1:")
+    assert served.start("run", study) == url == served.url("run")
+    studies = json.loads(_get(url.replace("/dashboard", "/api/studies")))
+    assert "run" in json.dumps(studies)
+    (name,) = [one["study_id"] for one in studies["study_summaries"]]
+    request = urllib.request.Request(url.replace("/dashboard", f"/api/studies/{name}"), method="DELETE")
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(request, timeout=20)
+    assert "run" in json.dumps(json.loads(_get(url.replace("/dashboard", "/api/studies"))))
+    process = served._served["run"].process
+    served.close()
+    assert process.wait(timeout=20) == 0
+    assert served.url("run") is None
+
+
+def test_a_run_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match="no study yet"):
+        Dashboards().start("run", tmp_path / "none.db")
+
+
+def test_the_dashboard_ends_when_the_studio_is_killed(tmp_path: Path) -> None:
+    study = tmp_path / "run.db"
+    _study(study)
+    code = (
+        "import sys, time; from pathlib import Path; from companions import Dashboards; d = Dashboards();"
+        f"print(d.start('run', Path({str(study)!r})), flush=True); time.sleep(60)"
+    )
+    studio = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert studio.stdout is not None
+    url = studio.stdout.readline().strip()
+    assert _get(url.replace("/dashboard", "/api/studies"))
+    studio.kill()
+    studio.wait()
+    for _ in range(100):
+        try:
+            _get(url.replace("/dashboard", "/api/studies"))
+        except (urllib.error.URLError, ConnectionError):
+            return
+        time.sleep(0.1)
+    pytest.fail("the dashboard outlived the studio")

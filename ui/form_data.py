@@ -1,0 +1,129 @@
+"""The part of the new-run form about rows: where they come from, which column is which field, how they are split."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from optimizer_core.errors import BadInput
+from optimizer_core.signature_text import signature_fields
+from ui.access import code_refusal
+from ui.drafts import drafter, known_fields
+from ui.form_words import KEPT, choice
+from ui.format import count, one_line
+from ui.notices import notice, problem
+from ui.uploads import ENDINGS, MAX_MB, keep
+
+__all__ = ["data"]
+
+_FILES = {"One file": "nr_data_data", "Upload": "nr_data_upload", "A file a split": "nr_data_train"}
+_NOT_THERE = "(no column)"
+
+
+def data() -> None:
+    st.subheader("Data", anchor=False)
+    own = "The program's own"
+    kind = choice("Where rows come from", [own, *_FILES], "nr_data_kind", label_visibility="collapsed")
+    if kind == "Upload":
+        _upload()
+    elif kind != own and (why := code_refusal()):
+        notice("Not from here", why, icon=":material/lock:", colour="orange")
+        return
+    elif kind == "One file":
+        endings = ", ".join(ENDINGS)
+        st.text_input("Path of the file", key="nr_data_data", placeholder="data.csv", help=f"{endings}.", **KEPT)
+    elif kind == "A file a split":
+        columns = st.columns(3)
+        for column, part in zip(columns, ("train", "val", "test"), strict=True):
+            column.text_input(f"{part} file", key=f"nr_data_{part}", placeholder=f"{part}.csv", **KEPT)
+    elif st.session_state.get("nr_program_kind") != "Sample":
+        st.caption("Only samples bring rows. Name a file, or upload one.")
+    path = str(st.session_state.get(_FILES[kind]) or "").strip() if kind in _FILES else ""
+    if path:
+        _columns(path)
+    with st.expander("Split, and columns by hand"):
+        _by_hand()
+
+
+def _by_hand() -> None:
+    st.text_input(
+        "Input columns", key="nr_inputs", placeholder="those the program's inputs are named after",
+        help="Comma-separated. Every other column is a label.", **KEPT,
+    )  # fmt: skip
+    st.text_area(
+        "Columns with another name than the program's field", key="nr_columns", height=80,
+        placeholder="text = message", help="One a line: column = field.", **KEPT,
+    )  # fmt: skip
+    parts = st.columns(5, vertical_alignment="bottom")
+    for i, name in enumerate(("Train share", "Val share", "Test share")):
+        parts[i].number_input(name, 0.0, 1.0, step=0.05, key=f"nr_split_{i}", **KEPT)
+    parts[3].text_input(
+        "Stratify by", key="nr_stratify", placeholder="the label", help="Its values keep their shares.", **KEPT
+    )
+    parts[4].number_input("Rows at most", 1, None, value=None, key="nr_limit", placeholder="all", **KEPT)
+    st.caption("The test split is sealed: scored once, for the baseline and the winner, after the search.")
+
+
+def _upload() -> None:
+    file = st.file_uploader("File", type=list(ENDINGS), key="nr_upload", help=f"At most {MAX_MB} MB.")
+    if file is not None:
+        try:
+            st.session_state["nr_data_upload"] = str(keep(file.name, file.getvalue()))
+        except BadInput as error:
+            problem(error, "The file was not kept")
+    if st.session_state.get("nr_data_upload"):
+        st.caption("The file is kept beside the store, so that the run can be resumed.")
+
+
+def _columns(path: str) -> None:
+    """The first rows, and which column each field of the program is read from."""
+    try:
+        with st.spinner("Reading the first rows…"):
+            found = drafter().rows(str(Path(path).expanduser().absolute()))
+    except BadInput as error:
+        problem(error, "The file cannot be read")
+        return
+    rows = [{name: one_line(value, 120) for name, value in row.items()} for row in found["rows"]]
+    st.caption(f"{count(found['n'])} rows; the first {len(rows)}:")
+    st.dataframe(rows, hide_index=True, alt="The first rows of the file", key="nr_rows")
+    inputs, outputs = _fields()
+    if not inputs:
+        st.caption("Check the program to choose which column is which field.")
+        return
+    renamed = _renamed()
+    places = st.columns(min(4, len(inputs) + len(outputs)))
+    for i, field in enumerate((*inputs, *outputs)):
+        is_input = i < len(inputs)
+        options = [_NOT_THERE, *found["columns"]]
+        column = next((name for name, to in renamed.items() if to == field), field)
+        key = f"nr_map_{field}"
+        if st.session_state.get(key) not in options:
+            st.session_state[key] = column if column in options else _NOT_THERE
+        places[i % len(places)].selectbox(
+            f"{field} ({'input' if is_input else 'label'})", options, key=key,
+            on_change=_map, args=(tuple(inputs), tuple(outputs)),
+        )  # fmt: skip
+
+
+def _fields() -> tuple[list[str], list[str]]:
+    if st.session_state.get("nr_program_kind") == "No code":
+        try:
+            inputs, outputs = signature_fields(str(st.session_state.get("nr_signature") or ""))
+        except BadInput:
+            return [], []
+        return list(inputs), list(outputs)
+    return known_fields()
+
+
+def _renamed() -> dict[str, str]:
+    """column -> field, as it is written by hand."""
+    pairs = (line.partition("=") for line in str(st.session_state.get("nr_columns") or "").splitlines())
+    return {column.strip(): field.strip() for column, _, field in pairs if field.strip()}
+
+
+def _map(inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    """Write the choices where they can also be written by hand."""
+    chosen: dict[str, Any] = {field: st.session_state.get(f"nr_map_{field}") for field in (*inputs, *outputs)}
+    pairs = [(column, field) for field, column in chosen.items() if column not in (None, _NOT_THERE, field)]
+    st.session_state["nr_columns"] = "\n".join(f"{column} = {field}" for column, field in pairs)
+    st.session_state["nr_inputs"] = ", ".join(inputs)
