@@ -6,6 +6,7 @@ from optimizer_core.errors import StudioError
 from ui.actions import take_refusal
 from ui.frame import HOME, NEW_RUN, frame
 from ui.notices import problem
+from ui.open_replay import open_replay
 from ui.runs_table import runs_table
 from ui.samples import sample_cards
 from ui.status import is_active
@@ -25,11 +26,13 @@ def runs(polled: bool) -> None:
 
 def page() -> None:
     frame(HOME)
-    title, action = st.columns([4, 1], vertical_alignment="bottom")
+    title, action = st.columns([3, 2], vertical_alignment="bottom")
     with title:
         st.title("Runs", anchor=False)
         st.text("Search for better instructions and demos for a DSPy program, and watch it happen.")
     with action.container(horizontal=True, horizontal_alignment="right"):
+        with st.popover("Open a replay", icon=":material/folder_open:", key="home_open"):
+            open_replay("home_open")
         if st.button("New run", key="home_new", type="primary", icon=":material/add:"):
             st.switch_page(NEW_RUN.path)
     refusal = take_refusal()

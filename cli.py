@@ -1,4 +1,4 @@
-"""MIPRO Studio from a terminal: run, resume, stop, approve, review, change, show, export, list, optimizers."""
+"""MIPRO Studio from a terminal; `python cli.py --help` lists the commands."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+import cli_takehome
 import launcher
 import reviewing
 import terminal
@@ -303,6 +304,9 @@ def optimizers(as_json: JsonOption = False) -> None:
         return
     for name, summary in summaries.items():
         typer.echo(f"{name:24} {summary}")
+
+
+cli_takehome.register(app)
 
 
 def _follow(path: Path, run_id: str, as_json: bool) -> None:

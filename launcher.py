@@ -9,15 +9,32 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import storage
+from optimizer_core.config import parse_config
 from optimizer_core.errors import BadInput, IllegalMove, StudioError
+from optimizer_core.secrets import Scrubber
 from optimizer_core.types import Event, Example, Split, Status
 from storage import Reader, RunSummary, Store, log_path
 
-__all__ = ["ROOT", "approve", "export", "inspect", "pause", "resume", "spawn", "start", "stop"]
+__all__ = [
+    "ROOT",
+    "approve",
+    "export",
+    "export_files",
+    "inspect",
+    "open_replay",
+    "pack",
+    "pause",
+    "resume",
+    "spawn",
+    "start",
+    "stop",
+    "verify",
+]
 
 ROOT = Path(__file__).resolve().parent
 INSPECT_TIMEOUT_S = 300.0
@@ -167,16 +184,100 @@ def approve(store: Path, run_id: str) -> None:
     spawn(store, full_id)
 
 
-def export(store: Path, run_id: str, out: Path) -> None:
-    """Write a run's winner as a DSPy program, in a process that may import the program.
+def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
+    """Write a candidate (the winner if none is named) as a DSPy program, in a process that may import the program.
 
     Raises:
         BadInput: there is no winner yet, or the program cannot be imported any more.
     """
-    arguments = ["export", str(store.resolve()), run_id, str(out.resolve())]
-    done = subprocess.run(_worker(*arguments), capture_output=True, text=True, check=False)
+    _take_home("export", store, run_id, str(out.resolve()), candidate)
+
+
+def export_files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
+    """A candidate as {candidate, program, snippet, messages}: texts to save, see `takehome.files`.
+
+    Raises:
+        BadInput: as `export`.
+    """
+    return _take_home("files", store, run_id, "", candidate)
+
+
+def verify(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str, Any]:
+    """Ask the exported program and its plain messages on `k` scored examples, see `takehome.verified`.
+
+    Raises:
+        BadInput: as `export`; or the model cannot be had.
+    """
+    return _take_home("verify", store, run_id, str(k), candidate)
+
+
+def _take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            _worker(what, str(store.resolve()), run_id, argument, candidate),
+            capture_output=True,
+            text=True,
+            timeout=INSPECT_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BadInput(
+            f"The program took longer than {INSPECT_TIMEOUT_S:.0f} s.", "Ask it on fewer examples."
+        ) from error
+    lines = done.stdout.strip().splitlines()
+    answer: dict[str, Any] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+    if "error" in answer:
+        raise BadInput(answer["error"])
     if done.returncode != 0:
-        raise BadInput((done.stderr.strip().splitlines() or ["The export failed."])[-1])
+        raise BadInput(f"Loading the program ended with: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    return answer
+
+
+def pack(store: Path, run_id: str, out: Path) -> None:
+    """Write a run as one file that any studio shows without model, key or program: a replay.
+
+    Keys are blacked out once more, and folders of this machine are cut from the texts.
+
+    Raises:
+        StudioError: there is no such run, or it is still working.
+    """
+    with Reader(store) as reader:
+        full_id = reader.run(run_id).id
+        config = reader.config(full_id)
+    specs = [config.get(role) or {} for role in ("task_model", "prompt_model", "teacher")]
+    scrubber = Scrubber(spec["api_key_env"] for spec in specs if spec.get("api_key_env"))
+    folders = sorted({f"{folder}/" for folder in (config.get("base"), str(Path.home())) if folder}, key=len)[::-1]
+
+    def scrub(value: Any) -> Any:
+        return scrubber.record(_without(folders, value))
+
+    storage.pack(store, full_id, out, scrub)
+
+
+def _without(folders: Sequence[str], value: Any) -> Any:
+    if isinstance(value, str):
+        for folder in folders:
+            value = "" if value == folder[:-1] else value.replace(folder, "")
+        return value
+    if isinstance(value, Mapping):
+        return {name: _without(folders, item) for name, item in value.items()}
+    return [_without(folders, item) for item in value] if isinstance(value, list) else value
+
+
+def open_replay(store: Path, file: Path, name: str = "") -> str:
+    """Take a replay file into the store, to be shown only. Returns the run's id.
+
+    Args:
+        name: What to call the file, when `file` is a copy with another name.
+
+    Raises:
+        BadInput: it is not a replay file.
+    """
+
+    def check(reader: Reader, run_id: str) -> None:
+        parse_config(reader.config(run_id))
+
+    return storage.unpack(file, store, name or file.name, check)
 
 
 def _worker(*arguments: str) -> list[str]:

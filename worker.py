@@ -2,7 +2,9 @@
 
 python worker.py run STORE RUN        claim the run and work on it until it ends or stands still
 python worker.py inspect              look at a request (JSON on standard input), say what is in it
-python worker.py export STORE RUN OUT save the winner as a DSPy program
+python worker.py export STORE RUN OUT CANDIDATE   save a candidate as a DSPy program; "" = the winner
+python worker.py files STORE RUN "" CANDIDATE     print it as program, snippet and plain messages (JSON)
+python worker.py verify STORE RUN K CANDIDATE     ask the saved program and the plain messages again
 """
 
 import asyncio
@@ -27,7 +29,6 @@ import optuna
 from optimizer_core.assembly import Assembled, assemble, key_variables, needs_weights
 from optimizer_core.config import RunConfig, parse_config
 from optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
-from optimizer_core.export import build_program, save_program
 from optimizer_core.inspection import inspect_request
 from optimizer_core.run import Ending
 from optimizer_core.secrets import Scrubber
@@ -270,20 +271,23 @@ def inspect() -> int:
     return 0
 
 
-def export(store_path: Path, run_id: str, out: Path) -> int:
-    with Reader(store_path) as reader:
-        config = parse_config(reader.config(run_id))
-        outcome = reader.outcome(run_id)
-        if outcome is None or outcome.winner is None:
-            print(f"Run {run_id} has no winner yet.", file=sys.stderr)
-            return 2
-        instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
+def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> int:
+    """Print what `takehome` makes of a candidate as the last line, as JSON: {error} when it cannot be had."""
+    import takehome
+
+    scrubber = Scrubber(takehome.hidden_variables(store, run_id))
+    answer: dict[str, Any] = {}
     try:
-        save_program(build_program(config, instructions, demo_sets, Candidate.parse(outcome.winner)), out)
+        if what == "export":
+            takehome.export(store, run_id, Path(argument), candidate)
+        elif what == "files":
+            answer = takehome.files(store, run_id, candidate)
+        else:
+            answer = takehome.verified(store, run_id, int(argument), candidate)
     except StudioError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        answer = {"error": str(error)}
+    print("\n" + scrubber.text(json.dumps(answer, default=str)))
+    return 2 if "error" in answer else 0
 
 
 def main(arguments: list[str]) -> int:
@@ -292,8 +296,8 @@ def main(arguments: list[str]) -> int:
             return run(Path(store), run_id)
         case ["inspect"]:
             return inspect()
-        case ["export", store, run_id, out]:
-            return export(Path(store), run_id, Path(out))
+        case ["export" | "files" | "verify" as what, store, run_id, argument, candidate]:
+            return take_home(what, Path(store), run_id, argument, candidate)
         case _:
             print(__doc__, file=sys.stderr)
             return 2

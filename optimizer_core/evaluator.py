@@ -18,7 +18,7 @@ from optimizer_core.recorder import Recorder
 from optimizer_core.score_table import ScoreTable
 from optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split, TraceStep
 
-__all__ = ["FEEDBACK", "Evaluator", "Player", "as_dspy", "plain"]
+__all__ = ["FEEDBACK", "Evaluator", "Player", "as_dspy", "plain", "run_once"]
 
 CONTROL = (BudgetReached, RunPaused, StopRequested, RunFailed)
 """Raised inside a program run to end it; they say something about the run and nothing about the cell."""
@@ -238,3 +238,13 @@ def _steps(module: dspy.Module, trace: list[Any]) -> tuple[TraceStep, ...]:
         for predictor, inputs, outputs in trace
         if id(predictor) in names
     )
+
+
+def run_once(module: dspy.Module, example: Example, player: Player, scorer: Scorer, candidate: str) -> Cell:
+    """One program run outside of any search: the cell it would have been, written nowhere.
+
+    Raises:
+        StudioError: the model's meter refused the call.
+    """
+    key = CellKey(candidate, example.split, example.id)
+    return _execute(_ProgramRun(key, module, example, player, False), scorer)

@@ -68,6 +68,17 @@ class Program:
         return found if callable(found) else None
 
     @property
+    def attribute(self) -> str:
+        """The name in its file that the program is had by: `program` where there is one."""
+        names = vars(self._home) if self._home is not None else {}
+        own = [name for name, value in names.items() if value is self.module or value is type(self.module)]
+        return "program" if "program" in names else (own or [self.name])[0]
+
+    def is_factory(self, attribute: str) -> bool:
+        """Whether `attribute` of its file is a class or function that makes the program, not the program."""
+        return not isinstance(getattr(self._home, attribute, None), dspy.Module)
+
+    @property
     def source(self) -> str | None:
         """Source code of the module's class; None when there is none to show (built in a prompt, say)."""
         if isinstance(written := getattr(self.module, "source_text", None), str):

@@ -26,6 +26,7 @@ __all__ = [
     "ErrorClass",
     "Event",
     "Example",
+    "ExampleScore",
     "Instruction",
     "Json",
     "Outcome",
@@ -295,6 +296,22 @@ class Cell:
     def __post_init__(self) -> None:
         if (self.score is None) == (self.error is None):
             raise ValueError("a cell has either a score or an error class")
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleScore:
+    """One candidate on one example, over its rollouts.
+
+    `score` is the mean of the rollouts that have one; None when every rollout failed, and `error` then names the
+    class. `tokens` (in and out, of all calls), `cost_usd` (None when not reported) and `seconds_s` are means over
+    all rollouts.
+    """
+
+    score: float | None
+    error: ErrorClass | None
+    tokens: float
+    cost_usd: float | None
+    seconds_s: float
 
 
 @dataclass(frozen=True, slots=True)

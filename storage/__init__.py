@@ -2,6 +2,7 @@
 
 from storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
 from storage.journal import SqliteJournal
+from storage.packing import pack, unpack
 from storage.paths import default_store, log_path, study_path
 from storage.rows import (
     AskedChange,
@@ -40,6 +41,8 @@ __all__ = [
     "endpoints",
     "forget_endpoint",
     "log_path",
+    "pack",
     "save_endpoint",
     "study_path",
+    "unpack",
 ]

@@ -12,6 +12,7 @@ from optimizer_core.types import (
     DemoSet,
     ErrorClass,
     Example,
+    ExampleScore,
     Instruction,
     Outcome,
     PromptCall,
@@ -93,6 +94,29 @@ class CellViews:
             [run_id, split, to_text(candidate)],
         )
         return {from_text(example): score for example, score in rows}
+
+    def example_scores(self, run_id: str, candidate: str, split: Split = Split.VAL) -> dict[str, ExampleScore]:
+        """What `candidate` did on every example it was asked, by example id, in the order first asked."""
+        rows = self._db.execute(
+            "select example, avg(score), max(error), avg(input_tokens + output_tokens), "
+            "case when count(cost_usd) = count(*) then avg(cost_usd) end, avg(seconds_s) "
+            "from cells where run_id = ? and split = ? and candidate = ? group by example order by min(seq)",
+            [run_id, split, to_text(candidate)],
+        )
+        return {
+            from_text(example): ExampleScore(score, ErrorClass(error) if score is None else None, *spent)
+            for example, score, error, *spent in rows
+        }
+
+    def spending(self, run_id: str) -> list[tuple[str, Split, int, Usage]]:
+        """(time, split, cells, what they spent) of the cells written at one time, oldest first."""
+        rows = self._db.execute(
+            "select at, split, count(*), sum(calls), sum(retries), sum(input_tokens), sum(output_tokens), "
+            "case when count(cost_usd) = count(*) then sum(cost_usd) end, sum(lm_s) "
+            "from cells where run_id = ? group by at, split order by at",
+            [run_id],
+        )
+        return [(at, Split(split), n, Usage(*spent)) for at, split, n, *spent in rows]
 
     def candidate_means(self, run_id: str, split: Split = Split.VAL) -> list[CandidateMean]:
         """One row for every candidate with a cell in `split`, in order of its first cell."""

@@ -21,6 +21,7 @@ __all__ = [
     "mark_lost",
     "move_run",
     "overdue",
+    "refuse_imported",
     "require_owner",
     "run_missing",
     "status_of",
@@ -45,6 +46,17 @@ def status_of(db: Database, run_id: str) -> Status:
     if row is None:
         raise run_missing(run_id)
     return Status(row[0])
+
+
+def refuse_imported(db: Database, run_id: str) -> None:
+    """A run that came from a replay file is only shown.
+
+    Raises:
+        IllegalMove: it did; whoever packed the file has its program, its models and its worker.
+    """
+    row = db.execute("select origin from runs where id = ?", [run_id]).fetchone()
+    if row is not None and row[0] is not None:
+        raise IllegalMove(f"Run {run_id} came from a replay file and is only shown.", "Start a new run instead.")
 
 
 def lease_end(now: datetime, lease_s: float) -> str:
@@ -79,6 +91,7 @@ def move_run(db: Database, run_id: str, to: Status, now: datetime, *, reason: st
         StudioError: there is no such run.
     """
     present = status_of(db, run_id)
+    refuse_imported(db, run_id)
     if to not in LEGAL_MOVES[present]:
         raise IllegalMove(f"Run {run_id} is {_words(present)} and cannot become {_words(to)}.")
     at = iso(now)

@@ -234,6 +234,14 @@ def changes_and_notes(db: Database) -> None:
 MIGRATIONS(name="002_changes_and_notes")(changes_and_notes)
 
 
+def origin_of_runs(db: Database) -> None:
+    """Where a run came from that was not made here: the replay file's words, null for the studio's own."""
+    db.execute("alter table runs add column origin text")
+
+
+MIGRATIONS(name="003_origin_of_runs")(origin_of_runs)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

@@ -44,7 +44,8 @@ class RunSummary:
     `status` is LOST as soon as the lease is over, even if nobody has moved the run yet. `wall_s` sums the lives
     of all its workers. `trials_done` counts the numbers of finished trials (the baseline has none). `best_val`
     is the best mean of a finished full evaluation, the baseline included, and the winner's once there is an
-    outcome. `phase_total` is 0 when not known.
+    outcome. `phase_total` is 0 when not known. `origin` says which file a run came from that was not made here;
+    such a run is only shown. None for the studio's own.
     """
 
     id: str
@@ -74,6 +75,7 @@ class RunSummary:
     best_test: float | None
     n_val: int
     last_event_id: int
+    origin: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ __all__ = ["RunViews"]
 _SUMMARY = (
     "select id, name, optimizer, seed, status, phase, phase_done, phase_total, phase_note, created_at, "
     "started_at, ended_at, updated_at, lives, wall_s, reason, error, trials_done, trials_planned, cells_ok, "
-    "cells_error, baseline_val, best_val, baseline_test, best_test, n_val, last_event_id, "
+    "cells_error, baseline_val, best_val, baseline_test, best_test, n_val, last_event_id, origin, "
     "life_started_at, lease_ends_at, beat_at from runs"
 )
 
@@ -174,5 +174,6 @@ def _summary(row: tuple[Any, ...], now: datetime) -> RunSummary:
         phase_note=from_text(summary.phase_note),
         reason=reason,
         error=from_text(summary.error),
+        origin=None if summary.origin is None else from_text(summary.origin),
         wall_s=wall_s,
     )

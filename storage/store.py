@@ -21,6 +21,7 @@ from storage.lifecycle import (
     mark_lost,
     move_run,
     overdue,
+    refuse_imported,
     require_owner,
     run_missing,
     status_of,
@@ -128,6 +129,7 @@ class Store:
             mark_lost(db, run_id, self.now())
             if status_of(db, run_id) is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} is running, so its config stands.", "Pause or stop it first.")
+            refuse_imported(db, run_id)
             db.execute(
                 "update run_documents set config = ?, plan = ? where run_id = ?",
                 [to_json(config), to_json(plan), run_id],
@@ -221,6 +223,7 @@ class Store:
         with self.atomic() as db:
             if db.execute("select 1 from runs where id = ?", [run_id]).fetchone() is None:
                 raise run_missing(run_id)
+            refuse_imported(db, run_id)
             cursor = db.execute(
                 "insert into commands (run_id, kind, payload, sent_at) values (?, ?, ?, ?)",
                 [run_id, to_text(kind), to_json(payload or {}), iso(self.now())],

@@ -33,6 +33,11 @@ class Reader(RunViews, CellViews, ReviewViews):
         self._clock = clock
         self._db: Database = open_reader(path)
 
+    @property
+    def database(self) -> Database:
+        """For the rest of this package: what no view shows."""
+        return self._db
+
     def close(self) -> None:
         self._db.close()
 

@@ -12,7 +12,7 @@ from optimizer_core.types import Candidate, Outcome, Trial, TrialKind
 from storage import Reader
 from ui.charts import best_full
 
-__all__ = ["Evidence", "evidence_of", "no_gain"]
+__all__ = ["Evidence", "estimate_of", "evidence_of", "no_gain", "paired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: O
         return Evidence(None, None, None, None)
     before = reader.candidate_scores(run_id, base.candidate)
     if best is None or (best.mean or 0.0) <= (base.mean or 0.0):
-        return Evidence(None, None, _estimate(_known(before)), None)
+        return Evidence(None, None, estimate_of(_known(before)), None)
     after = reader.candidate_scores(run_id, best.candidate)
     pairs = tuple(
         (before[example], score)
         for example, score in after.items()
         if score is not None and before.get(example) is not None
     )
-    return Evidence(best.candidate, _estimate(_known(after)), _estimate(_known(before)), _paired(pairs))
+    return Evidence(best.candidate, estimate_of(_known(after)), estimate_of(_known(before)), paired(pairs))
 
 
 def no_gain(outcome: Outcome) -> bool:
@@ -61,14 +61,16 @@ def _known(scores: Mapping[str, float | None]) -> tuple[float, ...]:
 
 # scipy takes a second to import, which the home page need not pay; a refresh finds the same cells most times.
 @lru_cache(maxsize=64)
-def _estimate(scores: tuple[float, ...]) -> Mapping[str, Any]:
+def estimate_of(scores: tuple[float, ...]) -> Mapping[str, Any]:
+    """Core's `estimate`, kept while the scores are the same."""
     from optimizer_core.statistics import estimate
 
     return estimate(scores)
 
 
 @lru_cache(maxsize=64)
-def _paired(pairs: tuple[tuple[float, float], ...]) -> Mapping[str, Any]:
+def paired(pairs: tuple[tuple[float, float], ...]) -> Mapping[str, Any]:
+    """Core's `paired_difference`, kept while the pairs are the same."""
     from optimizer_core.statistics import paired_difference
 
     return paired_difference(pairs)

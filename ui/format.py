@@ -12,6 +12,7 @@ __all__ = [
     "ago",
     "between",
     "clean",
+    "clip",
     "count",
     "delta",
     "duration",
@@ -181,9 +182,17 @@ def clean(text: object) -> str:
     return whole.encode("utf-8", "replace").decode("utf-8")
 
 
+def clip(text: object, limit: int = 20_000) -> str:
+    """`text`, cut after `limit` characters with the number of those left out."""
+    whole = str(text)
+    left = len(whole) - limit
+    return whole if left <= 0 else f"{whole[:limit]}\n… ({count(left)} more characters)"
+
+
 def one_line(text: object, limit: int = 80) -> str:
     """`text` in one line of at most `limit` characters, cut with an ellipsis."""
-    whole = " ".join(clean(text).split())
+    # A field of a megabyte is not looked through for the sake of one line.
+    whole = " ".join(clean(str(text)[: 20 * limit]).split())
     if len(whole) <= limit:
         return whole
     cut = whole[: limit - 1]

@@ -13,16 +13,21 @@ from ui.plain import line
 
 __all__ = [
     "BENCHMARKS",
+    "COMPARE",
+    "EXPORT",
     "HOME",
     "INSTRUCTIONS",
     "LAB",
     "LIVE",
     "NEW_RUN",
+    "REPLAY",
+    "SETTINGS",
     "TRACES",
     "Page",
     "frame",
     "query",
     "run_in_url",
+    "tell_url",
 ]
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
@@ -45,7 +50,14 @@ LIVE = Page("pages/live.py", "Live", ":material/monitoring:", of_run=True)
 INSTRUCTIONS = Page("pages/instructions.py", "Instructions", ":material/edit_note:", of_run=True)
 TRACES = Page("pages/traces.py", "Traces", ":material/route:", of_run=True)
 BENCHMARKS = Page("pages/benchmarks.py", "Benchmarks", ":material/leaderboard:")
-MENU = (HOME, NEW_RUN, LAB, BENCHMARKS, LIVE, INSTRUCTIONS, TRACES)
+COMPARE = Page("pages/compare.py", "Compare", ":material/difference:", of_run=True)
+EXPORT = Page("pages/export.py", "Export & report", ":material/download:", of_run=True)
+REPLAY = Page("pages/replay.py", "Replay", ":material/slow_motion_video:", of_run=True)
+SETTINGS = Page("pages/settings.py", "Settings", ":material/receipt_long:", of_run=True)
+MENU = (
+    HOME, NEW_RUN, LAB, BENCHMARKS,
+    LIVE, INSTRUCTIONS, TRACES, COMPARE, EXPORT, REPLAY, SETTINGS,
+)  # fmt: skip
 
 
 def query(name: str) -> str | None:
@@ -56,6 +68,15 @@ def query(name: str) -> str | None:
 def run_in_url() -> str | None:
     """The run the URL names."""
     return query("run")
+
+
+def tell_url(**values: str | None) -> None:
+    """Put a selection into the URL, so that the address shows the same again; None takes a name out."""
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
 
 
 def frame(page: Page, run_name: str | None = None) -> None:

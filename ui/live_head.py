@@ -49,6 +49,9 @@ def status_line(run: RunSummary) -> None:
 
 def buttons(run: RunSummary, asked: set[str]) -> None:
     """Pause, go on, stop; a button that is off says why."""
+    if run.origin:
+        st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
+        return
     running = run.status is Status.RUNNING
     with st.container(horizontal=True, gap="small", width="content"):
         st.button(

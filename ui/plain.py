@@ -9,7 +9,7 @@ import html
 
 import streamlit as st
 
-from ui.format import clean, one_line
+from ui.format import clean, clip, one_line
 
 __all__ = ["heading", "line", "paragraph"]
 
@@ -34,5 +34,5 @@ def line(text: object, *, limit: int = 400, muted: bool = False, bold: bool = Fa
 
 
 def paragraph(text: object) -> None:
-    """Foreign text of any length with its own line breaks, wrapped, copyable."""
-    st.code(clean(text), language=None, wrap_lines=True)
+    """Foreign text with its own line breaks, wrapped, copyable; cut where it is very long."""
+    st.code(clean(clip(text)), language=None, wrap_lines=True)

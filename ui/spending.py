@@ -32,7 +32,7 @@ def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
         {
             "role": title,
             "calls": count(burns[role].calls) if role in burns else "0",
-            "planned": role_plan(plan, role),
+            **({"planned": role_plan(plan, role)} if planned else {}),
             "tokens in": count(burns[role].input_tokens) if role in burns else "0",
             "tokens out": count(burns[role].output_tokens) if role in burns else "0",
             "cost": usd(burns[role].cost_usd) if role in burns else "$0",

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
 SHARED = sorted((ROOT / "ui").glob("*.py"))
 HEAVY = {"dspy", "optuna", "sklearn", "scipy", "torch", "litellm", "xllamacpp"}
-LIGHT = {"optimizer_core.catalogue", "optimizer_core.changes", "optimizer_core.signature_text"}
+LIGHT = {f"optimizer_core.{name}" for name in ("catalogue", "changes", "comparison", "signature_text")}
 CORE = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"} | LIGHT
 
 

@@ -1,0 +1,58 @@
+"""Two candidates example by example, of one run or of two on the same data. The URL names run and selection."""
+
+import streamlit as st
+
+from storage import Reader, RunSummary
+from ui.compare_data import compared
+from ui.compare_panels import example_detail, examples_table, four_numbers, texts
+from ui.compare_pickers import Picked, pick
+from ui.frame import COMPARE, LIVE, SETTINGS
+from ui.of_run import page_of_run
+from ui.settings_view import differing_settings
+
+
+def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
+    """Says what is missing and where to go on."""
+    if picked.split.value == "test":
+        st.text("The sealed test is scored once, for baseline and winner, when the search is over. It was not yet.")
+    elif not run.cells_ok:
+        st.text("No example has been scored yet: the baseline is scored first, then candidates follow.")
+    else:
+        st.text("There is no second candidate to compare with yet.")
+    st.page_link(LIVE.path, label="See what the run does", icon=LIVE.icon, query_params={"run": run.id})
+
+
+def draw(reader: Reader, run: RunSummary) -> None:
+    with reader.snapshot():
+        picked = pick(reader, run)
+        if picked.first[1] is None or picked.second[1] is None:
+            nothing_to_compare(run, picked)
+            return
+        if picked.first == picked.second:
+            st.caption(
+                "Both are the same candidate. Choose another second one; the search may not have got to it yet."
+            )
+        found = compared(
+            reader, (picked.first[0], picked.first[1]), (picked.second[0], picked.second[1]), picked.split
+        )
+        if not found.rows:
+            st.text(f"The two runs share no example of the {picked.split_word} split, so nothing is compared.")
+        else:
+            four_numbers(found, picked)
+            st.subheader("Examples", anchor=False)
+            if picked.split.value == "test":
+                st.caption("Rows of the sealed test are for telling others; choosing by them would unseal it.")
+            row = examples_table(found, picked)
+            if row is not None:
+                example_detail(reader, picked, row, found.examples.get(row.example))
+        st.subheader("Instructions and demos", anchor=False)
+        texts(reader, picked)
+        if picked.second[0] != picked.first[0]:
+            st.subheader("Settings that differ", anchor=False)
+            differing_settings(reader, picked.first[0], picked.second[0])
+            st.page_link(SETTINGS.path, label="All settings", icon=SETTINGS.icon, query_params={"run": run.id})
+
+
+with page_of_run(COMPARE) as opened:
+    if opened is not None:
+        draw(*opened)

@@ -1,0 +1,161 @@
+"""Diffs, comparisons, receipts, report and replay states: the pure parts behind the pages."""
+
+import csv
+import html
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from optimizer_core.comparison import Change
+from optimizer_core.types import Role, Split
+from storage import Reader
+from tests.ui.factory import MARKER
+from ui.compare_data import choices, compared, in_words, to_csv
+from ui.replay_state import history
+from ui.report import report_html
+from ui.report_chart import ticks
+from ui.settings_rows import changed, differences, model_rows, setting_rows
+
+Filled = tuple[Path, dict[str, str]]
+
+
+def test_baseline_and_winner_come_first_among_the_candidates(filled: Filled) -> None:
+    with Reader(filled[0]) as reader:
+        found = choices(reader, filled[1]["finished"], Split.VAL)
+        assert list(found.labels)[:2] == [found.baseline, found.best]
+        assert found.labels[str(found.best)].startswith("winner · ")
+        assert choices(reader, filled[1]["review"], Split.VAL).labels == {}
+        assert choices(reader, filled[1]["finished"], Split.TEST).best is None
+
+
+def test_counts_and_pairs_are_those_of_the_run(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        found = choices(reader, ids["finished"], Split.VAL)
+        sides = (ids["finished"], str(found.baseline)), (ids["finished"], str(found.best))
+        made = compared(reader, *sides, Split.VAL)
+        outcome = reader.outcome(ids["finished"])
+    assert outcome is not None and outcome.paired_val is not None
+    assert dict(made.paired) == dict(outcome.paired_val)
+    assert (made.counts[Change.IMPROVED], made.counts[Change.REGRESSED], made.counts[Change.SAME]) == (
+        outcome.paired_val["won"],
+        outcome.paired_val["lost"],
+        outcome.paired_val["tied"],
+    )
+    assert (made.before.tokens, made.before.cost_usd) == (562.0, None)
+    assert f"better on {outcome.paired_val['won']}" in in_words(made.paired)
+
+
+def test_a_minibatch_candidate_leaves_examples_not_evaluated(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        found = choices(reader, ids["finished"], Split.VAL)
+        small = next(mean for mean in reader.candidate_means(ids["finished"]) if mean.n_ok < 40)
+        sides = (ids["finished"], str(found.baseline)), (ids["finished"], small.candidate)
+        made = compared(reader, *sides, Split.VAL)
+    assert made.counts[Change.NOT_EVALUATED] == 40 - small.n_ok
+    assert [row.change for row in made.rows[-3:]] == [Change.NOT_EVALUATED] * 3
+
+
+def test_two_runs_are_compared_on_the_examples_they_share(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        one, two = (choices(reader, ids[kind], Split.VAL) for kind in ("finished", "capped"))
+        sides = (ids["finished"], str(one.best)), (ids["capped"], str(two.best))
+        assert compared(reader, *sides, Split.VAL).paired["n"] == 40
+
+
+def test_the_csv_holds_every_example_and_no_formula(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        found = choices(reader, ids["finished"], Split.VAL)
+        sides = (ids["finished"], str(found.baseline)), (ids["finished"], str(found.best))
+        made = compared(reader, *sides, Split.VAL)
+    rows = list(csv.DictReader(io.StringIO(to_csv(made))))
+    assert len(rows) == 40
+    assert {"example", "change", "before_score", "after_tokens", "input_message", "label_queue"} <= set(rows[0])
+    for name, example in made.examples.items():
+        object.__setattr__(example, "inputs", {"message": "=HYPERLINK(1)"})
+        assert name
+    assert "\n=" not in to_csv(made).replace(",", "\n")
+
+
+def test_what_was_asked_and_what_took_effect() -> None:
+    config = {"program": "p.py", "search": {"trials": 20, "lag": 4}, "task_model": {"model": "openai/x"}}
+    receipt = {
+        "asked": {"program": "p.py", "search": {"trials": 30}},
+        "settings": [{"setting": "stratify", "requested": None, "effective": "queue", "why": "first label"}],
+    }
+    rows = {row["setting"]: row for row in setting_rows(config, receipt)}
+    assert next(iter(rows)) == "search.trials"
+    assert (rows["search.trials"]["requested"], rows["search.trials"]["effective"]) == ("30", "20")
+    assert changed(rows["search.trials"]) and not changed(rows["program"]) and not changed(rows["stratify"])
+    assert rows["search.lag"]["requested"] == "left open"
+    assert setting_rows({}, {}) == []
+    assert model_rows(config)[1]["same as"] == "task model"
+    assert differences(config, {**config, "search": {"trials": 5, "lag": 4}}) == [
+        {"setting": "search.trials", "first": "20", "second": "5"}
+    ]
+
+
+@pytest.mark.parametrize("kind", ["queued", "running", "review", "finished", "nogain", "capped", "failed", "lost"])
+def test_every_state_has_a_report_without_script_or_host(filled: Filled, kind: str) -> None:
+    with Reader(filled[0]) as reader:
+        page = report_html(reader, filled[1][kind])
+    assert "<script" not in page
+    assert not re.findall(r"""(?:src|href)=|url\(""", page)
+    assert len(page) < 200_000
+
+
+def test_a_report_says_what_won_by_how_much_and_how_sure(filled: Filled) -> None:
+    with Reader(filled[0]) as reader:
+        page = html.unescape(report_html(reader, filled[1]["finished"]))
+        unsure = report_html(reader, filled[1]["capped"])
+    for said in ("On 20 examples that the search never saw", "p = 0.009", "+0.40", "n = 40", "Won", "Lost"):
+        assert said in page
+    assert "The sealed test was not scored" in unsure
+
+
+def test_a_hostile_run_is_only_text_in_the_report(filled: Filled) -> None:
+    with Reader(filled[0]) as reader:
+        page = report_html(reader, filled[1]["hostile"])
+    assert f"{MARKER} &lt;script&gt;alert(1)" in page
+    assert "<script" not in page and "<img" not in page
+    assert "\0" not in page and "\u202e" not in page
+    page.encode()
+
+
+def test_axis_ticks_are_round_and_inside() -> None:
+    assert ticks(0, 880) == [0, 200, 400, 600, 800]
+    assert ticks(-0.13, 0.41) == pytest.approx([0.0, 0.2, 0.4])
+    assert ticks(0.5, 0.5) == [0.5]
+
+
+def test_a_replay_ends_where_the_run_ended_and_begins_with_nothing(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        run = reader.run(ids["finished"])
+        told = history(reader, run)
+        whole = reader.trials(run.id)
+    first, last = told.state(0), told.state(len(told.moments) - 1)
+    assert (first.trials, first.best, first.program_runs, dict(first.spent), first.outcome) == ([], None, 0, {}, None)
+    assert last.trials == whole
+    assert last.program_runs == run.cells_ok and last.outcome is not None
+    assert last.spent[Role.TASK].calls == 2 * run.cells_ok and last.spent[Role.PROMPT].calls == 18
+
+
+def test_a_replay_never_knows_the_future(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        run = reader.run(ids["finished"])
+        told = history(reader, run)
+    best, runs = -1.0, 0
+    for index, moment in enumerate(told.moments):
+        state = told.state(index)
+        assert all(at <= moment.at for _, at, _ in state.events)
+        assert all(trial.mean is None for trial in state.trials if not trial.done)
+        assert state.program_runs >= runs
+        assert (state.best.mean or 0.0 if state.best else -1.0) >= best
+        best, runs = (state.best.mean or 0.0) if state.best else best, state.program_runs
