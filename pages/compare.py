@@ -15,7 +15,7 @@ def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
     """Says what is missing and where to go on."""
     if picked.split.value == "test":
         st.text("The sealed test is scored once, for baseline and winner, when the search is over. It was not yet.")
-    elif not run.cells_ok:
+    elif picked.first[1] is None:
         st.text("No example has been scored yet: the baseline is scored first, then candidates follow.")
     else:
         st.text("There is no second candidate to compare with yet.")

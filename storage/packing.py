@@ -179,7 +179,7 @@ def _read_all(reader: Reader, run_id: str) -> None:
     arms = (*reader.examples(run_id), *reader.instructions(run_id), *reader.demo_sets(run_id))
     rest = (*reader.prompt_calls(run_id), *reader.events(run_id, limit=10**9), *reader.commands(run_id))
     trials = reader.trials_with_examples(run_id)
-    scored = reader.cells(run_id)
+    scored = (*reader.cells(run_id), *reader.notes(run_id))
     outcome = documents[-1]
     for candidate in _candidates(reader, [trial.candidate for trial in trials]):
         Candidate.parse(candidate)
