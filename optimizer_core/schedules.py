@@ -4,7 +4,7 @@ A schedule has no state of its own: it decides from what finished trials showed 
 resumed run decides the same again. It answers three questions, in this order, whenever a trial can begin.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,8 @@ import numpy as np
 from optimizer_core.config import SearchSettings
 from optimizer_core.seeds import derive_seed, generator
 from optimizer_core.surrogates.base import Observation, by_candidate
-from optimizer_core.surrogates.posterior import Floats, fit
+from optimizer_core.surrogates.laplace import fit
+from optimizer_core.surrogates.posterior import Floats
 from optimizer_core.types import Candidate, Trial, TrialKind
 
 __all__ = ["Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
@@ -30,15 +31,17 @@ class State:
         exhausted: Candidates with a full evaluation, finished or under way.
         last: The latest trial asked for.
         over: No more suggestions: everything asked for is finished.
+        room: Cells that may still be asked for under the cap; None = no cap.
         seed: The run's.
     """
 
     examples: Sequence[str]
     observed: Sequence[Observation]
-    asked: Mapping[str, Sequence[str]]
+    asked: Mapping[str, Collection[str]]
     exhausted: frozenset[str]
     last: Trial
     over: bool
+    room: int | None
     seed: int
 
 
@@ -54,8 +57,8 @@ class Schedule(Protocol):
     def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
         """Examples that trial `number`, of `candidate`, asks for; all of them make it a full evaluation."""
 
-    def reserve(self, n_examples: int) -> int:
-        """Cells that the last full evaluation may still need after any trial."""
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
+        """Cells that the last full evaluation may still need after `candidate` has been asked for `batch`."""
 
 
 class Full:
@@ -70,7 +73,7 @@ class Full:
     def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
         return state.examples
 
-    def reserve(self, n_examples: int) -> int:
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
         return 0
 
 
@@ -95,8 +98,8 @@ class Minibatch:
         size = min(self._size, len(state.examples))
         return generator(state.seed, "minibatch", number).sample(list(state.examples), size)
 
-    def reserve(self, n_examples: int) -> int:
-        return max(n_examples - self._size, 0)
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
+        return max(len(state.examples) - self._size, 0)
 
 
 class Racing:
@@ -120,7 +123,7 @@ class Racing:
             return None
         full = len(state.exhausted)
         chances = _chances(state)
-        open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted}
+        open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted and _fits(state, key)}
         if not open_:
             return None
         best = max(open_, key=lambda key: open_[key])
@@ -139,8 +142,16 @@ class Racing:
         # What would be left is too little for a step of its own.
         return rest if len(rest) < size + self._step else rest[:size]
 
-    def reserve(self, n_examples: int) -> int:
-        return max(n_examples - self._step, 0)
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
+        """What the candidate that is furthest along would need; it is further along because it may win."""
+        known = {name: len(asked) for name, asked in state.asked.items() if name not in state.exhausted}
+        known[candidate.id] = known.get(candidate.id, 0) + len(batch)
+        return max(len(state.examples) - max(known.values()), 0)
+
+
+def _fits(state: State, candidate: str) -> bool:
+    """Whether the cap leaves room for the rest of the candidate's full evaluation."""
+    return state.room is None or len(state.examples) - len(state.asked[candidate]) <= state.room
 
 
 def _chances(state: State) -> dict[str, float]:

@@ -60,6 +60,10 @@ class _Evaluator:
         self._cap = cap
         self.program_runs = 0
 
+    @property
+    def room(self) -> int | None:
+        return None if self._cap is None else self._cap - self.program_runs
+
     def room_for(self, program_runs: int) -> bool:
         return self._cap is None or self.program_runs + program_runs <= self._cap
 
