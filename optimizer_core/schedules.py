@@ -17,7 +17,10 @@ from optimizer_core.surrogates.laplace import fit
 from optimizer_core.surrogates.posterior import Floats
 from optimizer_core.types import Candidate, Trial, TrialKind
 
-__all__ = ["Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
+__all__ = ["FINALISTS", "Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
+
+FINALISTS = 3
+"""Most full evaluations of a race after its last trial."""
 
 
 @dataclass(frozen=True)
@@ -106,22 +109,28 @@ class Racing:
     """Candidates race over one fixed order of the examples; who is unlikely to win gets no more cells.
 
     A trial asks for the next cells of its candidate: `step` at first, then as many again as it has. So all
-    candidates of one stage share their examples, and the model of the cells (`surrogates.posterior`) compares them
+    candidates of one stage share their examples, and the model of the cells (`surrogates.laplace`) compares them
     example by example. The whole validation set is finished only for candidates whose chance to be the best of
     those seen is at least `chance`.
+
+    Args:
+        step: Cells of a candidate's first trial.
+        grows: Every second trial goes to the likeliest winner that is not finished. Not for a surrogate that comes
+            back to its best candidates by itself, as Thompson sampling does.
+        finalists: When so many candidates have a full evaluation, the end adds none.
     """
 
-    def __init__(self, step: int, chance: float = 0.1, finalists: int = 3, keep: int = 3) -> None:
+    def __init__(self, step: int, grows: bool = False, chance: float = 0.1, finalists: int = FINALISTS) -> None:
         self._step = step
+        self._grows = grows
         self._chance = chance
         self._finalists = finalists
-        self._keep = keep
 
     def finish(self, state: State) -> Candidate | None:
         """At the end: the likely winners, one after the other."""
         if not state.over:
             return None
-        full = len(state.exhausted)
+        full = len(state.exhausted)  # the baseline is one of them
         chances = _chances(state)
         open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted and _fits(state, key)}
         if not open_:
@@ -131,7 +140,11 @@ class Racing:
         return Candidate.parse(best) if wanted else None
 
     def grow(self, state: State) -> Candidate | None:
-        return None
+        if not self._grows or state.last.number % 2 == 0:
+            return None
+        chances = {key: chance for key, chance in _chances(state).items() if key not in state.exhausted}
+        best = max(chances, key=lambda key: chances[key], default=None)
+        return Candidate.parse(best) if best is not None and chances[best] >= self._chance else None
 
     def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
         order = list(state.examples)
@@ -174,4 +187,4 @@ def make_schedule(settings: SearchSettings) -> Schedule:
         case "minibatch":
             return Minibatch(settings.minibatch_size, settings.full_eval_every)
         case _:
-            return Racing(settings.step)
+            return Racing(settings.step, grows=settings.surrogate != "item_response")
