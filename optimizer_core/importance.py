@@ -57,7 +57,7 @@ class _Term:
 
 
 def importance(table: ScoreTable, space: SearchSpace, seed: int) -> list[dict[str, Any]]:
-    """One mapping a term, largest spread first; empty below `MIN_CANDIDATES` candidates.
+    """One mapping a term, the clearest first; empty below `MIN_CANDIDATES` candidates.
 
     Keys: parameter, predictor, kind (instruction, demos, or both with an x), spread in score units, low and high (its
     interval at `level`, from cells drawn anew), null (the spread from which the term is called real at this number of
@@ -106,7 +106,9 @@ def importance(table: ScoreTable, space: SearchSpace, seed: int) -> list[dict[st
                 "arms": arms,
             }
         )
-    return sorted(rows, key=lambda row: -row["spread"])
+    # By how far each stands out of its own noise: a term with more arms, or arms that were tried unevenly, has more.
+    excess = (observed[:, 0] - null.mean(axis=1)) / np.maximum(null.std(axis=1), 1e-12)
+    return [rows[index] for index in sorted(range(len(rows)), key=lambda index: (p_values[index], -excess[index]))]
 
 
 class _Model:

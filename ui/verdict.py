@@ -9,7 +9,7 @@ from optimizer_core.types import Outcome
 from ui.evidence import no_gain
 from ui.format import clean, delta, interval, plural, score
 
-__all__ = ["sentences", "verdict"]
+__all__ = ["curse", "sentences", "verdict"]
 
 Estimate = Mapping[str, Any]
 
@@ -35,6 +35,22 @@ def sentences(outcome: Outcome) -> list[str]:
         )
         words.append(_chance(paired))
     return words
+
+
+def curse(outcome: Outcome) -> str:
+    """What the winner's validation score is worth once the luck of having been chosen is taken off; "" when unknown."""
+    found = outcome.corrected
+    if not found or no_gain(outcome):
+        return ""
+    return (
+        f"The best of {plural(int(found['n_candidates']), 'candidate')} tried was partly lucky: its validation mean of "
+        f"{score(found['observed'])} (n = {found['n']}) is expected to flatter by {score(found['optimism'])}, and its "
+        f"score on examples like these lies between {score(found['low'])} and {score(found['high'])} "
+        f"({found['level'] * 100:.0f} %)."
+        if found["optimism"] > 0
+        else f"Chosen from {plural(int(found['n_candidates']), 'candidate')}, the winner is expected to score between "
+        f"{score(found['low'])} and {score(found['high'])} on examples like these ({found['level'] * 100:.0f} %)."
+    )
 
 
 def _chance(paired: Estimate) -> str:
@@ -66,6 +82,8 @@ def verdict(outcome: Outcome) -> None:
             st.text("The sealed test was not scored, so nothing here is free of the search's own luck.")
         if outcome.reason:
             st.text(clean(outcome.reason))
+        if worth := curse(outcome):
+            st.text(worth)
 
 
 def _pair(before: Estimate, after: Estimate, paired: Estimate) -> None:

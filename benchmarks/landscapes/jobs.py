@@ -114,7 +114,8 @@ def run_jobs(jobs: Iterable[Job], processes: int, cache: Path | None = None) -> 
     if cache is not None and cache.exists():
         for line in cache.read_text().splitlines():
             found = json.loads(line)
-            done[found.pop("key")] = Result(**found)
+            key = found.pop("key")
+            done[key] = Result(**found)
     open_ = [job for job in jobs if job.key not in done]
     with ProcessPoolExecutor(processes) as pool:
         running = {pool.submit(run_job, job): job for job in open_}
