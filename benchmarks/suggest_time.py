@@ -46,7 +46,9 @@ def main() -> None:
         for surrogate in (ItemResponse(), TpeSurrogate()):
             wall, cpu = measure(surrogate, n_candidates)
             name = type(surrogate).__name__
-            print(f"{name:14} {n_candidates:4} candidates  {1000 * wall:6.1f} ms wall  {1000 * cpu:6.1f} ms processor")
+            print(
+                f"{name:14} {n_candidates:4} candidates  {1000 * wall:6.1f} ms wall  {1000 * cpu:6.1f} ms processor"
+            )
 
 
 if __name__ == "__main__":

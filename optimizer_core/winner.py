@@ -37,7 +37,7 @@ def corrected(table: ScoreTable, winner: Candidate, baseline: Candidate, seed: i
     if winner.id not in rows:
         return None
     names = list(rows)
-    posterior = fit([Candidate.parse(name) for name in names], list(rows.values()))
+    posterior = fit([Candidate.parse(name) for name in names], list(rows.values()), final=True)
     if posterior is None:
         return None
     compared = baseline.id in rows and baseline != winner

@@ -13,7 +13,18 @@ __all__ = ["effects_table", "figure", "report"]
 
 Results = Mapping[tuple[str, int, int, int | None], Result]
 
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#e377c2", "#bcbd22", "#7f7f7f")
+COLOURS = (
+    "#1f77b4",
+    "#d62728",
+    "#2ca02c",
+    "#9467bd",
+    "#ff7f0e",
+    "#8c564b",
+    "#17becf",
+    "#e377c2",
+    "#bcbd22",
+    "#7f7f7f",
+)
 WIDTH, HEIGHT, PER_ROW, KEY_PX = 300, 210, 5, 18
 LEAST = 0.3
 """Of the plots' vertical axis."""

@@ -78,9 +78,7 @@ class _World:
     def __init__(self, space: SearchSpace, posterior: Posterior, effects: Sequence[Floats]) -> None:
         self._known = {
             (family.kind, family.predictor): (float(variance) ** 0.5, family.codes, found)
-            for family, variance, found in zip(
-                posterior.families, posterior.scales.variances, effects, strict=True
-            )
+            for family, variance, found in zip(posterior.families, posterior.scales.variances, effects, strict=True)
         }
         self.mean = float(self._known["mean", -1][2][0])
         active = {(one.predictor, one.kind): one.arms for one in space.parameters}

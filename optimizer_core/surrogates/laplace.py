@@ -35,25 +35,34 @@ DISPERSION = (0.03, 1.3)
 COINS = 40.0
 """Cells that count as coins, so that the first dozen does not decide the dispersion."""
 ROUNDS, ROUNDS_GIVEN = 8, 2
+NU_FINAL, ROUNDS_FINAL = 0.5, 30
+"""The same when the question is not what to try next but what is true: the data decide, and are given the time to."""
 MANY = 120
 """The scales are learned from at most this many candidates, those with the most cells."""
 
 
-def fit(candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]]) -> Posterior | None:
+def fit(
+    candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]], *, final: bool = False
+) -> Posterior | None:
     """The posterior after `rows[c]` = scores of candidate c by example; None when there is no cell at all.
 
     Scores outside [0, 1] are rescaled by their range.
+
+    Args:
+        final: Learn the variances from the data with little weight on where they start. Slower, and for a search
+            too ready to believe that nothing matters.
     """
+    nu, rounds = (NU_FINAL, ROUNDS_FINAL) if final else (NU, ROUNDS)
     cells = _cells(rows)
     if not len(cells.score):
         return None
     families = _families(candidates)
     with BLAS.limit(limits=1):
         if len(candidates) <= MANY:
-            return _learn(families, cells)
+            return _learn(families, cells, nu, rounds)
         counts = np.bincount(cells.row, minlength=len(candidates))
         richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
-        part = _learn(_families([candidates[index] for index in richest]), _only(cells, richest))
+        part = _learn(_families([candidates[index] for index in richest]), _only(cells, richest), nu, rounds)
         start = _across(families, part.scales, richest) @ part.pull
         return _newton(families, _kernel(part.scales.variances, _grams(families)), cells, part.scales, start)
 
@@ -85,20 +94,20 @@ def _only(cells: Cells, rows: Ints) -> Cells:
     )
 
 
-def _learn(families: list[Family], cells: Cells) -> Posterior:
+def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> Posterior:
     """Newton steps, each but the last followed by one step of the scales."""
     grams = _grams(families)
     scales = Scales(np.array([PRIOR[family.kind] for family in families]), PRIOR["example"], 1.0)
     f = np.full(cells.n_rows, float(logit(np.clip(cells.score.mean(), 0.02, 0.98))))
     easiness = np.zeros(cells.n_columns)
-    for _ in range(ROUNDS - 1):
+    for _ in range(rounds - 1):
         kernel = _kernel(scales.variances, grams)
         weights, inner, information, target, pulled = _expand(cells, scales, f, easiness)
         system = lu_factor(np.eye(cells.n_rows) + information @ kernel, check_finite=False)
         solved = lu_solve(system, np.column_stack((target, information)), check_finite=False)
         f = kernel @ solved[:, 0]
         easiness = (cells.by_column(pulled) - cells.by_column(weights * f[cells.row])) / inner
-        variances = _variances(families, grams, scales.variances, solved)
+        variances = _variances(families, grams, scales.variances, solved, nu)
         spread = float(easiness @ easiness) + float((1 / inner).sum())
         tau2 = (spread + NU * PRIOR["example"]) / (cells.n_columns + NU)
         scales = Scales(variances, tau2, _dispersion(cells, expit(f[cells.row] + easiness[cells.column])))
@@ -161,14 +170,14 @@ def _across(families: Sequence[Family], scales: Scales, some: Ints) -> Floats:
     return kernel
 
 
-def _variances(families: Sequence[Family], grams: Floats, variances: Floats, solved: Floats) -> Floats:
+def _variances(families: Sequence[Family], grams: Floats, variances: Floats, solved: Floats, nu: float) -> Floats:
     """One step of empirical Bayes. `solved` [C, 1 + C] is a beside M."""
     determined = np.maximum(variances * (grams @ solved[:, 1:].ravel()), 0.0)
     found = variances.copy()
     for j, family in enumerate(families):
         if family.kind != "mean":
             effects = variances[j] * sum_by(family.group, solved[:, :1], len(family.codes))
-            found[j] = (float((effects**2).sum()) + NU * PRIOR[family.kind]) / (determined[j] + NU)
+            found[j] = (float((effects**2).sum()) + nu * PRIOR[family.kind]) / (determined[j] + nu)
     return found
 
 

@@ -84,16 +84,12 @@ def _ours(name: str) -> bool:
 def _space(distributions: Mapping[str, BaseDistribution]) -> SearchSpace:
     predictors = list(dict.fromkeys(name.rpartition(": ")[0] for name in distributions))
     arms = {name: range(len(one.choices)) for name, one in distributions.items()}
-    instructions, demos = (
-        {name: arms.get(f"{name}: {kind}", range(1)) for name in predictors} for kind in KINDS
-    )
+    instructions, demos = ({name: arms.get(f"{name}: {kind}", range(1)) for name in predictors} for kind in KINDS)
     return SearchSpace(predictors, instructions, demos)
 
 
 def _candidate(space: SearchSpace, trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]) -> Candidate:
-    return space.candidate(
-        {name: distributions[name].choices.index(trial.params[name]) for name in distributions}
-    )
+    return space.candidate({name: distributions[name].choices.index(trial.params[name]) for name in distributions})
 
 
 def _observations(

@@ -31,9 +31,7 @@ def test_it_comes_back_to_the_arm_that_scores_well() -> None:
 
 
 def test_the_same_seed_gives_the_same_study() -> None:
-    first, second, other = (
-        [trial.params for trial in study_of(8, seed).trials] for seed in (3, 3, 4)
-    )
+    first, second, other = ([trial.params for trial in study_of(8, seed).trials] for seed in (3, 3, 4))
     assert first == second != other
 
 
