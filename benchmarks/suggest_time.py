@@ -1,4 +1,7 @@
-"""How long choosing the next candidate takes: 4 predictors, 20 x 20 arms each, 5,000 cells. `python -m benchmarks.suggest_time`"""
+"""How long choosing the next candidate takes: 4 predictors, 20 x 20 arms each, 5,000 cells.
+
+Run `python -m benchmarks.suggest_time`.
+"""
 
 import random
 import statistics

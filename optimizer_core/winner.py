@@ -23,7 +23,7 @@ DRAWS = 4_000
 def corrected(table: ScoreTable, winner: Candidate, baseline: Candidate, seed: int) -> dict[str, Any] | None:
     """The winner's expected score on examples like the validation set's; None when it has no score there.
 
-    Keys: mean, low, high, level and n (its cells), as in an estimate; observed (its plain mean) and optimism (observed
+    Keys: mean, low, high, level, n (its cells), as in an estimate; observed (its plain mean) and optimism (observed
     minus mean: what the choice of the best of n_candidates is expected to flatter by); n_candidates and n_cells (all
     that the model saw); and difference, difference_low, difference_high and chance_better against the baseline,
     None when the baseline has no score or is the winner.

@@ -1,4 +1,4 @@
-"""The simulated landscapes: the real search on them, its caps, its determinism, and what importance says of nothing."""
+"""The real search on simulated landscapes: its caps, its determinism, and what importance says of nothing."""
 
 from benchmarks.landscapes.effects import DESIGNS, find
 from benchmarks.landscapes.families import FAMILIES, Landscape

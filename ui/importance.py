@@ -46,6 +46,6 @@ def importance_panel(importance: Sequence[Json], over: bool) -> None:
     if not any(row.get("real", True) for row in rows):
         st.text("Nothing stands out from noise in this run.")
     st.caption(
-        f"Over {evidence}. Bars: how far the score moves with the choice, with a 90 % interval; x: an instruction and a "
+        f"Over {evidence}. Bars: how far the score moves with the choice, with a 90 % interval; x: an instruction and a "  # noqa: E501
         "demo set beyond what each does alone. Grey: what chance alone would reach; grey bars are not told from it."
     )

@@ -38,17 +38,17 @@ def sentences(outcome: Outcome) -> list[str]:
 
 
 def curse(outcome: Outcome) -> str:
-    """What the winner's validation score is worth once the luck of having been chosen is taken off; "" when unknown."""
+    """What the winner's validation score is worth once the luck of having been chosen is taken off; "" when unknown."""  # noqa: E501
     found = outcome.corrected
     if not found or no_gain(outcome):
         return ""
     return (
-        f"The best of {plural(int(found['n_candidates']), 'candidate')} tried was partly lucky: its validation mean of "
-        f"{score(found['observed'])} (n = {found['n']}) is expected to flatter by {score(found['optimism'])}, and its "
+        f"The best of {plural(int(found['n_candidates']), 'candidate')} tried was partly lucky: its validation mean of "  # noqa: E501
+        f"{score(found['observed'])} (n = {found['n']}) is expected to flatter by {score(found['optimism'])}, and its "  # noqa: E501
         f"score on examples like these lies between {score(found['low'])} and {score(found['high'])} "
         f"({found['level'] * 100:.0f} %)."
         if found["optimism"] > 0
-        else f"Chosen from {plural(int(found['n_candidates']), 'candidate')}, the winner is expected to score between "
+        else f"Chosen from {plural(int(found['n_candidates']), 'candidate')}, the winner is expected to score between "  # noqa: E501
         f"{score(found['low'])} and {score(found['high'])} on examples like these ({found['level'] * 100:.0f} %)."
     )
 

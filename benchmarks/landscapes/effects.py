@@ -1,4 +1,4 @@
-"""Does importance find what is there, and nothing where there is nothing? Landscapes with one known effect or none."""
+"""Does importance find what is there, and nothing where nothing is? Landscapes with one known effect or none."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass

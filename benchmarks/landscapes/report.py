@@ -52,7 +52,7 @@ def report(results: Results, n_seeds: int, methods: Sequence[str]) -> str:
         "# Landscapes",
         "",
         "Searches against each other on simulated programs of which the best possible score is known. Made by "
-        f"`python -m benchmarks.landscapes`; {n_seeds} seeds a family, 120 validation examples, 10 instructions and 10 "
+        f"`python -m benchmarks.landscapes`; {n_seeds} seeds a family, 120 validation examples, 10 instructions and 10 "  # noqa: E501
         "demo sets a predictor. Only the model is simulated: the search is the studio's own and DSPy's own.",
         "",
         "Numbers are the mean over seeds of the returned candidate's true score as a share of the best possible. All "
@@ -86,7 +86,7 @@ def _coverage(results: Results) -> list[str]:
         "",
         "## The winner's interval",
         "",
-        "How often the 90 % interval of the winner's score holds its true score, and by how much the plain validation "
+        "How often the 90 % interval of the winner's score holds its true score, and by how much the plain validation "  # noqa: E501
         "mean flatters it, over all runs of the default.",
         "",
         "| family | runs | interval holds | plain mean minus true score |",
@@ -108,7 +108,7 @@ def effects_table(planted: Mapping[str, tuple[Sequence[Finding], Sequence[Findin
         "",
         "## Importance",
         "",
-        f"Two predictors, four variables of ten arms. Nothing matters; or half of one variable's arms add {EFFECT:g}. "
+        f"Two predictors, four variables of ten arms. Nothing matters; or half of one variable's arms add {EFFECT:g}. "  # noqa: E501
         "`first`: the right variable stands first; `real`: it is also told from noise.",
         "",
         "| design | no effect: runs with any bar called real | effect: right one first | effect: right one real |",

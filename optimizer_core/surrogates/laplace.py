@@ -114,7 +114,7 @@ def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> Post
     return _newton(families, _kernel(scales.variances, grams), cells, scales, f, easiness, 1)
 
 
-def _newton(
+def _newton(  # noqa: PLR0913 - the fit's whole state
     families: list[Family],
     kernel: Floats,
     cells: Cells,

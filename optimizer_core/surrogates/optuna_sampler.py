@@ -1,7 +1,7 @@
 """The item-response model as an Optuna sampler, for people who drive a study of their own.
 
-Every parameter of the study is a categorical "PREDICTOR: instruction" or "PREDICTOR: demos". What the model learns from
-are a trial's cells, which a trial carries as the user attribute `SCORES`:
+Every parameter of the study is a categorical "PREDICTOR: instruction" or "PREDICTOR: demos". What the model learns
+from are a trial's cells, which a trial carries as the user attribute `SCORES`:
 
     study = optuna.create_study(direction="maximize", sampler=ItemResponseSampler(seed=0))
     trial = study.ask(distributions)
