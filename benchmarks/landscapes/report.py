@@ -172,7 +172,7 @@ def _panel(results: Results, family: int, names: Sequence[str], corner: tuple[in
     grid = np.linspace(0, budget, 64)
     for index, name in enumerate(names):
         colour = COLOURS[index % len(COLOURS)]
-        curves = np.array([_at(one.curve, grid) for one in _of(results, name, family)])
+        curves = np.array([_at(one.curve, grid.tolist()) for one in _of(results, name, family)])
         points = [
             f"{x(runs):.1f},{y(max(value, LEAST)):.1f}"
             for runs, value in zip(grid, curves.mean(axis=0), strict=True)

@@ -57,11 +57,11 @@ class Cells:
 
     def by_row(self, values: Floats) -> Floats:
         """[C] sums of one value a cell."""
-        return np.bincount(self.row, values, self.n_rows)
+        return np.bincount(self.row, values, self.n_rows).astype(float)
 
     def by_column(self, values: Floats) -> Floats:
         """[E] sums of one value a cell."""
-        return np.bincount(self.column, values, self.n_columns)
+        return np.bincount(self.column, values, self.n_columns).astype(float)
 
     def spread_out(self, values: Floats) -> Floats:
         """[C, E] one value a cell, 0 where there is none."""
@@ -166,7 +166,7 @@ def _sum_families(families: Sequence[Family], effects: Sequence[Floats]) -> Floa
 def sum_by(group: Ints, values: Floats, n: int) -> Floats:
     """Sums of the rows of `values` [C, k] by group: [n, k]."""
     if values.shape[1] == 1:
-        return np.bincount(group, values[:, 0], n)[:, None]
+        return np.bincount(group, values[:, 0], n).astype(float)[:, None]
     found = np.zeros((n, values.shape[1]))
     np.add.at(found, group, values)
     return found
