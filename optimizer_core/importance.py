@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from optimizer_core.score_table import ScoreTable
 from optimizer_core.seeds import derive_seed
-from optimizer_core.space import KINDS, SearchSpace
+from optimizer_core.space import KINDS, Parameter, SearchSpace
 from optimizer_core.types import Candidate, Split
 
 __all__ = ["ERROR", "INTERACTION", "MIN_CANDIDATES", "importance"]
@@ -73,7 +73,7 @@ def importance(table: ScoreTable, space: SearchSpace, seed: int) -> list[dict[st
         return []
     residuals, weights, variance = _residuals([scores[name] for name in names])
     candidates = [Candidate.parse(name) for name in names]
-    mains = [_main(space, candidates, parameter.predictor, parameter.kind) for parameter in space.parameters]
+    mains = [_main(space, candidates, parameter) for parameter in space.parameters]
     pairs = _pairs(space, candidates)
     model = _Model(mains, pairs, weights)
     rng = np.random.default_rng(derive_seed(seed, "importance"))
@@ -211,20 +211,20 @@ def _residuals(scores: Sequence[Mapping[str, float]]) -> tuple[Floats, Floats, f
     return found, weights, float(rest @ rest) / freedom
 
 
-def _main(space: SearchSpace, candidates: Sequence[Candidate], predictor: str, kind: str) -> _Term:
-    place = space.predictors.index(predictor)
-    chosen = [candidate.choices[place][KINDS.index(kind)] for candidate in candidates]
+def _main(space: SearchSpace, candidates: Sequence[Candidate], parameter: Parameter) -> _Term:
+    chosen = [space.values(candidate)[parameter.name] for candidate in candidates]
     codes = sorted(set(chosen))
-    return _Term(predictor, kind, codes, np.array([codes.index(arm) for arm in chosen]))
+    return _Term(parameter.predictor, parameter.kind, codes, np.array([codes.index(arm) for arm in chosen]))
 
 
 def _pairs(space: SearchSpace, candidates: Sequence[Candidate]) -> list[_Term]:
     """The interactions of the predictors of which both kinds are searched."""
-    searched = {(parameter.predictor, parameter.kind) for parameter in space.parameters}
+    names = {(parameter.predictor, parameter.kind): parameter.name for parameter in space.parameters}
     terms = []
-    for place, predictor in enumerate(space.predictors):
-        if all((predictor, kind) in searched for kind in KINDS):
-            chosen = [candidate.choices[place] for candidate in candidates]
+    for predictor in dict.fromkeys(parameter.predictor for parameter in space.parameters):
+        if all((predictor, kind) in names for kind in KINDS):
+            values = [space.values(candidate) for candidate in candidates]
+            chosen = [tuple(of_one[names[predictor, kind]] for kind in KINDS) for of_one in values]
             codes = sorted(set(chosen))
             terms.append(_Term(predictor, INTERACTION, codes, np.array([codes.index(pair) for pair in chosen])))
     return terms

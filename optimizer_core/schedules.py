@@ -132,9 +132,11 @@ class Racing:
             return None
         full = len(state.exhausted)  # the baseline is one of them
         chances = _chances(state)
-        open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted and _fits(state, key)}
+        open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted}
         if not open_:
             return None
+        # Where none fits under the cap the best is asked for all the same: then the run says that the cap ended it.
+        open_ = {key: chance for key, chance in open_.items() if _fits(state, key)} or open_
         best = max(open_, key=lambda key: open_[key])
         wanted = full == 1 or (open_[best] >= self._chance and full <= self._finalists)
         return Candidate.parse(best) if wanted else None

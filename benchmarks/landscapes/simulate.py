@@ -91,7 +91,10 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     arms = {name: range(ARMS) for name in names}
     instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
     space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
-    active = {name: {index: SimpleNamespace(index=index, active=True) for index in range(ARMS)} for name in names}
+    active = {
+        name: {index: SimpleNamespace(index=index, active=True, provenance={}) for index in range(ARMS)}
+        for name in names
+    }
     parts: dict[str, Any] = {
         "config": config,
         "examples": {Split.VAL: EXAMPLES},
@@ -103,6 +106,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "meter": SimpleNamespace(forecast=lambda done, needed: ""),
         "baseline": Candidate.baseline(len(names)),
         "space": space,
+        "allows": lambda candidate: True,
         "free": [SimpleNamespace(name=name) for name in names],
         "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active),
     }
