@@ -140,7 +140,11 @@ class SearchSettings(_Settings):
     Attributes:
         candidates: Instructions and demo sets a predictor (the seed and the empty set are the first of them).
         instructions: Instructions a predictor, the seed's included; None = as many as `candidates`.
-        trials: Suggestions of the surrogate.
+        surrogate: Model of the score over candidates.
+        schedule: Which cells to ask for: full evaluations only; minibatches and now and then a full evaluation; or
+            racing, where candidates get more cells of the same examples as long as they may win.
+        trials: Suggestions of the surrogate. Racing's are many and small: 100 of them cost about as many program
+            runs as 30 minibatches.
         minibatch_size: Validation examples a trial asks for.
         full_eval_every: Trials between two full evaluations of the best mean so far.
         max_bootstrapped: Most bootstrapped demos in a set.
@@ -149,28 +153,26 @@ class SearchSettings(_Settings):
             truthy score, which lets nonsense in when scores are fractional.
         lag: Trials under way at once. A suggestion knows the results of all trials but the latest `lag - 1`;
             that is what lets trials overlap, and being fixed it makes a run the same whatever the number of
-            threads and whichever answer comes first. 1 = one trial at a time.
+            threads and whichever answer comes first. 1 = one trial at a time. Racing learns more from knowing
+            the latest trials, so its default is 2.
         freeze: Predictors left as they are.
-        surrogate: Model of the score over candidates.
-        schedule: Which cells to ask for: full evaluations only; minibatches and now and then a full evaluation; or
-            racing, where candidates get more cells of the same examples as long as they may win.
         step: Cells of a candidate's first racing trial.
         breadth, depth: Instructions tried for one predictor, and times round all of them, in coordinate ascent.
     """
 
     candidates: Positive = 10
     instructions: Positive | None = None
-    trials: Count = 30
+    surrogate: Literal["item_response", "tpe", "random"] = "item_response"
+    schedule: Literal["racing", "minibatch", "full"] = "racing"
+    trials: Count = Field(default_factory=lambda said: 100 if said.get("schedule") == "racing" else 30)
     minibatch_size: Positive = 35
     full_eval_every: Positive = 5
     max_bootstrapped: Count = 4
     max_labeled: Count = 4
     threshold: float = 1.0
-    lag: Positive = 4
+    lag: Positive = Field(default_factory=lambda said: 2 if said.get("schedule") == "racing" else 4)
     freeze: tuple[str, ...] = ()
-    surrogate: Literal["item_response", "tpe", "random"] = "tpe"
-    schedule: Literal["racing", "minibatch", "full"] = "minibatch"
-    step: Positive = 12
+    step: Positive = 6
     breadth: Positive = 5
     depth: Positive = 2
 

@@ -79,6 +79,11 @@ class Evaluator:
         self._cap = max_program_runs
         self.program_runs = sum(cell.key.split is not Split.TEST for cell in table.cells())
 
+    @property
+    def room(self) -> int | None:
+        """Program runs left under the cap; None = no cap."""
+        return None if self._cap is None else self._cap - self.program_runs
+
     def room_for(self, program_runs: int) -> bool:
         """Whether that many more program runs stay within the cap."""
         return self._cap is None or self.program_runs + program_runs <= self._cap

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig
+from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig, SearchSettings
 from optimizer_core.optimizers import Work, get_optimizer
+from optimizer_core.schedules import FINALISTS
 from optimizer_core.types import Role
 
 __all__ = ["make_plan"]
@@ -35,19 +37,18 @@ def make_plan(
     work = optimizer.work(config, n_searched)
     if not optimizer.evaluates:
         n_val = n_test = 0
-    minibatch = n_val if search.schedule == "full" else min(search.minibatch_size, n_val)
-    n_full = math.ceil(search.trials / search.full_eval_every)
-    if search.schedule == "full":
-        n_full = search.trials
+    cells = _cells(search, n_val)
     bootstrap = [min(work.bootstrapped, n_train), n_train] if work.bootstrapped else [0, 0]
-    full_rest = max(0, n_val - minibatch)
-    most = n_val + bootstrap[1] + search.trials * minibatch + n_full * full_rest
+    least = n_val + bootstrap[0]
+    if search.schedule == "racing":
+        least += cells.minibatch[0]
+    most = n_val + bootstrap[1] + cells.minibatch[1] + cells.full[1]
     program_runs: dict[str, Any] = {
         "bootstrap": bootstrap,
         "baseline": n_val,
-        "minibatch": search.trials * minibatch,
-        "full": n_full * full_rest,
-        "total": [n_val + bootstrap[0], most],
+        "minibatch": cells.minibatch if search.schedule == "racing" else cells.minibatch[1],
+        "full": cells.full if search.schedule == "racing" else cells.full[1],
+        "total": [least, most],
         "test": 2 * n_test,
     }
     prompt = _prompt_calls(config, work, (n_train, n_val), n_predictors)
@@ -66,15 +67,46 @@ def make_plan(
     return {
         "trials": search.trials,
         "candidates": search.candidates,
-        "minibatch_size": minibatch,
-        "full_evaluations": n_full + int(optimizer.evaluates),
+        "minibatch_size": cells.size,
+        "full_evaluations": cells.n_full + int(optimizer.evaluates),
         "program_runs": _cap(program_runs, config.budget.max_program_runs),
         "lm_calls": calls,
         "tokens": tokens,
         "usd": _usd(config, tokens),
         "caps": config.budget.model_dump(exclude_none=True),
-        "notes": _notes(config, sizes, minibatch) if optimizer.evaluates else [],
+        "notes": _notes(config, sizes, cells.size) if optimizer.evaluates else [],
     }
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What a schedule asks for: [at least, at most] in small trials and in full evaluations beyond them."""
+
+    size: int
+    minibatch: list[int]
+    full: list[int]
+    n_full: int
+
+
+def _cells(search: SearchSettings, n_val: int) -> _Cells:
+    if search.schedule == "full":
+        return _Cells(n_val, [0, search.trials * n_val], [0, 0], search.trials)
+    if search.schedule == "minibatch":
+        size = min(search.minibatch_size, n_val)
+        n_full = math.ceil(search.trials / search.full_eval_every)
+        return _Cells(size, [0, search.trials * size], [0, n_full * (n_val - size)], n_full)
+    if n_val == 0:
+        return _Cells(0, [0, 0], [0, 0], 0)
+    size = min(search.step, n_val)
+    # A candidate doubles its cells from trial to trial, so a full evaluation in small parts is `parts` trials.
+    parts = max(1, math.ceil(math.log2(max(n_val / size, 1))) + 1)
+    n_full = min(FINALISTS, search.trials)
+    return _Cells(
+        size,
+        [search.trials * size, max(search.trials * size, math.ceil(search.trials * n_val / parts))],
+        [0, n_full * (n_val - size)],
+        n_full,
+    )
 
 
 def _prompt_calls(config: RunConfig, work: Work, rows: tuple[int, int], n_predictors: int) -> list[int]:
@@ -138,7 +170,7 @@ def _input_price(spec: ModelSpec) -> float | None:
 def _notes(config: RunConfig, sizes: Mapping[str, int], minibatch: int) -> list[str]:
     search = config.search
     notes = []
-    if minibatch < search.minibatch_size:
+    if search.schedule == "minibatch" and minibatch < search.minibatch_size:
         notes.append(
             f"The minibatch shrinks from {search.minibatch_size} to {minibatch}: the validation set has no more rows."
         )
@@ -146,6 +178,6 @@ def _notes(config: RunConfig, sizes: Mapping[str, int], minibatch: int) -> list[
         notes.append("There is no test set, so nothing is sealed: expect the validation score to flatter.")
     if sizes.get("val", 0) < 20:
         notes.append(f"{sizes.get('val', 0)} validation examples tell candidates apart only when they differ a lot.")
-    if search.full_eval_every > search.trials > 0:
+    if search.schedule == "minibatch" and search.full_eval_every > search.trials > 0:
         notes.append("One full evaluation, after the last trial.")
     return notes

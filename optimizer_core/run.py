@@ -12,6 +12,7 @@ from optimizer_core.pool import WorkPool
 from optimizer_core.search import Search
 from optimizer_core.statistics import estimate, paired_difference
 from optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
+from optimizer_core.winner import corrected
 
 __all__ = ["Ending", "Run"]
 
@@ -129,6 +130,7 @@ class Run:
             paired_val=paired(Split.VAL),
             paired_test=paired(Split.TEST),
             importance=tuple(self._optimizer.importance(kit)),
+            corrected=corrected(kit.table, winner, kit.baseline, kit.config.seed),
         )
 
 

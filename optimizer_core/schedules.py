@@ -4,7 +4,7 @@ A schedule has no state of its own: it decides from what finished trials showed 
 resumed run decides the same again. It answers three questions, in this order, whenever a trial can begin.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,10 +13,14 @@ import numpy as np
 from optimizer_core.config import SearchSettings
 from optimizer_core.seeds import derive_seed, generator
 from optimizer_core.surrogates.base import Observation, by_candidate
-from optimizer_core.surrogates.posterior import Floats, fit
+from optimizer_core.surrogates.laplace import fit
+from optimizer_core.surrogates.posterior import Floats
 from optimizer_core.types import Candidate, Trial, TrialKind
 
-__all__ = ["Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
+__all__ = ["FINALISTS", "Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
+
+FINALISTS = 3
+"""Most full evaluations of a race after its last trial."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,17 @@ class State:
         exhausted: Candidates with a full evaluation, finished or under way.
         last: The latest trial asked for.
         over: No more suggestions: everything asked for is finished.
+        room: Cells that may still be asked for under the cap; None = no cap.
         seed: The run's.
     """
 
     examples: Sequence[str]
     observed: Sequence[Observation]
-    asked: Mapping[str, Sequence[str]]
+    asked: Mapping[str, Collection[str]]
     exhausted: frozenset[str]
     last: Trial
     over: bool
+    room: int | None
     seed: int
 
 
@@ -54,8 +60,8 @@ class Schedule(Protocol):
     def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
         """Examples that trial `number`, of `candidate`, asks for; all of them make it a full evaluation."""
 
-    def reserve(self, n_examples: int) -> int:
-        """Cells that the last full evaluation may still need after any trial."""
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
+        """Cells that the last full evaluation may still need after `candidate` has been asked for `batch`."""
 
 
 class Full:
@@ -70,7 +76,7 @@ class Full:
     def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
         return state.examples
 
-    def reserve(self, n_examples: int) -> int:
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
         return 0
 
 
@@ -95,40 +101,52 @@ class Minibatch:
         size = min(self._size, len(state.examples))
         return generator(state.seed, "minibatch", number).sample(list(state.examples), size)
 
-    def reserve(self, n_examples: int) -> int:
-        return max(n_examples - self._size, 0)
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
+        return max(len(state.examples) - self._size, 0)
 
 
 class Racing:
     """Candidates race over one fixed order of the examples; who is unlikely to win gets no more cells.
 
     A trial asks for the next cells of its candidate: `step` at first, then as many again as it has. So all
-    candidates of one stage share their examples, and the model of the cells (`surrogates.posterior`) compares them
+    candidates of one stage share their examples, and the model of the cells (`surrogates.laplace`) compares them
     example by example. The whole validation set is finished only for candidates whose chance to be the best of
     those seen is at least `chance`.
+
+    Args:
+        step: Cells of a candidate's first trial.
+        grows: Every second trial goes to the likeliest winner that is not finished. Not for a surrogate that comes
+            back to its best candidates by itself, as Thompson sampling does.
+        finalists: When so many candidates have a full evaluation, the end adds none.
     """
 
-    def __init__(self, step: int, chance: float = 0.1, finalists: int = 3, keep: int = 3) -> None:
+    def __init__(self, step: int, grows: bool = False, chance: float = 0.1, finalists: int = FINALISTS) -> None:
         self._step = step
+        self._grows = grows
         self._chance = chance
         self._finalists = finalists
-        self._keep = keep
 
     def finish(self, state: State) -> Candidate | None:
         """At the end: the likely winners, one after the other."""
         if not state.over:
             return None
-        full = len(state.exhausted)
+        full = len(state.exhausted)  # the baseline is one of them
         chances = _chances(state)
         open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted}
         if not open_:
             return None
+        # Where none fits under the cap the best is asked for all the same: then the run says that the cap ended it.
+        open_ = {key: chance for key, chance in open_.items() if _fits(state, key)} or open_
         best = max(open_, key=lambda key: open_[key])
         wanted = full == 1 or (open_[best] >= self._chance and full <= self._finalists)
         return Candidate.parse(best) if wanted else None
 
     def grow(self, state: State) -> Candidate | None:
-        return None
+        if not self._grows or state.last.number % 2 == 0:
+            return None
+        chances = {key: chance for key, chance in _chances(state).items() if key not in state.exhausted}
+        best = max(chances, key=lambda key: chances[key], default=None)
+        return Candidate.parse(best) if best is not None and chances[best] >= self._chance else None
 
     def batch(self, state: State, candidate: Candidate, number: int) -> Sequence[str]:
         order = list(state.examples)
@@ -139,8 +157,16 @@ class Racing:
         # What would be left is too little for a step of its own.
         return rest if len(rest) < size + self._step else rest[:size]
 
-    def reserve(self, n_examples: int) -> int:
-        return max(n_examples - self._step, 0)
+    def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
+        """What the candidate that is furthest along would need; it is further along because it may win."""
+        known = {name: len(asked) for name, asked in state.asked.items() if name not in state.exhausted}
+        known[candidate.id] = known.get(candidate.id, 0) + len(batch)
+        return max(len(state.examples) - max(known.values()), 0)
+
+
+def _fits(state: State, candidate: str) -> bool:
+    """Whether the cap leaves room for the rest of the candidate's full evaluation."""
+    return state.room is None or len(state.examples) - len(state.asked[candidate]) <= state.room
 
 
 def _chances(state: State) -> dict[str, float]:
@@ -163,4 +189,4 @@ def make_schedule(settings: SearchSettings) -> Schedule:
         case "minibatch":
             return Minibatch(settings.minibatch_size, settings.full_eval_every)
         case _:
-            return Racing(settings.step)
+            return Racing(settings.step, grows=settings.surrogate != "item_response")

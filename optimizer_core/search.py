@@ -12,7 +12,7 @@ from optimizer_core.beliefs import beliefs
 from optimizer_core.errors import BudgetReached
 from optimizer_core.kit import Kit
 from optimizer_core.optimizers.base import Optimizer, View
-from optimizer_core.schedules import State, make_schedule
+from optimizer_core.schedules import Schedule, State, make_schedule
 from optimizer_core.seeds import derive_seed
 from optimizer_core.surrogates import Observation
 from optimizer_core.taking_up import first_tries, take_up, with_untried
@@ -47,6 +47,10 @@ class Search:
         self._val = kit.examples[Split.VAL]
         self._by_id = {example.id: example for example in self._val}
         self._items: list[_Item] = []
+        self._asked: dict[str, dict[str, None]] = {}
+        self._learned = 0
+        self._settled: dict[str, dict[str, None]] = {}
+        self._known: dict[str, Observation] = {}
         self._earlier = {trial.order: trial for trial in kit.journal.trials()}
 
     @property
@@ -97,14 +101,15 @@ class Search:
         settled = max(0, len(self._items) + 1 - self._settings.lag)
         await self._settle(settled)
         state = self._state(settled)
-        finished = self._schedule.finish(state)
+        # Models of the score take milliseconds of arithmetic; in a thread they hold up no running evaluation.
+        finished, grown = await asyncio.to_thread(_decide, self._schedule, state)
         if finished is not None:
             await self._start(TrialKind.FULL, finished, self._val, self.n_trials)
             return True
         number = self.n_trials + 1
         if number % self._settings.full_eval_every == 0:
             await self._report_beliefs(state.observed, number)
-        candidate = self._asked_for(self._leader(state)) or self._schedule.grow(state)
+        candidate = self._asked_for(self._leader(state)) or grown
         candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, settled))
         if candidate is None:
             text = "Every candidate is evaluated: nothing is left to try."
@@ -114,7 +119,7 @@ class Search:
         whole = len({*state.asked.get(candidate.id, ()), *batch}) == len(self._val)
         kind = TrialKind.FULL if whole else TrialKind.MINIBATCH
         examples = self._val if whole else [self._by_id[name] for name in batch]
-        self._keep_reserve(candidate, examples, 0 if whole else self._schedule.reserve(len(self._val)))
+        self._keep_reserve(candidate, examples, 0 if whole else self._schedule.reserve(state, candidate, batch))
         await self._start(kind, candidate, examples, number)
         return True
 
@@ -144,7 +149,11 @@ class Search:
     async def _finish_best(self) -> None:
         """After the last trial: the full evaluations that are still worth it, each knowing the one before."""
         await self.settle()
-        while (best := self._schedule.finish(self._state(len(self._items), over=True))) is not None:
+        while True:
+            state = self._state(len(self._items), over=True)
+            best = await asyncio.to_thread(self._schedule.finish, state)
+            if best is None:
+                break
             await self._start(TrialKind.FULL, best, self._val, self.n_trials)
             await self.settle()
         await self._report_beliefs(self._observed(len(self._items)), self.n_trials)
@@ -153,7 +162,9 @@ class Search:
         """Write down what the surrogate has been told so far comes to, for people who watch."""
         kit = self._kit
         if observed and kit.space.parameters and not self._told(number):
-            believed = beliefs(kit.space, observed, self._settings.surrogate, kit.config.seed)
+            believed = await asyncio.to_thread(
+                beliefs, kit.space, observed, self._settings.surrogate, kit.config.seed
+            )
             await kit.recorder.write(Event("beliefs", {"trial": number, **believed}))
 
     def _told(self, number: int) -> bool:
@@ -164,46 +175,56 @@ class Search:
         return frozenset(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS)
 
     def _state(self, settled: int, over: bool = False) -> State:
-        asked: dict[str, dict[str, None]] = {}
-        for item in self._items:
-            asked.setdefault(item.trial.candidate, {}).update(dict.fromkeys(item.trial.examples))
         return State(
             examples=[example.id for example in self._val],
             observed=[seen for seen in self._observed(settled) if self._kit.allows(seen.candidate)],
-            asked={candidate: list(examples) for candidate, examples in asked.items()},
+            asked=self._asked,
             exhausted=self._exhausted(),
             last=self._items[-1].trial,
             over=over,
+            room=self._kit.evaluator.room,
             seed=self._kit.config.seed,
         )
 
     def _view(self, state: State, settled: int) -> View:
         pending = [item.candidate for item in self._items[settled:]]
         seed = derive_seed(self._kit.config.seed, "suggest", self.n_trials + 1)
-        return View(self.n_suggested + 1, self._observed(settled), pending, state.exhausted, seed)
+        observed = self._observed(settled)
+        return View(self.n_suggested + 1, observed, pending, state.exhausted, seed, self._progress())
+
+    def _progress(self) -> float:
+        """Share that is spent of the trials, or of the cap where that ends first. The same when resumed."""
+        spent = self.n_trials / max(self._settings.trials, 1)
+        cap = self._kit.config.budget.max_program_runs
+        if cap is not None:
+            spent = max(spent, self._items[-1].trial.program_runs / cap)
+        return min(spent, 1.0)
 
     def _observed(self, settled: int) -> list[Observation]:
         """Finished trials but repeated full evaluations; a candidate's mean is over all its cells they asked for."""
         done = [item.trial for item in self._items[:settled]]
-        asked: dict[str, dict[str, None]] = {}
-        for trial in done:
-            asked.setdefault(trial.candidate, {}).update(dict.fromkeys(trial.examples))
-        known: dict[str, Observation] = {}
-        for candidate, examples in asked.items():
-            row = self._kit.table.row(candidate, Split.VAL)
-            cells = {name: row[name].score for name in examples if name in row}
-            scores = {name: score for name, score in cells.items() if score is not None}
-            if scores:
-                mean = sum(scores.values()) / len(scores)
-                known[candidate] = Observation(Candidate.parse(candidate), mean, len(scores), scores)
+        for trial in done[self._learned :]:
+            self._learn(trial)
+        self._learned = max(self._learned, settled)
         seen: set[str] = set()
         observations = []
         for trial in done:
             told = trial.candidate in seen and trial.kind is TrialKind.FULL
             seen.add(trial.candidate)
-            if trial.candidate in known and not told:
-                observations.append(known[trial.candidate])
+            if trial.candidate in self._known and not told:
+                observations.append(self._known[trial.candidate])
         return observations
+
+    def _learn(self, trial: Trial) -> None:
+        """Take up a settled trial's cells. Only such trials count, so that timing decides nothing."""
+        asked = self._settled.setdefault(trial.candidate, {})
+        asked.update(dict.fromkeys(trial.examples))
+        row = self._kit.table.row(trial.candidate, Split.VAL)
+        cells = {name: row[name].score for name in asked if name in row}
+        scores = {name: score for name, score in cells.items() if score is not None}
+        if scores:
+            mean = sum(scores.values()) / len(scores)
+            self._known[trial.candidate] = Observation(Candidate.parse(trial.candidate), mean, len(scores), scores)
 
     async def _settle(self, count: int) -> None:
         """Wait until the first `count` items are finished."""
@@ -224,6 +245,7 @@ class Search:
         item = _Item(trial, asyncio.create_task(self._finish(trial, candidate, examples)))
         item.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen even if never awaited
         self._items.append(item)
+        self._asked.setdefault(trial.candidate, {}).update(dict.fromkeys(trial.examples))
         await asyncio.sleep(0)  # the task asks for its cells before anything else is counted
 
     async def _finish(self, trial: Trial, candidate: Candidate, examples: Sequence[Example]) -> None:
@@ -261,3 +283,9 @@ class Search:
             f"Best of {len(eligible)} full evaluations on {n} validation examples, out of {tried} candidates tried."
         )
         return Candidate.parse(best), reason
+
+
+def _decide(schedule: Schedule, state: State) -> tuple[Candidate | None, Candidate | None]:
+    """(to finish, to grow); at most one of them."""
+    finished = schedule.finish(state)
+    return finished, schedule.grow(state) if finished is None else None

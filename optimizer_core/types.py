@@ -399,7 +399,8 @@ class Outcome:
     """What the run came to: the winner on the evidence of its full evaluation, and the sealed test, scored once.
 
     Every estimate is a mapping {mean, low, high, level, n, n_error}; `paired` is {difference, low, high,
-    level, n, won, lost, tied, p_value}. Parts not reached yet are None.
+    level, n, won, lost, tied, p_value}; `corrected` is the winner's score with the winner's curse taken into account
+    (`optimizer_core.winner`). Parts not reached yet are None.
     """
 
     winner: str | None
@@ -411,6 +412,7 @@ class Outcome:
     paired_val: Json | None = None
     paired_test: Json | None = None
     importance: tuple[Json, ...] = ()
+    corrected: Json | None = None
 
 
 Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome

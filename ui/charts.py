@@ -202,10 +202,11 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """How far the score moves with each parameter's choice, as horizontal bars over the band of pure noise.
 
     Args:
-        rows: {name, spread, null, real}; `spread` and `null` in units of the score.
+        rows: {name, spread, null, real} and, of newer runs, {low, high}, the most certain first; all but the name
+            and `real` in units of the score.
     """
-    ordered = sorted(rows, key=lambda row: row["spread"])
-    null = max((row.get("null") or 0.0 for row in ordered), default=0.0)
+    ordered = list(reversed(rows))
+    reach = [(row.get("low", row["spread"]), row["spread"], row.get("high", row["spread"])) for row in ordered]
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -215,18 +216,30 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         "hovertext": ["stands out from noise" if row.get("real", True) else "not told from noise" for row in ordered],
         "hovertemplate": "%{y}<br>%{hovertext}<extra></extra>",
         "showlegend": False,
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - middle for _, middle, high in reach],
+            "arrayminus": [middle - low for low, middle, _ in reach],
+            "color": "@muted",
+            "thickness": 1,
+            "width": 3,
+        },
     }
-    band = {
-        "type": "rect",
-        "yref": "paper",
-        "x0": 0,
-        "x1": null,
-        "y0": 0,
-        "y1": 1,
-        "fillcolor": "@muted/0.14",
-        "line": {"width": 0},
-        "layer": "below",
-    }
+    bands = [
+        {
+            "type": "rect",
+            "x0": 0,
+            "x1": row["null"],
+            "y0": place - 0.45,
+            "y1": place + 0.45,
+            "fillcolor": "@muted/0.14",
+            "line": {"width": 0},
+            "layer": "below",
+        }
+        for place, row in enumerate(ordered)
+        if row.get("null")
+    ]
     x_axis = {"gridcolor": "@grid/0.6", "zeroline": False, "rangemode": "tozero", "fixedrange": True}
     return {
         "data": [bars],
@@ -235,6 +248,6 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             "bargap": 0.45,
             "xaxis": {**x_axis, "title": {"text": "spread of the arms' effects, in score", "standoff": 6}},
             "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
-            "shapes": [band] if null else [],
+            "shapes": bands,
         },
     }

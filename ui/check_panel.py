@@ -94,7 +94,7 @@ def _plan(plan: Found) -> None:
         "Trials": count(plan.get("trials")),
         "Program runs": between(runs.get("total")),
         "… bootstrapping": between(runs.get("bootstrap")),
-        "… minibatches": between(runs.get("minibatch")),
+        "… minibatches, or steps of the race": between(runs.get("minibatch")),
         "… full evaluations": between(runs.get("full")),
         "… sealed test": between(runs.get("test")),
         "LM calls, task model": role_plan(plan, Role.TASK),

@@ -107,7 +107,7 @@ def search() -> None:
         )  # fmt: skip
     number = _numbers(st.columns(3), "search")
     number("Candidates a predictor", "nr_candidates", 1, "Instructions and demo sets; the seed is one of them.")
-    number("Trials", "nr_trials", 0, "Suggestions of the surrogate, each scored on one minibatch.")
+    number("Trials", "nr_trials", 0, "Suggestions of the surrogate; the plan says what they cost.")
     number("Minibatch, examples", "nr_minibatch", 1, "Validation examples a trial asks for.")
     number("Full evaluation every … trials", "nr_full_every", 1, "Of the best mean that has none yet.")
     number("Bootstrapped demos at most", "nr_bootstrapped", 0, "In one set; answers by the teacher.")

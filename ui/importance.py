@@ -39,10 +39,13 @@ def importance_panel(importance: Sequence[Json], over: bool) -> None:
         importance_figure(rows),
         key="live_importance",
         height=_REST_PX + _ROW_PX * len(rows),
-        alt=f"Spread of the arms' effects; the largest is {top['name']} with {score(top['spread'])}.",
+        alt=f"Spread of the arms' effects; the clearest is {top['name']} with {score(top['spread'])}.",
         revision="importance",
     )
     evidence = f"{plural(top['n_candidates'], 'candidate')}, {plural(top['n_cells'], 'cell')}"
     if not any(row.get("real", True) for row in rows):
         st.text("Nothing stands out from noise in this run.")
-    st.caption(f"Main effects over {evidence}. Grey: what chance alone would reach; grey bars are not told from it.")
+    st.caption(
+        f"Over {evidence}. Bars: how far the score moves with the choice, with a 90 % interval; x: an instruction and a "  # noqa: E501
+        "demo set beyond what each does alone. Grey: what chance alone would reach; grey bars are not told from it."
+    )

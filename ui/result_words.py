@@ -7,7 +7,7 @@ from optimizer_core.types import Outcome
 from ui.evidence import no_gain
 from ui.format import plural, score
 
-__all__ = ["sentences"]
+__all__ = ["curse", "sentences"]
 
 Estimate = Mapping[str, Any]
 
@@ -33,6 +33,23 @@ def sentences(outcome: Outcome) -> list[str]:
         )
         words.append(_chance(paired))
     return words
+
+
+def curse(outcome: Outcome) -> str:
+    """What the winner's validation score is worth without the luck of having been chosen; "" when unknown."""
+    found = outcome.corrected
+    if not found or no_gain(outcome):
+        return ""
+    tried = plural(int(found["n_candidates"]), "candidate")
+    between = f"between {score(found['low'])} and {score(found['high'])}"
+    sure = f"({found['level'] * 100:.0f} %)"
+    if found["optimism"] <= 0:
+        return f"Chosen from {tried}, the winner is expected to score {between} on examples like these {sure}."
+    return (
+        f"The best of {tried} tried was partly lucky: its validation mean of {score(found['observed'])} "
+        f"(n = {found['n']}) is expected to flatter by {score(found['optimism'])}, and its score on examples like "
+        f"these lies {between} {sure}."
+    )
 
 
 def _chance(paired: Estimate) -> str:

@@ -8,9 +8,9 @@ import streamlit as st
 from optimizer_core.types import Outcome
 from ui.evidence import no_gain
 from ui.format import clean, delta, interval, score
-from ui.result_words import sentences
+from ui.result_words import curse, sentences
 
-__all__ = ["sentences", "verdict"]
+__all__ = ["verdict"]
 
 Estimate = Mapping[str, Any]
 
@@ -32,6 +32,8 @@ def verdict(outcome: Outcome) -> None:
             st.text("The sealed test was not scored, so nothing here is free of the search's own luck.")
         if outcome.reason:
             st.text(clean(outcome.reason))
+        if worth := curse(outcome):
+            st.text(worth)
 
 
 def _pair(before: Estimate, after: Estimate, paired: Estimate) -> None:

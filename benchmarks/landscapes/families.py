@@ -115,6 +115,10 @@ class Landscape:
             best = (into[:, None] + base[p]).max(axis=0)
         return self._true(-0.5 + float(best.max()))
 
+    def in_units(self, true: float) -> float:
+        """A score on the scale from 0 to 1 as the metric gives it."""
+        return 1 + 4 * true if self.family.metric == "judge" else true
+
     def fraction(self, candidate: Candidate) -> float:
         """The candidate's true score as a share of the best possible."""
         return self.true(candidate) / self.optimum

@@ -60,6 +60,10 @@ class _Evaluator:
         self._cap = cap
         self.program_runs = 0
 
+    @property
+    def room(self) -> int | None:
+        return None if self._cap is None else self._cap - self.program_runs
+
     def room_for(self, program_runs: int) -> bool:
         return self._cap is None or self.program_runs + program_runs <= self._cap
 
@@ -87,7 +91,10 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     arms = {name: range(ARMS) for name in names}
     instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
     space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
-    active = {name: {index: SimpleNamespace(index=index, active=True) for index in range(ARMS)} for name in names}
+    active = {
+        name: {index: SimpleNamespace(index=index, active=True, provenance={}) for index in range(ARMS)}
+        for name in names
+    }
     parts: dict[str, Any] = {
         "config": config,
         "examples": {Split.VAL: EXAMPLES},
@@ -99,6 +106,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "meter": SimpleNamespace(forecast=lambda done, needed: ""),
         "baseline": Candidate.baseline(len(names)),
         "space": space,
+        "allows": lambda candidate: True,
         "free": [SimpleNamespace(name=name) for name in names],
         "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active),
     }

@@ -27,6 +27,7 @@ class View:
         pending: Candidates under way.
         exhausted: Ids of candidates evaluated on the whole validation set.
         seed: For this suggestion.
+        progress: Share of the trials, or of the cap on program runs, that is spent, from 0 to 1.
     """
 
     number: int
@@ -34,6 +35,7 @@ class View:
     pending: Sequence[Candidate]
     exhausted: frozenset[str]
     seed: int
+    progress: float = 0.0
 
 
 @dataclass(frozen=True)

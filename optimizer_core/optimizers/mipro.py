@@ -34,4 +34,7 @@ class Mipro(Optimizer):
 
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
         surrogate = self._surrogate or make_surrogate(kit.config.search)
-        return surrogate.suggest(kit.space, view.observed, view.pending, view.exhausted, view.seed)
+        # In a thread, so that the arithmetic holds up no evaluation that is under way.
+        return await asyncio.to_thread(
+            surrogate.suggest, kit.space, view.observed, view.pending, view.exhausted, view.seed, view.progress
+        )

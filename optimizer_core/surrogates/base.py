@@ -38,6 +38,7 @@ class Surrogate(Protocol):
         pending: Sequence[Candidate],
         exhausted: frozenset[str],
         seed: int,
+        progress: float = 0.0,
     ) -> Candidate | None:
         """The next candidate to evaluate; it may be one that was seen before and has cells left to ask for.
 
@@ -46,6 +47,7 @@ class Surrogate(Protocol):
             pending: Candidates that are being evaluated.
             exhausted: Ids of candidates about which nothing more can be learned (fully evaluated).
             seed: Fixes every draw.
+            progress: Share of the search that is spent, from 0 to 1; a model may dare less towards the end.
 
         Returns:
             None when every candidate of the space is exhausted.

@@ -12,7 +12,8 @@ import numpy as np
 from optimizer_core.seeds import derive_seed
 from optimizer_core.space import KINDS, SearchSpace
 from optimizer_core.surrogates.base import Observation, by_candidate, random_fresh
-from optimizer_core.surrogates.posterior import Floats, Posterior, fit
+from optimizer_core.surrogates.laplace import fit
+from optimizer_core.surrogates.posterior import Floats, Posterior
 from optimizer_core.types import SEED_ARM, Candidate
 
 __all__ = ["ItemResponse"]
@@ -20,22 +21,26 @@ __all__ = ["ItemResponse"]
 DRAWS = 4
 TOP = 3
 """Best pairs of each predictor that unseen candidates are put together from."""
+MOST_UNSEEN = TOP**6
 
 Pair = tuple[int, int]
 
 
 class ItemResponse:
-    """Bayesian logistic model of each cell (see `posterior`), asked by Thompson sampling.
+    """Bayesian logistic model of each cell (see `laplace`), asked by Thompson sampling.
 
     Args:
         heat: Scale of the draws around the mode; 1 is Thompson's rule, less trusts what was seen more.
         boldness: The same for pairs of arms that were never seen together. There are hundreds of them, and at 1
             the luckiest would win nearly every draw.
+        cooling: Share of the heat that is gone at the end of the search, when there is no time left to make good
+            on a bold guess.
     """
 
-    def __init__(self, heat: float = 1.0, boldness: float = 0.3) -> None:
+    def __init__(self, heat: float = 1.0, boldness: float = 0.3, cooling: float = 1.0) -> None:
         self._heat = heat
         self._boldness = boldness
+        self._cooling = cooling
 
     def suggest(
         self,
@@ -44,74 +49,82 @@ class ItemResponse:
         pending: Sequence[Candidate],
         exhausted: frozenset[str],
         seed: int,
+        progress: float = 0.0,
     ) -> Candidate | None:
         seen = {one.candidate: one.scores for one in by_candidate(observed).values() if one.scores}
         posterior = fit(list(seen), list(seen.values())) if seen else None
         if posterior is None or not space.parameters:
             return random_fresh(space, exhausted, seed)
         rng = np.random.default_rng(derive_seed(seed, "thompson"))
-        drawn, effects = posterior.draw(rng, DRAWS, self._heat)
+        heat = self._heat * (1 - progress * self._cooling)
+        drawn, effects = posterior.draw(rng, DRAWS, heat)
         for column in range(DRAWS):
-            world = _World(space, posterior, [found[:, column] for found in effects], rng, self._heat, self._boldness)
-            found = _best(world, dict(zip(seen, drawn[:, column], strict=True)), exhausted)
+            world = _World(space, posterior, [found[:, column] for found in effects])
+            world.imagine(rng, heat, self._boldness)
+            found = world.best(dict(zip(seen, drawn[:, column].tolist(), strict=True)), exhausted)
             if found is not None:
                 return found
         return random_fresh(space, exhausted, seed)
 
 
 class _World:
-    """What every active pair of arms adds to f in one draw; arms that were never seen are drawn from their prior."""
+    """What every active pair of arms adds to f in one draw.
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        posterior: Posterior,
-        effects: Sequence[Floats],
-        rng: np.random.Generator,
-        heat: float,
-        boldness: float,
-    ) -> None:
-        known: dict[tuple[str, int], tuple[float, dict[Pair, float]]] = {}
-        for family, variance, found in zip(posterior.families, posterior.variances, effects, strict=True):
-            by_code = dict(zip(family.codes, found.tolist(), strict=True))
-            known[family.kind, family.predictor] = (float(np.sqrt(variance)), by_code)
-        self.mean = known["mean", -1][1][-1, -1]
-        self.values: list[dict[Pair, float]] = []
-        for predictor in range(len(space.predictors)):
-            instructions, demos = (_active(space, predictor, kind) for kind in KINDS)
+    Attributes:
+        arms: [P] active (instructions, demo sets).
+        values: [P][instructions, demo sets].
+    """
+
+    def __init__(self, space: SearchSpace, posterior: Posterior, effects: Sequence[Floats]) -> None:
+        self._known = {
+            (family.kind, family.predictor): (float(variance) ** 0.5, family.codes, found)
+            for family, variance, found in zip(posterior.families, posterior.scales.variances, effects, strict=True)
+        }
+        self.mean = float(self._known["mean", -1][2][0])
+        active = {(one.predictor, one.kind): one.arms for one in space.parameters}
+        self.arms = [tuple(active.get((name, kind), (SEED_ARM,)) for kind in KINDS) for name in space.predictors]
+        self.values: list[Floats] = []
+
+    def imagine(self, rng: np.random.Generator, heat: float, boldness: float) -> None:
+        """Fill `values`; arms that were never seen are drawn from their prior."""
+        for predictor, (instructions, demos) in enumerate(self.arms):
             total = np.zeros((len(instructions), len(demos)))
-            for kind, scale, keys in (
-                ("instruction", heat, [[(i, -1)] for i in instructions]),
-                ("demos", heat, [[(-1, d) for d in demos]]),
-                ("pair", boldness * heat, [[(i, d) for d in demos] for i in instructions]),
+            for kind, scale, shape in (
+                ("instruction", heat, (len(instructions), 1)),
+                ("demos", heat, (1, len(demos))),
+                ("pair", boldness * heat, (len(instructions), len(demos))),
             ):
-                spread, by_code = known[kind, predictor]
-                fresh = scale * spread * rng.standard_normal((len(keys), len(keys[0])))
-                total = total + [
-                    [by_code.get(key, new) for key, new in zip(line, news, strict=True)]
-                    for line, news in zip(keys, fresh.tolist(), strict=True)
-                ]
-            pairs = [(i, d) for i in instructions for d in demos]
-            self.values.append(dict(zip(pairs, total.ravel().tolist(), strict=True)))
+                spread, codes, found = self._known[kind, predictor]
+                values = scale * spread * rng.standard_normal(shape)
+                rows = {-1: 0} if kind == "demos" else {arm: place for place, arm in enumerate(instructions)}
+                columns = {-1: 0} if kind == "instruction" else {arm: place for place, arm in enumerate(demos)}
+                for (instruction, demo), effect in zip(codes, found.tolist(), strict=True):
+                    row, column = rows.get(instruction), columns.get(demo)
+                    if row is not None and column is not None:
+                        values[row, column] = effect
+                total += values
+            self.values.append(total)
 
-    def holds(self, candidate: Candidate) -> bool:
-        return all(choice in values for choice, values in zip(candidate.choices, self.values, strict=True))
+    def _holds(self, candidate: Candidate) -> bool:
+        return all(
+            instruction in instructions and demo in demos
+            for (instruction, demo), (instructions, demos) in zip(candidate.choices, self.arms, strict=True)
+        )
 
+    def best(self, seen: Mapping[Candidate, float], exhausted: frozenset[str]) -> Candidate | None:
+        """The best candidate with anything left to learn about; None when the best are all exhausted."""
+        options = dict(seen)
+        for pairs in itertools.islice(itertools.product(*map(self._top, range(len(self.arms)))), MOST_UNSEEN):
+            candidate = Candidate(tuple(pair for pair, _ in pairs))
+            if candidate not in seen:
+                options[candidate] = self.mean + sum(value for _, value in pairs)
+        for candidate in sorted(options, key=lambda candidate: -options[candidate]):
+            if candidate.id not in exhausted and self._holds(candidate):
+                return candidate
+        return None
 
-def _best(world: _World, seen: Mapping[Candidate, float], exhausted: frozenset[str]) -> Candidate | None:
-    """The world's best candidate with anything left to learn about; None when its best are all exhausted."""
-    tops = [sorted(values, key=lambda pair: -values[pair])[:TOP] for values in world.values]
-    options = {
-        candidate: f for candidate, f in seen.items() if candidate.id not in exhausted and world.holds(candidate)
-    }
-    for choices in itertools.islice(itertools.product(*tops), TOP**6):
-        candidate = Candidate(choices)
-        if candidate not in seen and candidate.id not in exhausted:
-            values = (of_pair[pair] for pair, of_pair in zip(choices, world.values, strict=True))
-            options[candidate] = world.mean + sum(values)
-    return max(options, key=lambda candidate: options[candidate]) if options else None
-
-
-def _active(space: SearchSpace, predictor: int, kind: str) -> tuple[int, ...]:
-    name = f"{space.predictors[predictor]}: {kind}"
-    return next((parameter.arms for parameter in space.parameters if parameter.name == name), (SEED_ARM,))
+    def _top(self, predictor: int) -> list[tuple[Pair, float]]:
+        (instructions, demos), values = self.arms[predictor], self.values[predictor].ravel()
+        places = np.argsort(-values, kind="stable")[:TOP].tolist()
+        width = len(demos)
+        return [((instructions[at // width], demos[at % width]), float(values[at])) for at in places]

@@ -19,5 +19,6 @@ class RandomSearch:
         pending: Sequence[Candidate],
         exhausted: frozenset[str],
         seed: int,
+        progress: float = 0.0,
     ) -> Candidate | None:
         return random_fresh(space, exhausted, seed)

@@ -42,6 +42,7 @@ class TpeSurrogate:
         pending: Sequence[Candidate],
         exhausted: frozenset[str],
         seed: int,
+        progress: float = 0.0,
     ) -> Candidate | None:
         distributions = {
             parameter.name: CategoricalDistribution([str(arm) for arm in parameter.arms])

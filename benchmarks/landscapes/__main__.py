@@ -1,0 +1,54 @@
+"""`python -m benchmarks.landscapes`: the searches against each other where the best possible score is known.
+
+Writes docs/landscapes.md and docs/landscapes.svg. With `--cache FILE` a call that was interrupted goes on.
+"""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.landscapes.effects import DESIGNS, EFFECT, find_all
+from benchmarks.landscapes.families import FAMILIES
+from benchmarks.landscapes.jobs import DEFAULT, DSPY, METHODS, Job, default_share, run_jobs
+from benchmarks.landscapes.report import effects_table, figure, report
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--out", type=Path, default=DOCS)
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), help="names, or parts of them")
+    parser.add_argument("--no-effects", action="store_true", help="leave out the part on importance")
+    said = parser.parse_args()
+    places = [(family, seed) for seed in range(said.seeds) for family in range(len(FAMILIES))]
+    reference = [Job(DSPY, family, seed, None) for family, seed in places]
+    found = run_jobs(reference, said.processes, said.cache)
+    chosen = [name for name in METHODS if name == DEFAULT or any(part in name for part in said.methods)]
+    jobs = []
+    for job in reference:
+        budget = found[job.key].runs
+        jobs.append(Job(DEFAULT, job.family, job.seed, int(budget * default_share(job.family))))
+        jobs += [Job(method, job.family, job.seed, budget) for method in chosen]
+    found |= run_jobs(jobs, said.processes, said.cache)
+    results = {(job.method, job.family, job.seed, job.cap): found[job.key] for job in (*reference, *jobs)}
+    text = report(results, said.seeds, chosen)
+    if not said.no_effects:
+        planted = {
+            name: (
+                find_all(name, range(200), 0.0, said.processes),
+                find_all(name, range(20), EFFECT, said.processes),
+            )
+            for name in DESIGNS
+        }
+        text += effects_table(planted)
+    said.out.mkdir(parents=True, exist_ok=True)
+    (said.out / "landscapes.md").write_text(text)
+    (said.out / "landscapes.svg").write_text(figure(results, said.seeds, chosen))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""How long choosing the next candidate takes: 4 predictors, 20 x 20 arms each, 5,000 cells.
+
+Run `python -m benchmarks.suggest_time`.
+"""
+
+import random
+import statistics
+import time
+
+from optimizer_core.space import SearchSpace
+from optimizer_core.surrogates import ItemResponse, Observation, Surrogate, TpeSurrogate
+
+__all__ = ["measure", "observations"]
+
+PREDICTORS = ("a", "b", "c", "d")
+ARMS = 20
+LIMIT_S = 0.05
+
+
+def observations(space: SearchSpace, n_candidates: int, n_cells: int, seed: int = 0) -> list[Observation]:
+    """`n_candidates` random candidates that share `n_cells` cells, on the first of 200 examples."""
+    rng = random.Random(seed)
+    found = []
+    for index in range(n_candidates):
+        n = n_cells // n_candidates + (index < n_cells % n_candidates)
+        scores = {f"e{example}": float(rng.random() < 0.5) for example in range(n)}
+        found.append(Observation(space.random(rng), sum(scores.values()) / n, n, scores))
+    return found
+
+
+def measure(surrogate: Surrogate, n_candidates: int, repeats: int = 9) -> tuple[float, float]:
+    """Median (wall, processor) seconds of one suggestion."""
+    space = SearchSpace(
+        PREDICTORS, {name: range(ARMS) for name in PREDICTORS}, {name: range(ARMS) for name in PREDICTORS}
+    )
+    observed = observations(space, n_candidates, 5_000)
+    surrogate.suggest(space, observed, [], frozenset(), 0)
+    wall, cpu = [], []
+    for seed in range(repeats):
+        start, start_cpu = time.perf_counter(), time.thread_time()
+        surrogate.suggest(space, observed, [], frozenset(), seed)
+        wall.append(time.perf_counter() - start)
+        cpu.append(time.thread_time() - start_cpu)
+    return statistics.median(wall), statistics.median(cpu)
+
+
+def main() -> None:
+    for n_candidates in (100, 150, 250, 400):
+        for surrogate in (ItemResponse(), TpeSurrogate()):
+            wall, cpu = measure(surrogate, n_candidates)
+            name = type(surrogate).__name__
+            print(
+                f"{name:14} {n_candidates:4} candidates  {1000 * wall:6.1f} ms wall  {1000 * cpu:6.1f} ms processor"
+            )
+
+
+if __name__ == "__main__":
+    main()

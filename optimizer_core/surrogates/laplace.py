@@ -1,0 +1,206 @@
+"""The item-response model of the score table: a Bayesian logistic model of every cell.
+
+Notation and shapes. C candidates seen, E examples, N cells, P predictors, J effect families.
+    y [N]       scores in [0, 1]; the cell is of candidate c and example e
+    logit E[y[c, e]] = f[c] + t[e],    t[e] ~ N(0, tau2)                      t: how easy the example is
+    f[c] = mu + sum_p (instruction[p, i] + demos[p, d] + pair[p, i, d]) + own[c]
+All effects are independent normals with one variance for each family j (each predictor's instructions, demos and
+pairs; the candidates' own), so that f ~ N(0, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
+effect (everywhere for mu). The effects themselves are never formed in the fit: the posterior lives on the C
+candidates, whatever the number of arms.
+
+Fit: Newton steps to the mode (Laplace). W [C, E] are the weights p (1 - p) / phi of the cells; phi is the dispersion
+(below 1 for graded scores, which scatter less than coins). With t integrated out,
+    S = diag(W 1) - W Q^-1 W',  Q = diag(1' W + 1 / tau2),     a = (I + S K)^-1 b,  f = K a,  cov f = K (I + S K)^-1.
+The variances are empirical Bayes: v <- (|u|^2 + NU v0) / (g + NU) with u the effects at the mode, g = v tr(G M) the
+number of effects that the data determine, M = (I + S K)^-1 S.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.linalg import lu_factor, lu_solve
+from scipy.special import expit, logit
+
+from optimizer_core.surrogates.posterior import BLAS, Cells, Family, Floats, Ints, Posterior, Scales, sum_by
+from optimizer_core.types import Candidate
+
+__all__ = ["fit"]
+
+PRIOR = {"instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "mean": 2.0, "example": 1.0}
+"""Where the variances start, and where they stay while there is little data (logit squared); mu's stays for good."""
+NU = 3.0
+"""How many effects' worth of data the start counts for."""
+DISPERSION = (0.03, 1.3)
+COINS = 40.0
+"""Cells that count as coins, so that the first dozen does not decide the dispersion."""
+ROUNDS, ROUNDS_GIVEN = 8, 2
+NU_FINAL, ROUNDS_FINAL = 0.5, 30
+"""The same when the question is not what to try next but what is true: the data decide, and are given the time to."""
+MANY = 120
+"""The scales are learned from at most this many candidates, those with the most cells."""
+
+
+def fit(
+    candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]], *, final: bool = False
+) -> Posterior | None:
+    """The posterior after `rows[c]` = scores of candidate c by example; None when there is no cell at all.
+
+    Scores outside [0, 1] are rescaled by their range.
+
+    Args:
+        final: Learn the variances from the data with little weight on where they start. Slower, and for a search
+            too ready to believe that nothing matters.
+    """
+    nu, rounds = (NU_FINAL, ROUNDS_FINAL) if final else (NU, ROUNDS)
+    cells = _cells(rows)
+    if not len(cells.score):
+        return None
+    families = _families(candidates)
+    with BLAS.limit(limits=1):
+        if len(candidates) <= MANY:
+            return _learn(families, cells, nu, rounds)
+        counts = np.bincount(cells.row, minlength=len(candidates))
+        richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
+        part = _learn(_families([candidates[index] for index in richest]), _only(cells, richest), nu, rounds)
+        start = _across(families, part.scales, richest) @ part.pull
+        return _newton(families, _kernel(part.scales.variances, _grams(families)), cells, part.scales, start)
+
+
+def _cells(rows: Sequence[Mapping[str, float]]) -> Cells:
+    names = {name: index for index, name in enumerate(dict.fromkeys(name for row in rows for name in row))}
+    where = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    columns = np.array([names[name] for row in rows for name in row], dtype=np.int64)
+    scores = np.array([score for row in rows for score in row.values()], dtype=float)
+    low, high = 0.0, 1.0
+    if len(scores) and (scores.min() < 0 or scores.max() > 1):
+        low, high = float(scores.min()), float(scores.max())
+        high = high if high > low else low + 1
+    return Cells(where, columns, (scores - low) / (high - low), len(rows), len(names), low, high)
+
+
+def _only(cells: Cells, rows: Ints) -> Cells:
+    place = np.full(cells.n_rows, -1)
+    place[rows] = np.arange(len(rows))
+    kept = place[cells.row] >= 0
+    return Cells(
+        place[cells.row[kept]],
+        cells.column[kept],
+        cells.score[kept],
+        len(rows),
+        cells.n_columns,
+        cells.low,
+        cells.high,
+    )
+
+
+def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> Posterior:
+    """Newton steps, each but the last followed by one step of the scales."""
+    grams = _grams(families)
+    scales = Scales(np.array([PRIOR[family.kind] for family in families]), PRIOR["example"], 1.0)
+    f = np.full(cells.n_rows, float(logit(np.clip(cells.score.mean(), 0.02, 0.98))))
+    easiness = np.zeros(cells.n_columns)
+    for _ in range(rounds - 1):
+        kernel = _kernel(scales.variances, grams)
+        weights, inner, information, target, pulled = _expand(cells, scales, f, easiness)
+        system = lu_factor(np.eye(cells.n_rows) + information @ kernel, check_finite=False)
+        solved = lu_solve(system, np.column_stack((target, information)), check_finite=False)
+        f = kernel @ solved[:, 0]
+        easiness = (cells.by_column(pulled) - cells.by_column(weights * f[cells.row])) / inner
+        variances = _variances(families, grams, scales.variances, solved, nu)
+        spread = float(easiness @ easiness) + float((1 / inner).sum())
+        tau2 = (spread + NU * PRIOR["example"]) / (cells.n_columns + NU)
+        scales = Scales(variances, tau2, _dispersion(cells, expit(f[cells.row] + easiness[cells.column])))
+    return _newton(families, _kernel(scales.variances, grams), cells, scales, f, easiness, 1)
+
+
+def _newton(  # noqa: PLR0913 - the fit's whole state
+    families: list[Family],
+    kernel: Floats,
+    cells: Cells,
+    scales: Scales,
+    f: Floats,
+    easiness: Floats | None = None,
+    rounds: int = ROUNDS_GIVEN,
+) -> Posterior:
+    """Newton steps with known scales, from `f`."""
+    easiness = np.zeros(cells.n_columns) if easiness is None else easiness
+    for _ in range(rounds):
+        weights, inner, information, target, pulled = _expand(cells, scales, f, easiness)
+        system = lu_factor(np.eye(cells.n_rows) + information @ kernel, check_finite=False)
+        pull = lu_solve(system, target, check_finite=False)
+        f = kernel @ pull
+        easiness = (cells.by_column(pulled) - cells.by_column(weights * f[cells.row])) / inner
+    return Posterior(families, cells, scales, kernel, weights, target, system, f, pull)
+
+
+def _expand(
+    cells: Cells, scales: Scales, f: Floats, easiness: Floats
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """The quadratic around (f, t): W at the cells, Q, S, b, and W (f + t) + y - p at the cells."""
+    shape = f[cells.row] + easiness[cells.column]
+    chance = expit(shape)
+    weights = np.maximum(chance * (1 - chance), 1e-4) / scales.dispersion
+    pulled = weights * shape + (cells.score - chance) / scales.dispersion
+    table = cells.spread_out(weights)
+    inner = cells.by_column(weights) + 1 / scales.tau2
+    information = (table / -inner) @ table.T
+    information[np.diag_indices(cells.n_rows)] += cells.by_row(weights)
+    target = cells.by_row(pulled) - table @ (cells.by_column(pulled) / inner)
+    return weights, inner, information, target, pulled
+
+
+def _grams(families: Sequence[Family]) -> Floats:
+    """[J, C * C] G."""
+    return np.array(
+        [(family.group[:, None] == family.group[None, :]).ravel() for family in families], dtype=np.float64
+    )
+
+
+def _kernel(variances: Floats, grams: Floats) -> Floats:
+    n = round(grams.shape[1] ** 0.5)
+    return np.asarray((variances @ grams).reshape(n, n))
+
+
+def _across(families: Sequence[Family], scales: Scales, some: Ints) -> Floats:
+    """[C, some] K between all candidates and `some` of them; each family's variance by its position."""
+    kernel = np.zeros((len(families[0].group), len(some)))
+    for family, variance in zip(families, scales.variances, strict=True):
+        kernel += variance * (family.group[:, None] == family.group[some][None, :])
+    return kernel
+
+
+def _variances(families: Sequence[Family], grams: Floats, variances: Floats, solved: Floats, nu: float) -> Floats:
+    """One step of empirical Bayes. `solved` [C, 1 + C] is a beside M."""
+    determined = np.maximum(variances * (grams @ solved[:, 1:].ravel()), 0.0)
+    found = variances.copy()
+    for j, family in enumerate(families):
+        if family.kind != "mean":
+            effects = variances[j] * sum_by(family.group, solved[:, :1], len(family.codes))
+            found[j] = (float((effects**2).sum()) + nu * PRIOR[family.kind]) / (determined[j] + nu)
+    return found
+
+
+def _dispersion(cells: Cells, chance: Floats) -> float:
+    """Pearson's: how much the cells scatter, as a share of what coins would."""
+    squares = (cells.score - chance) ** 2 / np.maximum(chance * (1 - chance), 1e-3)
+    n = len(cells.score)
+    freedom = max(n - min(cells.n_columns, n / 2), 1.0)
+    return float(np.clip((squares.sum() + COINS) / (freedom + COINS), *DISPERSION))
+
+
+def _families(candidates: Sequence[Candidate]) -> list[Family]:
+    families = []
+    for predictor in range(len(candidates[0].choices)):
+        chosen = [candidate.choices[predictor] for candidate in candidates]
+        families.append(_family("instruction", predictor, [(instruction, -1) for instruction, _ in chosen]))
+        families.append(_family("demos", predictor, [(-1, demos) for _, demos in chosen]))
+        families.append(_family("pair", predictor, chosen))
+    families.append(Family("own", -1, [(-1, -1)] * len(candidates), np.arange(len(candidates))))
+    families.append(Family("mean", -1, [(-1, -1)], np.zeros(len(candidates), dtype=np.int64)))
+    return families
+
+
+def _family(kind: str, predictor: int, keys: Sequence[tuple[int, int]]) -> Family:
+    index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    return Family(kind, predictor, list(index), np.array([index[key] for key in keys]))
