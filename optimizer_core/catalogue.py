@@ -26,7 +26,7 @@ OPTIMIZERS: Mapping[str, Listed] = {
     ),
     "bootstrap_rs": Listed(
         "Bootstrap RS",
-        "Demo sets only: each bootstrapped set once, in random order, on the whole validation set.",
+        "Demo sets only: each bootstrapped set once, in DSPy's order, on the whole validation set.",
     ),
     "bayesian_bootstrap": Listed(
         "Bayesian Bootstrap", "Demo sets only, one choice a predictor, by multivariate TPE on minibatches."

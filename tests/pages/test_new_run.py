@@ -223,7 +223,7 @@ def test_a_program_without_code_runs_end_to_end_on_an_endpoint(empty: Path, tmp_
     assert run.status is Status.COMPLETED, run.reason
     assert run.baseline_val is not None and run.n_val == 24
     with Reader(empty) as reader:
-        arms = reader.instructions(run_id)
+        arms = reader.instructions(run.id)
     assert (arms[0].predictor, arms[0].text) == ("queue", "Name the queue.")
 
 

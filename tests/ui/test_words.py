@@ -9,7 +9,7 @@ from optimizer_core.types import Event, Outcome
 from storage import Reader
 from ui.events import event_words
 from ui.evidence import evidence_of
-from ui.verdict import sentences
+from ui.result_words import sentences
 
 TEST = {"mean": 0.4, "low": 0.2, "high": 0.6, "level": 0.9, "n": 20, "n_error": 0}
 PAIRED = {"difference": 0.4, "low": 0.2, "high": 0.6, "level": 0.9, "n": 20, "won": 9, "lost": 1, "tied": 10}
