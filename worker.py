@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -24,20 +25,19 @@ from typing import IO, Any
 # A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-import optuna
-
 from optimizer_core.assembly import Assembled, assemble, key_variables, needs_weights
 from optimizer_core.config import RunConfig, parse_config
 from optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
 from optimizer_core.inspection import inspect_request
 from optimizer_core.run import Ending
 from optimizer_core.secrets import Scrubber
-from optimizer_core.types import Candidate, ChangeKind, Event, Status, TrialKind
-from storage import Reader, SqliteJournal, Store, StudyMirror, study_path
+from optimizer_core.types import ChangeKind, Event, Status
+from storage import Reader, SqliteJournal, Store
 
 LEASE_S = 6.0
 BEAT_S = 1.0
 SPENDING_S = 2.0
+MIRROR_WAIT_S = 20.0
 
 
 class _ScrubbedStream:
@@ -55,7 +55,7 @@ class _ScrubbedStream:
 
 
 class Heart(threading.Thread):
-    """Renews the lease, hears commands and mirrors finished trials, on connections of its own."""
+    """Renews the lease, hears commands and notes the spending, on connections of its own."""
 
     def __init__(self, store: Path, run_id: str, worker_id: str, on_command: Callable[[str], None]) -> None:
         super().__init__(name="heart", daemon=True)
@@ -64,7 +64,6 @@ class Heart(threading.Thread):
         self._worker_id = worker_id
         self._on_command = on_command
         self._quit = threading.Event()
-        self._mirror: StudyMirror | None = None
         self._born = self._noted = time.monotonic()
         self._spent: dict[str, list[float | None]] = {}
 
@@ -78,7 +77,6 @@ class Heart(threading.Thread):
                 return
             except StudioError as error:  # a full disk, say: the next beat may work, and the run itself will notice
                 print(error, file=sys.stderr)
-            self.mirror()
 
     def _beat(self, store: Store) -> None:
         store.beat(self._run_id, self._worker_id, LEASE_S)
@@ -108,39 +106,22 @@ class Heart(threading.Thread):
         self._quit.set()
         self.join()
 
-    def mirror(self) -> None:
-        """Copy finished trials into the run's Optuna study. A view for people: its failure must not end a run."""
-        try:
-            self._copy_trials()
-        except (StudioError, OSError, optuna.exceptions.StorageInternalError) as error:
-            print(f"The Optuna study was not brought up to date: {error}", file=sys.stderr)
 
-    def _copy_trials(self) -> None:
-        with Reader(self._path) as reader:
-            instructions = reader.instructions(self._run_id)
-            demo_sets = reader.demo_sets(self._run_id)
-            trials = [trial for trial in reader.trials(self._run_id) if trial.done]
-            times = reader.trial_times(self._run_id)
-        if not any(trial.kind is TrialKind.MINIBATCH for trial in trials):
-            return
-        names = list(dict.fromkeys(arm.predictor for arm in instructions if arm.index == 0))
-        choices: dict[str, list[str]] = {}
-        for name in names:
-            choices[f"{name}: instruction"] = [f"i{arm.index}" for arm in instructions if arm.predictor == name]
-            choices[f"{name}: demos"] = [f"d{arm.index}" for arm in demo_sets if arm.predictor == name]
-        if self._mirror is None:
-            self._mirror = StudyMirror(study_path(self._path, self._run_id), self._run_id, choices)
-        else:
-            self._mirror.add_labels(choices)
-        for trial in trials:
-            pairs = zip(names, Candidate.parse(trial.candidate).choices, strict=True)
-            params = {
-                key: value
-                for name, (instruction, demos) in pairs
-                for key, value in ((f"{name}: instruction", f"i{instruction}"), (f"{name}: demos", f"d{demos}"))
-            }
-            at = times.get(trial.order)
-            self._mirror.add(trial, params, *(at or (None, None)))
+class Mirror:
+    """The process that keeps the run's Optuna study (`mirror.py`)."""
+
+    def __init__(self, store: Path, run_id: str) -> None:
+        command = [sys.executable, str(Path(__file__).resolve().parent / "mirror.py"), str(store), run_id]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
+
+    def close(self) -> None:
+        """Let it take a last look, so that the study is whole when the run says that it has ended."""
+        self._process.stdin.close()  # type: ignore[union-attr]
+        try:
+            self._process.wait(MIRROR_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 @dataclass(frozen=True)
@@ -173,6 +154,7 @@ class Life:
 
         heart = Heart(self.store, self.run_id, self.worker_id, tell)
         heart.start()
+        mirror = Mirror(self.store, self.run_id)
         loop.add_signal_handler(signal.SIGTERM, hear, "terminate")
         try:
             await _fetch_weights(self.config, self.journal)
@@ -191,7 +173,7 @@ class Life:
             return await made.run.execute()
         finally:
             heart.stop()
-            heart.mirror()
+            await asyncio.to_thread(mirror.close)
 
 
 def run(store_path: Path, run_id: str) -> int:

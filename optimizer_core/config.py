@@ -153,8 +153,8 @@ class SearchSettings(_Settings):
             truthy score, which lets nonsense in when scores are fractional.
         lag: Trials under way at once. A suggestion knows the results of all trials but the latest `lag - 1`;
             that is what lets trials overlap, and being fixed it makes a run the same whatever the number of
-            threads and whichever answer comes first. 1 = one trial at a time. Racing learns more from knowing
-            the latest trials, so its default is 2.
+            threads and whichever answer comes first. 1 = one trial at a time. Six small trials keep 16 threads
+            busy (`benchmarks/utilization.py`).
         freeze: Predictors left as they are.
         step: Cells of a candidate's first racing trial.
         breadth, depth: Instructions tried for one predictor, and times round all of them, in coordinate ascent.
@@ -170,7 +170,7 @@ class SearchSettings(_Settings):
     max_bootstrapped: Count = 4
     max_labeled: Count = 4
     threshold: float = 1.0
-    lag: Positive = Field(default_factory=lambda said: 2 if said.get("schedule") == "racing" else 4)
+    lag: Positive = 6
     freeze: tuple[str, ...] = ()
     step: Positive = 6
     breadth: Positive = 5

@@ -147,15 +147,23 @@ class Search:
             raise BudgetReached(reason)
 
     async def _finish_best(self) -> None:
-        """After the last trial: the full evaluations that are still worth it, each knowing the one before."""
+        """After the last trial: the full evaluations that are still worth it.
+
+        They run at once, to keep all threads busy; what they show may ask for more. Under a cap each waits for the
+        one before, as what that leaves of the cap decides about the next.
+        """
         await self.settle()
+        settled = len(self._items)
         while True:
-            state = self._state(len(self._items), over=True)
+            state = self._state(settled, over=True)
             best = await asyncio.to_thread(self._schedule.finish, state)
-            if best is None:
+            if best is not None:
+                await self._start(TrialKind.FULL, best, self._val, self.n_trials)
+            elif settled == len(self._items):
                 break
-            await self._start(TrialKind.FULL, best, self._val, self.n_trials)
-            await self.settle()
+            if best is None or state.room is not None:
+                await self.settle()
+                settled = len(self._items)
         await self._report_beliefs(self._observed(len(self._items)), self.n_trials)
 
     async def _report_beliefs(self, observed: Sequence[Observation], number: int) -> None:

@@ -43,20 +43,20 @@ TRIAGE: Final = Sample(
     licence="MIT (messages written for this project)",
     inputs=("message",),
     data=_HERE / "triage.jsonl",
-    split=(0.4, 0.3, 0.3),
+    split=(0.5, 0.25, 0.25),
     stratify="queue",
-    # Five minutes on two cores. Worked examples help this model more than instructions, so it gets more of them.
+    # Five minutes on two cores. Worked examples help this model more than the instructions that it writes itself, so
+    # there are many sets of them, and it is not asked to sum up data and source, which costs it a minute.
     defaults={
         "search": {
-            "trials": 12,
-            "candidates": 8,
+            "trials": 32,
+            "candidates": 12,
             "instructions": 3,
-            "minibatch_size": 20,
-            "full_eval_every": 6,
-            "max_bootstrapped": 4,
+            "max_bootstrapped": 2,
             "max_labeled": 8,
+            "lag": 3,
         },
-        "proposer": {"program_summary": False, "view_data_batch_size": 20},
+        "proposer": {"program_summary": False, "dataset_summary": False},
     },
 )
 

@@ -28,6 +28,7 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     """(name, path, heading, tab to open)"""
     yield "home", "/", "Runs", ""
     yield "new-run", "/new_run?sample=triage", "New run", ""
+    yield "lab", "/lab", "Proposer lab", ""
     yield "benchmarks", "/benchmarks", "Benchmarks", ""
     names = {
         "running": "triage, 0.1 s endpoint",
@@ -46,6 +47,8 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     for kind in ("review", "running", "finished", "failed", "hostile"):
         yield f"instructions-{kind}", f"/instructions?run={ids[kind]}", names[kind], ""
         yield f"traces-{kind}", f"/traces?run={ids[kind]}", names[kind], ""
+    for place in ("compare", "export", "settings", "replay"):
+        yield f"{place}-finished", f"/{place}?run={ids['finished']}", names["finished"], ""
     for tab in TABS:
         yield f"live-running-{tab.lower()}", f"/live?run={ids['running']}", names["running"], tab
 

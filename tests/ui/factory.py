@@ -361,7 +361,9 @@ def _demo_set(predictor: str, index: int) -> DemoSet:
 
 
 def _config(**changes: object) -> RunConfig:
-    return RunConfig.model_validate({"program": "sample:triage", "search": {"schedule": "minibatch", "minibatch_size": 25}, **changes})
+    return RunConfig.model_validate(
+        {"program": "sample:triage", "search": {"schedule": "minibatch", "minibatch_size": 25}, **changes}
+    )
 
 
 def _searching(store: Path, name: str, steps: int, age_s: float, *, hostile: bool = False) -> LiveRun:
