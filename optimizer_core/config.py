@@ -157,6 +157,7 @@ class SearchSettings(_Settings):
             busy (`benchmarks/utilization.py`).
         freeze: Predictors left as they are.
         step: Cells of a candidate's first racing trial.
+        finalists: Candidates beside the baseline that a race evaluates in full, if so many may win.
         breadth, depth: Instructions tried for one predictor, and times round all of them, in coordinate ascent.
     """
 
@@ -173,6 +174,7 @@ class SearchSettings(_Settings):
     lag: Positive = 6
     freeze: tuple[str, ...] = ()
     step: Positive = 6
+    finalists: Positive = 3
     breadth: Positive = 5
     depth: Positive = 2
 

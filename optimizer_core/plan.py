@@ -7,7 +7,6 @@ from typing import Any
 
 from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig, SearchSettings
 from optimizer_core.optimizers import Work, get_optimizer
-from optimizer_core.schedules import FINALISTS
 from optimizer_core.types import Role
 
 __all__ = ["make_plan"]
@@ -100,7 +99,7 @@ def _cells(search: SearchSettings, n_val: int) -> _Cells:
     size = min(search.step, n_val)
     # A candidate doubles its cells from trial to trial, so a full evaluation in small parts is `parts` trials.
     parts = max(1, math.ceil(math.log2(max(n_val / size, 1))) + 1)
-    n_full = min(FINALISTS, search.trials)
+    n_full = min(search.finalists, search.trials)
     return _Cells(
         size,
         [search.trials * size, max(search.trials * size, math.ceil(search.trials * n_val / parts))],

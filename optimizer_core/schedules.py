@@ -17,9 +17,9 @@ from optimizer_core.surrogates.laplace import fit
 from optimizer_core.surrogates.posterior import Floats
 from optimizer_core.types import Candidate, Trial, TrialKind
 
-__all__ = ["FINALISTS", "Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
+__all__ = ["Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
 
-FINALISTS = 3
+
 """Most full evaluations of a race after its last trial."""
 
 
@@ -120,7 +120,7 @@ class Racing:
         finalists: When so many candidates have a full evaluation, the end adds none.
     """
 
-    def __init__(self, step: int, grows: bool = False, chance: float = 0.1, finalists: int = FINALISTS) -> None:
+    def __init__(self, step: int, grows: bool = False, chance: float = 0.1, finalists: int = 3) -> None:
         self._step = step
         self._grows = grows
         self._chance = chance
@@ -189,4 +189,4 @@ def make_schedule(settings: SearchSettings) -> Schedule:
         case "minibatch":
             return Minibatch(settings.minibatch_size, settings.full_eval_every)
         case _:
-            return Racing(settings.step, grows=settings.surrogate != "item_response")
+            return Racing(settings.step, settings.surrogate != "item_response", finalists=settings.finalists)

@@ -43,18 +43,19 @@ TRIAGE: Final = Sample(
     licence="MIT (messages written for this project)",
     inputs=("message",),
     data=_HERE / "triage.jsonl",
-    split=(0.5, 0.25, 0.25),
+    split=(0.6, 0.2, 0.2),
     stratify="queue",
     # Five minutes on two cores. Worked examples help this model more than the instructions that it writes itself, so
     # there are many sets of them, and it is not asked to sum up data and source, which costs it a minute.
     defaults={
         "search": {
-            "trials": 32,
-            "candidates": 12,
+            "trials": 24,
+            "candidates": 8,
             "instructions": 3,
-            "max_bootstrapped": 2,
+            "max_bootstrapped": 1,
             "max_labeled": 8,
             "lag": 3,
+            "finalists": 2,
         },
         "proposer": {"program_summary": False, "dataset_summary": False},
     },
