@@ -20,9 +20,6 @@ from optimizer_core.types import Candidate, Trial, TrialKind
 __all__ = ["Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
 
 
-"""Most full evaluations of a race after its last trial."""
-
-
 @dataclass(frozen=True)
 class State:
     """What a schedule may know.
