@@ -154,6 +154,7 @@ class Search:
         """
         await self.settle()
         settled = len(self._items)
+        capped = any(cap is not None for cap in self._kit.config.budget.model_dump().values())
         while True:
             state = self._state(settled, over=True)
             best = await asyncio.to_thread(self._schedule.finish, state)
@@ -161,7 +162,7 @@ class Search:
                 await self._start(TrialKind.FULL, best, self._val, self.n_trials)
             elif settled == len(self._items):
                 break
-            if best is None or state.room is not None:
+            if best is None or capped:
                 await self.settle()
                 settled = len(self._items)
         await self._report_beliefs(self._observed(len(self._items)), self.n_trials)

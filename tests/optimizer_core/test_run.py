@@ -128,7 +128,9 @@ class Watching(MemoryJournal):
         super().commit(records)
         trials = list(self.trials())
         if len(trials) > 1:
-            self.most = max(self.most, sum(not trial.done for trial in trials))
+            # The full evaluations after the last trial are no suggestions and run at once.
+            open_ = [trial for trial in trials if not trial.done and trial.kind is not TrialKind.FULL]
+            self.most = max(self.most, len(open_))
 
 
 # -- Caps --------------------------------------------------------------------------------------
