@@ -320,7 +320,7 @@ def main() -> None:
     try:
         app()
     except StudioError as error:
-        print(error, file=sys.stderr)
+        print(" ".join(str(error).split()), file=sys.stderr)  # a person's code may raise several lines
         sys.exit(2)
 
 

@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 POLL_S = 0.5
+LOST_S = 15.0
+"""A busy machine may hold a worker up past its lease, after which it goes on: only then is the run given up."""
 WORKS = frozenset({Status.QUEUED, Status.RUNNING})
 EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.LOST: 1}
 
@@ -151,12 +153,15 @@ def to_the_end(store: Path, run_id: str, quiet: bool) -> dict[str, Any]:
 
 def _watch(store: Path, run_id: str) -> Iterator[LiveView]:
     cursor = 0
+    seen_at = time.monotonic()
     while True:
         with Reader(store) as reader:
             view = reader.live(run_id, cursor)
         cursor = max([cursor, *(number for number, _, _ in view.events)])
         yield view
-        if view.summary.status not in WORKS:
+        if view.summary.status in WORKS:
+            seen_at = time.monotonic()
+        elif view.summary.status is not Status.LOST or time.monotonic() - seen_at > LOST_S:
             return
 
 

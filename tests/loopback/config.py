@@ -49,6 +49,8 @@ class LoopbackConfig:
     listening: bool = True
     """False closes the listening socket itself (connection refused), True opens it again."""
     require_key: str | None = None
+    quote_key: bool = False
+    """Repeat the caller's key in the text of every error, as some providers do."""
     models: list[str] = field(default_factory=list)
     """If any are given, other model names get a 404."""
     keep_requests: bool = False

@@ -32,6 +32,7 @@ class _Call:
     model: str
     started: float
     serial: int
+    key: str = ""
     reply: str | None = None
     timer: asyncio.TimerHandle | None = None
     closed: bool = False
@@ -124,7 +125,7 @@ class LoopbackServer:
             connection.reply(400, _error("the body needs a list of messages", "invalid_request_error"))
             return
         self._serial += 1
-        call = _Call(connection, body, str(body.get("model", "")), started, self._serial)
+        call = _Call(connection, body, str(body.get("model", "")), started, self._serial, request.headers.get("authorization", ""))
         self._calls.add(call)
         self._stats.begin(started, call.model)
         connection.on_lost = partial(self._on_client_lost, call)
@@ -176,6 +177,8 @@ class LoopbackServer:
         self, call: _Call, status: int, payload: dict[str, Any], headers: dict[str, str] | None = None
     ) -> None:
         if self._finish(call, str(status)):
+            if self._config.quote_key:
+                payload = {"error": {**payload["error"], "message": f"{payload['error']['message']}: {call.key}"}}
             call.connection.reply(status, payload, {"x-request-id": f"loop-{call.serial}", **(headers or {})})
 
     def _fail(self, call: _Call, kind: str) -> None:
