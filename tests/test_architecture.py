@@ -1,4 +1,4 @@
-"""The arrows between the rooms, read from the imports of the whole tree; `tests/ui/test_layers.py` holds the pages' own."""
+"""The arrows between the rooms, read from the imports of the whole tree; see also `tests/ui/test_layers.py`."""
 
 import ast
 import subprocess
@@ -32,7 +32,7 @@ def resolve(module: str) -> Path | None:
 
 @cache
 def imports(path: Path, when_loaded: bool = False) -> tuple[str, ...]:
-    """Modules that a file names, as far as they are known to be modules; `when_loaded`: not those inside functions."""
+    """Modules that a file names; `when_loaded` leaves out the imports inside functions."""
 
     def visit(node: ast.AST) -> Iterator[str]:
         if when_loaded and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -119,7 +119,9 @@ def test_a_page_is_asked_by_nobody_and_asks_ui(path: Path) -> None:
 
 def test_nobody_imports_a_page() -> None:
     inside = [*SCRIPTS.values(), *(path for room in (*ROOMS, "benchmarks") for path in files(room))]
-    assert [relative(path) for path in inside if {"pages", "app"} & {name.split(".")[0] for name in imports(path)}] == []
+    assert [
+        relative(path) for path in inside if {"pages", "app"} & {name.split(".")[0] for name in imports(path)}
+    ] == []
 
 
 @pytest.mark.parametrize("path", files("ui"), ids=relative)
@@ -142,12 +144,16 @@ def test_what_runs_without_a_browser_never_loads_streamlit(script: str) -> None:
 
 def test_tests_and_scripts_are_no_part_of_the_studio() -> None:
     inside = [*SCRIPTS.values(), *(path for room in ROOMS for path in files(room))]
-    assert [relative(path) for path in inside if {"tests", "scripts"} & {name.split(".")[0] for name in imports(path)}] == []
+    assert [
+        relative(path) for path in inside if {"tests", "scripts"} & {name.split(".")[0] for name in imports(path)}
+    ] == []
 
 
 def test_what_the_ast_says_is_what_python_does() -> None:
     """One look at a real interpreter: the modules of all pages' shared parts, loaded."""
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files("ui") if path.stem != "__init__"]
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files("ui") if path.stem != "__init__"
+    ]
     code = f"import importlib, sys; [importlib.import_module(n) for n in {names!r}]; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not MACHINERY & set(done.stdout.split())

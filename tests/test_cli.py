@@ -1,7 +1,6 @@
 """The command line as scripts use it: what it prints, its exit codes, and that bad input leaves nothing behind."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,7 +42,10 @@ BAD: Mapping[str, tuple[list[str], list[str]]] = {
     "no such column": (["--inputs", "message,letter"], ["'letter'"]),
     "a metric that raises": (["--metric", "{here}/raising.py:metric"], ["raised RuntimeError", "first second"]),
     "a metric that returns text": (["--metric", "{here}/wordy.py:metric"], ["'very good'", "not a number"]),
-    "a program that does not import": (["PROGRAM", "{here}/broken.py"], ["does not import", "no_such_package_at_all"]),
+    "a program that does not import": (
+        ["PROGRAM", "{here}/broken.py"],
+        ["does not import", "no_such_package_at_all"],
+    ),
     "a program without predictors": (["PROGRAM", "{here}/empty.py"], ["predictor"]),
     "a model the endpoint does not have": (["--task-model", "openai/other"], ["does not know the model", "other"]),
     "a key variable that is not set": (["--api-key-env", "NOT_SET_ANYWHERE"], ["'NOT_SET_ANYWHERE'", "not set"]),
@@ -176,9 +178,7 @@ def test_the_exported_winner_loads_back(commands: Shell, tmp_path: Path) -> None
     for (name, predictor), choice in zip(program.named_predictors(), facts["winner"].split("-"), strict=True):
         instruction, demos = (int(number) for number in choice.removeprefix("i").split("d"))
         assert predictor.signature.instructions == arms[name, instruction]
-        assert [demo["message"] for demo in predictor.demos] == [
-            demo.fields["message"] for demo in sets[name, demos]
-        ]
+        assert [demo["message"] for demo in predictor.demos] == [demo.fields["message"] for demo in sets[name, demos]]
 
 
 @pytest.mark.parametrize(
@@ -210,4 +210,4 @@ def test_a_command_that_cannot_be_obeyed_is_one_sentence(
 def test_looking_at_no_store_creates_none(tmp_path: Path) -> None:
     store = tmp_path / "none" / "studio.db"
     assert json.loads(in_process("list", "--store", str(store), "--json").stdout) == {"runs": []}
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Workers that are killed, endpoints that fail, and keys: real processes against an endpoint that counts for itself."""
+"""Workers that are killed, endpoints that fail, keys: real processes, and an endpoint that counts for itself."""
 
 import os
 import signal
@@ -230,7 +230,7 @@ def test_an_endpoint_that_is_down_pauses_the_run_until_it_is_back(lives: dict[st
 
 
 def everything(folder: Path) -> bytes:
-    """The bytes of all files, write-ahead logs included; long JSON in the store is compressed, so that is opened too."""
+    """The bytes of all files, write-ahead logs included, and of the compressed JSON in them."""
     found = b""
     for path in sorted(folder.rglob("*")):
         with suppress(FileNotFoundError):  # a log that was just folded into its database

@@ -125,7 +125,14 @@ class LoopbackServer:
             connection.reply(400, _error("the body needs a list of messages", "invalid_request_error"))
             return
         self._serial += 1
-        call = _Call(connection, body, str(body.get("model", "")), started, self._serial, request.headers.get("authorization", ""))
+        call = _Call(
+            connection,
+            body,
+            str(body.get("model", "")),
+            started,
+            self._serial,
+            request.headers.get("authorization", ""),
+        )
         self._calls.add(call)
         self._stats.begin(started, call.model)
         connection.on_lost = partial(self._on_client_lost, call)
