@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import launcher
+import terminal
 from optimizer_core.types import CellKey, Example, Split, Status
 from storage import Reader, Store
 from tests.loopback import LoopbackEndpoint
@@ -101,8 +102,6 @@ def status(store: Path, run: str) -> Status:
 
 
 def facts_of(store: Path, run: str) -> dict[str, Any]:
-    import terminal
-
     with Reader(store) as reader:
         return terminal.run_facts(reader, run)
 
@@ -164,6 +163,53 @@ def undisturbed(bench: Bench) -> Life:
         return Life(store, run, facts_of(store, run), running.stats())
 
 
+def everything(folder: Path) -> bytes:
+    """The bytes of all files, write-ahead logs included, and of the compressed JSON in them."""
+    found = b""
+    for path in sorted(folder.rglob("*")):
+        with suppress(FileNotFoundError):  # a log that was just folded into its database
+            found += path.read_bytes() if path.is_file() else b""
+    parts = [found]
+    start = found.find(b"\x78\x01")
+    while start >= 0:
+        with suppress(zlib.error):
+            parts.append(zlib.decompressobj().decompress(found[start:]))
+        start = found.find(b"\x78\x01", start + 1)
+    return b"".join(parts)
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A run whose endpoint repeats the key in its errors, and all that was written and shown of it."""
+
+    store: Path
+    facts: dict[str, Any]
+    on_the_way: bytes
+    shown: str
+    refused: subprocess.CompletedProcess[str]
+
+
+def quoted(bench: Bench) -> Quoted:
+    """Some prompts always fail, and then the key is refused; each time the error repeats it."""
+    faulty = {"fail_rate": 0.06, "fail_kinds": {"500": 1.0}, "fail_by": "prompt"}
+    with endpoint(require_key=CANARY, quote_key=True, **faulty) as running:
+        changes = {"retries": 0, "pause_after": 10_000}
+        store, run = bench.queue("quoted", running, changes, api_key_env="DESK_KEY")
+        launcher.spawn(store, run)
+        on_the_way = b""
+        while status(store, run) in (Status.QUEUED, Status.RUNNING, Status.LOST):
+            if CANARY.encode() not in on_the_way:
+                on_the_way = everything(store.parent)
+            time.sleep(0.5)
+        running.control(require_key="another")
+        given = arguments(bench.rows, running.base_url, "--store", str(bench.folder / "refused" / "studio.db"))
+        refused = cli(*given, "--api-key-env", "DESK_KEY")
+    out = cli("export", run, "--out", str(store.parent / "winner.json"), "--store", str(store))
+    shown = cli("show", run, "--store", str(store), "--json")
+    said = shown.stdout + shown.stderr + out.stdout + out.stderr
+    return Quoted(store, last_object(shown), on_the_way, said, refused)
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("worker"))
@@ -171,15 +217,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture(scope="module")
 def lives(bench: Bench) -> Iterator[dict[str, Any]]:
-    """All runs of this file but the last, side by side: each spends most of its time waiting."""
+    """All runs of this file, side by side: each spends most of its time waiting."""
     made: dict[str, Callable[[], Any]] = {
         "undisturbed": lambda: undisturbed(bench),
         "early": lambda: killed_after(bench, 30),
         "in search": lambda: killed_after(bench, 150),
         "failing": lambda: failing(bench),
+        "quoted": lambda: quoted(bench),
         "down": lambda: down_for_a_while(bench),
     }
-    with ThreadPoolExecutor(3) as pool:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as pool:
+        patch.setenv("DESK_KEY", CANARY)
         yield {name: pool.submit(life) for name, life in made.items()}
 
 
@@ -229,45 +277,17 @@ def test_an_endpoint_that_is_down_pauses_the_run_until_it_is_back(lives: dict[st
     the_same(life, lives["undisturbed"].result())
 
 
-def everything(folder: Path) -> bytes:
-    """The bytes of all files, write-ahead logs included, and of the compressed JSON in them."""
-    found = b""
-    for path in sorted(folder.rglob("*")):
-        with suppress(FileNotFoundError):  # a log that was just folded into its database
-            found += path.read_bytes() if path.is_file() else b""
-    parts = [found]
-    start = found.find(b"\x78\x01")
-    while start >= 0:
-        with suppress(zlib.error):
-            parts.append(zlib.decompressobj().decompress(found[start:]))
-        start = found.find(b"\x78\x01", start + 1)
-    return b"".join(parts)
-
-
-def test_a_key_that_the_endpoint_quotes_is_written_nowhere(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DESK_KEY", CANARY)
-    key = CANARY.encode()
-    faulty = {"fail_rate": 0.06, "fail_kinds": {"500": 1.0}, "fail_by": "prompt"}
-    with endpoint(require_key=CANARY, quote_key=True, **faulty) as running:
-        changes = {"retries": 0, "pause_after": 10_000}
-        store, run = bench.queue("canary", running, changes, api_key_env="DESK_KEY")
-        launcher.spawn(store, run)
-        while status(store, run) in (Status.QUEUED, Status.RUNNING, Status.LOST):
-            assert key not in everything(store.parent)
-            time.sleep(0.5)
-        running.control(require_key="another")
-        given = arguments(bench.rows, running.base_url, "--store", str(bench.folder / "refused" / "studio.db"))
-        refused = cli(*given, "--api-key-env", "DESK_KEY")
-    shown = cli("show", run, "--store", str(store), "--json")
-    facts = last_object(shown)
-    assert facts["errors"].get("server", 0) > 0, facts
-    with Reader(store) as reader:
-        assert HIDDEN in str(reader.recent_errors(run)), "the endpoint did not quote the key: this test saw nothing"
-    cli("export", run, "--out", str(store.parent / "winner.json"), "--store", str(store))
-    assert (store.parent / "winner.json").is_file() == bool(facts["winner"])
-    written = everything(store.parent)
+def test_a_key_that_the_endpoint_quotes_is_written_nowhere(bench: Bench, lives: dict[str, Any]) -> None:
+    quoted: Quoted = lives["quoted"].result()
+    folder = quoted.store.parent
+    assert quoted.facts["errors"].get("server", 0) > 0, quoted.facts
+    with Reader(quoted.store) as reader:
+        assert HIDDEN in str(reader.recent_errors(quoted.facts["run_id"])), "the endpoint did not quote the key"
+    assert (folder / "winner.json").is_file() and quoted.facts["winner"]
+    written = everything(folder)
     assert HIDDEN.encode() in written and b"DESK_KEY" in written
-    assert key not in written
-    assert refused.returncode == 2 and HIDDEN in refused.stderr
-    assert CANARY not in shown.stdout + shown.stderr + refused.stdout + refused.stderr
+    assert CANARY.encode() not in quoted.on_the_way + written
+    assert quoted.refused.returncode == 2 and HIDDEN in quoted.refused.stderr
+    assert CANARY not in quoted.shown
+    assert CANARY not in quoted.refused.stdout + quoted.refused.stderr
     assert not (bench.folder / "refused").exists()
