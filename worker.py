@@ -172,8 +172,8 @@ class Life:
                 _obey(made, command)
             return await made.run.execute()
         finally:
+            await asyncio.to_thread(mirror.close)  # the heart beats on: it may take longer than the lease
             heart.stop()
-            await asyncio.to_thread(mirror.close)
 
 
 def run(store_path: Path, run_id: str) -> int:

@@ -42,7 +42,7 @@ def test_without_a_store_it_says_what_it_is_for_and_can_start(empty: Path, start
     app.button(key="lab_start").click().run()
     assert not app.exception
     config = RunConfig.model_validate(starts[0])
-    assert (config.optimizer, len(config.lab.variants), config.search.trials) == ("lab", len(DEFAULTS), 30)
+    assert (config.optimizer, len(config.lab.variants)) == ("lab", len(DEFAULTS))
     assert "Not in a test." in texts(app)
 
 
