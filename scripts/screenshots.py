@@ -20,7 +20,7 @@ from tests.ui.factory import MARKER, fill
 WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")
 HEIGHT, TALLEST = 900, 3200
-SETTLE_MS = 1800
+SETTLE_MS = 3500
 TABS = ("Trials", "Errors", "Log")
 
 
