@@ -35,11 +35,13 @@ _LOG_TAIL_CHARS: Final = 300
 class Connection:
     """A live server and this client's claim on it.
 
-    ``base_url`` is like ``http://127.0.0.1:PORT`` and ``api_key`` its bearer token. While the claim is
-    open the server stays; :meth:`close` or the death of this process gives it up.
+    ``base_urls`` are like ``http://127.0.0.1:PORT``, one per lane with ``slots`` slots each, and ``api_key``
+    their bearer token. While the claim is open the server stays; :meth:`close` or the death of this process
+    gives it up.
     """
 
-    base_url: str
+    base_urls: tuple[str, ...]
+    slots: int
     api_key: str = field(repr=False)
     server_pid: int
     _claim: IO[str] = field(repr=False, compare=False)
@@ -61,7 +63,8 @@ def connect(weights: Path | None = None, *, timeout_s: float = 120.0) -> Connect
     """
     path = weights if weights is not None else weights_path()
     deadline = time.monotonic() + timeout_s
-    paths = server_paths(path, ServerLayout())
+    layout = ServerLayout.of_this_machine()
+    paths = server_paths(path, layout)
     with open_lock(paths.guard) as guard:
         if not wait_lock(guard, timeout_s):
             raise _unavailable("another process is still starting it", paths)
@@ -75,7 +78,7 @@ def connect(weights: Path | None = None, *, timeout_s: float = 120.0) -> Connect
         except BaseException:
             claim.close()
             raise
-    return Connection(state.base_url, state.api_key, state.pid, claim)
+    return Connection(state.base_urls, layout.slots, state.api_key, state.pid, claim)
 
 
 def _spawn(weights: Path, paths: ServerPaths, deadline: float) -> ServerState:
@@ -88,9 +91,6 @@ def _spawn(weights: Path, paths: ServerPaths, deadline: float) -> ServerState:
     env = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root]),
-        # libgomp reads this when it is loaded. Threads that spin at OpenMP barriers stall for whole
-        # time slices as soon as anything else wants a core: 14 s instead of 0.3 s for 20 tokens.
-        "OMP_WAIT_POLICY": "passive",
     }
     with paths.log.open("wb") as log:
         process = subprocess.Popen(
@@ -109,14 +109,11 @@ def _spawn(weights: Path, paths: ServerPaths, deadline: float) -> ServerState:
 
 def _healthy(state: ServerState) -> bool:
     """Whether our server answers there. ``/slots`` needs the key, so a stranger on a reused port fails."""
+    headers = {"Authorization": f"Bearer {state.api_key}"}
     try:
-        answer = httpx.get(
-            f"{state.base_url}/slots",
-            headers={"Authorization": f"Bearer {state.api_key}"},
-            timeout=_HEALTH_TIMEOUT_S,
-            trust_env=False,
-        )
-        return answer.status_code == 200 and isinstance(answer.json(), list)
+        with httpx.Client(headers=headers, timeout=_HEALTH_TIMEOUT_S, trust_env=False) as client:
+            answers = [client.get(f"{base_url}/slots") for base_url in state.base_urls]
+        return all(answer.status_code == 200 and isinstance(answer.json(), list) for answer in answers)
     except (httpx.HTTPError, ValueError):
         return False
 

@@ -7,7 +7,6 @@ out; failures are ``dspy.lm15`` errors; retries, caching and history belong to `
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import threading
@@ -21,7 +20,6 @@ from dspy.clients.engines.base import validate_request
 
 from optimizer_core.errors import StudioError
 from optimizer_core.models.embedded.connection import Connection, connect
-from optimizer_core.models.embedded.runtime import ServerLayout
 from optimizer_core.models.embedded.slots import SlotBook
 
 __all__ = ["AsyncEmbeddedEngine", "EmbeddedEngine"]
@@ -51,26 +49,20 @@ class EmbeddedEngine:
         self.max_tokens = max_tokens
         self._lock = threading.Lock()
         self._session: _Session | None = None
-        self._slots = SlotBook(ServerLayout().slots)
 
     def complete(self, request: lm15.Request) -> lm15.Response:
         """One answer. Raises ``dspy.lm15`` errors only."""
         validate_request(request)
         payload = self._payload(request)
-        prefix = _Prefix.of(payload["messages"])
-        payload["id_slot"] = self._slots.slot_for(prefix.key)
         session = self._live_session()
         try:
-            answer = session.post(payload)
+            return session.ask(request, payload)
         except (httpx.NetworkError, httpx.RemoteProtocolError):
             # The server is gone (killed, or left while this process was suspended). Nothing was
             # answered and nothing is billed, so its successor gets what is still the first attempt.
-            answer = _post(self._live_session(instead_of=session), payload)
+            return _ask(self._live_session(instead_of=session), request, payload)
         except httpx.HTTPError as exc:
             raise _transport_error(exc) from exc
-        response = _response(request, answer)
-        self._slots.report(prefix.key, cold=prefix.was_cold(response.usage))
-        return response
 
     def stream(self, request: lm15.Request) -> Iterator[Any]:
         """The complete answer as canonical events; answers are too short to be worth streaming."""
@@ -161,24 +153,40 @@ class AsyncEmbeddedEngine:
 
 
 class _Session:
-    """A connection with its HTTP pool, bound to the process that made it."""
+    """A connection with an HTTP pool per lane and the book of its slots, bound to the process that made it."""
 
     def __init__(self, connection: Connection) -> None:
         self.pid = os.getpid()
         self.connection = connection
-        self._http = httpx.Client(
-            base_url=connection.base_url,
-            headers=connection.headers,
-            timeout=httpx.Timeout(_READ_TIMEOUT_S, connect=5.0),
-            limits=_POOL,
-            trust_env=False,  # a proxy from the environment must not sit between us and 127.0.0.1
-        )
+        self._slots = SlotBook(len(connection.base_urls), connection.slots)
+        self._lanes = [
+            httpx.Client(
+                base_url=base_url,
+                headers=connection.headers,
+                timeout=httpx.Timeout(_READ_TIMEOUT_S, connect=5.0),
+                limits=_POOL,
+                trust_env=False,  # a proxy from the environment must not sit between us and 127.0.0.1
+            )
+            for base_url in connection.base_urls
+        ]
 
-    def post(self, payload: dict[str, Any]) -> httpx.Response:
-        return self._http.post("/v1/chat/completions", json=payload)
+    def ask(self, request: lm15.Request, payload: dict[str, Any]) -> lm15.Response:
+        """The answer, from the slot that knows the prompt's beginning. Raises what httpx raises."""
+        prefix = _Prefix.of(payload["messages"])
+        slot = self._slots.begin(prefix.key)
+        cold: bool | None = None
+        try:
+            lane, within = slot % len(self._lanes), slot // len(self._lanes)
+            answer = self._lanes[lane].post("/v1/chat/completions", json={**payload, "id_slot": within})
+            response = _response(request, answer)
+            cold = prefix.was_cold(response.usage)
+            return response
+        finally:
+            self._slots.end(prefix.key, slot, cold=cold)
 
     def close(self) -> None:
-        self._http.close()
+        for lane in self._lanes:
+            lane.close()
         self.connection.close()
 
 
@@ -196,7 +204,7 @@ class _Prefix:
     def of(cls, messages: list[dict[str, str]]) -> _Prefix:
         text = json.dumps(messages[:-1])
         whole = len(text) + len(messages[-1]["content"])
-        return cls(hashlib.sha256(text.encode()).hexdigest(), len(text) / whole)
+        return cls(text, len(text) / whole)
 
     def was_cold(self, usage: lm15.Usage) -> bool:
         """Whether less than half of the prefix was found in the slot (tokens taken as even in length)."""
@@ -207,9 +215,9 @@ def _restore(state: dict[str, Any]) -> EmbeddedEngine:
     return EmbeddedEngine.load_state(state)
 
 
-def _post(session: _Session, payload: dict[str, Any]) -> httpx.Response:
+def _ask(session: _Session, request: lm15.Request, payload: dict[str, Any]) -> lm15.Response:
     try:
-        return session.post(payload)
+        return session.ask(request, payload)
     except httpx.HTTPError as exc:
         raise _transport_error(exc) from exc
 

@@ -40,14 +40,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m optimizer_core.models.embedded.server")
     parser.add_argument("weights", type=Path)
     weights: Path = parser.parse_args(argv).weights
-    layout = ServerLayout()
+    layout = ServerLayout.of_this_machine()
     paths = server_paths(weights, layout)
     with open_lock(paths.server) as alive:
         if not try_lock(alive):
             return 0
         api_key = secrets.token_urlsafe(32)
-        server = _start(weights, layout, api_key)
-        state = ServerState(str(server.listening_address), api_key, os.getpid())
+        lanes = [_start(weights, layout, api_key) for _ in range(layout.lanes)]
+        state = ServerState(tuple(str(lane.listening_address) for lane in lanes), api_key, os.getpid())
         write_state(paths, state)
         _serve_until_idle(paths, state)
         # llama.cpp joins worker threads on destruction, which can take seconds; nobody is connected.
@@ -59,7 +59,6 @@ def _start(weights: Path, layout: ServerLayout, api_key: str) -> Any:
     """Load the weights and listen. The caller keeps the returned ``xllamacpp.Server`` alive."""
     import xllamacpp
 
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     params = xllamacpp.CommonParams()
     params.model.path = str(fast_copy(weights))
     params.n_parallel = layout.slots
@@ -67,8 +66,8 @@ def _start(weights: Path, layout: ServerLayout, api_key: str) -> Any:
     params.cont_batching = True
     params.cache_prompt = True
     params.cache_ram_mib = 0  # clients pin each prefix to a slot; copies of slots would save nothing
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
+    params.cpuparams.n_threads = 1
+    params.cpuparams_batch.n_threads = 1
     params.n_threads_http = _HTTP_THREADS
     params.api_keys = [api_key]
     params.port = 0

@@ -54,7 +54,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def state() -> runtime.ServerState | None:
-    return runtime.read_state(runtime.server_paths(weights_path(), runtime.ServerLayout()))
+    return runtime.read_state(runtime.server_paths(weights_path(), runtime.ServerLayout.of_this_machine()))
 
 
 def wait_until(condition: object, timeout_s: float = 30.0) -> bool:
@@ -108,11 +108,12 @@ def test_two_clients_in_two_processes_share_one_server(claim: Connection) -> Non
 def test_the_state_file_with_the_key_is_private_and_the_key_is_needed(claim: Connection) -> None:
     import httpx
 
-    paths = runtime.server_paths(weights_path(), runtime.ServerLayout())
+    paths = runtime.server_paths(weights_path(), runtime.ServerLayout.of_this_machine())
     assert stat.S_IMODE(paths.state.stat().st_mode) == 0o600
     assert claim.api_key not in repr(claim)
-    stranger = httpx.post(f"{claim.base_url}/v1/chat/completions", json={"messages": []}, trust_env=False)
-    assert stranger.status_code == 401
+    for base_url in claim.base_urls:
+        stranger = httpx.post(f"{base_url}/v1/chat/completions", json={"messages": []}, trust_env=False)
+        assert stranger.status_code == 401
 
 
 def test_sampling_is_repeatable_for_a_rollout_and_differs_between_rollouts(lm: dspy.LM) -> None:
