@@ -49,13 +49,13 @@ TRIAGE: Final = Sample(
     # there are many sets of them, and it is not asked to sum up data and source, which costs it a minute.
     defaults={
         "search": {
-            "trials": 24,
-            "candidates": 8,
+            "trials": 40,
+            "candidates": 16,
             "instructions": 3,
             "max_bootstrapped": 1,
-            "max_labeled": 8,
+            "max_labeled": 4,
             "lag": 3,
-            "finalists": 2,
+            "finalists": 3,
         },
         "proposer": {"program_summary": False, "dataset_summary": False},
     },

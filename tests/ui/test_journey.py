@@ -1,0 +1,200 @@
+"""The whole job as a person does it, in a real Chromium on the embedded model: from an empty store to a report."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import dspy
+import pytest
+from playwright.sync_api import Browser, Download, Page, expect
+
+from optimizer_core.errors import ModelUnavailable
+from optimizer_core.models.embedded import CompactAdapter, embedded_lm, weights_path
+from optimizer_core.types import Author, Candidate, Status
+from sample_programs import triage
+from storage import Reader, RunSummary
+from tests.ui.browser import chromium, serve, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.timeout(900)]
+SHOWN_MS, RUN_MS = 60_000, 600_000
+WRITTEN = "Name the queue that has to act on what the customer asks for."
+EDITED = "Pick the support queue. Answer with its name only."
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    try:
+        weights_path()
+    except ModelUnavailable as error:
+        pytest.skip(f"the embedded model's weights cannot be had here: {error}")
+    with chromium() as opened:
+        yield opened
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    """A number or text field: typed, and taken by the app."""
+    field = page.get_by_label(label, exact=True).first
+    expect(field).to_be_visible(timeout=SHOWN_MS)
+    field.fill(value)
+    field.press("Enter")
+
+
+def menu(page: Page, title: str, heading: str) -> None:
+    page.get_by_test_id("stSidebar").get_by_role("link", name=title).click()
+    expect(page.get_by_role("heading", name=heading).first).to_be_visible(timeout=SHOWN_MS)
+
+
+def run_of(page: Page) -> str:
+    page.wait_for_url(re.compile(r"[?&]run="), timeout=SHOWN_MS)
+    return page.url.partition("run=")[2].partition("&")[0]
+
+
+def save(download: Download, to: Path) -> Path:
+    download.save_as(to)
+    return to
+
+
+def set_up(page: Page, url: str) -> str:
+    """From the empty home page to a run with a stop for review; answers its id."""
+    visit(page, url, "There is no run yet. Start with a sample")
+    page.get_by_role("button", name="Set up").first.click()
+    expect(page.get_by_role("heading", name="New run").first).to_be_visible(timeout=SHOWN_MS)
+    page.get_by_text("Stop after proposing so that I can review").click()
+    fill(page, "Rows at most", "60")
+    page.get_by_text("Search: every number by hand").click()
+    fill(page, "Candidates a predictor", "4")
+    fill(page, "Trials", "6")
+    page.get_by_role("button", name="Check", exact=True).click()
+    start = page.get_by_role("button", name="Start", exact=True)
+    expect(start).to_be_enabled(timeout=SHOWN_MS)
+    expect(page.get_by_text("Nothing leaves this machine")).to_be_visible()
+    start.click()
+    expect(page.get_by_text("Waiting for you").first).to_be_visible(timeout=RUN_MS)
+    return run_of(page)
+
+
+def open_arm(page: Page, url: str, run_id: str, arm: int) -> None:
+    visit(page, f"{url}/instructions?run={run_id}&arm={arm}", "triage")
+    expect(page.get_by_text("The search has not begun")).to_be_visible(timeout=SHOWN_MS)
+
+
+def review(page: Page, url: str, run_id: str) -> None:
+    """Edit one instruction, reject one, write one, go."""
+    open_arm(page, url, run_id, 1)
+    edited = page.get_by_label("Instruction", exact=True).first
+    expect(edited).to_be_visible(timeout=SHOWN_MS)
+    edited.fill(EDITED)
+    edited.press("Control+Enter")
+    page.get_by_role("button", name="Save as a new instruction").click()
+    expect(page.get_by_text("1 change waiting")).to_be_visible(timeout=SHOWN_MS)
+    open_arm(page, url, run_id, 2)
+    page.get_by_role("tab", name="Reject").click()
+    fill(page, "Reason", "It answers instead of instructing.")
+    page.get_by_role("button", name="Reject", exact=True).click()
+    expect(page.get_by_text("2 changes waiting")).to_be_visible(timeout=SHOWN_MS)
+    own = page.get_by_label("Instruction", exact=True).last
+    own.fill(WRITTEN)
+    own.press("Control+Enter")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("3 changes waiting")).to_be_visible(timeout=SHOWN_MS)
+    page.get_by_role("button", name="Start the search").click()
+    expect(page.get_by_text("The search has not begun")).to_have_count(0, timeout=SHOWN_MS)
+
+
+def watch(page: Page) -> None:
+    menu(page, "Live", "triage")
+    expect(page.get_by_text("Finished").first).to_be_visible(timeout=RUN_MS)
+    expect(page.get_by_text("sealed test", exact=False).first).to_be_visible()
+
+
+def compare(page: Page) -> None:
+    """Baseline and best stand side by side without being asked for."""
+    menu(page, "Compare", "triage")
+    for group in ("Improvements", "Regressions", "Same"):
+        expect(page.get_by_text(re.compile(rf"{group} \(\d+\)")).first).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_role("heading", name="Instructions and demos")).to_be_visible(timeout=SHOWN_MS)
+
+
+def take_home(page: Page, folder: Path) -> dict[str, Path]:
+    menu(page, "Export & report", "triage")
+    page.get_by_role("button", name="Prepare the files").click()
+    found = {}
+    for label, name in (("program.json", "program.json"), ("Report (HTML)", "report.html"), ("Replay file", "r.mipro")):
+        button = page.get_by_role("button", name=label)
+        expect(button).to_be_visible(timeout=SHOWN_MS)
+        with page.expect_download(timeout=SHOWN_MS) as download:
+            button.click()
+        found[name] = save(download.value, folder / name)
+    fill(page, "Examples", "4")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_text("Asked on 4 examples of the sealed test split")).to_be_visible(timeout=RUN_MS)
+    return found
+
+
+def same_answers(file: Path, reader: Reader, run: RunSummary) -> None:
+    """The exported program, loaded by DSPy alone, gives what stands in the score table."""
+    outcome = reader.outcome(run.id)
+    assert outcome is not None
+    program = triage.program()
+    program.load(str(file))
+    cells = [row for row in reader.cells(run.id, outcome.winner) if row.score is not None][:6]
+    examples = {example.id: example for example in reader.examples(run.id)}
+    assert len(cells) == 6
+    with dspy.context(lm=embedded_lm(), adapter=CompactAdapter()):
+        for row in cells:
+            again = program(**examples[row.key.example].inputs)
+            assert dict(again.items()) == reader.cell(run.id, row.key).prediction
+
+
+def opens_offline(browser: Browser, file: Path) -> None:
+    context = browser.new_context(offline=True, viewport={"width": 1024, "height": 900})
+    page, asked = context.new_page(), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    expect(page.locator("svg[role=img]").first).to_be_visible()
+    expect(page.get_by_text(WRITTEN).first).to_be_attached()
+    assert asked == [file.as_uri()]
+    context.close()
+
+
+def replays(page: Page, folder: Path, file: Path) -> None:
+    """Another studio with an empty store plays the file."""
+    folder.mkdir()
+    with serve(folder / "studio.db") as url:
+        visit(page, url, "There is no run yet. Start with a sample")
+        page.get_by_role("button", name="Open a replay").click()
+        page.locator("input[type=file]").first.set_input_files(str(file))
+        page.wait_for_url(re.compile("/replay"), timeout=SHOWN_MS)
+        expect(page.get_by_role("heading", name="triage").first).to_be_visible(timeout=SHOWN_MS)
+        expect(page.get_by_role("slider").first).to_be_visible(timeout=SHOWN_MS)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_from_an_empty_store_to_a_program_and_a_report(browser: Browser, tmp_path: Path) -> None:
+    store = tmp_path / "studio.db"
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    page = context.new_page()
+    with serve(store) as url:
+        run_id = set_up(page, url)
+        review(page, url, run_id)
+        watch(page)
+        compare(page)
+        files = take_home(page, tmp_path)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+    with Reader(store) as reader:
+        run = reader.run(run_id)
+        assert run.status is Status.COMPLETED
+        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.predictor == "queue"}
+        persons = {index: arm.text for index, arm in arms.items() if arm.author is Author.PERSON}
+        tried = {Candidate.parse(trial.candidate).choices[0][0] for trial in reader.trials(run_id)}
+        assert sorted(persons.values()) == sorted([EDITED, WRITTEN])
+        assert set(persons) <= tried and not {1, 2} & tried
+        same_answers(files["program.json"], reader, run)
+    assert "api_key" not in json.dumps(json.loads(files["program.json"].read_text()))
+    opens_offline(browser, files["report.html"])
+    assert max(file.stat().st_size for file in files.values()) < 5_000_000
+    replays(page, tmp_path / "other", files["r.mipro"])
+    context.close()
