@@ -13,12 +13,9 @@ from typing import Any
 
 import dspy
 
-from benchmarks.request import MINIBATCH
+from benchmarks.request import CANDIDATES, DEMOS, MINIBATCH
 
 __all__ = ["Work", "compile_peer"]
-
-CANDIDATES = 10
-"""Instructions and demo sets of MIPROv2: as many as ours searches over."""
 
 BOOTSTRAP_RUNS = 6
 """Program runs that one bootstrapped demo set takes, roughly; the cap is exact, this only sizes the search."""
@@ -61,6 +58,8 @@ def _mipro(work: Work) -> Any:
         task_model=work.task_model,
         auto=None,
         num_candidates=CANDIDATES,
+        max_bootstrapped_demos=DEMOS,
+        max_labeled_demos=DEMOS,
         num_threads=work.threads,
         seed=work.seed,
     )
@@ -78,8 +77,8 @@ def _random_search(work: Work) -> Any:
     candidates = work.cap // (len(work.val) + BOOTSTRAP_RUNS) - 3
     optimizer = dspy.BootstrapFewShotWithRandomSearch(
         metric=work.metric,
-        max_bootstrapped_demos=4,
-        max_labeled_demos=4,
+        max_bootstrapped_demos=DEMOS,
+        max_labeled_demos=DEMOS,
         num_candidate_programs=max(1, candidates),
         num_threads=work.threads,
     )

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from optimizer_core.config import SearchSettings
 from optimizer_core.errors import BadInput
 from optimizer_core.optimizers import OPTIMIZERS
 from sample_programs import CATALOG
@@ -25,6 +26,10 @@ PEERS = (
 """DSPy's own optimizers that run in the same command, by the name their runs carry."""
 
 MINIBATCH = 35
+CANDIDATES = 10
+"""Instructions and demo sets a predictor, for ours and for MIPROv2."""
+DEMOS = 4
+"""Most bootstrapped demos, and most demos, in a set: what DSPy's optimizers come with."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,11 @@ class Entry:
     def config(self, data: dict[str, Path], inputs: tuple[str, ...]) -> dict[str, Any]:
         """Settings of the run, nested as in `RunConfig`, for one of our optimizers (a peer's run records them too).
 
-        The cap ends the run: as many trials and, where every candidate is evaluated in full, as many candidates
-        are allowed as the cap can pay for.
+        What a sample sets for itself is put aside: everyone searches over as much. The cap ends the run: as many
+        trials and, where every candidate is evaluated in full, as many candidates are allowed as it can pay for.
         """
         cap, n_val = self.request.max_program_runs, self.request.sizes[1]
+        batch = min(MINIBATCH, n_val)
         config: dict[str, Any] = {
             "program": f"sample:{self.task}",
             "optimizer": "mipro" if self.is_peer else self.optimizer,
@@ -124,11 +130,22 @@ class Entry:
             "data": {**{part: str(path) for part, path in data.items()}, "inputs": list(inputs)},
             "task_model": self.request.task_model,
             "budget": {"max_program_runs": cap},
-            "search": {"trials": max(2, cap // min(MINIBATCH, n_val)), "minibatch_size": min(MINIBATCH, n_val)},
+            "search": {
+                **SearchSettings().model_dump(include=set(CATALOG[self.task].defaults.get("search", {}))),
+                "candidates": CANDIDATES,
+                "max_bootstrapped": DEMOS,
+                "max_labeled": DEMOS,
+                "minibatch_size": batch,
+                "trials": max(2, cap // batch),
+            },
+            "proposer": {"dataset_summary": True, "program_summary": True},
         }
         if self.request.prompt_model is not None:
             config["prompt_model"] = self.request.prompt_model
         own = OPTIMIZERS.get(self.optimizer)
-        if own is not None and own.defaults.get("search", {}).get("schedule") == "full":
+        schedule = "" if own is None else {**own.defaults, **own.fixed}.get("search", {}).get("schedule", "racing")
+        if schedule == "full":
             config["search"] |= {"trials": max(2, cap // n_val), "candidates": max(3, cap // n_val + 1)}
+        elif schedule == "racing":
+            config["search"] |= {"trials": max(2, cap // SearchSettings().step)}
         return config

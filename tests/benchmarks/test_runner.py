@@ -16,7 +16,9 @@ from benchmarks.marks import marks
 from benchmarks.request import Entry, Request
 from benchmarks.results import read_results
 from benchmarks.splits import write_splits
+from optimizer_core.config import SearchSettings, parse_config
 from optimizer_core.errors import BadInput, StudioError
+from optimizer_core.inspection import inspect_request
 from optimizer_core.types import Role, Split, Status
 from sample_programs import CATALOG
 from storage import Reader
@@ -166,3 +168,16 @@ def test_all_seeds_read_the_same_rows(tmp_path: Path) -> None:
     assert write_splits("triage", (20, 10, 15), tmp_path) == paths
     entry = Entry(request(), "triage", "mipro", 1)
     assert entry.config(paths, ("message",))["data"]["val"] == str(paths["val"])
+
+
+@pytest.mark.parametrize("name", ["mipro", "bootstrap_rs", "bayesian_bootstrap"])
+def test_a_samples_own_search_is_put_aside_and_the_trials_fill_the_cap(name: str, tmp_path: Path) -> None:
+    paths = write_splits("triage", (60, 40, 40), tmp_path)
+    values = Entry(request(sizes=(60, 40, 40)), "triage", name, 0).config(paths, ("message",))
+    config = parse_config(inspect_request(values, tmp_path, call_models=False)["config"])
+    plain = SearchSettings()
+    assert (config.search.max_bootstrapped, config.search.max_labeled) == (4, 4)
+    assert (config.search.instructions, config.search.lag) == (None, plain.lag)
+    assert config.proposer.program_summary and config.proposer.dataset_summary
+    cells = {"racing": plain.step, "minibatch": 35, "full": 40}[config.search.schedule]
+    assert config.search.trials in (300 // cells, 300 // cells + 1)
