@@ -7,7 +7,7 @@ from typing import Any, Literal
 from optimizer_core.types import Trial, TrialKind
 from ui.format import count, one_line, plural, score
 
-__all__ = ["XAxis", "best_full", "importance_figure", "trials_alt", "trials_figure"]
+__all__ = ["XAxis", "best_full", "importance_figure", "score_range", "trials_alt", "trials_figure"]
 
 XAxis = Literal["program_runs", "number"]
 Figure = dict[str, Any]
@@ -98,15 +98,20 @@ def trials_figure(trials: Sequence[Trial], x: XAxis = "program_runs", metric: st
         _ghosts(flying, x),
     ]
     layout = _trials_layout(x, metric, baseline)
-    scores = [t.mean for t in trials if t.mean is not None]
-    if scores:
-        layout["yaxis"]["range"] = _padded(min(scores), max(scores))
+    reach = score_range(trials)
+    if reach:
+        layout["yaxis"]["range"] = reach
     else:
         _say_empty(layout)
     return {"data": data, "layout": layout}
 
 
-def _padded(low: float, high: float) -> list[float]:
+def score_range(trials: Sequence[Trial]) -> list[float] | None:
+    """The vertical axis that shows all means; None before there is one."""
+    scores = [trial.mean for trial in trials if trial.mean is not None]
+    if not scores:
+        return None
+    low, high = min(scores), max(scores)
     # Room below for the marks of trials in flight, above for the best mark.
     span = (high - low) or max(abs(high), 1.0) * 0.2
     return [low - 0.16 * span, high + 0.09 * span]

@@ -39,7 +39,7 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
         with st.grid(2, min_column_width=180):
             _card(
                 "Tokens a program run", count(second.tokens), f"from {count(first.tokens)}",
-                f"cost {usd(second.cost_usd)}, from {usd(first.cost_usd)}, n = {n_both}".replace("$", "\\$"),
+                f"{_cost_words(first.cost_usd, second.cost_usd)}, n = {n_both}".replace("$", "\\$"),
             )  # fmt: skip
             _card(
                 "Seconds a program run", duration(second.seconds_s), f"from {duration(first.seconds_s)}",
@@ -51,6 +51,10 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
             f"The search chose among {plural(picked.n_candidates, 'candidate')} by these examples, so part of a gain "
             "is luck. The sealed test has no such luck."
         )
+
+
+def _cost_words(before: float | None, after: float | None) -> str:
+    return "cost not reported" if before is None and after is None else f"cost {usd(after)}, from {usd(before)}"
 
 
 def _p_word(pair: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ A setting that is left empty is filled in by the optimizer and the preset; the f
 """
 
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from typing import Any
 
 import streamlit as st
@@ -12,8 +13,8 @@ from optimizer_core.catalogue import OPTIMIZERS, PRESETS, SCHEDULES, SURROGATES
 from optimizer_core.config import TIPS
 from ui.drafts import effective, latest, predictors
 from ui.form_words import KEPT, choice
-from ui.format import between, count
-from ui.run_form import BY_PRESET
+from ui.format import between, count, plural
+from ui.run_form import BY_PRESET, FIELDS
 
 __all__ = ["budget", "optimizer", "proposer", "search"]
 
@@ -32,7 +33,7 @@ def optimizer() -> None:
     by_hand = [key for key in BY_PRESET if st.session_state.get(key) is not None]
     if by_hand:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{len(by_hand)} settings below are set by hand and go over the preset.", width="content")
+            st.caption(f"{plural(len(by_hand), 'setting')} below set by hand, over the preset.", width="content")
             st.button("Leave them to the preset", key="nr_clear", type="tertiary", on_click=_clear)
     st.checkbox("Stop after proposing so that I can review", key="nr_review", **KEPT)
 
@@ -93,10 +94,13 @@ def proposer() -> None:
 
 def _left_open(part: str, name: str) -> str:
     value = effective(part, name)
-    return "by the preset" if value is None else f"{value}, by the preset"
+    if value is None:
+        return "as many as candidates" if name == "instructions" else "by the preset"
+    return f"{value}, by the preset"
 
 
 def search() -> None:
+    """What is searched and how; a field that is left empty shows what it comes to."""
     a, b = st.columns(2)
     for place, title, name, choices in (
         (a, "Surrogate", "surrogate", SURROGATES), (b, "Schedule", "schedule", SCHEDULES),
@@ -107,32 +111,24 @@ def search() -> None:
         )  # fmt: skip
     number = _numbers(st.columns(3), "search")
     number("Candidates a predictor", "nr_candidates", 1, "Instructions and demo sets; the seed is one of them.")
-    number("Trials", "nr_trials", 0, "Suggestions of the surrogate; the plan says what they cost.")
-    number("Minibatch, examples", "nr_minibatch", 1, "Validation examples a trial asks for.")
-    number("Full evaluation every … trials", "nr_full_every", 1, "Of the best mean that has none yet.")
+    number("Instructions a predictor", "nr_instructions", 1, "If not as many as candidates; the seed is one of them.")
+    number("Least score of a demo", "nr_threshold", None, "Only traces with at least this score become demos.")
     number("Bootstrapped demos at most", "nr_bootstrapped", 0, "In one set; answers by the teacher.")
     number("Demos at most", "nr_labeled", 0, "In one set, labelled ones included.")
-    left, right = st.columns(2)
-    left.number_input(
-        "Least score of a demo", value=None, key="nr_threshold", step=0.1,
-        placeholder=_left_open("search", "threshold"), help="Only traces with at least this score become demos.",
-        **KEPT,
-    )  # fmt: skip
+    number("Trials at once", "nr_lag", 1, "More keep more threads busy, but each knows fewer of the latest results.")
+    number("Trials", "nr_trials", 0, "Suggestions of the surrogate; the plan says what they cost.")
+    number("Minibatch, examples", "nr_minibatch", 1, "Validation examples a trial asks for. Racing has its own.")
+    number("Full evaluation every … trials", "nr_full_every", 1, "Of the best mean that has none yet. Not in racing.")
+    number("Racing: first trial, examples", "nr_step", 1, "A candidate's first cells; then as many again as it has.")
+    number("Racing: finalists", "nr_finalists", 1, "Candidates beside the baseline that are evaluated in full.")
+    if st.session_state["nr_optimizer"] == "ca_opro":
+        number("Coordinate ascent: breadth", "nr_breadth", 1, "Instructions tried for one predictor in its turn.")
+        number("Coordinate ascent: depth", "nr_depth", 1, "Turns that every predictor has.")
     options = list(dict.fromkeys([*predictors(), *(st.session_state.get("nr_freeze") or ())]))
-    right.multiselect(
+    st.multiselect(
         "Predictors left as they are", options, key="nr_freeze", placeholder="none", accept_new_options=True,
         help="Frozen: they keep their instruction and demos.", **KEPT,
     )  # fmt: skip
-
-
-_PLACES = {
-    "nr_candidates": "candidates",
-    "nr_trials": "trials",
-    "nr_minibatch": "minibatch_size",
-    "nr_full_every": "full_eval_every",
-    "nr_bootstrapped": "max_bootstrapped",
-    "nr_labeled": "max_labeled",
-}
 
 
 def budget() -> None:
@@ -147,17 +143,21 @@ def budget() -> None:
     }
     for column, (key, (title, least)) in zip(columns, names.items(), strict=True):
         column.number_input(title, least, None, value=None, key=key, placeholder="no cap", **KEPT)
-    number = _numbers(st.columns(3))
+    number = _numbers(st.columns(4, vertical_alignment="bottom"))
     number("Threads", "nr_threads", 1, "Program runs under way at once. Fewer if the endpoint limits you.")
     number("Retries", "nr_retries", 0, "Further attempts of a call that failed for a reason that passes.")
+    number("Pause after … failed calls", "nr_pause_after", 1, "In a row, for a reason that passes; it can be resumed.")
     number("Seed", "nr_seed", 0, "The same seed and settings give the same run; 0 is a seed.")
 
 
-def _numbers(columns: list[Any], part: str = "") -> Callable[[str, str, int, str], None]:
-    places = iter(columns * 4)
+def _numbers(columns: list[Any], part: str = "") -> Callable[[str, str, int | None, str], None]:
+    """Number fields from left to right, row by row; those of `part` may stay empty. A least of None takes any number."""
+    places = cycle(columns)
 
-    def number(label: str, key: str, least: int, does: str) -> None:
-        more: Mapping[str, Any] = {"value": None, "placeholder": _left_open(part, _PLACES[key])} if part else {}
-        next(places).number_input(label, least, None, step=1, key=key, help=does, **more, **KEPT)
+    def number(label: str, key: str, least: int | None, does: str) -> None:
+        more: Mapping[str, Any] = {"value": None, "placeholder": _left_open(part, FIELDS[key][-1])} if part else {}
+        next(places).number_input(
+            label, least, None, step=1 if least is not None else 0.1, key=key, help=does, **more, **KEPT
+        )
 
     return number

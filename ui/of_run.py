@@ -33,8 +33,7 @@ def page_of_run(page: Page) -> Iterator[tuple[Reader, RunSummary] | None]:
             yield None
             return
         frame(page, run.name)
-        st.title(page.title, anchor=False)
-        heading(run.name, level=3)
+        heading(f"{page.title}: {run.name}")
         look = LOOKS[run.status]
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(look.word, icon=look.icon, color=look.colour)

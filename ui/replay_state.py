@@ -10,11 +10,12 @@ from storage import Reader, RunSummary, StoredEvent
 from ui.charts import best_full
 from ui.events import event_words
 from ui.format import duration, elapsed_s
+from ui.live_view import QUIET
 from ui.status import phase_words
 
 __all__ = ["History", "Moment", "State", "history"]
 
-_LEFT_OUT = ("progress",)
+_LEFT_OUT = ("progress", *QUIET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,14 @@ class State:
 
 @dataclass(frozen=True)
 class History:
-    """Everything with its time, sorted, so that a state is a few look-ups. `moments` are the slider's steps."""
+    """Everything with its time, sorted, so that a state is a few look-ups.
+
+    `moments` are the slider's steps and `labels` what it says of them: `1 m 20 s · trial 12, minibatch`.
+    """
 
     run: RunSummary
     moments: Sequence[Moment]
+    labels: Sequence[str]
     trials: Sequence[tuple[Trial, str, str | None]]
     events: Sequence[StoredEvent]
     outcome: Outcome | None
@@ -53,15 +58,6 @@ class History:
     cell_sums: Sequence[Mapping[Role, Usage]]
     prompt: Usage | None
     proposed_at: str
-
-    def label(self, index: int) -> str:
-        """`1 m 20 s · trial 12, minibatch`."""
-        moment = self.moments[index]
-        return f"{duration(elapsed_s(self._start, moment.at))} · {moment.words}"
-
-    @property
-    def _start(self) -> str:
-        return self.run.started_at or self.run.created_at
 
     def state(self, index: int) -> State:
         """The run as it was right after moment `index`."""
@@ -82,10 +78,14 @@ class History:
             next((trial for trial in done if trial.kind is TrialKind.BASELINE), None),
             self.cell_counts[cells - 1] if cells else 0,
             spent,
-            elapsed_s(self._start, at) or 0.0,
+            elapsed_s(_start(self.run), at) or 0.0,
             [event for event in self.events if event[1] <= at],
             self.outcome if index == len(self.moments) - 1 else None,
         )
+
+
+def _start(run: RunSummary) -> str:
+    return run.started_at or run.created_at
 
 
 def _in_flight(trial: Trial) -> Trial:
@@ -97,13 +97,15 @@ def history(reader: Reader, run: RunSummary) -> History:
     with reader.snapshot():
         times = reader.trial_times(run.id)
         trials = [(trial, *times[trial.order]) for trial in reader.trials(run.id)]
-        events = [event for event in reader.events(run.id, limit=1_000_000) if event[2].kind not in _LEFT_OUT]
+        events = reader.recent_events(run.id, 1_000_000, _LEFT_OUT)
         cells = reader.spending(run.id)
         prompt = reader.burns(run.id).get(Role.PROMPT)
         outcome = reader.outcome(run.id)
+    moments = _moments(run, trials, events)
     return History(
         run,
-        _moments(run, trials, events),
+        moments,
+        [f"{duration(elapsed_s(_start(run), moment.at))} · {moment.words}" for moment in moments],
         trials,
         events,
         outcome,

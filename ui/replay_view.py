@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from optimizer_core.types import Usage
-from ui.charts import trials_alt, trials_figure
+from ui.charts import score_range, trials_alt, trials_figure
 from ui.events import event_words
 from ui.evidence import no_gain
 from ui.format import clean, count, delta, duration, one_line, plural, score, usd
@@ -73,7 +73,7 @@ def _slider(history: History, last: int) -> int:
         asked = query("at") or ""
         st.session_state[_KEY] = min(int(asked), last) if asked.isascii() and asked.isdigit() else last
     index = int(
-        st.select_slider("Moment", range(last + 1), key=_KEY, format_func=history.label, label_visibility="collapsed")
+        st.select_slider("Moment", range(last + 1), key=_KEY, format_func=history.labels.__getitem__, label_visibility="collapsed")
         if last
         else 0
     )
@@ -83,12 +83,12 @@ def _slider(history: History, last: int) -> int:
 
 def _figure(history: History, state: State, metric: str) -> dict[str, Any]:
     """The chart at that moment on the axes of the whole run, so that it does not jump."""
-    whole = trials_figure([trial for trial, _, _ in history.trials], "program_runs", metric)
+    whole = [trial for trial, _, _ in history.trials]
     figure = trials_figure(state.trials, "program_runs", metric)
-    end = max((trial.program_runs for trial, _, _ in history.trials), default=100)
+    end = max((trial.program_runs for trial in whole), default=100)
     figure["layout"]["xaxis"] |= {"range": [0, end * 1.02]}
-    if "range" in whole["layout"]["yaxis"]:
-        figure["layout"]["yaxis"]["range"] = whole["layout"]["yaxis"]["range"]
+    if reach := score_range(whole):
+        figure["layout"]["yaxis"]["range"] = reach
     return figure
 
 

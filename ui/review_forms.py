@@ -13,6 +13,7 @@ from storage import AskedChange, Note, RunSummary, default_store
 from ui import actions
 from ui.arms import waiting_for
 from ui.format import ago, clean
+from ui.note_text import note_text
 from ui.notices import problem
 
 __all__ = ["add_forms", "edit_form", "note_form", "refuse", "send", "show_refusal", "take_out", "why_not_change"]
@@ -167,7 +168,7 @@ def _more(run_id: str, predictor: str, hint: str, number: str) -> None:
 def note_form(run_id: str, about: str, note: Note | None, label: str) -> None:
     """A person's own words, kept with the run."""
     key = f"review_note_{about}"
-    st.text_area(
+    typed = st.text_area(
         label, clean(note.body) if note else "", key=key, height=100, placeholder="Markdown, kept as you write it"
     )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -176,6 +177,7 @@ def note_form(run_id: str, about: str, note: Note | None, label: str) -> None:
         )
         if note:
             st.caption(f"Kept {ago(note.at)}.", width="content")
+    note_text(typed)
 
 
 def _note(run_id: str, about: str, key: str) -> None:

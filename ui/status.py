@@ -73,7 +73,7 @@ def phase_line(run: RunSummary) -> str:
     if run.status is Status.QUEUED:
         return "Waiting for its worker to start"
     word, unit = _PHASES.get(run.phase, ("Starting", ""))
-    if run.status is Status.COMPLETED:
+    if run.status in (Status.COMPLETED, Status.AWAITING_REVIEW):
         return ""
     if run.status is not Status.RUNNING:
         return "" if run.phase in ("", Phase.DONE) else f"Got as far as: {word.lower()}{_position(run, unit)}"

@@ -158,6 +158,8 @@ def test_notes_are_kept(store: Filled) -> None:
     app = open_page(PAGE, run=store[1]["finished"], arm="2")
     words = "**Good**, but see ![x](http://example.com/x.png)"
     app.text_area(key="review_note_instruction/classify/2").input(words).run()
+    (preview,) = [one.proto.body for one in app.get("html") if "<strong>Good</strong>" in one.proto.body]
+    assert "<img" not in preview
     app.button(key="review_note_instruction/classify/2_save").click().run()
     with Reader(store[0]) as reader:
         assert reader.notes(store[1]["finished"])["instruction/classify/2"].body == words

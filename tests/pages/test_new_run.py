@@ -230,11 +230,28 @@ def test_a_program_without_code_runs_end_to_end_on_an_endpoint(empty: Path, tmp_
 def test_a_preset_clears_what_was_set_by_hand_and_the_table_shows_all_five(empty: Path) -> None:
     app = open_page(PAGE)
     app.number_input(key="nr_trials").set_value(7).run()
-    assert "1 settings below are set by hand" in texts(app)
+    assert "1 setting below set by hand" in texts(app)
     app.segmented_control(key="nr_preset").set_value("light").run()
     assert app.number_input(key="nr_trials").value is None
     (table,) = [table.value for table in app.table if "preset" in table.value.columns]
     assert list(table["preset"]) == ["studio", "paper", "● light", "medium", "heavy"]
+
+
+def test_what_a_race_asks_for_is_a_field_each_and_coordinate_ascents_only_for_it(
+    empty: Path, inspected: list[dict[str, Any]]
+) -> None:
+    app = open_page(PAGE)
+    for name, value in (("lag", 2), ("step", 9), ("finalists", 1), ("instructions", 4)):
+        app.number_input(key=f"nr_{name}").set_value(value)
+    app.run()
+    app.button(key="nr_check").click().run()
+    assert inspected[-1]["search"] == {"lag": 2, "step": 9, "finalists": 1, "instructions": 4}
+    assert not [field for field in app.number_input if field.key == "nr_breadth"]
+    app.selectbox(key="nr_optimizer").set_value("ca_opro").run()
+    assert app.number_input(key="nr_lag").value is None  # another optimizer has a preset of its own
+    app.number_input(key="nr_breadth").set_value(3).run()
+    app.button(key="nr_check").click().run()
+    assert inspected[-1]["search"] == {"breadth": 3}
 
 
 def test_every_optimizer_has_a_plan_or_says_why_not(empty: Path) -> None:

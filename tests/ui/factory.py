@@ -146,7 +146,7 @@ class LiveRun:
         self.write(_call("program", "program_description", "It names the queue of a message, then answers it."))
         self.wait(20)
         self._spend(Role.PROMPT, 18)
-        self.write(Event("proposed", {"instructions": 8, "rejected": 1}))
+        self.write(Event("proposed", {"instructions": 8, "rejected": 1}), Event("progress", {"done": 8, "total": 8}))
 
     def baseline(self) -> None:
         self.phase(Phase.SEARCH, 0, self.config.search.trials)

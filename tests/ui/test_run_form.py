@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.config import RunConfig
+from optimizer_core.config import RunConfig, SearchSettings
 from optimizer_core.errors import BadInput
-from ui.run_form import leaving, to_config, to_state
+from ui.run_form import FIELDS, leaving, to_config, to_state
 from ui.samples import all_samples, sample_values
 
 REMOTE = {
@@ -22,7 +22,14 @@ CONFIGS: list[dict[str, Any]] = [
     {"program": "a:b", "task_model": REMOTE, "teacher": {"model": "embedded"}, "prompt_model": REMOTE},
     {"program": "a:b", "proposer": {"tips": ["simple"], "hint": "Be brief."}, "budget": {"max_usd": 2.5}},
     {"program": "a:b", "search": {"freeze": ["classify"], "threshold": 0.5}, "review": True},
+    {"program": "a:b", "search": {"instructions": 4, "lag": 2, "step": 9, "finalists": 1}, "pause_after": 3},
+    {"program": "a:b", "optimizer": "ca_opro", "search": {"breadth": 3, "depth": 4}},
 ]
+
+
+def test_every_setting_of_the_search_has_a_place_in_the_form() -> None:
+    placed = {path[1] for path in FIELDS.values() if path[0] == "search"}
+    assert placed | {"freeze"} == set(SearchSettings.model_fields)
 
 
 @pytest.mark.parametrize("values", CONFIGS)
