@@ -98,7 +98,7 @@ def start(config: RunConfig) -> None:
 frame(NEW_RUN)
 st.title("New run", anchor=False)
 prefill()
-left, right = st.columns([3, 2], gap="large")
+left, right = st.columns([3, 2], gap="medium")
 with left:
     form()
 with right.container(border=True):

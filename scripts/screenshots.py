@@ -8,11 +8,12 @@ Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.factory import MARKER, fill
@@ -20,7 +21,7 @@ from tests.ui.factory import MARKER, fill
 WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")
 HEIGHT, TALLEST = 900, 3200
-SETTLE_MS = 3500
+SETTLE_MS, WORKS_MS = 3500, 20_000
 TABS = ("Trials", "Errors", "Log")
 
 
@@ -56,7 +57,11 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
 def shoot(page: Page, file: Path) -> None:
     """The whole page: the view grows to what scrolls inside it, since a full-page shot stops at the scroller."""
     width = page.viewport_size["width"] if page.viewport_size else WIDTHS[0]
+    # A page that polls may be between two runs; one that works something out is not finished before it has.
     page.wait_for_timeout(SETTLE_MS)
+    with suppress(TimeoutError):
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=WORKS_MS)
+    page.wait_for_timeout(500)
     tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(HEIGHT, min(tall, TALLEST))})
     page.wait_for_timeout(500)

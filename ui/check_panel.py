@@ -102,7 +102,7 @@ def _plan(plan: Found) -> None:
         "LM calls, teacher": role_plan(plan, Role.TEACHER),
         **({"LM calls, judge": role_plan(plan, Role.JUDGE)} if "judge" in calls else {}),
         "LM calls, sealed test": between(calls.get("test")),
-        "Tokens": _tokens(plan.get("tokens")),
+        **_tokens(plan.get("tokens")),
         "Dollars": _dollars(plan.get("usd")),
     }
     st.table(table, border="horizontal", alt="What the run is planned to take")
@@ -110,10 +110,12 @@ def _plan(plan: Found) -> None:
         line(note, muted=True)
 
 
-def _tokens(tokens: object) -> str:
-    if isinstance(tokens, Mapping):
-        return ", ".join(f"{one_line(name, 20)} {between(bounds)}" for name, bounds in tokens.items())
-    return between(tokens)
+def _tokens(tokens: object) -> dict[str, str]:
+    """A row a role, or one for all of them."""
+    if not isinstance(tokens, Mapping):
+        return {"Tokens": between(tokens)}
+    roles = {"task": "task model", "prompt": "prompt model", "test": "sealed test"}
+    return {f"Tokens, {roles.get(name, one_line(name, 20))}": between(bounds) for name, bounds in tokens.items()}
 
 
 def _dollars(bounds: object) -> str:

@@ -102,7 +102,7 @@ def examples_table(found: Comparison, picked: Picked) -> ComparedExample | None:
         on_select="rerun",
         selection_mode="single-row",
         row_height=_ROW_PX,
-        height=_ROW_PX * (1 + min(len(rows), _ROWS)) + 3,
+        height="content" if len(rows) <= _ROWS else _ROW_PX * (1 + _ROWS),
         alt="Examples, the largest change of score first",
         column_config={
             "change": st.column_config.TextColumn(width=120),

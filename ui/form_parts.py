@@ -54,8 +54,6 @@ def _presets(chosen: str) -> None:
             "preset": f"● {row['preset']}" if row["preset"] == chosen else row["preset"],
             "trials": count(row["trials"]),
             "candidates": count(row["candidates"]),
-            "minibatch": count(row["minibatch_size"]),
-            "full evaluations": count(row["full_evaluations"]),
             "program runs": between(row["program_runs"]),
             "prompt calls": between(row["prompt_calls"]),
         }

@@ -5,7 +5,10 @@ without `app.py`; so what all pages share cannot live there (measured on Streaml
 """
 
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 import streamlit as st
 
@@ -79,6 +82,15 @@ def tell_url(**values: str | None) -> None:
             st.query_params[name] = value
 
 
+@cache
+def _warm() -> None:
+    """Import scipy, once a process, while a person still reads the first page.
+
+    Every page with an interval on it needs it, and it takes one to two seconds.
+    """
+    Thread(target=import_module, args=("optimizer_core.statistics",), daemon=True).start()
+
+
 def frame(page: Page, run_name: str | None = None) -> None:
     """Set up the tab and draw the menu.
 
@@ -92,6 +104,7 @@ def frame(page: Page, run_name: str | None = None) -> None:
         initial_sidebar_state=232,
     )
     st.logo(str(STATIC / "logo.svg"), size="large")
+    _warm()
     run = run_in_url()
     with st.sidebar:
         st.subheader("MIPRO Studio", anchor=False)

@@ -38,7 +38,7 @@ def table(
         # The text last: it is what a narrow page may cut.
         column_order=["no.", "by", "standing", *scored, *flagged, "instruction"],
         row_height=_ROW_PX,
-        height=_ROW_PX * (1 + min(len(arms), _ROWS)) + 4,
+        height="content" if len(arms) <= _ROWS else _ROW_PX * _ROWS,
         alt="Instructions of this predictor",
         column_config={
             "no.": st.column_config.NumberColumn(width=44),

@@ -24,7 +24,7 @@ from ui.format import (
     score,
     usd,
 )
-from ui.frame import LAB, NEW_RUN
+from ui.frame import INSTRUCTIONS, LAB, NEW_RUN
 from ui.notices import notice, problem
 from ui.status import LOOKS, can_resume, phase_line, why_not_resume
 
@@ -122,8 +122,8 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
         Status.STOPPED: "The best so far stands. Resume to go on, or raise the cap in a new run.",
         Status.FAILED: "Mend the cause and resume: every scored example is kept. A retry alone would not help.",
         Status.LOST: "Its worker died or the machine slept. Resume goes on from the last answer that was kept.",
-        Status.AWAITING_REVIEW: "The instructions are written. Read, edit or reject them on the page Instructions, "
-        "then start the search.",
+        Status.AWAITING_REVIEW: "The instructions are written. Edit them, reject some or add your own, then start "
+        "the search.",
     }
     hint = hints.get(run.status)
     cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)
@@ -132,6 +132,10 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
     look = LOOKS[run.status]
     if hint is not None:
         notice(look.word, humane(run.reason), icon=look.icon, colour=look.colour, hint=hint, details=run.error)
+    if run.status is Status.AWAITING_REVIEW:
+        st.page_link(
+            INSTRUCTIONS.path, label="Read the instructions", icon=INSTRUCTIONS.icon, query_params={"run": run.id}
+        )
 
 
 def _card(title: str, value: str, beside: str, caption: str) -> None:

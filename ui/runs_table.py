@@ -47,7 +47,10 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
         on_select="rerun",
         selection_mode="single-cell",
         row_height=_ROW_PX,
-        height=_ROW_PX * (1 + min(len(runs), _ROWS)) + 4,
+        height="content" if len(runs) <= _ROWS else _ROW_PX * _ROWS,
+        # What a narrow page may cut stands last.
+        column_order=("status", "run", "validation", "sealed test", "started", "trials", "took", "program runs",
+                      "optimizer"),
         alt="Runs, the newest first",
         column_config={
             "status": st.column_config.MultiselectColumn(
@@ -57,7 +60,7 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
                 color=[look.colour for look in looks],
             ),
             "run": st.column_config.TextColumn("Run", width=176),
-            "optimizer": st.column_config.TextColumn("Optimizer", width=80),
+            "optimizer": st.column_config.TextColumn("Optimizer", width=96),
             "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
             "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),
             "trials": st.column_config.TextColumn("Trials"),

@@ -37,7 +37,7 @@ def verdict(outcome: Outcome) -> None:
 
 
 def _pair(before: Estimate, after: Estimate, paired: Estimate) -> None:
-    with st.grid(3, min_column_width=200):
+    with st.grid(3, min_column_width=160):
         for title, estimate in (("Baseline", before), ("Winner", after)):
             with st.container(gap="xsmall"):
                 st.metric(title, score(estimate.get("mean")))
