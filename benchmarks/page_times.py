@@ -4,9 +4,9 @@ Every page is run as a person opens it (first paint) and then again as a live re
 without a browser, so the figures are the server's own: script, queries, figures, and their serialization.
 `--minutes N` refreshes the live page for so long at its own pace and prints the memory of the process as it goes:
 
-    python -m benchmarks.page_times                                      about two minutes
-    python -m benchmarks.page_times --pages replay instructions          those pages only, by the beginning of the name
-    python -m benchmarks.page_times --minutes 30                         what an afternoon with an open tab does to memory
+    python -m benchmarks.page_times                          about two minutes
+    python -m benchmarks.page_times --pages replay traces    those pages only, by the beginning of their names
+    python -m benchmarks.page_times --minutes 30             what an afternoon with an open tab does to memory
 """
 
 import argparse

@@ -18,9 +18,9 @@ from ui.open_replay import open_replay
 
 def program(reader: Reader, run: RunSummary) -> None:
     with st.container(border=True):
+        st.subheader("Program", anchor=False)
         candidate = pick_candidate(reader, run)
         if candidate is None:
-            st.subheader("Program", anchor=False)
             st.text("No candidate has been scored yet, so there is no program to take home.")
             st.page_link(LIVE.path, label="See what the run does", icon=LIVE.icon, query_params={"run": run.id})
             return

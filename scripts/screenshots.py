@@ -22,7 +22,8 @@ WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")
 HEIGHT, TALLEST = 900, 3200
 SETTLE_MS, WORKS_MS = 3500, 20_000
-TABS = ("Trials", "Errors", "Log")
+DRAWN = "() => [...document.querySelectorAll('.mipro-chart')].every(chart => chart.querySelector('.main-svg'))"
+TABS = ("Trials", "Beliefs", "Parallel coordinates", "Spending", "Errors", "Log")
 
 
 def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
@@ -51,7 +52,7 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     for place in ("compare", "export", "settings", "replay"):
         yield f"{place}-finished", f"/{place}?run={ids['finished']}", names["finished"], ""
     for tab in TABS:
-        yield f"live-running-{tab.lower()}", f"/live?run={ids['running']}", names["running"], tab
+        yield f"live-running-{tab.lower().replace(' ', '-')}", f"/live?run={ids['running']}", names["running"], tab
 
 
 def shoot(page: Page, file: Path) -> None:
@@ -61,6 +62,7 @@ def shoot(page: Page, file: Path) -> None:
     page.wait_for_timeout(SETTLE_MS)
     with suppress(TimeoutError):
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=WORKS_MS)
+        page.wait_for_function(DRAWN, timeout=WORKS_MS)
     page.wait_for_timeout(500)
     tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(HEIGHT, min(tall, TALLEST))})

@@ -55,7 +55,7 @@ def _best_line(fulls: Sequence[Trial], x: XAxis, end: int) -> Figure:
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": "Best full evaluation so far",
+        "name": "Best so far",
         "x": xs,
         "y": ys,
         "hoverinfo": "skip",

@@ -24,8 +24,14 @@ _ROW_PX, _ROWS = 35, 12
 
 
 def four_numbers(found: Comparison, picked: Picked) -> None:
-    """Score, cost, tokens and latency, each from the first candidate to the second, and the verdict in words."""
+    """Score, cost, tokens and latency, each from the first candidate to the second, and the verdict in words.
+
+    Only words where no example was scored for both.
+    """
     first, second, pair = found.before, found.after, found.paired
+    if not pair["n"]:
+        st.text(in_words(pair))
+        return
     n_both = sum(row.before is not None and row.after is not None for row in found.rows)
     with st.grid(2, min_column_width=430):
         with st.grid(2, min_column_width=180):
@@ -46,7 +52,7 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
                 f"as measured under load, n = {n_both}",
             )  # fmt: skip
     st.text(in_words(pair))
-    if picked.split.value == "val" and pair["n"]:
+    if picked.split.value == "val":
         st.caption(
             f"The search chose among {plural(picked.n_candidates, 'candidate')} by these examples, so part of a gain "
             "is luck. The sealed test has no such luck."
@@ -217,11 +223,13 @@ def texts(reader: Reader, picked: Picked) -> None:
         (before, demos_before), (after, demos_after) = (side.get(name, (None, None)) for side in sides)
         with st.container(border=True, gap="small"):
             line(name, bold=True)
-            same = before is not None and after is not None and before.text == after.text
-            st.caption(
-                "Instruction: the same in both" if same else f"Instruction: {_author(before)} → {_author(after)}"
-            )
-            show_diff(before.text if before else "", after.text if after else "")
+            if before is None and after is None:
+                st.caption("Its instruction is not recorded yet.")
+            else:
+                same = before is not None and after is not None and before.text == after.text
+                said = "the same in both" if same else f"{_author(before)} → {_author(after)}"
+                st.caption(f"Instruction: {said}")
+                show_diff(before.text if before else "", after.text if after else "")
             show_demo_diff(demos_before, demos_after)
 
 

@@ -27,9 +27,9 @@ _MADE, _CHECKED = "export_made", "export_checked"
 def pick_candidate(reader: Reader, run: RunSummary) -> str | None:
     """The candidate that is taken home: the winner or best so far unless another one is chosen."""
     found: Choices = choices(reader, run.id, Split.VAL)
-    if not found.labels:
-        return None
     start = found.best or found.baseline
+    if start is None:
+        return None
     if st.session_state.get("export_candidate") not in found.labels:
         asked = query("a")
         st.session_state["export_candidate"] = asked if asked in found.labels else start
@@ -44,7 +44,6 @@ def pick_candidate(reader: Reader, run: RunSummary) -> str | None:
 
 def program_panel(run: RunSummary, candidate: str) -> Mapping[str, str] | None:
     """Prepare and download program, snippet and messages; the texts once they are made."""
-    st.subheader("Program", anchor=False)
     if run.origin:
         st.text("This run came from a replay file: its program is with whoever packed it. Report and replay work.")
         return None

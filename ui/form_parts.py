@@ -144,12 +144,14 @@ def budget() -> None:
     number = _numbers(st.columns(4, vertical_alignment="bottom"))
     number("Threads", "nr_threads", 1, "Program runs under way at once. Fewer if the endpoint limits you.")
     number("Retries", "nr_retries", 0, "Further attempts of a call that failed for a reason that passes.")
-    number("Pause after … failed calls", "nr_pause_after", 1, "In a row, for a reason that passes; it can be resumed.")
+    number(
+        "Pause after … failed calls", "nr_pause_after", 1, "In a row, for a reason that passes; it can be resumed."
+    )
     number("Seed", "nr_seed", 0, "The same seed and settings give the same run; 0 is a seed.")
 
 
 def _numbers(columns: list[Any], part: str = "") -> Callable[[str, str, int | None, str], None]:
-    """Number fields from left to right, row by row; those of `part` may stay empty. A least of None takes any number."""
+    """Number fields from left to right, row by row; those of `part` may stay empty. Least None: any number."""
     places = cycle(columns)
 
     def number(label: str, key: str, least: int | None, does: str) -> None:

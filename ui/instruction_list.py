@@ -48,11 +48,12 @@ def table(
             "n": st.column_config.NumberColumn(width=44, help="Validation examples behind the mean"),
             "candidates": st.column_config.NumberColumn(width=84, help="Candidates tried with it"),
             "look at": st.column_config.TextColumn(width=120),
-            "instruction": st.column_config.TextColumn(width="large"),
+            "instruction": st.column_config.TextColumn(width=560),
         },
     )
     st.session_state["ins_rows"] = [arm.index for arm in arms]
-    st.caption("Click a row to open it below. A mean comes from candidates that differ in other parts too.")
+    shared = " A mean comes from candidates that differ in other parts too." if scored else ""
+    st.caption(f"Click a row to open it below.{shared}")
 
 
 def _open() -> None:

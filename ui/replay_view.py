@@ -73,7 +73,9 @@ def _slider(history: History, last: int) -> int:
         asked = query("at") or ""
         st.session_state[_KEY] = min(int(asked), last) if asked.isascii() and asked.isdigit() else last
     index = int(
-        st.select_slider("Moment", range(last + 1), key=_KEY, format_func=history.labels.__getitem__, label_visibility="collapsed")
+        st.select_slider(
+            "Moment", range(last + 1), key=_KEY, format_func=history.labels.__getitem__, label_visibility="collapsed"
+        )
         if last
         else 0
     )
@@ -108,10 +110,10 @@ def _numbers(state: State) -> None:
             _card("Gain over the baseline", delta(gain),
                   f"baseline {score(base.mean)}, n = {base.n_ok}" if base else "no baseline yet")  # fmt: skip
         with st.grid(2, min_column_width=180):
-            _card("Program runs", count(state.program_runs), plural(done, "scored trial"))
-            _card("LM calls", count(total.calls),
-                  f"{count(total.input_tokens + total.output_tokens)} tokens · cost {usd(total.cost_usd)} · "
-                  f"{duration(state.elapsed_s)} since the start".replace("$", "\\$"))  # fmt: skip
+            _card("Program runs", count(state.program_runs),
+                  f"{plural(done, 'scored trial')} in {duration(state.elapsed_s)}")  # fmt: skip
+            tokens = count(total.input_tokens + total.output_tokens)
+            _card("LM calls", count(total.calls), f"{tokens} tokens · cost {usd(total.cost_usd)}".replace("$", "\\$"))
 
 
 def _card(title: str, value: str, caption: str) -> None:

@@ -49,8 +49,17 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
         row_height=_ROW_PX,
         height="content" if len(runs) <= _ROWS else _ROW_PX * _ROWS,
         # What a narrow page may cut stands last.
-        column_order=("status", "run", "validation", "sealed test", "started", "trials", "took", "program runs",
-                      "optimizer"),
+        column_order=(
+            "status",
+            "run",
+            "validation",
+            "sealed test",
+            "started",
+            "trials",
+            "took",
+            "program runs",
+            "optimizer",
+        ),
         alt="Runs, the newest first",
         column_config={
             "status": st.column_config.MultiselectColumn(

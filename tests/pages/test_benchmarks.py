@@ -20,7 +20,10 @@ def _fresh() -> None:
     benchmark_view.read_groups.clear()
 
 
-def one_run(store: Store, optimizer: str, scores: list[float]) -> str:
+def one_run(
+    store: Store, optimizer: str, scores: list[float], status: Status | None = Status.COMPLETED, lease_s: float = 60
+) -> str:
+    """A measured run as the benchmark leaves it; `status` None: it still works, or is lost once its lease is over."""
     mark = {
         "group": "g",
         "task": "triage",
@@ -35,14 +38,15 @@ def one_run(store: Store, optimizer: str, scores: list[float]) -> str:
     run_id = store.create_run(
         name=optimizer, optimizer=optimizer, seed=0, config={}, plan={}, receipt={MARK: mark}, records=examples
     )
-    assert store.claim(run_id, "w", 60)
+    assert store.claim(run_id, "w", lease_s)
     records = [Trial(0, 0, TrialKind.BASELINE, "i0d0", (), True, 0.25, 40, 0, 40)]
     for candidate, given in (("i0d0", [0.0] * len(scores)), ("i1d1", scores)):
         cells = [Cell(CellKey(candidate, Split.TEST, f"e{i}"), score) for i, score in enumerate(given)]
         records += cells  # type: ignore[arg-type]
     records += [Event("phase", {"phase": "test"}), Outcome("i1d1", "")]  # type: ignore[list-item]
     SqliteJournal(store, run_id, "w").commit(records)
-    store.release(run_id, "w", Status.COMPLETED)
+    if status is not None:
+        store.release(run_id, "w", status)
     return run_id
 
 
@@ -59,6 +63,21 @@ def test_an_empty_page_says_how_to_run_one_beside_the_papers_table(empty: Path) 
 
 def test_runs_of_no_benchmark_are_no_measurement(store: tuple[Path, dict[str, str]]) -> None:
     assert "Nothing has been measured yet" in texts(open_page(PAGE))
+
+
+@pytest.mark.parametrize(
+    ("status", "lease_s"), [(None, 60.0), (None, 0.001), (Status.AWAITING_REVIEW, 60.0), (Status.FAILED, 60.0)]
+)
+def test_only_a_finished_run_counts_as_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: Status | None, lease_s: float
+) -> None:
+    path = tmp_path / "studio.db"
+    with Store(path) as store:
+        one_run(store, "dspy.MIPROv2", [1.0, 1.0], status, lease_s)
+        monkeypatch.setenv("MIPRO_STUDIO_STORE", str(path))
+        assert "Nothing has been measured yet" in texts(open_page(PAGE))
+        one_run(store, "mipro", [1.0, 0.0])
+    assert list(open_page(PAGE).dataframe[0].value["Optimizer"]) == ["mipro"]
 
 
 def test_measured_runs_stand_in_a_table_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

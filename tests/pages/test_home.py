@@ -10,6 +10,7 @@ from sample_programs.files import FOLDER_VARIABLE
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 from ui import samples
+from ui.format import UNKNOWN
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -36,6 +37,25 @@ def test_home_lists_every_run_with_its_status_in_words(store: tuple[Path, dict[s
     assert finished["sealed test"] == "0.40 → 0.80"
     assert finished["trials"] == "30 of 30"
     assert any(name.startswith(MARKER) for name in table["run"])
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "validation", "trials"),
+    [
+        ("triage, 0.1 s endpoint", "▶ Running", "0.42 → 0.80", "13 of 30"),
+        ("triage, with review", "✎ Waiting for you", UNKNOWN, "0 of 30"),
+        ("triage, embedded model", "✓ Finished", "0.33 → 0.95", "30 of 30"),
+        ("triage with my metric", "✕ Failed", UNKNOWN, "0 of 30"),
+        ("triage overnight", "? Lost", "0.35 → 0.60", "7 of 30"),
+    ],
+)
+def test_a_run_in_every_state_is_a_row(
+    store: tuple[Path, dict[str, str]], name: str, status: str, validation: str, trials: str
+) -> None:
+    table = open_page().dataframe[0].value
+    row = table[table["run"] == name].iloc[0]
+    assert (list(row["status"]), row["validation"], row["trials"]) == ([status], validation, trials)
+    assert (row["sealed test"] == UNKNOWN) is (status != "✓ Finished")
 
 
 def test_a_sample_that_cannot_start_says_why(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:

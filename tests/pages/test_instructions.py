@@ -39,6 +39,27 @@ def test_every_state_with_instructions_shows_them(store: Filled, kind: str, view
     assert app.selectbox(key="pick_predictor").options == ["classify", "answer"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "word", "scored", "may_change", "gate"),
+    [
+        ("running", "Running", True, True, False),
+        ("review", "Waiting for you", False, True, True),
+        ("finished", "Finished", True, False, False),
+        ("lost", "Lost", True, True, False),
+    ],
+)
+def test_a_state_says_what_is_known_and_what_can_be_done(
+    store: Filled, kind: str, word: str, scored: bool, may_change: bool, gate: bool
+) -> None:
+    app = open_page(PAGE, run=store[1][kind])
+    assert word in texts(app)
+    table = app.dataframe[0].value
+    assert list(table["no."]) == [0, 1, 2, 3, 4]
+    assert bool(table["n"].sum()) is scored
+    assert app.button(key="review_ask").disabled is not may_change
+    assert bool([button for button in app.button if button.key == "review_approve"]) is gate
+
+
 @pytest.mark.parametrize(("kind", "says"), [("queued", "is written yet"), ("failed", "ended before any instruction")])
 def test_a_run_without_instructions_says_why(store: Filled, kind: str, says: str) -> None:
     assert says in texts(open_page(PAGE, run=store[1][kind]))

@@ -71,6 +71,7 @@ def test_what_leaves_this_machine_is_said_before_it_leaves(empty: Path) -> None:
         (None, 1, "1 still to come"),
         (Status.PAUSED, 1, "The endpoint is down."),
         (Status.FAILED, 1, "The endpoint is down."),
+        (Status.LOST, 1, "Its worker died or the machine slept."),
         (Status.STOPPED, 2, "Stopped"),
         (Status.COMPLETED, 2, "Which of these switches win?"),
     ],

@@ -148,6 +148,17 @@ def test_an_endpoint_says_what_leaves_and_refuses_a_key(empty: Path) -> None:
     assert "sk-not-a-name-123" not in texts(app)
 
 
+@pytest.mark.parametrize(
+    ("kind", "seed", "review"),
+    [("running", 13, False), ("review", 0, True), ("finished", 29, False), ("failed", 2, False), ("lost", 1, False)],
+)
+def test_a_run_in_every_state_can_be_set_up_again(store: Filled, kind: str, seed: int, review: bool) -> None:
+    app = open_page(PAGE, **{"from": store[1][kind]})
+    assert (app.number_input(key="nr_seed").value, app.checkbox(key="nr_review").value) == (seed, review)
+    assert app.selectbox(key="nr_schedule").value == "minibatch"
+    assert app.button(key="nr_start").disabled, "another run is checked like a first one"
+
+
 def test_the_settings_of_an_earlier_run_fill_the_form(store: Filled) -> None:
     app = open_page(PAGE, **{"from": store[1]["failed"]})
     assert app.number_input(key="nr_seed").value == 2

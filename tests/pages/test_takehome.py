@@ -10,6 +10,7 @@ from optimizer_core.errors import BadInput
 from storage import Reader
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
+from ui.format import UNKNOWN
 
 pytestmark = pytest.mark.timeout(240)
 Filled = tuple[Path, dict[str, str]]
@@ -41,22 +42,79 @@ def test_every_state_opens_and_foreign_text_is_never_markdown(store: Filled, nam
         assert "<script" not in element.proto.body
 
 
+def metrics(app: Any) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
 @pytest.mark.parametrize(
-    ("name", "kind", "says"),
+    ("kind", "says", "score"),
     [
-        ("compare", "finished", "the second is better on 26, worse on 1 and the same on 13"),
-        ("compare", "review", "No example has been scored yet"),
-        ("compare", "nogain", "There is no second candidate"),
-        ("export", "review", "No candidate has been scored yet"),
-        ("export", "nogain", "Nothing has beaten the baseline"),
-        ("replay", "running", "still moving"),
-        ("replay", "failed", "It has no winner"),
-        ("replay", "finished", "Result on the sealed test"),
-        ("settings", "finished", "never stored"),
+        ("running", "the second is better on 19, worse on 4 and the same on 17", "0.80"),
+        ("review", "No example has been scored yet", None),
+        ("finished", "the second is better on 26, worse on 1 and the same on 13", "0.95"),
+        ("failed", "No example was scored for both", None),
+        ("lost", "the second is better on 18, worse on 8 and the same on 14", "0.60"),
+        ("nogain", "There is no second candidate", None),
     ],
 )
-def test_a_page_says_what_there_is_and_what_to_do(store: Filled, name: str, kind: str, says: str) -> None:
-    assert says in texts(page(name, run=store[1][kind]))
+def test_compare_in_every_state(store: Filled, kind: str, says: str, score: str | None) -> None:
+    app = page("compare", run=store[1][kind])
+    assert says in texts(app)
+    assert metrics(app).get("Score") == score
+    assert len(app.get("download_button")) == (1 if kind not in ("review", "nogain") else 0), "the cells as CSV"
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "packed"),
+    [
+        ("running", "best so far · i1d2-i2d3 · 0.80, n = 40", False),
+        ("review", None, True),
+        ("finished", "winner · ", True),
+        ("failed", None, True),
+        ("lost", "best so far · ", True),
+        ("nogain", "baseline · i0d0-i0d0 · 0.35, n = 40", True),
+    ],
+)
+def test_export_in_every_state(store: Filled, kind: str, taken: str | None, packed: bool) -> None:
+    app = page("export", run=store[1][kind])
+    _, replay_file = app.get("download_button")
+    assert replay_file.proto.disabled is not packed
+    assert ("No candidate has been scored yet" in texts(app)) is (taken is None)
+    assert ("Nothing has beaten the baseline" in texts(app)) is (kind == "nogain")
+    if taken is not None:
+        chosen = app.selectbox(key="export_candidate")
+        assert chosen.options[chosen.index].startswith(taken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "best", "trials"),
+    [
+        ("running", "This run is still moving", "0.80", "15 scored trials"),
+        ("review", "It has no winner", UNKNOWN, "0 scored trials"),
+        ("finished", "Result on the sealed test", "0.95", "36 scored trials"),
+        ("failed", "It has no winner", UNKNOWN, "0 scored trials"),
+        ("lost", "It has no winner", "0.60", "8 scored trials"),
+    ],
+)
+def test_replay_in_every_state(store: Filled, kind: str, says: str, best: str, trials: str) -> None:
+    app = page("replay", run=store[1][kind])
+    assert says in texts(app)
+    assert trials in texts(app)
+    assert metrics(app)["Best so far"] == best
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("running", 0), ("review", 0), ("finished", 0), ("failed", 2), ("lost", 1)]
+)
+def test_settings_in_every_state(store: Filled, kind: str, seed: int) -> None:
+    app = page("settings", run=store[1][kind])
+    assert metrics(app) == {
+        "Training rows": "40", "Validation rows": "40", "Sealed test rows": "20", "Seed": str(seed)
+    }  # fmt: skip
+    rows = app.dataframe[0].value.set_index("setting")
+    assert rows.loc["review", "effective"] == ("on" if kind == "review" else "off")
+    assert rows.loc["search.minibatch_size", "effective"] == "25"
+    assert "never stored" in texts(app)
 
 
 def test_the_url_keeps_the_selection_and_nothing_that_is_the_default(store: Filled) -> None:

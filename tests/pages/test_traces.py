@@ -38,6 +38,27 @@ def test_every_state_with_traces_shows_them(store: Filled, kind: str) -> None:
     assert "Call 1 of 2" in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "word", "sets", "scored", "may_change"),
+    [
+        ("running", "Running", 4, True, True),
+        ("review", "Waiting for you", 4, False, True),
+        ("finished", "Finished", 4, True, False),
+        ("failed", "Failed", 1, False, True),
+        ("lost", "Lost", 4, True, True),
+    ],
+)
+def test_a_state_says_what_is_known_and_what_can_be_done(
+    store: Filled, kind: str, word: str, sets: int, scored: bool, may_change: bool
+) -> None:
+    app = open_page(PAGE, run=store[1][kind])
+    assert word in texts(app)
+    table = _table(app, "set")
+    assert len(table) == sets
+    assert bool(table["n"].sum()) is scored
+    assert app.button(key="tr_make").disabled is not may_change
+
+
 def test_a_queued_run_says_what_comes_first(store: Filled) -> None:
     assert "the teacher runs on training rows first" in texts(open_page(PAGE, run=store[1]["queued"]))
 

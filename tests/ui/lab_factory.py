@@ -6,7 +6,7 @@ from typing import Any
 
 from optimizer_core.config import RunConfig
 from optimizer_core.types import Author, Candidate, Event, Instruction, Phase, Status, Trial, TrialKind
-from tests.ui.factory import HOSTILE, MARKER, PREDICTORS, TEXTS, LiveRun
+from tests.ui.factory import HOSTILE, LEASE_S, MARKER, PREDICTORS, TEXTS, LiveRun
 
 __all__ = ["SETTINGS", "lab_session", "switch_search"]
 
@@ -18,23 +18,26 @@ SETTINGS: list[dict[str, Any]] = [
 _BASE = {"program": "sample:triage", "name": "Lab: triage", "search": {"trials": 0}}
 
 
-def _run(store: Path, **changes: Any) -> LiveRun:
+def _run(store: Path, lease_s: float = LEASE_S, **changes: Any) -> LiveRun:
     config = RunConfig.model_validate({**_BASE, **changes})
     run = LiveRun(store, config.name, age_s=600, config=config)
-    run.begin()
+    run.begin(lease_s)
     return run
 
 
 def lab_session(store: Path, status: Status | None = Status.COMPLETED, written: int = 2) -> LiveRun:
     """A session of which `written` instructions for each setting and predictor are there; None = it goes on."""
-    run = _run(store, optimizer="lab", name="Lab: triage", lab={"variants": SETTINGS, "samples": 2})
+    lost = status is Status.LOST
+    run = _run(
+        store, 300 if lost else LEASE_S, optimizer="lab", name="Lab: triage", lab={"variants": SETTINGS, "samples": 2}
+    )
     run.phase(Phase.PROPOSE, 0, 12)
     for name in PREDICTORS:
         run.write(Instruction(name, 0, TEXTS[0], Author.SEED))
         for place, setting in enumerate(SETTINGS):
             for sample in range(written):
                 run.write(_arm(name, place, sample, setting))
-    if status is not None:
+    if status is not None and not lost:
         run.phase(Phase.DONE)
         run.end(status, "" if status is Status.COMPLETED else "The endpoint is down.")
     return run
