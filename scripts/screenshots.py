@@ -1,27 +1,42 @@
 """Pictures of every page, wide and narrow, light and dark, over a store filled for the purpose.
 
     python scripts/screenshots.py OUT [PAGE ...]
+    python scripts/screenshots.py --docs            only the README's, in their place and in 256 colours
 
 Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium). PAGE narrows the list by name.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, TimeoutError
 
-from tests.ui.browser import chromium, serve, visit
+from storage import Reader
+from tests.ui.browser import ROOT, chromium, serve, visit
 from tests.ui.factory import MARKER, fill
+from ui.report import report_html
 
 WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")
 HEIGHT, TALLEST = 900, 3200
 SETTLE_MS, WORKS_MS = 3500, 20_000
+DOCS = {
+    "live-running": "light",
+    "live-finished": "dark",
+    "instructions-review": "light",
+    "traces-finished": "light",
+    "compare-finished": "light",
+    "report-finished": "light",
+    "new-run": "light",
+}
+"""The README's, at the first width."""
 DRAWN = "() => [...document.querySelectorAll('.mipro-chart')].every(chart => chart.querySelector('.main-svg'))"
 TABS = ("Trials", "Beliefs", "Parallel coordinates", "Spending", "Errors", "Log")
 
@@ -81,34 +96,59 @@ def empty_home(browser: Browser, out: Path, folder: Path) -> None:
             page.close()
 
 
-def all_pages(browser: Browser, out: Path, store: Path, wanted: Sequence[str]) -> None:
+def report(browser: Browser, file: Path, store: Path, run_id: str, width: int, scheme: str) -> None:
+    """The HTML report, opened as a file as whoever it was sent to would."""
+    page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
+    written = store.with_name("report.html")
+    with Reader(store) as reader:
+        written.write_text(report_html(reader, run_id), encoding="utf-8")
+    page.goto(written.as_uri())
+    page.screenshot(path=str(file), full_page=True)
+    page.close()
+
+
+def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str, int, str], bool]) -> None:
     ids = fill(store)
     with serve(store) as url:
-        for scheme in SCHEMES:
-            for width in WIDTHS:
-                page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
-                for name, path, heading, tab in pages(ids):
-                    if wanted and name not in wanted:
-                        continue
+        for scheme, width in product(SCHEMES, WIDTHS):
+            page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
+            for name, path, heading, tab in pages(ids):
+                if wanted(name, width, scheme):
                     visit(page, url + path, heading)
                     if tab:
                         page.get_by_role("tab", name=tab).click()
                     shoot(page, out / f"{name}-{width}-{scheme}.png")
-                page.close()
+            page.close()
+            if wanted("report-finished", width, scheme):
+                report(browser, out / f"report-finished-{width}-{scheme}.png", store, ids["finished"], width, scheme)
+
+
+def small(file: Path) -> None:
+    """In 256 colours: a third of the size, and no eye sees it on these pages."""
+    with Image.open(file) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def main(arguments: list[str]) -> int:
     if not arguments:
         print(__doc__, file=sys.stderr)
         return 2
-    out, wanted = Path(arguments[0]), arguments[1:]
+    docs = arguments[0] == "--docs"
+    out, names = ROOT / "docs" / "screenshots" if docs else Path(arguments[0]), arguments[1:]
     out.mkdir(parents=True, exist_ok=True)
+
+    def wanted(name: str, width: int, scheme: str) -> bool:
+        return DOCS.get(name) == scheme and width == WIDTHS[0] if docs else not names or name in names
+
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         empty = Path(folder) / "empty"
         empty.mkdir()
-        if not wanted:
+        if not docs and not names:
             empty_home(browser, out, empty)
         all_pages(browser, out, Path(folder) / "studio.db", wanted)
+    if docs:
+        for file in out.glob("*.png"):
+            small(file)
     return 0
 
 

@@ -138,11 +138,12 @@ def _row(row: ComparedExample, example: Example | None) -> dict[str, Any]:
     labels = " · ".join(one_line(value, 60) for value in example.labels.values()) if example else ""
     return {
         "change": _MARKS[row.change],
-        "inputs": preview(example),
-        "labels": labels,
         "first": _score_word(row.before),
         "second": _score_word(row.after),
         "difference": delta(row.difference),
+        "labels": labels,
+        # Last: it is what a narrow page may cut.
+        "inputs": preview(example),
     }
 
 

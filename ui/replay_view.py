@@ -42,22 +42,26 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
             alt=trials_alt(state.trials),
             revision=history.run.id,
         )
-    left, right = st.columns(2)
-    with left.container(border=True, height="stretch"):
-        st.subheader("Spent until then", anchor=False)
-        burn_table(state.spent, {})
-        st.caption("From the answers kept by then. The prompt model's calls count once proposing is over.")
-    with right.container(border=True, height="stretch"):
-        st.subheader("What had happened", anchor=False)
-        rows = [
-            {"event": one_line(event.kind).replace("_", " "), "details": event_words(event)}
-            for _, _, event in reversed(state.events[-50:])
-        ]
-        if rows:
-            st.dataframe(rows, hide_index=True, height=230, alt="Events until then, the latest first",
-                         column_config={"details": st.column_config.TextColumn(width="large")})  # fmt: skip
-        else:
-            st.caption("Nothing yet.")
+    with st.grid(2, min_column_width=400):
+        with st.container(border=True, height="stretch"):
+            st.subheader("Spent until then", anchor=False)
+            burn_table(state.spent, {})
+            st.caption("From the answers kept by then. The prompt model's calls count once proposing is over.")
+        with st.container(border=True, height="stretch"):
+            _happened(state)
+
+
+def _happened(state: State) -> None:
+    st.subheader("What had happened", anchor=False)
+    rows = [
+        {"event": one_line(event.kind).replace("_", " "), "details": event_words(event)}
+        for _, _, event in reversed(state.events[-50:])
+    ]
+    if rows:
+        st.dataframe(rows, hide_index=True, height=230, alt="Events until then, the latest first",
+                     column_config={"details": st.column_config.TextColumn(width="large")})  # fmt: skip
+    else:
+        st.caption("Nothing yet.")
 
 
 def _move_on(last: int) -> None:
@@ -88,7 +92,7 @@ def _figure(history: History, state: State, metric: str) -> dict[str, Any]:
     whole = [trial for trial, _, _ in history.trials]
     figure = trials_figure(state.trials, "program_runs", metric)
     end = max((trial.program_runs for trial in whole), default=100)
-    figure["layout"]["xaxis"] |= {"range": [0, end * 1.02]}
+    figure["layout"]["xaxis"] |= {"range": [0, end * 1.03]}
     if reach := score_range(whole):
         figure["layout"]["yaxis"]["range"] = reach
     return figure

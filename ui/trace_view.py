@@ -107,8 +107,8 @@ def traces_table(chosen: Sequence[Fate], rows: Mapping[str, Example], names: Map
             "labels": _labels(rows.get(fate.row)),
             "metric": score(fate.score) if fate.tried else UNKNOWN,
             "kept": "✓" if fate.kept else "✕" if fate.reason and fate.tried else "",
-            "why": one_line(fate.reason, 200) if fate.reason else "not decided yet",
             "in": ", ".join(names.get(index, str(index)) for index in fate.sets),
+            "why": one_line(fate.reason, 200) if fate.reason else "not decided yet",
         }
         for fate in chosen
     ]

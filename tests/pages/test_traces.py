@@ -10,7 +10,7 @@ from optimizer_core.config import RunConfig
 from optimizer_core.types import ErrorClass, Status
 from storage import Reader
 from tests.pages.open import open_page, texts
-from tests.ui.factory import MARKER, LiveRun
+from tests.ui.factory import MARKER, ROWS, LiveRun
 from ui.trace_view import Fate, of_kind
 
 pytestmark = pytest.mark.timeout(120)
@@ -112,7 +112,7 @@ def test_a_trace_without_a_record_is_not_judged_here() -> None:
 def test_one_trace_is_stepped_through_module_by_module(store: Filled) -> None:
     app = open_page(PAGE, run=store[1]["finished"], trace="train-5")
     assert "Call 1 of 2" in texts(app)
-    assert "My card was charged twice (5)." in texts(app)
+    assert ROWS[5]["message"] in texts(app)
     assert app.button(key="tr_back").disabled
     app.button(key="tr_next").click().run()
     assert "Call 2 of 2" in texts(app)

@@ -3,6 +3,7 @@
 python -m tests.ui.factory STORE     fills a store for looking at pages by hand
 """
 
+import json
 import random
 import sys
 from collections.abc import Sequence
@@ -49,11 +50,14 @@ HOSTILE = (
 MARKER = "HOSTILE-BEGIN"
 PREDICTORS = ("classify", "answer")
 LEASE_S = 3600.0
+_SAMPLE = Path(__file__).resolve().parents[2] / "sample_programs" / "triage.jsonl"
+ROWS = [json.loads(line) for line in _SAMPLE.read_text(encoding="utf-8").splitlines()]
+QUEUES = ("account", "delivery", "payment", "technical")
 SIZES = {Split.TRAIN: 40, Split.VAL: 40, Split.TEST: 20}
 TEXTS = (
     "Given the fields `message`, produce the field `queue`.",
-    "Read the customer's message and name the one queue that can act on it. Billing covers money that was "
-    "already charged; sales covers money that may be.",
+    "Read the customer's message and name the one queue that can act on it. Payment covers money and bills; "
+    "account covers who may sign in.",
     "You are a patient support lead. Name the queue a colleague would thank you for.",
     "Name the queue. If two fit, take the one that can end the customer's problem today.",
     "Every wrong queue costs a customer a day. Decide from what the person needs next, not from the words used.",
@@ -103,6 +107,9 @@ class LiveRun:
         self._worker = f"worker-{self.id}"
         assert self._store.claim(self.id, self._worker, lease_s)
         self._journal = SqliteJournal(self._store, self.id, self._worker)
+
+    def beat(self, lease_s: float = LEASE_S) -> None:
+        self._store.beat(self.id, self._worker, lease_s)
 
     def wait(self, seconds: float) -> None:
         self._now = min(self._now + timedelta(seconds=seconds), datetime.now(UTC))
@@ -201,13 +208,12 @@ class LiveRun:
 
     def _cells_for(self, name: str, ids: Sequence[str]) -> list[Cell]:
         usage = Usage(2, 0, 540, 22, None, 0.2)
-        steps = tuple(TraceStep(p, {"message": "…"}, {"queue": "billing"}) for p in PREDICTORS)
-        return [
-            Cell(
-                CellKey(name, Split.VAL, i), self._scores[name, i], None, "", usage, 0.21, {"queue": "billing"}, steps
-            )
-            for i in ids
-        ]
+        cells = []
+        for example in ids:
+            row, score = _row(example), self._scores[name, example]
+            said, steps = _answer(row, score == 1.0)
+            cells.append(Cell(CellKey(name, Split.VAL, example), score, None, "", usage, 0.21, said, steps))
+        return cells
 
     def tell(self) -> None:
         """What the worker notes on the way: beliefs about the arms, and what was spent."""
@@ -309,21 +315,33 @@ def _provenance(predictor: str, index: int) -> dict[str, object]:
 
 def _call(key: str, field: str, text: str) -> PromptCall:
     request = ({"role": "system", "content": "Use the information below to learn about a task."},
-               {"role": "user", "content": f"[[ ## task_demos ## ]]\nMy card was charged twice.\n{key}"})  # fmt: skip
+               {"role": "user", "content": f"[[ ## task_demos ## ]]\n{ROWS[0]['message']}\n{key}"})  # fmt: skip
     return PromptCall(key, request, f"[[ ## {field} ## ]]\n{text}", {field: text}, Usage(1, 0, 812, 46), 1.0)
 
 
-def _traced(row: int) -> Cell:
+def _row(example: str) -> dict[str, str]:
+    """The message behind `val-3`."""
+    split, _, place = example.partition("-")
+    before = {Split.TRAIN: 0, Split.VAL: SIZES[Split.TRAIN], Split.TEST: SIZES[Split.TRAIN] + SIZES[Split.VAL]}
+    row = ROWS[before[Split(split)] + int(place)]
+    return {"message": row["message"], "queue": row["queue"]}
+
+
+def _answer(row: dict[str, str], right: bool) -> tuple[dict[str, str], tuple[TraceStep, ...]]:
+    """What the program says of a row, and its steps; wrong is the queue beside the right one."""
+    queue = row["queue"] if right else QUEUES[QUEUES.index(row["queue"]) - 1]
+    steps = tuple(TraceStep(name, {"message": row["message"]}, {"queue": queue}) for name in PREDICTORS)
+    return {"queue": queue}, steps
+
+
+def _traced(place: int) -> Cell:
     """Of four runs of the teacher, one answers wrong; one in all fails."""
-    key = CellKey(TEACHER, Split.TRAIN, f"train-{row}")
-    steps = tuple(
-        TraceStep(name, {"message": f"My card was charged twice ({row})."}, {"queue": "billing"})
-        for name in PREDICTORS
-    )
+    key = CellKey(TEACHER, Split.TRAIN, f"train-{place}")
+    said, steps = _answer(_row(key.example), place % 4 != 3)
     usage = Usage(2, 0, 540, 22, None, 0.2)
-    if row == 11:
+    if place == 11:
         return Cell(key, None, ErrorClass.PARSE, "The reply has no field 'queue'.", usage, 0.2, {}, steps[:1])
-    return Cell(key, float(row % 4 != 3), None, "", usage, 0.2, {"queue": "billing"}, steps)
+    return Cell(key, float(place % 4 != 3), None, "", usage, 0.2, said, steps)
 
 
 def _fates(n: int) -> Event:
@@ -344,19 +362,20 @@ def _truth(candidate: Candidate) -> float:
 
 
 def _examples() -> list[Record]:
-    return [
-        Example(f"{split}-{i}", split, i, {"message": f"My card was charged twice ({i})."}, {"queue": "billing"})
-        for split, size in SIZES.items()
-        for i in range(size)
-    ]
+    found: list[Record] = []
+    for split, size in SIZES.items():
+        for place in range(size):
+            row = _row(f"{split}-{place}")
+            found.append(
+                Example(f"{split}-{place}", split, place, {"message": row["message"]}, {"queue": row["queue"]})
+            )
+    return found
 
 
 def _demo_set(predictor: str, index: int) -> DemoSet:
     kinds = ("zero_shot", "labels_only", "unshuffled", "shuffled")
-    demos = tuple(
-        Demo({"message": f"Where is my parcel? ({i})", "queue": "delivery"}, index > 1, f"train-{i}")
-        for i in range(0 if index == 0 else 3)
-    )
+    rows = [] if index == 0 else [f"train-{place}" for place in (range(3) if index < 3 else (2, 0, 1))]
+    demos = tuple(Demo(_row(row), index > 1, row) for row in rows)
     return DemoSet(predictor, index, kinds[min(index, 3)], demos)
 
 
@@ -462,6 +481,7 @@ def _lost(store: Path) -> LiveRun:
     run.baseline()
     for _ in range(7):
         run.step()
+        run.beat(300)
     return run
 
 
