@@ -1,7 +1,7 @@
 """Pictures of every page, wide and narrow, light and dark, over a store filled for the purpose.
 
     python scripts/screenshots.py OUT [PAGE ...]
-    python scripts/screenshots.py --docs            only the README's, in their place and in 256 colours
+    python scripts/screenshots.py --docs            only the README's, in their place and no taller than a page
 
 Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium). PAGE narrows the list by name.
 """
@@ -25,7 +25,7 @@ from ui.report import report_html
 
 WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")
-HEIGHT, TALLEST = 900, 3200
+HEIGHT, TALLEST, DOCS_TALLEST = 900, 3200, 1900
 SETTLE_MS, WORKS_MS = 3500, 20_000
 DOCS = {
     "live-running": "light",
@@ -123,10 +123,11 @@ def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str, i
                 report(browser, out / f"report-finished-{width}-{scheme}.png", store, ids["finished"], width, scheme)
 
 
-def small(file: Path) -> None:
-    """In 256 colours: a third of the size, and no eye sees it on these pages."""
+def crop(file: Path) -> None:
+    """The upper part: what the eye meets, in a file of moderate size."""
     with Image.open(file) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+        part = image.convert("RGB").crop((0, 0, image.width, min(image.height, DOCS_TALLEST)))
+    part.save(file, optimize=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -148,7 +149,7 @@ def main(arguments: list[str]) -> int:
         all_pages(browser, out, Path(folder) / "studio.db", wanted)
     if docs:
         for file in out.glob("*.png"):
-            small(file)
+            crop(file)
     return 0
 
 

@@ -37,11 +37,9 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
         with st.grid(2, min_column_width=180):
             low, high = pair.get("low"), pair.get("high")
             spread = f"{delta(low)} to {delta(high)} ({pair['level'] * 100:.0f} %), " if pair["n"] > 1 else ""
+            won = f"{pair['won']} won, {pair['lost']} lost, {pair['tied']} tied"
             _card("Score", score(second.score), f"from {score(first.score)}", f"n = {pair['n']} scored by both")
-            _card(
-                "Difference, paired", delta(pair["difference"]), _p_word(pair),
-                f"{spread}{pair['won']} won, {pair['lost']} lost, {pair['tied']} tied",
-            )  # fmt: skip
+            _card("Difference, paired", delta(pair["difference"]), won, f"{spread}{_p_word(pair)}")
         with st.grid(2, min_column_width=180):
             _card(
                 "Tokens a program run", count(second.tokens), f"from {count(first.tokens)}",

@@ -57,9 +57,9 @@ def set_panel(demo_set: DemoSet, rows: Mapping[str, Example], values: Mapping[st
     shown = [
         {
             "place": place,
-            **{one_line(name, 60): one_line(value, 300) for name, value in demo.fields.items()},
             "answers from": "teacher" if demo.augmented else "labels",
             "metric": score(values.get(demo.example_id)) if demo.augmented else UNKNOWN,
+            **{one_line(name, 60): one_line(value, 300) for name, value in demo.fields.items()},
             "source": row_name(demo.example_id, rows),
         }
         for place, demo in enumerate(demo_set.demos[:MOST_SHOWN])

@@ -112,7 +112,8 @@ def traces_table(chosen: Sequence[Fate], rows: Mapping[str, Example], names: Map
         }
         for fate in chosen
     ]
-    st.dataframe(listed, hide_index=True, key="tr_traces", alt="Traces of the teacher")
+    widths: Any = {"row": st.column_config.TextColumn(width=270), "in": st.column_config.TextColumn(width=160)}
+    st.dataframe(listed, hide_index=True, key="tr_traces", alt="Traces of the teacher", column_config=widths)
 
 
 def _labels(example: Example | None) -> str:
