@@ -1,7 +1,7 @@
 """Pictures of every page, wide and narrow, light and dark, over a store filled for the purpose.
 
     python scripts/screenshots.py OUT [PAGE ...]
-    python scripts/screenshots.py --docs            only the README's, in their place and no taller than a page
+    python scripts/screenshots.py --docs [PAGE ...]    only the README's, in their place and no taller than a page
 
 Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium). PAGE narrows the list by name.
 """
@@ -37,6 +37,7 @@ DOCS = {
     "new-run": "light",
 }
 """The README's, at the first width."""
+RESTS = "[data-testid=stApp][data-test-script-state=notRunning]"
 DRAWN = "() => [...document.querySelectorAll('.mipro-chart')].every(chart => chart.querySelector('.main-svg'))"
 TABS = ("Trials", "Beliefs", "Parallel coordinates", "Spending", "Errors", "Log")
 
@@ -76,12 +77,14 @@ def shoot(page: Page, file: Path) -> None:
     # A page that polls may be between two runs; one that works something out is not finished before it has.
     page.wait_for_timeout(SETTLE_MS)
     with suppress(TimeoutError):
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=WORKS_MS)
+        page.wait_for_selector(RESTS, timeout=WORKS_MS)
         page.wait_for_function(DRAWN, timeout=WORKS_MS)
     page.wait_for_timeout(500)
     tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(HEIGHT, min(tall, TALLEST))})
     page.wait_for_timeout(500)
+    with suppress(TimeoutError):
+        page.wait_for_selector(RESTS, timeout=WORKS_MS)
     page.screenshot(path=str(file))
     page.set_viewport_size({"width": width, "height": HEIGHT})
 
@@ -139,7 +142,8 @@ def main(arguments: list[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
 
     def wanted(name: str, width: int, scheme: str) -> bool:
-        return DOCS.get(name) == scheme and width == WIDTHS[0] if docs else not names or name in names
+        chosen = DOCS.get(name) == scheme and width == WIDTHS[0] if docs else True
+        return chosen and (not names or name in names)
 
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         empty = Path(folder) / "empty"

@@ -15,6 +15,7 @@ from ui.review_forms import send, take_out
 __all__ = ["row_name", "set_form", "set_panel", "sets_table"]
 
 MOST_SHOWN = 50
+_LONG = 40
 
 
 def row_name(row: str, rows: Mapping[str, Example]) -> str:
@@ -64,7 +65,12 @@ def set_panel(demo_set: DemoSet, rows: Mapping[str, Example], values: Mapping[st
         }
         for place, demo in enumerate(demo_set.demos[:MOST_SHOWN])
     ]
-    st.dataframe(shown, hide_index=True, key="tr_demos", alt="Demos of this set, in their order")
+    # A long input would push what the program answers out of sight.
+    widths = {name: st.column_config.Column(width=220) for row in shown for name, value in row.items()
+              if isinstance(value, str) and len(value) > _LONG}  # fmt: skip
+    st.dataframe(
+        shown, hide_index=True, key="tr_demos", alt="Demos of this set, in their order", column_config=widths
+    )
     facts = demo_set.provenance
     if facts.get("edited_from") is not None:
         pinned = len(facts.get("pinned") or ())
