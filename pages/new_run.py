@@ -12,9 +12,10 @@ from ui import drafts, form_data, form_models, form_parts, form_program
 from ui.access import require_allowed
 from ui.check_panel import found, leaves, not_complete, planned, why_not
 from ui.frame import LIVE, NEW_RUN, frame
+from ui.leaving import leaving
 from ui.notices import problem
 from ui.prefill import CHECKED, prefill
-from ui.run_form import leaving, to_config
+from ui.run_form import to_config
 
 
 def form() -> None:

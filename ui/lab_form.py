@@ -17,8 +17,9 @@ from ui.form_models import model
 from ui.form_words import KEPT
 from ui.format import between, clean, count, one_line, plural
 from ui.frame import LAB
+from ui.leaving import leaving
 from ui.notices import notice, problem
-from ui.run_form import ENDPOINT, OWN, SAME, leaving, model_spec, model_state
+from ui.run_form import ENDPOINT, OWN, SAME, model_spec, model_state
 from ui.samples import all_samples, sample_values
 from ui.store import reading
 

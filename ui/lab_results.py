@@ -12,8 +12,8 @@ from ui.check_panel import leaves
 from ui.format import UNKNOWN, count, one_line, plural, score
 from ui.frame import LAB, LIVE, NEW_RUN
 from ui.lab_form import learn_config
+from ui.leaving import leaving
 from ui.plain import line, paragraph
-from ui.run_form import leaving
 from ui.switch_counts import ahead, switch_counts
 
 __all__ = ["counts", "learn", "side_by_side"]

@@ -23,7 +23,6 @@ __all__ = [
     "OWN",
     "ROLES",
     "SAME",
-    "leaving",
     "model_spec",
     "model_state",
     "to_config",
@@ -88,7 +87,6 @@ SAME, OWN, ENDPOINT = "Same as the task model", "Embedded", "Endpoint"
 
 _TEXTS = {"api_base", "api_key_env"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LOCAL = re.compile(r"^https?://(localhost|127\.\d+\.\d+\.\d+|\[::1\])([:/]|$)")
 
 
 def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,35 +266,3 @@ def _at(config: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     for name in path:
         value = value[name]
     return value
-
-
-def leaving(config: RunConfig) -> list[str]:
-    """What leaves this machine, a sentence a role; empty when nothing does. A lab session has no task model."""
-    said = []
-    for role in config.roles:
-        spec = config.model_for(role)
-        if role is Role.TASK and config.optimizer == "lab":
-            continue
-        if spec.model == EMBEDDED or _LOCAL.match(spec.api_base or ""):
-            continue
-        what = {
-            Role.TASK: "every training, validation and test row the program reads, with instructions and demos",
-            Role.TEACHER: "training rows, and the program's answers to them",
-            Role.PROMPT: _shown(config),
-            Role.JUDGE: "every row that is scored, with its labels, the program's answer and your criteria",
-        }[role]
-        said.append(f"To {spec.model} at {spec.api_base or 'its provider'} ({role.value} model): {what}.")
-    return said
-
-
-def _shown(config: RunConfig) -> str:
-    parts = ["the names of fields and modules and the seed instructions"]
-    if config.proposer.program_summary:
-        parts.append("the program's source code")
-    if config.proposer.dataset_summary:
-        parts.append("batches of training rows")
-    if config.proposer.demos:
-        parts.append("bootstrapped demos")
-    if config.proposer.hint:
-        parts.append("your hint")
-    return ", ".join(parts)

@@ -6,7 +6,8 @@ import pytest
 
 from optimizer_core.config import RunConfig, SearchSettings
 from optimizer_core.errors import BadInput
-from ui.run_form import FIELDS, leaving, to_config, to_state
+from ui.leaving import leaving
+from ui.run_form import FIELDS, to_config, to_state
 from ui.samples import all_samples, sample_values
 
 REMOTE = {
