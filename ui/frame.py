@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
+from threading import Timer
 
 import streamlit as st
 
@@ -82,13 +82,18 @@ def tell_url(**values: str | None) -> None:
             st.query_params[name] = value
 
 
+_FIRST_PAGE_S = 2.0
+
+
 @cache
 def _warm() -> None:
-    """Import scipy, once a process, while a person still reads the first page.
+    """Import scipy, once a process, while a person reads the first page.
 
-    Every page with an interval on it needs it, and it takes one to two seconds.
+    Every page with an interval on it needs it, and it takes one to two seconds. It begins when that page is drawn.
     """
-    Thread(target=import_module, args=("optimizer_core.statistics",), daemon=True).start()
+    timer = Timer(_FIRST_PAGE_S, import_module, ("optimizer_core.statistics",))
+    timer.daemon = True
+    timer.start()
 
 
 def frame(page: Page, run_name: str | None = None) -> None:
