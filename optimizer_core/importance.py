@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer_core.score_table import ScoreTable
 from optimizer_core.seeds import derive_seed
 from optimizer_core.space import KINDS, Parameter, SearchSpace
-from optimizer_core.types import Candidate, Split
+from optimizer_core.types import Candidate
 
 __all__ = ["ERROR", "INTERACTION", "MIN_CANDIDATES", "importance"]
 
@@ -56,20 +55,18 @@ class _Term:
         return np.asarray(np.sqrt((share * (of_candidate - middle) ** 2).sum(0)))
 
 
-def importance(table: ScoreTable, space: SearchSpace, seed: int) -> list[dict[str, Any]]:
+def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, seed: int) -> list[dict[str, Any]]:
     """One mapping a term, the clearest first; empty below `MIN_CANDIDATES` candidates.
+
+    `scores` are by candidate and example, as `ScoreTable.scores` gives them.
 
     Keys: parameter, predictor, kind (instruction, demos, or both with an x), spread in score units, low and high (its
     interval at `level`, from cells drawn anew), null (the spread from which the term is called real at this number of
     cells), p_value (corrected for the number of terms), real, n_candidates, n_cells, and arms
     [{arm, effect, mean, n_cells}], empty for interactions.
     """
-    names = table.candidates(Split.VAL)
+    names = list(scores)
     if len(names) < MIN_CANDIDATES or not space.parameters:
-        return []
-    scores = {name: _scores(table, name) for name in names}
-    names = [name for name in names if scores[name]]
-    if len(names) < MIN_CANDIDATES:
         return []
     residuals, weights, variance = _residuals([scores[name] for name in names])
     candidates = [Candidate.parse(name) for name in names]
@@ -185,12 +182,6 @@ def _westfall_young(observed: Floats, null: Floats) -> tuple[Floats, Floats]:
     corrected = np.array([(1 + (smallest <= p).sum()) / (1 + n) for p in alone])
     share = float(np.quantile(smallest, ERROR))
     return corrected, np.quantile(null, 1 - share, axis=1)
-
-
-def _scores(table: ScoreTable, candidate: str) -> dict[str, float]:
-    return {
-        example: cell.score for example, cell in table.row(candidate, Split.VAL).items() if cell.score is not None
-    }
 
 
 def _residuals(scores: Sequence[Mapping[str, float]]) -> tuple[Floats, Floats, float]:

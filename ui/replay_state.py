@@ -14,7 +14,7 @@ from ui.status import phase_words
 
 __all__ = ["History", "Moment", "State", "history"]
 
-_LEFT_OUT = ("progress",)
+_LEFT_OUT = ("progress", "importance")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from benchmarks.landscapes.families import Family, Landscape
 from benchmarks.landscapes.simulate import play
 from optimizer_core.config import parse_config
 from optimizer_core.importance import importance
-from optimizer_core.types import Candidate
+from optimizer_core.types import Candidate, Split
 
 __all__ = ["DESIGNS", "EFFECT", "Finding", "Planted", "find", "find_all"]
 
@@ -28,7 +28,7 @@ class Planted(Landscape):
     """Two predictors, four variables of ten arms; half of one variable's arms score `effect` more on average."""
 
     def __init__(self, seed: int, effect: float) -> None:
-        super().__init__(Family("planted", 2, 0.0, 0.0, 0.0, "binary"), seed, flat=True)
+        super().__init__(Family("planted", 2, 0.0, 0.0, 0.0, "binary", arms=6), seed, flat=True)
         self._effect = effect
         # The logits at which the mean over examples is BASE, and BASE + effect.
         self._low, self._high = self._at(BASE), self._at(BASE + effect)
@@ -56,7 +56,7 @@ class Finding:
 def find(design: str, seed: int, effect: float) -> Finding:
     landscape = Planted(seed, effect)
     played = play(landscape, parse_config({"program": "simulated", "seed": seed, "search": DESIGNS[design]}))
-    rows = importance(played.table, played.space, seed)
+    rows = importance(played.table.scores(Split.VAL), played.space, seed)
     first = (rows[0]["predictor"], rows[0]["kind"]) == WHERE
     return Finding(any(row["real"] for row in rows), first, first and rows[0]["real"])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
-from benchmarks.landscapes.families import ARMS, N_EXAMPLES, Landscape
+from benchmarks.landscapes.families import N_EXAMPLES, Landscape
 from optimizer_core.config import RunConfig
 from optimizer_core.errors import BudgetReached
 from optimizer_core.journal import MemoryJournal
@@ -88,11 +88,11 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
     optimizer = get_optimizer(config.optimizer)
     names = [f"p{index}" for index in range(landscape.family.predictors)]
-    arms = {name: range(ARMS) for name in names}
+    arms = {name: range(landscape.family.arms) for name in names}
     instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
     space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
     active = {
-        name: {index: SimpleNamespace(index=index, active=True, provenance={}) for index in range(ARMS)}
+        name: {index: SimpleNamespace(index=index, active=True, provenance={}) for index in arms[name]}
         for name in names
     }
     parts: dict[str, Any] = {
