@@ -69,9 +69,9 @@ def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, se
     if len(names) < MIN_CANDIDATES or not space.parameters:
         return []
     residuals, weights, variance = _residuals([scores[name] for name in names])
-    candidates = [Candidate.parse(name) for name in names]
-    mains = [_main(space, candidates, parameter) for parameter in space.parameters]
-    pairs = _pairs(space, candidates)
+    values = [space.values(Candidate.parse(name)) for name in names]
+    mains = [_main(values, parameter) for parameter in space.parameters]
+    pairs = _pairs(space, values)
     model = _Model(mains, pairs, weights)
     rng = np.random.default_rng(derive_seed(seed, "importance"))
     observed, effects = model.spreads(residuals[:, None])
@@ -202,19 +202,19 @@ def _residuals(scores: Sequence[Mapping[str, float]]) -> tuple[Floats, Floats, f
     return found, weights, float(rest @ rest) / freedom
 
 
-def _main(space: SearchSpace, candidates: Sequence[Candidate], parameter: Parameter) -> _Term:
-    chosen = [space.values(candidate)[parameter.name] for candidate in candidates]
+def _main(values: Sequence[Mapping[str, int]], parameter: Parameter) -> _Term:
+    """`values` are the candidates' arms by parameter."""
+    chosen = [of_one[parameter.name] for of_one in values]
     codes = sorted(set(chosen))
     return _Term(parameter.predictor, parameter.kind, codes, np.array([codes.index(arm) for arm in chosen]))
 
 
-def _pairs(space: SearchSpace, candidates: Sequence[Candidate]) -> list[_Term]:
+def _pairs(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[_Term]:
     """The interactions of the predictors of which both kinds are searched."""
     names = {(parameter.predictor, parameter.kind): parameter.name for parameter in space.parameters}
     terms = []
     for predictor in dict.fromkeys(parameter.predictor for parameter in space.parameters):
         if all((predictor, kind) in names for kind in KINDS):
-            values = [space.values(candidate) for candidate in candidates]
             chosen = [tuple(of_one[names[predictor, kind]] for kind in KINDS) for of_one in values]
             codes = sorted(set(chosen))
             terms.append(_Term(predictor, INTERACTION, codes, np.array([codes.index(pair) for pair in chosen])))

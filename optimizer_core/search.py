@@ -30,11 +30,8 @@ MOST_ERRORS = 0.1
 @dataclass
 class _Item:
     trial: Trial
+    candidate: Candidate
     task: "asyncio.Task[None]"
-
-    @property
-    def candidate(self) -> Candidate:
-        return Candidate.parse(self.trial.candidate)
 
 
 class Search:
@@ -259,7 +256,7 @@ class Search:
             raise BudgetReached(f"The cap of {self._kit.config.budget.max_program_runs} program runs is reached.")
         if order not in self._earlier:
             await self._kit.recorder.write(trial)
-        item = _Item(trial, asyncio.create_task(self._finish(trial, candidate, examples)))
+        item = _Item(trial, candidate, asyncio.create_task(self._finish(trial, candidate, examples)))
         item.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen even if never awaited
         self._items.append(item)
         self._asked.setdefault(trial.candidate, {}).update(dict.fromkeys(trial.examples))

@@ -16,6 +16,7 @@ from optimizer_core.optimizers import get_optimizer
 from optimizer_core.score_table import ScoreTable
 from optimizer_core.search import Search
 from optimizer_core.space import KINDS, SearchSpace
+from optimizer_core.surrogates import Observation
 from optimizer_core.types import Candidate, Cell, CellKey, Example, Record, Split, Trial, TrialKind
 
 __all__ = ["Played", "play"]
@@ -78,6 +79,13 @@ class _Evaluator:
             self.program_runs += 1
 
 
+class _Silent(Search):
+    """Leaves out what a run writes down for people who watch, which no decision rests on and nobody reads here."""
+
+    async def _report(self, observed: Sequence[Observation], number: int) -> None:
+        return
+
+
 def play(landscape: Landscape, config: RunConfig) -> Played:
     """The search that `config` asks for, its cap included. Bootstrapping and proposing are done and free."""
     return asyncio.run(_play(landscape, config))
@@ -92,7 +100,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
     space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
     active = {
-        name: {index: SimpleNamespace(index=index, active=True, provenance={}) for index in arms[name]}
+        name: {index: SimpleNamespace(index=index, active=True, kind="", provenance={}, demos=index) for index in arms[name]}
         for name in names
     }
     parts: dict[str, Any] = {
@@ -110,7 +118,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "free": [SimpleNamespace(name=name) for name in names],
         "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active),
     }
-    search = Search(cast(Kit, SimpleNamespace(**parts)), optimizer)
+    search = _Silent(cast(Kit, SimpleNamespace(**parts)), optimizer)
     await search.start_baseline()
     with contextlib.suppress(BudgetReached):
         await search.run()
