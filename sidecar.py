@@ -1,6 +1,6 @@
 """Small processes beside the pages, for what a page may not import or wait for.
 
-python sidecar.py draft            answer requests about plans, files and trials, a JSON line each, until the input ends
+python sidecar.py draft            answer requests (plans, files, trials), a JSON line each, until the input ends
 python sidecar.py ping             one call to a model endpoint (JSON on standard input)
 python sidecar.py dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends
 """
@@ -29,7 +29,8 @@ LONGEST_CELL = 400
 def draft() -> int:
     """One answer a line.
 
-    A request is {op: plan, config, cwd, facts}, {op: rows, path} or {op: importance, params, scores, evaluator, seed}.
+    A request is {op: plan, config, cwd, facts}, {op: rows, path} or
+    {op: importance, params, scores, evaluator, seed}.
     """
     scrubber = Scrubber()
     for line in sys.stdin:

@@ -62,7 +62,7 @@ class ScoreTable:
         return [candidate for candidate, of_split in self._rows if of_split is split]
 
     def scores(self, split: Split) -> dict[str, dict[str, float]]:
-        """Scores by candidate, in the order first evaluated, and example; errors, and candidates without any, have none."""
+        """Scores by candidate, in the order first evaluated, and example; what has no score is left out."""
         found = {
             name: {example: cell.score for example, cell in self.row(name, split).items() if cell.score is not None}
             for name in self.candidates(split)

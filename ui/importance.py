@@ -74,7 +74,7 @@ def _ours(reader: Reader, view: LiveView) -> None:
     st.caption(
         f"Over {evidence}{so_far}. Bars: how far the score moves with the choice, with a 90 % interval; x: an "
         "instruction and a demo set beyond what each does alone. Grey: what chance alone would reach; grey bars are "
-        "not told from it."
+        "not told from it, in this fit of all together or taken by themselves."
     )
 
 
@@ -115,6 +115,6 @@ def _optunas(reader: Reader, view: LiveView, name: str) -> None:
     )
     st.caption(
         f"{name} of Optuna over {plural(len(scores), 'trial')}, for comparison: it has no noise band, so its top bar is "  # noqa: E501
-        "long even where nothing matters; and PED-ANOVA answers another question under TPE: what sets the best trials "
-        "apart from the others, where a good arm is in nearly all of them."
+        "long even where nothing matters; and PED-ANOVA answers another question under TPE: what sets the best "
+        "trials apart from the others, where a good arm is in nearly all of them."
     )

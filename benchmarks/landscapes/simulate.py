@@ -100,7 +100,10 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
     space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
     active = {
-        name: {index: SimpleNamespace(index=index, active=True, kind="", provenance={}, demos=index) for index in arms[name]}
+        name: {
+            index: SimpleNamespace(index=index, active=True, kind="", provenance={}, demos=index)
+            for index in arms[name]
+        }
         for name in names
     }
     parts: dict[str, Any] = {

@@ -38,7 +38,8 @@ def test_a_planted_effect_is_found_first_and_real_with_its_arm() -> None:
     assert (rows[0]["predictor"], rows[0]["kind"], rows[0]["real"]) == ("b", "demos", True)
     best = max(rows[0]["arms"], key=lambda arm: arm["effect"])
     assert best["arm"] == 2
-    assert [row["p_value"] for row in rows] == sorted(row["p_value"] for row in rows)
+    assert [row["real"] for row in rows] == sorted((row["real"] for row in rows), reverse=True)
+    assert all(row["spread"] > row["null"] for row in rows if row["real"])
     assert rows[0]["low"] < rows[0]["spread"] < rows[0]["high"]
     assert rows[0]["null"] < rows[0]["spread"]
     assert {row["kind"] for row in rows} == {"instruction", "demos", "instruction x demos"}

@@ -46,7 +46,7 @@ def test_it_says_why_it_has_nothing_to_say(evaluator: str) -> None:
         optuna_importance([], [], evaluator, 0)
     with pytest.raises(BadInput, match="same score"):
         optuna_importance(params, [0.5] * len(scores), evaluator, 0)
-    own = [{name: f"{index}" for name in NAMES} for index in range(len(scores))]
+    own = [dict.fromkeys(NAMES, f"{index}") for index in range(len(scores))]
     with pytest.raises(BadInput, match="No two trials share an arm"):
         optuna_importance(own, scores, evaluator, 0)
     with pytest.raises(BadInput, match="No two trials share an arm"):
