@@ -1,15 +1,16 @@
 """Does importance find what is there, and nothing where nothing is? Landscapes with one known effect or none."""
 
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from scipy.special import expit, logit
 
 from benchmarks.landscapes.families import Family, Landscape
+from benchmarks.landscapes.remember import remembered
 from benchmarks.landscapes.simulate import play
 from optimizer_core.config import parse_config
-from optimizer_core.importance import INTERACTION, importance
+from optimizer_core.importance import ERROR, INTERACTION, importance
 from optimizer_core.types import Candidate, Split
 
 __all__ = ["ARMS", "DESIGNS", "EFFECT", "Finding", "Planted", "find", "find_all"]
@@ -54,26 +55,39 @@ class Finding:
     """What importance said of one landscape.
 
     Attributes:
-        any_real: Some bar was called real.
+        least: The smallest p-value of all bars.
         named: Of the four variables' bars, the planted one's stands first.
-        real: Its bar stands first of all, interactions included, and is called real.
+        p_value: That bar's.
     """
 
-    any_real: bool
+    least: float
     named: bool
-    real: bool
+    p_value: float
+
+    @property
+    def any_real(self) -> bool:
+        """Whether some bar was called real."""
+        return self.least <= ERROR
+
+    @property
+    def real(self) -> bool:
+        """Whether the planted variable was named and called real."""
+        return self.named and self.p_value <= ERROR
 
 
 def find(design: str, seed: int, effect: float) -> Finding:
     landscape = Planted(seed, effect)
     played = play(landscape, parse_config({"program": "simulated", "seed": seed, "search": DESIGNS[design]}))
     rows = importance(played.table.scores(Split.VAL), played.space, seed)
-    where = [(row["predictor"], row["kind"]) for row in rows]
-    named = next(place for place in where if place[1] != INTERACTION) == WHERE
-    return Finding(any(row["real"] for row in rows), named, where[0] == WHERE and rows[0]["real"])
+    mains = {(row["predictor"], row["kind"]): row for row in rows if row["kind"] != INTERACTION}
+    return Finding(min(row["p_value"] for row in rows), next(iter(mains)) == WHERE, mains[WHERE]["p_value"])
 
 
-def find_all(design: str, seeds: range, effect: float, processes: int) -> list[Finding]:
-    n = len(seeds)
-    with ProcessPoolExecutor(processes) as pool:
-        return list(pool.map(find, [design] * n, seeds, [effect] * n, chunksize=5))
+def find_all(design: str, seeds: range, effect: float, processes: int, cache: Path | None = None) -> list[Finding]:
+    """`find` for every seed; see `remember.remembered` for the cache."""
+    calls = {f"importance|{design}|{effect}|{seed}": (design, seed, effect) for seed in seeds}
+    return [Finding(**values) for values in remembered(_values, calls, processes, cache).values()]
+
+
+def _values(design: str, seed: int, effect: float) -> dict[str, Any]:
+    return asdict(find(design, seed, effect))

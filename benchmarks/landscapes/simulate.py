@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -79,6 +80,15 @@ class _Evaluator:
             self.program_runs += 1
 
 
+class _AtOnce(ThreadPoolExecutor):
+    """Does the work where it is asked for: no evaluation runs beside it here that a thread would spare."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **named))
+        return done
+
+
 class _Silent(Search):
     """Leaves out what a run writes down for people who watch, which no decision rests on and nobody reads here."""
 
@@ -92,6 +102,7 @@ def play(landscape: Landscape, config: RunConfig) -> Played:
 
 
 async def _play(landscape: Landscape, config: RunConfig) -> Played:
+    asyncio.get_running_loop().set_default_executor(_AtOnce())
     table, recorder = ScoreTable(), _Recorder()
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
     optimizer = get_optimizer(config.optimizer)
