@@ -116,7 +116,7 @@ def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> Post
     return _newton(families, _kernel(scales.variances, grams), cells, scales, f, easiness)
 
 
-def _newton(  # noqa: PLR0913 - the fit's whole state
+def _newton(
     families: list[Family], kernel: Floats, cells: Cells, scales: Scales, f: Floats, easiness: Floats
 ) -> Posterior:
     """The last Newton step, with known scales, from (f, easiness)."""
