@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.landscapes.effects import ARMS, EFFECT, Finding
 from benchmarks.landscapes.families import FAMILIES
-from benchmarks.landscapes.jobs import DEFAULT, DSPY, Result, default_share
+from benchmarks.landscapes.jobs import DEFAULT, DSPY, METHODS, Result, default_share
 
 __all__ = ["effects_table", "figure", "report"]
 
@@ -77,6 +77,9 @@ def report(results: Results, n_seeds: int, other_seeds: int, methods: Sequence[s
         )
     others = [DSPY, *methods]
     lines += ["", "## All methods at equal program runs", "", f"The first {other_seeds} seeds of every family.", ""]
+    left_out = [method for method in METHODS if method not in methods]
+    if left_out:
+        lines += [f"Left out of this call: {', '.join(left_out)}.", ""]
     lines.append("| method | " + " | ".join(what.name for what in FAMILIES) + " | mean |")
     lines.append("|---" * (len(FAMILIES) + 2) + "|")
     for method in others:
