@@ -8,7 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,13 @@ __all__ = ["Dashboards", "Drafter", "ping"]
 ROOT = Path(__file__).resolve().parent
 START_S = 60.0
 ANSWER_S = 20.0
+
+
+_NO_ANSWER: Mapping[str, tuple[str, str]] = {
+    "plan": ("The plan could not be worked out.", "Use Check, which looks at the same things."),
+    "rows": ("The file could not be read.", "Use Check, which reads it too."),
+    "importance": ("Optuna gave no answer.", "The studio's own importance needs none of it."),
+}
 
 
 def _sidecar(*arguments: str) -> list[str]:
@@ -80,7 +87,10 @@ class _Lines:
 
 
 class Drafter:
-    """Plans and previews, from a process that has imported the optimizers. Safe in threads; one request at a time."""
+    """Plans, previews and Optuna's importance, from a process that has imported what they need.
+
+    Safe in threads; one request at a time.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -105,6 +115,23 @@ class Drafter:
         """
         return self._ask({"op": "rows", "path": path})
 
+    def importance(
+        self, params: Sequence[Mapping[str, str]], scores: Sequence[float], evaluator: str, seed: int
+    ) -> list[dict[str, Any]]:
+        """See `optimizer_core.optuna_importance`.
+
+        Raises:
+            BadInput: there is nothing that it could say of these trials.
+        """
+        asked = {
+            "params": [dict(one) for one in params],
+            "scores": list(scores),
+            "evaluator": evaluator,
+            "seed": seed,
+        }
+        rows: list[dict[str, Any]] = self._ask({"op": "importance", **asked})["rows"]
+        return rows
+
     def close(self) -> None:
         if self._process is not None:
             self._process.kill()
@@ -113,16 +140,16 @@ class Drafter:
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         line = json.dumps(request, sort_keys=True)
         with self._lock:
-            # A file may change under its name; a plan depends on what is in the request alone.
-            answer = self._seen.get(line) if request["op"] == "plan" else None
+            # A file may change under its name; everything else depends on what is in the request alone.
+            answer = self._seen.get(line) if request["op"] != "rows" else None
             if answer is None:
-                answer = self._exchange(line)
+                answer = self._exchange(request["op"], line)
                 self._seen = {**dict(list(self._seen.items())[-64:]), line: answer}
         if "error" in answer:
             raise BadInput(answer["error"])
         return answer
 
-    def _exchange(self, line: str) -> dict[str, Any]:
+    def _exchange(self, op: str, line: str) -> dict[str, Any]:
         timeout_s = ANSWER_S
         if self._process is None or self._process.poll() is not None:
             self._process, timeout_s = _spawn("draft"), START_S
@@ -136,7 +163,7 @@ class Drafter:
             said = None
         if said is None:
             self.close()
-            raise BadInput("The plan could not be worked out.", "Use Check, which looks at the same things.")
+            raise BadInput(*_NO_ANSWER[op])
         answer: dict[str, Any] = json.loads(said)
         return answer
 

@@ -1,6 +1,6 @@
 """Small processes beside the pages, for what a page may not import or wait for.
 
-python sidecar.py draft            answer requests about plans and files, a JSON line each, until the input ends
+python sidecar.py draft            answer requests (plans, files, trials), a JSON line each, until the input ends
 python sidecar.py ping             one call to a model endpoint (JSON on standard input)
 python sidecar.py dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends
 """
@@ -27,7 +27,11 @@ LONGEST_CELL = 400
 
 
 def draft() -> int:
-    """One answer a line. A request is {op: plan, config, cwd, facts} or {op: rows, path}."""
+    """One answer a line.
+
+    A request is {op: plan, config, cwd, facts}, {op: rows, path} or
+    {op: importance, params, scores, evaluator, seed}.
+    """
     scrubber = Scrubber()
     for line in sys.stdin:
         try:
@@ -39,12 +43,16 @@ def draft() -> int:
 
 
 def _answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
-    from optimizer_core.drafting import draft as make_draft
-    from optimizer_core.drafting import facts_of
-
     if request["op"] == "rows":
         path = Path(request["path"]).expanduser()
         return _rows(str(path.resolve()), path.stat().st_mtime if path.exists() else 0.0)
+    if request["op"] == "importance":
+        from optimizer_core.optuna_importance import optuna_importance
+
+        return {"rows": optuna_importance(*(request[name] for name in ("params", "scores", "evaluator", "seed")))}
+    from optimizer_core.drafting import draft as make_draft
+    from optimizer_core.drafting import facts_of
+
     config = request["config"]
     facts = request.get("facts")
     if facts is None:

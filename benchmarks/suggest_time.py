@@ -14,7 +14,7 @@ __all__ = ["measure", "observations"]
 
 PREDICTORS = ("a", "b", "c", "d")
 ARMS = 20
-LIMIT_S = 0.05
+CANDIDATES = (25, 50, 100, 120, 150, 200, 250, 300, 350, 400)
 
 
 def observations(space: SearchSpace, n_candidates: int, n_cells: int, seed: int = 0) -> list[Observation]:
@@ -45,7 +45,7 @@ def measure(surrogate: Surrogate, n_candidates: int, repeats: int = 9) -> tuple[
 
 
 def main() -> None:
-    for n_candidates in (100, 150, 250, 400):
+    for n_candidates in CANDIDATES:
         for surrogate in (ItemResponse(), TpeSurrogate()):
             wall, cpu = measure(surrogate, n_candidates)
             name = type(surrogate).__name__

@@ -129,7 +129,7 @@ class Run:
             best_test=of(winner.id, Split.TEST),
             paired_val=paired(Split.VAL),
             paired_test=paired(Split.TEST),
-            importance=tuple(self._optimizer.importance(kit)),
+            importance=tuple(self._optimizer.importance(kit, kit.table.scores(Split.VAL))),
             corrected=corrected(kit.table, winner, kit.baseline, kit.config.seed),
         )
 

@@ -61,6 +61,14 @@ class ScoreTable:
         """Candidates with at least one cell on `split`, in the order first evaluated."""
         return [candidate for candidate, of_split in self._rows if of_split is split]
 
+    def scores(self, split: Split) -> dict[str, dict[str, float]]:
+        """Scores by candidate, in the order first evaluated, and example; what has no score is left out."""
+        found = {
+            name: {example: cell.score for example, cell in self.row(name, split).items() if cell.score is not None}
+            for name in self.candidates(split)
+        }
+        return {name: scores for name, scores in found.items() if scores}
+
     def mean(self, candidate: str, split: Split, examples: Sequence[str] | None = None) -> Mean:
         """Mean over `examples` (all that were evaluated when None)."""
         row = self.row(candidate, split)

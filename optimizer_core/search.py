@@ -15,6 +15,7 @@ from optimizer_core.optimizers.base import Optimizer, View
 from optimizer_core.schedules import Schedule, State, make_schedule
 from optimizer_core.seeds import derive_seed
 from optimizer_core.surrogates import Observation
+from optimizer_core.surrogates.base import by_candidate
 from optimizer_core.taking_up import first_tries, take_up, with_untried
 from optimizer_core.types import Candidate, CellKey, Event, Example, Phase, Split, Trial, TrialKind
 
@@ -29,11 +30,8 @@ MOST_ERRORS = 0.1
 @dataclass
 class _Item:
     trial: Trial
+    candidate: Candidate
     task: "asyncio.Task[None]"
-
-    @property
-    def candidate(self) -> Candidate:
-        return Candidate.parse(self.trial.candidate)
 
 
 class Search:
@@ -108,7 +106,7 @@ class Search:
             return True
         number = self.n_trials + 1
         if number % self._settings.full_eval_every == 0:
-            await self._report_beliefs(state.observed, number)
+            await self._report(state.observed, number)
         candidate = self._asked_for(self._leader(state)) or grown
         candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, settled))
         if candidate is None:
@@ -165,19 +163,26 @@ class Search:
             if best is None or capped:
                 await self.settle()
                 settled = len(self._items)
-        await self._report_beliefs(self._observed(len(self._items)), self.n_trials)
+        await self._report(self._observed(len(self._items)), self.n_trials)
 
-    async def _report_beliefs(self, observed: Sequence[Observation], number: int) -> None:
-        """Write down what the surrogate has been told so far comes to, for people who watch."""
+    async def _report(self, observed: Sequence[Observation], number: int) -> None:
+        """Write down what the trials so far come to, for people who watch: in a thread, beside what is running."""
         kit = self._kit
-        if observed and kit.space.parameters and not self._told(number):
+        if not observed or self._told(number):
+            return
+        if kit.space.parameters:
             believed = await asyncio.to_thread(
                 beliefs, kit.space, observed, self._settings.surrogate, kit.config.seed
             )
             await kit.recorder.write(Event("beliefs", {"trial": number, **believed}))
+        scores = {one.candidate.id: one.scores for one in by_candidate(observed).values() if one.scores}
+        rows = await asyncio.to_thread(self._optimizer.importance, kit, scores)
+        if rows:
+            short = [{key: value for key, value in row.items() if key != "arms"} for row in rows]
+            await kit.recorder.write(Event("importance", {"trial": number, "rows": short}))
 
     def _told(self, number: int) -> bool:
-        """Whether these beliefs are an earlier life's, whose trials are only taken up again."""
+        """Whether this was said in an earlier life, whose trials are only taken up again."""
         return any(trial.number > number for trial in self._earlier.values())
 
     def _exhausted(self) -> frozenset[str]:
@@ -251,7 +256,7 @@ class Search:
             raise BudgetReached(f"The cap of {self._kit.config.budget.max_program_runs} program runs is reached.")
         if order not in self._earlier:
             await self._kit.recorder.write(trial)
-        item = _Item(trial, asyncio.create_task(self._finish(trial, candidate, examples)))
+        item = _Item(trial, candidate, asyncio.create_task(self._finish(trial, candidate, examples)))
         item.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen even if never awaited
         self._items.append(item)
         self._asked.setdefault(trial.candidate, {}).update(dict.fromkeys(trial.examples))

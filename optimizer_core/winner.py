@@ -28,12 +28,7 @@ def corrected(table: ScoreTable, winner: Candidate, baseline: Candidate, seed: i
     that the model saw); and difference, difference_low, difference_high and chance_better against the baseline,
     None when the baseline has no score or is the winner.
     """
-    rows = {}
-    for name in table.candidates(Split.VAL):
-        cells = table.row(name, Split.VAL).items()
-        scores = {example: cell.score for example, cell in cells if cell.score is not None}
-        if scores:
-            rows[name] = scores
+    rows = table.scores(Split.VAL)
     if winner.id not in rows:
         return None
     names = list(rows)

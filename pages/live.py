@@ -65,7 +65,7 @@ def draw(run_id: str, polled: bool) -> None:
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):
                 st.subheader("What the score depends on", anchor=False)
-                importance_panel(view.importance, view.outcome is not None)
+                importance_panel(reader, view)
             with st.container(border=True, height="stretch"):
                 st.subheader("Spent so far", anchor=False)
                 burn_table(view.burns, plan)

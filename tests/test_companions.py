@@ -39,6 +39,15 @@ def test_the_plan_follows_the_settings(drafter: Drafter) -> None:
     assert plans[20] == [2 * bound for bound in plans[10]]
 
 
+def test_optunas_importance_is_asked_of_the_same_process(drafter: Drafter) -> None:
+    params = [{"a: demos": f"d{index % 3}", "b: demos": f"d{index % 2}"} for index in range(30)]
+    scores = [0.2 + 0.5 * (one["a: demos"] == "d1") for one in params]
+    for evaluator in ("fanova", "ped_anova"):
+        assert drafter.importance(params, scores, evaluator, 0)[0]["parameter"] == "a: demos"
+    with pytest.raises(BadInput, match="needs 30 trials"):
+        drafter.importance(params[:3], scores[:3], "fanova", 0)
+
+
 def test_a_preset_fills_in_what_is_open(drafter: Drafter) -> None:
     answer = drafter.plan({"program": "sample:triage", "preset": "light"})
     assert answer is not None

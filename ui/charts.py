@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from optimizer_core.types import Trial, TrialKind
-from ui.format import count, one_line, plural, score
+from ui.format import count, one_line, plural, score, share
 
-__all__ = ["XAxis", "best_full", "importance_figure", "score_range", "trials_alt", "trials_figure"]
+__all__ = ["XAxis", "best_full", "importance_figure", "score_range", "shares_figure", "trials_alt", "trials_figure"]
 
 XAxis = Literal["program_runs", "number"]
 Figure = dict[str, Any]
@@ -254,5 +254,33 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             "xaxis": {**x_axis, "title": {"text": "spread of the arms' effects, in score", "standoff": 6}},
             "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
             "shapes": bands,
+        },
+    }
+
+
+def shares_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Parameters' shares of 1, as horizontal bars without a band: what gave them has none.
+
+    Args:
+        rows: {parameter, share}, the largest first.
+    """
+    ordered = list(reversed(rows))
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [f"{label(row['parameter'], 30)}   <b>{share(row['share'])}</b>" for row in ordered],
+        "x": [row["share"] for row in ordered],
+        "marker": {"color": "@c1"},
+        "hoverinfo": "y",
+        "showlegend": False,
+    }
+    x_axis = {"gridcolor": "@grid/0.6", "zeroline": False, "range": [0, 1], "fixedrange": True}
+    return {
+        "data": [bars],
+        "layout": {
+            "margin": {"l": 8, "r": 16, "t": 8, "b": 44},
+            "bargap": 0.45,
+            "xaxis": {**x_axis, "title": {"text": "share of the whole", "standoff": 6}},
+            "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
         },
     }

@@ -17,6 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--other-seeds", type=int, help="of methods but the default and DSPy's; all, if not said")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, default=DOCS)
@@ -28,25 +29,28 @@ def main() -> None:
     found = run_jobs(reference, said.processes, said.cache)
     chosen = [name for name in METHODS if name == DEFAULT or any(part in name for part in said.methods)]
     jobs = []
+    others = said.seeds if said.other_seeds is None else min(said.other_seeds, said.seeds)
     for job in reference:
         budget = found[job.key].runs
         jobs.append(Job(DEFAULT, job.family, job.seed, int(budget * default_share(job.family))))
-        jobs += [Job(method, job.family, job.seed, budget) for method in chosen]
+        methods = chosen if job.seed < others else [DEFAULT]
+        jobs += [Job(method, job.family, job.seed, budget) for method in methods]
     found |= run_jobs(jobs, said.processes, said.cache)
     results = {(job.method, job.family, job.seed, job.cap): found[job.key] for job in (*reference, *jobs)}
-    text = report(results, said.seeds, chosen)
+    text = report(results, said.seeds, others, chosen)
     if not said.no_effects:
         planted = {
             name: (
-                find_all(name, range(200), 0.0, said.processes),
-                find_all(name, range(20), EFFECT, said.processes),
+                find_all(name, range(200), 0.0, said.processes, said.cache),
+                find_all(name, range(20), EFFECT, said.processes, said.cache),
             )
             for name in DESIGNS
         }
         text += effects_table(planted)
     said.out.mkdir(parents=True, exist_ok=True)
     (said.out / "landscapes.md").write_text(text)
-    (said.out / "landscapes.svg").write_text(figure(results, said.seeds, chosen))
+    everywhere = {key: result for key, result in results.items() if key[2] < others}
+    (said.out / "landscapes.svg").write_text(figure(everywhere, others, chosen))
     print(text)
 
 

@@ -37,7 +37,7 @@ class Family:
     """Standard deviations of the effects in logits, and how a success becomes a score.
 
     `metric`: binary; graded (share of 5 items right); coin (binary, a fifth of the scores are coins); judge (a
-    noisy grade from 1 to 5).
+    noisy grade from 1 to 5). `arms`: instructions, and demo sets, of a predictor.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Family:
     pair: float
     cross: float
     metric: str
+    arms: int = ARMS
 
 
 _SHAPES = (
@@ -72,11 +73,11 @@ class Landscape:
         self.family = family
         self.seed = seed
         rng = np.random.default_rng(derive_seed(seed, family.name))
-        p, scale = family.predictors, 0.0 if flat else 1.0
-        self.instruction = scale * rng.normal(0, family.main, (p, ARMS))
-        self.demos = scale * rng.normal(0, family.main, (p, ARMS))
-        self.pair = scale * rng.normal(0, family.pair, (p, ARMS, ARMS))
-        self.cross = scale * rng.normal(0, family.cross, (max(p - 1, 0), ARMS, ARMS))
+        p, n, scale = family.predictors, family.arms, 0.0 if flat else 1.0
+        self.instruction = scale * rng.normal(0, family.main, (p, n))
+        self.demos = scale * rng.normal(0, family.main, (p, n))
+        self.pair = scale * rng.normal(0, family.pair, (p, n, n))
+        self.cross = scale * rng.normal(0, family.cross, (max(p - 1, 0), n, n))
         self.easiness = rng.normal(0, 1, N_EXAMPLES)
         self._rows: dict[str, Floats] = {}
 

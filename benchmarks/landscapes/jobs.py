@@ -1,10 +1,8 @@
 """The searches of the benchmark: one job is one method on one landscape under one cap on program runs."""
 
-import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from benchmarks.landscapes.dspy_mipro import play_dspy
 from benchmarks.landscapes.families import FAMILIES, Landscape
+from benchmarks.landscapes.remember import remembered
 from benchmarks.landscapes.simulate import play
 from optimizer_core.config import parse_config
 from optimizer_core.types import Candidate
@@ -109,20 +108,10 @@ def run_job(job: Job) -> Result:
 
 
 def run_jobs(jobs: Iterable[Job], processes: int, cache: Path | None = None) -> dict[str, Result]:
-    """Results by `Job.key`. With `cache`, a file of JSON lines, what an earlier call finished is not run again."""
-    done: dict[str, Result] = {}
-    if cache is not None and cache.exists():
-        for line in cache.read_text().splitlines():
-            found = json.loads(line)
-            key = found.pop("key")
-            done[key] = Result(**found)
-    open_ = [job for job in jobs if job.key not in done]
-    with ProcessPoolExecutor(processes) as pool:
-        running = {pool.submit(run_job, job): job for job in open_}
-        for finished in as_completed(running):
-            job, result = running[finished], finished.result()
-            done[job.key] = result
-            if cache is not None:
-                with cache.open("a") as lines:
-                    lines.write(json.dumps({"key": job.key, **asdict(result)}) + "\n")
-    return done
+    """Results by `Job.key`; see `remember.remembered` for the cache."""
+    found = remembered(_values, {job.key: (job,) for job in jobs}, processes, cache)
+    return {key: Result(**values) for key, values in found.items()}
+
+
+def _values(job: Job) -> dict[str, Any]:
+    return asdict(run_job(job))

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
-from benchmarks.landscapes.families import ARMS, N_EXAMPLES, Landscape
+from benchmarks.landscapes.families import N_EXAMPLES, Landscape
 from optimizer_core.config import RunConfig
 from optimizer_core.errors import BudgetReached
 from optimizer_core.journal import MemoryJournal
@@ -16,6 +17,7 @@ from optimizer_core.optimizers import get_optimizer
 from optimizer_core.score_table import ScoreTable
 from optimizer_core.search import Search
 from optimizer_core.space import KINDS, SearchSpace
+from optimizer_core.surrogates import Observation
 from optimizer_core.types import Candidate, Cell, CellKey, Example, Record, Split, Trial, TrialKind
 
 __all__ = ["Played", "play"]
@@ -78,21 +80,41 @@ class _Evaluator:
             self.program_runs += 1
 
 
+class _AtOnce(ThreadPoolExecutor):
+    """Does the work where it is asked for: no evaluation runs beside it here that a thread would spare."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **named))
+        return done
+
+
+class _Silent(Search):
+    """Leaves out what a run writes down for people who watch, which no decision rests on and nobody reads here."""
+
+    async def _report(self, observed: Sequence[Observation], number: int) -> None:
+        return
+
+
 def play(landscape: Landscape, config: RunConfig) -> Played:
     """The search that `config` asks for, its cap included. Bootstrapping and proposing are done and free."""
     return asyncio.run(_play(landscape, config))
 
 
 async def _play(landscape: Landscape, config: RunConfig) -> Played:
+    asyncio.get_running_loop().set_default_executor(_AtOnce())
     table, recorder = ScoreTable(), _Recorder()
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
     optimizer = get_optimizer(config.optimizer)
     names = [f"p{index}" for index in range(landscape.family.predictors)]
-    arms = {name: range(ARMS) for name in names}
+    arms = {name: range(landscape.family.arms) for name in names}
     instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
     space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
     active = {
-        name: {index: SimpleNamespace(index=index, active=True, provenance={}) for index in range(ARMS)}
+        name: {
+            index: SimpleNamespace(index=index, active=True, kind="", provenance={}, demos=index)
+            for index in arms[name]
+        }
         for name in names
     }
     parts: dict[str, Any] = {
@@ -110,7 +132,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "free": [SimpleNamespace(name=name) for name in names],
         "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active),
     }
-    search = Search(cast(Kit, SimpleNamespace(**parts)), optimizer)
+    search = _Silent(cast(Kit, SimpleNamespace(**parts)), optimizer)
     await search.start_baseline()
     with contextlib.suppress(BudgetReached):
         await search.run()

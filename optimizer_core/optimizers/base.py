@@ -120,6 +120,6 @@ class Optimizer(ABC):
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
         """The next candidate; None when there is nothing left to try. Depends on `kit`'s arms and `view` alone."""
 
-    def importance(self, kit: Kit) -> list[Json]:
-        """Which searched parameter the score depended on; see `optimizer_core.importance.importance`."""
-        return [*importance(kit.table, kit.space, kit.config.seed)]
+    def importance(self, kit: Kit, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
+        """Which searched parameter `scores` depend on; see `optimizer_core.importance.importance`."""
+        return [*importance(scores, kit.space, kit.config.seed)]

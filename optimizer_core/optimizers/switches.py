@@ -12,7 +12,6 @@ from optimizer_core.importance import importance
 from optimizer_core.kit import Kit
 from optimizer_core.program import Arms
 from optimizer_core.proposer import Recipe, usable_index
-from optimizer_core.score_table import ScoreTable
 from optimizer_core.space import Parameter, SearchSpace
 from optimizer_core.types import SEED_ARM, Candidate, Instruction, Json
 
@@ -146,7 +145,7 @@ class _SwitchSpace(SearchSpace):
         return {parameter.name: places[parameter.name] for parameter in self.parameters}
 
 
-def switch_importance(table: ScoreTable, arms: Arms, seed: int) -> list[Json]:
+def switch_importance(scores: Mapping[str, Mapping[str, float]], arms: Arms, seed: int) -> list[Json]:
     """Which switch the score depended on: rows as `importance` gives them, each arm with the `label` of its value.
 
     The paper's Appendix D asks this and shows figures only; its estimator is not named. Here it is the main effect
@@ -157,7 +156,7 @@ def switch_importance(table: ScoreTable, arms: Arms, seed: int) -> list[Json]:
     values = {name: sorted({row[name] for row in rows.values()}) for name in sorted(common)}
     space = _SwitchSpace(values, rows)
     labels = {": ".join(_in_words(name)): found for name, found in values.items()}
-    written = ScoreTable(cell for cell in table.cells() if cell.key.candidate in rows)
+    written = {name: found for name, found in scores.items() if name in rows}
     return [
         {**row, "arms": [{**arm, "label": str(labels[row["parameter"]][arm["arm"]])} for arm in row["arms"]]}
         for row in importance(written, space, seed)

@@ -56,6 +56,6 @@ class ZeroShotMiproPlus(Optimizer):
         await kit.propose_more([(info, index) for info in kit.free], recipes=recipes(kit, values), facts=facts)
         return candidate_of_round(kit, base, index)
 
-    def importance(self, kit: Kit) -> list[Json]:
+    def importance(self, kit: Kit, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
         """Of the switches: an instruction is written once and used once, so it is no parameter here."""
-        return switch_importance(kit.table, kit.arms, kit.config.seed)
+        return switch_importance(scores, kit.arms, kit.config.seed)

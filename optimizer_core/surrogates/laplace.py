@@ -17,6 +17,7 @@ number of effects that the data determine, M = (I + S K)^-1 S.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve
@@ -34,7 +35,7 @@ NU = 3.0
 DISPERSION = (0.03, 1.3)
 COINS = 40.0
 """Cells that count as coins, so that the first dozen does not decide the dispersion."""
-ROUNDS, ROUNDS_GIVEN = 8, 2
+ROUNDS = 8
 NU_FINAL, ROUNDS_FINAL = 0.5, 30
 """The same when the question is not what to try next but what is true: the data decide, and are given the time to."""
 MANY = 120
@@ -63,8 +64,8 @@ def fit(
         counts = np.bincount(cells.row, minlength=len(candidates))
         richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
         part = _learn(_families([candidates[index] for index in richest]), _only(cells, richest), nu, rounds)
-        start = _across(families, part.scales, richest) @ part.pull
-        return _newton(families, _kernel(part.scales.variances, _grams(families)), cells, part.scales, start)
+        kernel = _kernel_once(families, part.scales)
+        return _newton(families, kernel, cells, part.scales, kernel[:, richest] @ part.pull, part.easiness)
 
 
 def _cells(rows: Sequence[Mapping[str, float]]) -> Cells:
@@ -102,52 +103,74 @@ def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> Post
     easiness = np.zeros(cells.n_columns)
     for _ in range(rounds - 1):
         kernel = _kernel(scales.variances, grams)
-        weights, inner, information, target, pulled = _expand(cells, scales, f, easiness)
-        system = lu_factor(np.eye(cells.n_rows) + information @ kernel, check_finite=False)
-        solved = lu_solve(system, np.column_stack((target, information)), check_finite=False)
+        around = _expand(cells, scales, f, easiness)
+        solved = lu_solve(
+            around.system(kernel), np.column_stack((around.target, around.information())), check_finite=False
+        )
         f = kernel @ solved[:, 0]
-        easiness = (cells.by_column(pulled) - cells.by_column(weights * f[cells.row])) / inner
+        easiness = around.easiness(cells, f)
         variances = _variances(families, grams, scales.variances, solved, nu)
-        spread = float(easiness @ easiness) + float((1 / inner).sum())
+        spread = float(easiness @ easiness) + float((1 / around.inner).sum())
         tau2 = (spread + NU * PRIOR["example"]) / (cells.n_columns + NU)
         scales = Scales(variances, tau2, _dispersion(cells, expit(f[cells.row] + easiness[cells.column])))
-    return _newton(families, _kernel(scales.variances, grams), cells, scales, f, easiness, 1)
+    return _newton(families, _kernel(scales.variances, grams), cells, scales, f, easiness)
 
 
-def _newton(  # noqa: PLR0913 - the fit's whole state
-    families: list[Family],
-    kernel: Floats,
-    cells: Cells,
-    scales: Scales,
-    f: Floats,
-    easiness: Floats | None = None,
-    rounds: int = ROUNDS_GIVEN,
+def _newton(
+    families: list[Family], kernel: Floats, cells: Cells, scales: Scales, f: Floats, easiness: Floats
 ) -> Posterior:
-    """Newton steps with known scales, from `f`."""
-    easiness = np.zeros(cells.n_columns) if easiness is None else easiness
-    for _ in range(rounds):
-        weights, inner, information, target, pulled = _expand(cells, scales, f, easiness)
-        system = lu_factor(np.eye(cells.n_rows) + information @ kernel, check_finite=False)
-        pull = lu_solve(system, target, check_finite=False)
-        f = kernel @ pull
-        easiness = (cells.by_column(pulled) - cells.by_column(weights * f[cells.row])) / inner
-    return Posterior(families, cells, scales, kernel, weights, target, system, f, pull)
+    """The last Newton step, with known scales, from (f, easiness)."""
+    around = _expand(cells, scales, f, easiness)
+    system = around.system(kernel)
+    pull = lu_solve(system, around.target, check_finite=False)
+    f = kernel @ pull
+    easiness = around.easiness(cells, f)
+    return Posterior(families, cells, scales, kernel, around.weights, around.target, system, f, easiness, pull)
 
 
-def _expand(
-    cells: Cells, scales: Scales, f: Floats, easiness: Floats
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """The quadratic around (f, t): W at the cells, Q, S, b, and W (f + t) + y - p at the cells."""
+@dataclass(frozen=True, eq=False)
+class _Quadratic:
+    """The cells' evidence around one (f, t), as a quadratic.
+
+    Attributes:
+        weights, pulled: [N] W, and W (f + t) + y - p, at the cells.
+        table: [C, E] W.
+        inner: [E] the diagonal of Q.
+        target: [C] b.
+    """
+
+    weights: Floats
+    pulled: Floats
+    table: Floats
+    inner: Floats
+    target: Floats
+
+    def information(self) -> Floats:
+        """[C, C] S."""
+        found = (self.table / -self.inner) @ self.table.T
+        found[np.diag_indices(len(found))] += self.table.sum(1)
+        return np.asarray(found)
+
+    def system(self, kernel: Floats) -> tuple[Floats, Ints]:
+        """LU factors of I + S K. S is a diagonal and one outer product an example, so it is multiplied in parts."""
+        product = self.table.sum(1)[:, None] * kernel - (self.table / self.inner) @ (self.table.T @ kernel)
+        product[np.diag_indices(len(product))] += 1
+        return lu_factor(product, overwrite_a=True, check_finite=False)  # type: ignore[no-any-return]
+
+    def easiness(self, cells: Cells, f: Floats) -> Floats:
+        """[E] t given f."""
+        return np.asarray((cells.by_column(self.pulled) - cells.by_column(self.weights * f[cells.row])) / self.inner)
+
+
+def _expand(cells: Cells, scales: Scales, f: Floats, easiness: Floats) -> _Quadratic:
     shape = f[cells.row] + easiness[cells.column]
     chance = expit(shape)
     weights = np.maximum(chance * (1 - chance), 1e-4) / scales.dispersion
     pulled = weights * shape + (cells.score - chance) / scales.dispersion
     table = cells.spread_out(weights)
     inner = cells.by_column(weights) + 1 / scales.tau2
-    information = (table / -inner) @ table.T
-    information[np.diag_indices(cells.n_rows)] += cells.by_row(weights)
     target = cells.by_row(pulled) - table @ (cells.by_column(pulled) / inner)
-    return weights, inner, information, target, pulled
+    return _Quadratic(weights, pulled, table, inner, target)
 
 
 def _grams(families: Sequence[Family]) -> Floats:
@@ -162,11 +185,12 @@ def _kernel(variances: Floats, grams: Floats) -> Floats:
     return np.asarray((variances @ grams).reshape(n, n))
 
 
-def _across(families: Sequence[Family], scales: Scales, some: Ints) -> Floats:
-    """[C, some] K between all candidates and `some` of them; each family's variance by its position."""
-    kernel = np.zeros((len(families[0].group), len(some)))
+def _kernel_once(families: Sequence[Family], scales: Scales) -> Floats:
+    """[C, C] K for variances that stay: without the grams, which are as large again for every family."""
+    n = len(families[0].group)
+    kernel = np.zeros((n, n))
     for family, variance in zip(families, scales.variances, strict=True):
-        kernel += variance * (family.group[:, None] == family.group[some][None, :])
+        kernel += variance * (family.group[:, None] == family.group[None, :])
     return kernel
 
 

@@ -89,6 +89,7 @@ class Posterior:
         target: [C] b.
         system: LU factors of I + S K.
         mode: [C] f.
+        easiness: [E] t at the mode.
         pull: [C] a.
     """
 
@@ -100,6 +101,7 @@ class Posterior:
     target: Floats
     system: tuple[Floats, Ints]
     mode: Floats
+    easiness: Floats
     pull: Floats
 
     def covariance(self) -> Floats:

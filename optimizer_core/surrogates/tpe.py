@@ -7,6 +7,7 @@ so that a lucky dozen of cells does not outrank a solid hundred.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import optuna
@@ -21,6 +22,18 @@ __all__ = ["TpeSurrogate", "shrunk_means"]
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 RETRIES = 8
+
+
+class _Choices(CategoricalDistribution):  # type: ignore[misc]
+    """Optuna copies every trial's distributions and compares them choice by choice; ours are shared and stay."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Choices":
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or bool(super().__eq__(other))
+
+    __hash__ = CategoricalDistribution.__hash__
 
 
 class TpeSurrogate:
@@ -45,8 +58,7 @@ class TpeSurrogate:
         progress: float = 0.0,
     ) -> Candidate | None:
         distributions = {
-            parameter.name: CategoricalDistribution([str(arm) for arm in parameter.arms])
-            for parameter in space.parameters
+            parameter.name: _Choices([str(arm) for arm in parameter.arms]) for parameter in space.parameters
         }
         means = shrunk_means(observed) if self._shrink else [seen.mean for seen in observed]
         history = [

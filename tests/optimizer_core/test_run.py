@@ -67,6 +67,21 @@ def test_threads_and_who_answers_first_change_nothing(endpoint: LoopbackEndpoint
     assert len([trial for trial in runs[0].trials if trial.kind is TrialKind.MINIBATCH]) == 6
 
 
+def test_importance_is_told_on_the_way_from_settled_trials_alone(endpoint: LoopbackEndpoint) -> None:
+    told = []
+    for threads in (16, 1):
+        endpoint.control(latency_s=0.004 if threads > 1 else 0.0, jitter=0.5 if threads > 1 else 0.0)
+        life = live(make_config(endpoint, threads=threads, search={"trials": 18}))
+        told.append([event.data for event in life.journal.events if event.kind == "importance"])
+    assert told[0] == told[1]
+    counts = [said["rows"][0]["n_candidates"] for said in told[0]]
+    assert len(counts) >= 2 and counts == sorted(counts) and counts[0] < counts[-1]
+    outcome = life.journal.outcome()
+    assert outcome is not None
+    short = [{key: value for key, value in row.items() if key != "arms"} for row in outcome.importance]
+    assert told[0][-1]["rows"] == short
+
+
 def test_seed_0_is_a_seed_and_differs_from_1(endpoint: LoopbackEndpoint) -> None:
     trials = [[trial.candidate for trial in live(make_config(endpoint, seed=seed)).trials] for seed in (0, 0, 1)]
     assert trials[0] == trials[1]

@@ -165,3 +165,30 @@ def test_foreign_text_is_never_markdown(store: Filled) -> None:
         assert MARKER not in metric.label + str(metric.value)
     for element in app.get("html"):
         assert "<script" not in element.proto.body
+
+
+def test_importance_is_shown_while_the_run_goes_on(store: Filled) -> None:
+    said = texts(open_page(PAGE, run=store[1]["running"]))
+    assert "Over 27 candidates, 640 cells so far." in said
+    assert "Nothing stands out" not in said
+    done = texts(open_page(PAGE, run=store[1]["finished"]))
+    assert "Over 27 candidates, 640 cells. Bars" in done
+    assert "Shown when there are candidates enough" in texts(open_page(PAGE, run=store[1]["review"]))
+
+
+@pytest.mark.parametrize("name", ["fANOVA", "PED-ANOVA"])
+def test_optunas_importance_is_there_by_name_with_what_it_lacks(store: Filled, name: str) -> None:
+    app = open_page(PAGE, run=store[1]["finished"])
+    app.session_state["live_importance_by"] = name
+    app.run()
+    assert not app.exception
+    assert f"{name} of Optuna over" in texts(app)
+    assert "it has no noise band" in texts(app)
+    assert "PED-ANOVA answers another question under TPE" in texts(app)
+
+
+def test_optunas_importance_says_why_it_says_nothing(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["running"])
+    app.session_state["live_importance_by"] = "fANOVA"
+    app.run()
+    assert "fANOVA says nothing here. It needs 30 trials; there are 10." in texts(app)

@@ -216,7 +216,7 @@ class LiveRun:
         return cells
 
     def tell(self) -> None:
-        """What the worker notes on the way: beliefs about the arms, and what was spent."""
+        """What the worker notes on the way: beliefs about the arms, which of them matter, and what was spent."""
         arms = [
             {"predictor": name, "kind": kind, "arm": arm, "n_candidates": 4 - arm % 4, "n_cells": 100 - 20 * arm}
             | {"mean": 0.5 + 0.05 * arm, "low": 0.42 + 0.05 * arm, "high": 0.57 + 0.06 * arm}
@@ -227,7 +227,12 @@ class LiveRun:
         arms[3] |= {"mean": None, "low": None, "high": None, "n_candidates": 0, "n_cells": 0}
         facts = {"surrogate": "tpe", "level": 0.9, "n_candidates": 9, "n_cells": 300, "trial": self._number}
         spent = {role.value: [usage.calls, usage.input_tokens, 0, None] for role, usage in self._calls.items()}
-        self.write(Event("beliefs", {**facts, "arms": arms}), Event("spending", spent))
+        matters = [{key: value for key, value in row.items() if key != "arms"} for row in IMPORTANCE]
+        self.write(
+            Event("beliefs", {**facts, "arms": arms}),
+            Event("importance", {"trial": self._number, "rows": matters}),
+            Event("spending", spent),
+        )
 
     def fail_cells(self, error: ErrorClass, message: str, n: int) -> None:
         candidate = Candidate(((1, 1), (2, 0))).id

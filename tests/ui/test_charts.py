@@ -3,7 +3,7 @@
 import json
 
 from optimizer_core.types import Trial, TrialKind
-from ui.charts import best_full, importance_figure, trials_alt, trials_figure
+from ui.charts import best_full, importance_figure, shares_figure, trials_alt, trials_figure
 
 BASE = Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, 0.4, 40, 0, 40)
 SMALL = Trial(2, 1, TrialKind.MINIBATCH, "i1d2", (), True, 0.9, 25, 1, 65)
@@ -58,6 +58,15 @@ def test_best_is_the_first_of_equals() -> None:
     twin = Trial(9, 9, TrialKind.FULL, "i3d3", (), True, 0.7, 40, 0, 200)
     assert best_full([*ALL, twin]) is FULL
     assert best_full([BASE, SMALL]) is None
+
+
+def test_shares_are_bars_without_a_band() -> None:
+    figure = shares_figure([{"parameter": "<i>x</i>: demos", "share": 0.8}, {"parameter": "b: demos", "share": 0.2}])
+    assert figure["data"][0]["x"] == [0.2, 0.8]
+    assert figure["data"][0]["y"][1].endswith("<b>0.80</b>")
+    assert "<i>" not in figure["data"][0]["y"][1]
+    assert "shapes" not in figure["layout"]
+    json.dumps(figure, allow_nan=False)
 
 
 def test_importance_greys_what_is_noise_and_names_as_people_do() -> None:
