@@ -67,7 +67,9 @@ def inspect(config: dict[str, Any]) -> dict[str, Any]:
     lines = done.stdout.strip().splitlines()
     answer: dict[str, Any] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     if "error" in answer:
-        raise BadInput(answer["error"])
+        refused = BadInput(answer["error"])
+        refused.predictors = answer.get("predictors", ())
+        raise refused
     if done.returncode != 0 or not answer:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BadInput(f"Looking at {config.get('program')!r} ended with: {last}")

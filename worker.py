@@ -247,7 +247,8 @@ def inspect() -> int:
     try:
         answer = inspect_request(request["config"], Path(request["cwd"]))
     except StudioError as error:
-        print(json.dumps({"error": scrubber.text(str(error))}))
+        answer = {"error": str(error), "predictors": list(getattr(error, "predictors", ()))}
+        print("\n" + scrubber.text(json.dumps(answer)))
         return 2
     print("\n" + scrubber.text(json.dumps(answer, default=str)))
     return 0

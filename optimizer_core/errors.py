@@ -1,5 +1,8 @@
 """Every error a user can meet derives from `StudioError`: one clear sentence and what to do about it."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 __all__ = [
     "BadInput",
     "BudgetReached",
@@ -31,7 +34,14 @@ class StudioError(Exception):
 
 
 class BadInput(StudioError):
-    """The request cannot be carried out as given; nothing was created (CLI exit code 2)."""
+    """The request cannot be carried out as given; nothing was created (CLI exit code 2).
+
+    Attributes:
+        predictors: [{name, inputs, outputs}] of the program, where it loaded and only the rest was wrong: what a
+            form needs to help with it.
+    """
+
+    predictors: Sequence[Mapping[str, Any]] = ()
 
 
 class ModelUnavailable(StudioError):

@@ -5,6 +5,7 @@ Runs in a process of its own, because it imports a person's code. What it return
 
 import importlib.metadata
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,27 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
     config, rows, inputs = _with_defaults(values, asked)
     config = _absolute(config, base)
     program = load_program(config.program, base)
+    try:
+        return _inspected(values, config, base, program, (rows, inputs), call_models)
+    except BadInput as error:
+        error.predictors = [asdict(info) for info in program.predictors]
+        raise
+
+
+def _inspected(
+    values: dict[str, Any],
+    config: RunConfig,
+    base: Path,
+    program: Program,
+    own: tuple[list[dict[str, Any]] | None, tuple[str, ...]],
+    call_models: bool,
+) -> dict[str, Any]:
+    """What `inspect_request` answers, once the program is loaded; `own` is a sample's rows and inputs."""
+    rows, inputs = own
     players = _players(config)
     scorer = _scorer(config, program, base, players)
     inputs = config.data.inputs or inputs or _program_inputs(program)
+    _check_inputs(inputs, program)
     sample = _sample(config)
     fixed = sample.split_column if sample is not None and rows is not None else None
     data = load_dataset(config.data, rows, inputs, config.seed, fixed)
@@ -69,7 +88,7 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
     tried = [] if config.metric == JUDGE else _try_metric(scorer, program, data)
     warnings = [*data.warnings, *tried, *_beyond_embedded(sample, config, values)]
     if call_models:
-        _call_models(config, players)
+        warnings += _call_models(config, players)
     config = config.model_copy(update={"data": config.data.model_copy(update={"inputs": tuple(inputs)})})
     sizes = {split.value: len(data.of(split)) for split in Split}
     plan = make_plan(config, sizes, len(program.predictors), _row_chars(data), _instruction_chars(program))
@@ -179,6 +198,25 @@ def _program_inputs(program: Program) -> tuple[str, ...]:
     return tuple(named) or program.predictors[0].inputs
 
 
+def _check_inputs(inputs: Sequence[str], program: Program) -> None:
+    """The program is called with the inputs by name, so forward() must take each and want no other."""
+    from inspect import Parameter, signature
+
+    takes = signature(program.module.forward).parameters.values()
+    if any(one.kind is Parameter.VAR_KEYWORD for one in takes):
+        return
+    names = [one.name for one in takes if one.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
+    wanted = [one.name for one in takes if one.default is Parameter.empty and one.name in names]
+    unknown, missing = [name for name in inputs if name not in names], [name for name in wanted if name not in inputs]
+    if unknown or missing:
+        what = f"does not take {unknown[0]!r}" if unknown else f"wants {missing[0]!r} as well"
+        raise BadInput(
+            f"The program's forward() {what}: its inputs are {', '.join(names)}, and the data gives "
+            f"{', '.join(inputs)}.",
+            "Name the input columns after the program's inputs.",
+        )
+
+
 def _check_sizes(data: Dataset, config: RunConfig) -> None:
     for split in (Split.TRAIN, Split.VAL):
         if not data.of(split):
@@ -238,11 +276,12 @@ def _players(config: RunConfig) -> dict[str, Player]:
     return seen
 
 
-def _call_models(config: RunConfig, players: dict[str, Player]) -> None:
+def _call_models(config: RunConfig, players: dict[str, Player]) -> list[str]:
     """One short call to every endpoint whose own list does not answer for it.
 
-    A wrong key or name is bad input, an endpoint that is down is not.
+    A wrong key or name is bad input; an endpoint that is down is not, and gets a warning.
     """
+    warnings = []
     for key, one in players.items():
         spec = ModelSpec.model_validate_json(key)
         if spec.model == EMBEDDED or lists_model(spec):
@@ -256,8 +295,12 @@ def _call_models(config: RunConfig, players: dict[str, Player]) -> None:
                 raise BadInput(f"The endpoint refuses the key for {one.lm.model!r}: {error}.") from error
             if kind is ErrorClass.MODEL:
                 raise BadInput(f"The endpoint does not know the model {one.lm.model!r}: {error}.") from error
+            warnings.append(
+                f"The endpoint of {one.lm.model!r} did not answer just now: {error}. A run would pause until it does."
+            )
         except (ValueError, TypeError, ImportError) as error:
             raise BadInput(f"The model {one.lm.model!r} cannot be used: {error}.") from error
+    return warnings
 
 
 def _row_chars(data: Dataset) -> float:

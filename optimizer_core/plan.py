@@ -7,13 +7,16 @@ from typing import Any
 
 from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig, SearchSettings
 from optimizer_core.optimizers import Work, get_optimizer
+from optimizer_core.stages import stages
 from optimizer_core.types import Role
 
 __all__ = ["make_plan"]
 
 CHARS_PER_TOKEN = 4
-SCAFFOLD_TOKENS = 150
+SCAFFOLD_TOKENS = 260
 """What DSPy's ChatAdapter adds to a prompt, roughly."""
+DEMO_TOKENS = 25
+"""What it adds to each demo."""
 
 
 def make_plan(
@@ -51,7 +54,7 @@ def make_plan(
         "test": 2 * n_test,
     }
     prompt = _prompt_calls(config, work, (n_train, n_val), n_predictors)
-    task = [runs * n_predictors for runs in (n_val, most - bootstrap[1])]
+    task = [runs * n_predictors for runs in (least - bootstrap[0], most - bootstrap[1])]
     calls: dict[str, Any] = {
         "task": task,
         "prompt": prompt,
@@ -97,14 +100,12 @@ def _cells(search: SearchSettings, n_val: int) -> _Cells:
     if n_val == 0:
         return _Cells(0, [0, 0], [0, 0], 0)
     size = min(search.step, n_val)
-    # A candidate doubles its cells from trial to trial, so a full evaluation in small parts is `parts` trials.
-    parts = max(1, math.ceil(math.log2(max(n_val / size, 1))) + 1)
+    # At most, every trial takes a candidate one stage further and each candidate goes all the way.
+    parts = len(stages(n_val, size))
     n_full = min(search.finalists, search.trials)
+    most = math.ceil(search.trials / parts) * n_val
     return _Cells(
-        size,
-        [search.trials * size, max(search.trials * size, math.ceil(search.trials * n_val / parts))],
-        [0, n_full * (n_val - size)],
-        n_full,
+        size, [search.trials * size, most], [0, n_full * (n_val - size)], n_full + math.ceil(search.trials / parts)
     )
 
 
@@ -134,7 +135,8 @@ def _tokens(
     """Tokens by role, [at least, at most]: without demos, and with full demo sets. An estimate, rounded."""
     scaffold = 0 if config.task_model.model == EMBEDDED else SCAFFOLD_TOKENS
     bare = scaffold + (row_chars + instruction_chars) / CHARS_PER_TOKEN
-    with_demos = bare + config.search.max_labeled * row_chars / CHARS_PER_TOKEN
+    demo = row_chars / CHARS_PER_TOKEN + (DEMO_TOKENS if scaffold else 0)
+    with_demos = bare + config.search.max_labeled * demo
     shown = SCAFFOLD_TOKENS + config.proposer.view_data_batch_size * row_chars / CHARS_PER_TOKEN + 600
 
     def span(number: Sequence[int], low: float, high: float) -> list[int]:

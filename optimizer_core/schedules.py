@@ -12,6 +12,7 @@ import numpy as np
 
 from optimizer_core.config import SearchSettings
 from optimizer_core.seeds import derive_seed, generator
+from optimizer_core.stages import next_stage
 from optimizer_core.surrogates.base import Observation, by_candidate
 from optimizer_core.surrogates.laplace import fit
 from optimizer_core.surrogates.posterior import Floats
@@ -150,9 +151,7 @@ class Racing:
         generator(state.seed, "racing").shuffle(order)
         known = set(state.asked.get(candidate.id, ()))
         rest = [name for name in order if name not in known]
-        size = max(self._step, len(known))
-        # What would be left is too little for a step of its own.
-        return rest if len(rest) < size + self._step else rest[:size]
+        return rest[: next_stage(len(known), len(order), self._step)]
 
     def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
         """What the candidate that is furthest along would need; it is further along because it may win."""

@@ -11,10 +11,11 @@ from storage import default_store
 from ui import drafts, form_data, form_models, form_parts, form_program
 from ui.access import require_allowed
 from ui.check_panel import found, leaves, not_complete, planned, why_not
+from ui.drafts import CHECKED
 from ui.frame import LIVE, NEW_RUN, frame
 from ui.leaving import leaving
 from ui.notices import problem
-from ui.prefill import CHECKED, prefill
+from ui.prefill import prefill
 from ui.run_form import to_config
 
 
@@ -81,7 +82,7 @@ def plan(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> None:
         draft = drafts.work_out(config, checked)
     with place:
         planned(draft)
-    if draft is not None and not isinstance(draft, BadInput) and draft != before:
+    if not isinstance(draft, BadInput) and drafts.latest() != before:
         st.rerun()
 
 

@@ -32,6 +32,9 @@ PROGRAMS = {
     "raising.py": "def metric(example, prediction, trace=None):\n    raise RuntimeError('first\\nsecond')\n",
     "wordy.py": "def metric(example, prediction, trace=None):\n    return 'very good'\n",
     "broken.py": "import dspy\nimport no_such_package_at_all\n",
+    "other.py": "import dspy\n\nclass Other(dspy.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.step = dspy.Predict('review -> verdict')\n\n    def forward(self, review):\n"
+    "        return self.step(review=review)\n\n\ndef metric(example, prediction, trace=None):\n    return 1.0\n",
     "empty.py": "import dspy\n\nclass Nothing(dspy.Module):\n    def forward(self, message):\n        return None\n",
 }
 
@@ -49,6 +52,10 @@ BAD: Mapping[str, tuple[list[str], list[str]]] = {
     "a program without predictors": (["PROGRAM", "{here}/empty.py"], ["predictor"]),
     "a model the endpoint does not have": (["--task-model", "openai/other"], ["does not know the model", "other"]),
     "a key variable that is not set": (["--api-key-env", "NOT_SET_ANYWHERE"], ["'NOT_SET_ANYWHERE'", "not set"]),
+    "an input that the program does not take": (
+        ["PROGRAM", "{here}/other.py"],
+        ["does not take 'message'", "its inputs are review"],
+    ),
     "a setting that is not allowed": (["--schedule", "sometimes"], ["schedule", "'sometimes'"]),
 }
 """What is wrong -> what to add to a good request, and what the sentence must say."""

@@ -1,6 +1,6 @@
 """The plan of the form as it stands, worked out in a process beside the server, and what it knows of the program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,10 +9,12 @@ from companions import Drafter
 from optimizer_core.config import RunConfig
 from optimizer_core.errors import BadInput, StudioError
 
-__all__ = ["Draft", "drafter", "effective", "known_fields", "latest", "predictors", "work_out"]
+__all__ = ["CHECKED", "Draft", "drafter", "effective", "known_fields", "latest", "predictors", "work_out"]
 
 Draft = Mapping[str, Any]
 _KEY = "nr_draft"
+CHECKED = "nr_checked"
+"""Session key of the latest check: the config it was about, and its answer."""
 _FACTS_OF = ("program", "data", "seed")
 
 
@@ -35,6 +37,8 @@ def work_out(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> Draft 
         return error
     if answer is not None:
         st.session_state[_KEY] = (config.program, answer)
+    elif latest(config.program) is None:
+        st.session_state.pop(_KEY, None)  # what is known is about another program
     return answer
 
 
@@ -65,11 +69,17 @@ def predictors() -> list[str]:
     return [info["name"] for info in draft["facts"]["predictors"]] if draft else []
 
 
+def _of_a_failed_check() -> Sequence[Mapping[str, Any]]:
+    """The predictors of a program that loaded while its check found something else."""
+    checked = st.session_state.get(CHECKED)
+    return checked[1].predictors if checked is not None and isinstance(checked[1], BadInput) else ()
+
+
 def known_fields() -> tuple[list[str], list[str]]:
     """(inputs, outputs) of the program as far as they are known: those of the first and of all predictors."""
     draft = latest()
-    if draft is None:
+    infos = draft["facts"]["predictors"] if draft else _of_a_failed_check()
+    if not infos:
         return [], []
-    infos = draft["facts"]["predictors"]
     outputs = [name for info in infos for name in info["outputs"] if name != "reasoning"]
     return list(infos[0]["inputs"]), list(dict.fromkeys(outputs))

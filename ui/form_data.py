@@ -12,6 +12,7 @@ from ui.drafts import drafter, known_fields
 from ui.form_words import KEPT, choice
 from ui.format import count, one_line
 from ui.notices import notice, problem
+from ui.run_form import OWN_ROWS
 from ui.uploads import ENDINGS, MAX_MB, keep
 
 __all__ = ["data"]
@@ -22,7 +23,7 @@ _NOT_THERE = "(no column)"
 
 def data() -> None:
     st.subheader("Data", anchor=False)
-    own = "The program's own"
+    own = OWN_ROWS
     kind = choice("Where rows come from", [own, *_FILES], "nr_data_kind", label_visibility="collapsed")
     if kind == "Upload":
         _upload()

@@ -12,7 +12,7 @@ from ui.access import code_refusal
 from ui.form_models import model
 from ui.form_words import KEPT, choice
 from ui.notices import notice, problem
-from ui.run_form import ENDPOINT, KINDS, OWN, SAME, to_state
+from ui.run_form import ENDPOINT, KINDS, OWN, OWN_ROWS, SAME, to_state
 from ui.samples import all_samples, sample_values
 from ui.uploads import keep_program
 
@@ -47,11 +47,16 @@ def program() -> None:
 
 
 def _leave_sample() -> None:
-    """A sample's split and stratum say nothing about other rows."""
-    if st.session_state["nr_program_kind"] != "Sample":
-        plain = to_state({})
-        for key in ("nr_stratify", "nr_split_0", "nr_split_1", "nr_split_2"):
-            st.session_state[key] = plain[key]
+    """What a sample sets for itself (split, stratum, switches) leaves with it and comes back with it."""
+    held, plain = st.session_state, to_state({})
+    back = held["nr_program_kind"] == "Sample"
+    for key, value in to_state(sample_values(held.get("nr_sample") or "")).items():
+        if value == plain[key] or key in ("nr_program_kind", "nr_sample"):
+            continue
+        if back or held.get(key) == value:
+            held[key] = value if back else plain[key]
+    if back or held.get("nr_data_kind") == OWN_ROWS:
+        held["nr_data_kind"] = OWN_ROWS if back else "One file"
 
 
 def _sample() -> None:

@@ -10,16 +10,14 @@ import streamlit as st
 from optimizer_core.catalogue import OPTIMIZERS
 from optimizer_core.errors import StudioError
 from storage import Reader
+from ui.drafts import CHECKED
 from ui.frame import query
 from ui.notices import problem
 from ui.run_form import to_state
 from ui.samples import all_samples, sample_values
 from ui.store import reading
 
-__all__ = ["CHECKED", "prefill"]
-
-CHECKED = "nr_checked"
-"""Session key of the latest check: the config it was about, and its answer."""
+__all__ = ["prefill"]
 
 _PREFILL, _REFUSED = "nr_prefill", "nr_prefill_refused"
 

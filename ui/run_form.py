@@ -21,6 +21,7 @@ __all__ = [
     "KINDS",
     "MODEL_FIELDS",
     "OWN",
+    "OWN_ROWS",
     "ROLES",
     "SAME",
     "model_spec",
@@ -85,6 +86,9 @@ MODEL_FIELDS = (
 SAME, OWN, ENDPOINT = "Same as the task model", "Embedded", "Endpoint"
 """What a role's model may be."""
 
+OWN_ROWS = "The program's own"
+"""Where rows come from when no file is named; only samples have some."""
+
 _TEXTS = {"api_base", "api_key_env"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -101,7 +105,7 @@ def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
     data = config["data"]
     state |= _program_state(config["program"]) | _metric_state(config)
     state |= {
-        "nr_data_kind": "One file" if data["data"] else "A file a split" if data["train"] else "The program's own",
+        "nr_data_kind": "One file" if data["data"] else "A file a split" if data["train"] else OWN_ROWS,
         **{f"nr_data_{part}": data[part] or "" for part in ("data", "train", "val", "test")},
         **{f"nr_split_{i}": share for i, share in enumerate(data["split"])},
         "nr_inputs": ", ".join(data["inputs"]),

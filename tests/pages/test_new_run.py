@@ -14,6 +14,7 @@ from storage import Endpoint, Reader, save_endpoint
 from tests.loopback import LoopbackEndpoint
 from tests.pages.open import open_page, texts
 from tests.ui.factory import HOSTILE, MARKER
+from ui.run_form import OWN_ROWS
 
 pytestmark = pytest.mark.timeout(120)
 PAGE = "pages/new_run.py"
@@ -72,7 +73,9 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def _own_program(app: AppTest) -> AppTest:
+    """`mine.py`; its rows are left to the stand-in for the inspection."""
     app.segmented_control(key="nr_program_kind").set_value("My own").run()
+    app.segmented_control(key="nr_data_kind").set_value(OWN_ROWS).run()
     return app.text_input(key="nr_program").input("mine.py").run()
 
 
@@ -302,3 +305,36 @@ def test_the_lab_leads_to_a_capped_search_in_the_form(store: Filled) -> None:
     app = open_page(PAGE, **{"from": store[1]["finished"], "optimizer": "zero_shot_mipro_pp", "cap": "300"})
     assert app.selectbox(key="nr_optimizer").value == "zero_shot_mipro_pp"
     assert app.number_input(key="nr_max_runs").value == 300
+
+
+def test_what_a_sample_sets_leaves_with_it_and_comes_back_with_it(empty: Path) -> None:
+    app = open_page(PAGE, sample="triage")
+    assert not app.session_state["nr_program_summary"]
+    app.segmented_control(key="nr_program_kind").set_value("My own").run()
+    held = app.session_state
+    assert held["nr_program_summary"] and held["nr_summary"]
+    assert (held["nr_stratify"], held["nr_data_kind"]) == ("", "One file")
+    app.segmented_control(key="nr_program_kind").set_value("Sample").run()
+    assert not app.session_state["nr_program_summary"]
+    assert (app.session_state["nr_stratify"], app.session_state["nr_data_kind"]) == ("queue", "The program's own")
+
+
+def test_a_program_whose_data_does_not_fit_still_offers_its_fields(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text("text,topic\nhello,sales\n")
+
+    def refuse(config: dict[str, Any]) -> dict[str, Any]:
+        error = BadInput("The data has no column 'review'.")
+        error.predictors = [{"name": "judge", "inputs": ["review"], "outputs": ["verdict"]}]
+        raise error
+
+    monkeypatch.setattr("launcher.inspect", refuse)
+    app = _own_program(open_page(PAGE, sample="triage"))
+    app.segmented_control(key="nr_data_kind").set_value("One file").run()
+    app.text_input(key="nr_data_data").input(str(tmp_path / "rows.csv")).run()
+    assert not [box for box in app.selectbox if box.label.startswith(("message", "review"))]
+    app.button(key="nr_check").click().run()
+    offered = {box.label: box.options for box in app.selectbox if "(input)" in box.label or "(label)" in box.label}
+    assert list(offered) == ["review (input)", "verdict (label)"]
+    assert offered["review (input)"] == ["(no column)", "text", "topic"]
