@@ -103,8 +103,8 @@ def test_the_report_compares_methods_on_the_seeds_that_all_have() -> None:
             results[DEFAULT, family, seed, 300] = result(0.9, 300)
         results["bootstrap_rs", family, 0, 300] = result(0.7, 300)
     text = report(results, 2, 1, [DEFAULT, "bootstrap_rs"])
-    assert "| additive, binary | 0.700 | 0.750 (1/3) | +0.050 | 0.900 | +0.200 |" in text
-    assert "| single, graded | 0.700 | 0.750 (1/2) | +0.050 | 0.900 | +0.200 |" in text
+    assert "| additive, binary | 0.700 | 0.750 (1/3) | +0.050 ± 0.100 | 0.900 | +0.200 ± 0.100 |" in text
+    assert "| single, graded | 0.700 | 0.750 (1/2) | +0.050 ± 0.100 | 0.900 | +0.200 ± 0.100 |" in text
     assert f"| {DSPY} | 0.800 |" in text and "| bootstrap_rs | 0.700 |" in text
     assert "| all | 40 | 100% | |" in text
     assert "bootstrap_rs" in figure(results, 2, [DEFAULT, "bootstrap_rs"])

@@ -45,6 +45,13 @@ def _mean(found: Sequence[Result]) -> float:
     return float(np.mean([one.fraction for one in found]))
 
 
+def _difference(mine: Sequence[Result], theirs: Sequence[Result]) -> str:
+    """Mean over seeds, which are in the same order in both, with its standard error."""
+    gains = [one.fraction - other.fraction for one, other in zip(mine, theirs, strict=True)]
+    error = np.std(gains, ddof=1) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
+    return f"{np.mean(gains):+.3f} ± {error:.3f}"
+
+
 def report(results: Results, n_seeds: int, other_seeds: int, methods: Sequence[str]) -> str:
     """Every family's mean fraction of the best possible score, and how often the winner's interval holds.
 
@@ -61,7 +68,8 @@ def report(results: Results, n_seeds: int, other_seeds: int, methods: Sequence[s
         "",
         "Numbers are the mean over seeds of the returned candidate's true score as a share of the best possible. All "
         f"methods may use as many program runs as DSPy's MIPROv2 with 30 trials ({min(runs)} to {max(runs)}); the "
-        "default also a third of them (half with a single predictor).",
+        "default also a third of them (half with a single predictor). Differences are to MIPROv2 on the same seeds, with "  # noqa: E501
+        "their standard error.",
         "",
         "![Mean share of the best possible score by program runs](landscapes.svg)",
         "",
@@ -69,11 +77,11 @@ def report(results: Results, n_seeds: int, other_seeds: int, methods: Sequence[s
         "|---|---|---|---|---|---|",
     ]
     for family, what in enumerate(FAMILIES):
-        theirs, share = _mean(_of(results, DSPY, family)), default_share(family)
-        early, equal = (_mean(_of(results, DEFAULT, family, part)) for part in (share, 1.0))
+        theirs, share = _of(results, DSPY, family), default_share(family)
+        early, equal = (_of(results, DEFAULT, family, part) for part in (share, 1.0))
         lines.append(
-            f"| {what.name} | {theirs:.3f} | {early:.3f} (1/{round(1 / share)}) | {early - theirs:+.3f} "
-            f"| {equal:.3f} | {equal - theirs:+.3f} |"
+            f"| {what.name} | {_mean(theirs):.3f} | {_mean(early):.3f} (1/{round(1 / share)}) "
+            f"| {_difference(early, theirs)} | {_mean(equal):.3f} | {_difference(equal, theirs)} |"
         )
     others = [DSPY, *methods]
     lines += ["", "## All methods at equal program runs", "", f"The first {other_seeds} seeds of every family.", ""]
