@@ -242,7 +242,10 @@ def print_table(runs: list[RunSummary]) -> None:
     if not runs:
         print("No runs yet. Try: python cli.py run sample:triage", file=sys.stderr)
         return
-    table = Table("run", "name", "status", "optimizer", "trials", "baseline", "best", "test", box=None)
+    table = Table(box=None)
+    table.add_column("run", no_wrap=True, min_width=max(len(run.id) for run in runs))  # to be copied
+    for name in ("name", "status", "optimizer", "trials", "baseline", "best", "test"):
+        table.add_column(name)
     for run in runs:
         scores = [
             "-" if value is None else f"{value:.3f}" for value in (run.baseline_val, run.best_val, run.best_test)

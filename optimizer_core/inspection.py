@@ -318,13 +318,9 @@ def _receipt(
     """Requested against effective, before the first call; a run adds what only it can find out."""
     sizes = {split.value: len(data.of(split)) for split in Split}
     minibatch = min(config.search.minibatch_size, sizes["val"])
+    batch = ("minibatch_size", config.search.minibatch_size, minibatch, "validation rows")
     rows: list[tuple[str, Any, Any, str]] = [
-        (
-            "minibatch_size",
-            config.search.minibatch_size,
-            minibatch,
-            "validation rows" if minibatch != config.search.minibatch_size else "",
-        ),
+        *([batch] if config.search.schedule == "minibatch" and minibatch != config.search.minibatch_size else []),
         (
             "stratify",
             config.data.stratify,

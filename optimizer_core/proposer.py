@@ -198,7 +198,7 @@ class Proposer:
             ("program_summary", settings.program_summary and recipe.program_summary, described),
             ("demos", settings.demos and recipe.demos, bool(shown.demos)),
             ("history", settings.history, bool(shown.history)),
-            ("tips", bool(settings.tips), bool(settings.tips)),
+            ("tips", bool(TIPS[recipe.tip]), bool(TIPS[recipe.tip])),
             ("hint", bool(self._hint(recipe)), bool(self._hint(recipe))),
         )
         why = {

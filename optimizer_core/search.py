@@ -290,6 +290,11 @@ class Search:
         if not eligible:
             return baseline, "No candidate was evaluated on the whole validation set, so the program stays as it is."
         mean, best = max(eligible, key=lambda pair: pair[0])  # of equals, the first evaluated
+        if best == baseline.id and len(eligible) == 1:
+            return baseline, (
+                "No candidate but the baseline was evaluated on the whole validation set yet, so the program "
+                "stays as it is. Resume the run to go on."
+            )
         if best == baseline.id:
             return baseline, f"None of {len(eligible) - 1} fully evaluated candidates beat the baseline's {mean:.3f}."
         tried = len({item.trial.candidate for item in self._items})

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import reviewing
-from optimizer_core.types import SEED_ARM, Author, Instruction, Split
+from optimizer_core.types import SEED_ARM, Author, Candidate, Instruction, Split
 from storage import Reader, RunSummary
 from ui import instruction_detail, instruction_list
 from ui.arm_scores import arm_scores
@@ -71,7 +71,10 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: reviewing.B
         st.caption(why_not)
     draw_list = instruction_list.table if view == VIEWS[0] else instruction_list.cards
     draw_list(list(arms.values()), scores, asked, flags)
-    first = next((index for index, arm in arms.items() if arm.author is Author.MODEL), SEED_ARM)
+    outcome = reader.outcome(run.id)
+    won = Candidate.parse(outcome.winner).choices[place][0] if outcome and outcome.winner else SEED_ARM
+    proposed = next((index for index, arm in arms.items() if arm.author is Author.MODEL), SEED_ARM)
+    first = won if won != SEED_ARM and won in arms else proposed
     picked("arm", list(arms), first)
     with st.container(border=True, gap="medium"):
         arm: Instruction = arms[pick("Open", "arm", list(arms), first, lambda i: instruction_detail.title(arms[i]))]

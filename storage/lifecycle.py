@@ -33,7 +33,8 @@ _OVER = (Status.STOPPED, Status.COMPLETED, Status.FAILED, Status.LOST)
 
 
 def run_missing(run_id: str) -> StudioError:
-    return StudioError(f"There is no run {run_id!r} in this store.", "List the runs to see their names.")
+    hint = "`python cli.py list` shows the runs with their ids; the beginning of one is enough."
+    return StudioError(f"There is no run {run_id!r} in this store.", hint)
 
 
 def status_of(db: Database, run_id: str) -> Status:

@@ -92,11 +92,12 @@ def _plan(plan: Found) -> None:
     line("The plan", bold=True)
     table = {
         "Trials": count(plan.get("trials")),
-        "Program runs": between(runs.get("total")),
+        "Program runs before the test": between(runs.get("total")),
         "… bootstrapping": between(runs.get("bootstrap")),
+        "… baseline": between(runs.get("baseline")),
         "… minibatches, or steps of the race": between(runs.get("minibatch")),
         "… full evaluations": between(runs.get("full")),
-        "… sealed test": between(runs.get("test")),
+        "Program runs of the sealed test": between(runs.get("test")),
         "LM calls, task model": role_plan(plan, Role.TASK),
         "LM calls, prompt model": role_plan(plan, Role.PROMPT),
         "LM calls, teacher": role_plan(plan, Role.TEACHER),

@@ -119,7 +119,7 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
         problem(refusal)
     hints = {
         Status.PAUSED: "Every answer so far is kept. Resume when the cause is gone, or stop with the best so far.",
-        Status.STOPPED: "The best so far stands. Resume to go on, or raise the cap in a new run.",
+        Status.STOPPED: "The best so far stands. Resume to go on.",
         Status.FAILED: "Mend the cause and resume: every scored example is kept. A retry alone would not help.",
         Status.LOST: "Its worker died or the machine slept. Resume goes on from the last answer that was kept.",
         Status.AWAITING_REVIEW: "The instructions are written. Edit them, reject some or add your own, then start "

@@ -131,4 +131,4 @@ def ending(history: History) -> str:
     outcome = history.outcome
     if outcome is None:
         return "It has no winner: the replay ends where the run stands."
-    return "No candidate beat the baseline." if no_gain(outcome) else clean(outcome.reason)
+    return "No candidate was shown to beat the baseline." if no_gain(outcome) else clean(outcome.reason)

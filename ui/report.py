@@ -77,7 +77,7 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
         },
         "made": f"{now:%-d %B %Y, %H:%M} UTC",
         "program": one_line(config.get("program", ""), 200),
-        "metric": one_line(config.get("metric") or "the program's own", 80),
+        "metric": one_line(config.get("metric") or "the program's own metric", 80),
         "tried": _tried(reader, run),
         "verdict": [word for word in sentences(outcome) if word] if outcome else [],
         "unsealed": outcome is None or not outcome.best_test,

@@ -16,6 +16,7 @@ _ROLES: Mapping[Role, str] = {
     Role.PROMPT: "Prompt model",
     Role.TEACHER: "Teacher",
     Role.JUDGE: "Judge",
+    Role.TEST: "Sealed test",
 }
 
 

@@ -20,7 +20,7 @@ def verdict(outcome: Outcome) -> None:
     said = sentences(outcome)
     with st.container(border=True, gap="small"):
         if no_gain(outcome):
-            st.subheader("No candidate beat the baseline", anchor=False)
+            st.subheader("No candidate was shown to beat the baseline", anchor=False)
         else:
             st.subheader("Result on the sealed test" if said else "Result on validation", anchor=False)
         if said and not no_gain(outcome):

@@ -88,7 +88,7 @@ def test_a_finished_run_says_its_sealed_result_in_words(store: Filled) -> None:
 
 
 def test_a_run_without_gain_says_so(store: Filled) -> None:
-    assert "No candidate beat the baseline" in texts(open_page(PAGE, run=store[1]["nogain"]))
+    assert "No candidate was shown to beat the baseline" in texts(open_page(PAGE, run=store[1]["nogain"]))
 
 
 def test_a_capped_run_does_not_claim_a_test(store: Filled) -> None:
