@@ -47,7 +47,12 @@ class PredictorInfo:
 
 
 class Program:
-    """A `dspy.Module` and the file it came from. `module` is the seed and is never changed."""
+    """A `dspy.Module` and the file it came from. `module` is the seed and is never changed.
+
+    `source` is the source code of the module's class; None when there is none to show (built in a prompt, say). It is
+    read here because finding it parses the file, which Python 3.11 cannot always do beside other threads: "AST
+    constructor recursion depth mismatch".
+    """
 
     def __init__(self, module: dspy.Module, home: ModuleType | None, name: str) -> None:
         self.module = module
@@ -60,6 +65,7 @@ class Program:
                 "Make dspy.Predict (or ChainOfThought, ...) objects attributes of the module in __init__.",
             )
         self.predictors = tuple(_describe(path, predictor) for path, predictor in named)
+        self.source = _source(module)
 
     @property
     def metric(self) -> Metric | None:
@@ -78,15 +84,14 @@ class Program:
         """Whether `attribute` of its file is a class or function that makes the program, not the program."""
         return not isinstance(getattr(self._home, attribute, None), dspy.Module)
 
-    @property
-    def source(self) -> str | None:
-        """Source code of the module's class; None when there is none to show (built in a prompt, say)."""
-        if isinstance(written := getattr(self.module, "source_text", None), str):
-            return written
-        try:
-            return inspect.getsource(type(self.module))
-        except (OSError, TypeError):
-            return None
+
+def _source(module: dspy.Module) -> str | None:
+    if isinstance(written := getattr(module, "source_text", None), str):
+        return written
+    try:
+        return inspect.getsource(type(module))
+    except (OSError, TypeError):
+        return None
 
 
 def _describe(path: str, predictor: Any) -> PredictorInfo:

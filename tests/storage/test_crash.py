@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,6 +18,12 @@ from storage import Reader, SqliteJournal, Store
 from tests.storage.samples import SAMPLES, WORKER, cell, queued, running
 
 PROCESSES = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(autouse=True)
+def _no_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spawned process runs what `__main__` names; Streamlit's AppTest may have left a page there."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
 
 class Deadly(Sequence[Record]):

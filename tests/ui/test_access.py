@@ -12,6 +12,7 @@ from optimizer_core.errors import BadInput
 from tests.pages.open import open_page, texts
 from ui import access
 from ui.access import ALLOW_VARIABLE, code_refusal, require_allowed
+from ui.run_form import OWN_ROWS
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -90,6 +91,7 @@ def test_the_form_offers_no_upload_of_code_and_check_refuses(
     assert ALLOW_VARIABLE in texts(app)
     app.segmented_control(key="nr_program_kind").set_value("My own").run()
     app.session_state["nr_program"] = "mine.py"
+    app.session_state["nr_data_kind"] = OWN_ROWS
     app.run()
     app.button(key="nr_check").click().run()
     assert "A program of your own is refused" in texts(app)
