@@ -245,7 +245,7 @@ def print_table(runs: list[RunSummary]) -> None:
     table = Table(box=None)
     table.add_column("run", no_wrap=True, min_width=max(len(run.id) for run in runs))  # to be copied
     for name in ("name", "status", "optimizer", "trials", "baseline", "best", "test"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name == "status", min_width=9 if name == "status" else None)
     for run in runs:
         scores = [
             "-" if value is None else f"{value:.3f}" for value in (run.baseline_val, run.best_val, run.best_test)

@@ -230,12 +230,12 @@ def test_frozen_predictors_get_no_proposals(endpoint: LoopbackEndpoint) -> None:
 
 def test_a_program_without_source_is_said_to_have_none() -> None:
     from optimizer_core.config import ProposerSettings
-    from optimizer_core.program import load_program
+    from optimizer_core.program import Program, load_program
     from optimizer_core.proposer import Proposer
     from tests.optimizer_core.builders import NOBODY, ROOT, make_examples
 
-    program = load_program(f"{MORE}:QueueOnly", ROOT)
-    program.module = type("Ghost", (type(program.module),), {"__module__": "nowhere"})()
+    module = load_program(f"{MORE}:QueueOnly", ROOT).module
+    program = Program(type("Ghost", (type(module),), {"__module__": "nowhere"})(), None, "ghost")
     settings = ProposerSettings(dataset_summary=False)
     proposer = Proposer(settings, NOBODY, None, None, {}, 0)  # type: ignore[arg-type]
     context = asyncio.run(proposer.shared_context(program, make_examples(4, 1)[:4]))
