@@ -6,7 +6,7 @@ import functools
 import json
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import dspy
 
@@ -19,6 +19,9 @@ from optimizer_core.types import Role
 __all__ = ["AdapterByModel", "CapReached", "PeerLM", "RunCounter", "peer_lm", "record_evaluations"]
 
 
+LONGEST_CALL_S: Final = 120.0
+
+
 class CapReached(BaseException):
     """A program run beyond the cap was about to start. No Exception: DSPy would score it 0 and go on."""
 
@@ -29,7 +32,7 @@ class RunCounter:
     def __init__(self, cap: int) -> None:
         self.cap = cap
         self.runs = 0
-        self.sealed = False
+        self._sealed = False
         self._lock = threading.Lock()
 
     def watch(self, program: type[dspy.Module]) -> None:
@@ -43,9 +46,19 @@ class RunCounter:
 
         program.forward = counted
 
+    def seal(self) -> None:
+        """From now on count and refuse nothing: the sealed test is counted apart.
+
+        DSPy does not wait for its threads when it ends early; what they still have is refused first.
+        """
+        for thread in threading.enumerate():
+            if thread.name.startswith("ThreadPoolExecutor"):
+                thread.join(LONGEST_CALL_S)
+        self._sealed = True
+
     def _admit(self) -> None:
         with self._lock:
-            if self.sealed:  # the test is counted apart
+            if self._sealed:
                 return
             if self.runs >= self.cap:
                 raise CapReached

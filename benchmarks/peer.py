@@ -135,7 +135,7 @@ class PeerRun:
             reason = f"Stopped at the cap of {self.counter.cap} program runs; scored with its best full evaluation."
             if best is None:
                 reason = f"Stopped at the cap of {self.counter.cap} program runs before any full evaluation."
-        self.counter.sealed = True
+        self.counter.seal()
         self.index, arms = self._records.program(self.winner)
         self._scribe.put(arms)
         return reason

@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -187,31 +188,32 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
 
 def _program_inputs(program: Program) -> tuple[str, ...]:
     """Inputs of the program: the parameters of its forward(), or of its first predictor when they are not named."""
-    import inspect
+    return tuple(_forward_parameters(program)) or program.predictors[0].inputs
 
-    forward = inspect.signature(program.module.forward)
-    named = [
-        name
-        for name, parameter in forward.parameters.items()
+
+def _forward_parameters(program: Program) -> dict[str, bool]:
+    """Name -> whether it must be given, of the named parameters of forward()."""
+    forward = getattr(program.module, "forward", None)
+    if forward is None:
+        raise BadInput(f"The program {program.name!r} has no forward(), so it cannot be run.")
+    return {
+        name: parameter.default is parameter.empty
+        for name, parameter in signature(forward).parameters.items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    ]
-    return tuple(named) or program.predictors[0].inputs
+    }
 
 
 def _check_inputs(inputs: Sequence[str], program: Program) -> None:
     """The program is called with the inputs by name, so forward() must take each and want no other."""
-    from inspect import Parameter, signature
-
-    takes = signature(program.module.forward).parameters.values()
-    if any(one.kind is Parameter.VAR_KEYWORD for one in takes):
+    takes = _forward_parameters(program)
+    if any(one.kind is one.VAR_KEYWORD for one in signature(program.module.forward).parameters.values()):
         return
-    names = [one.name for one in takes if one.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
-    wanted = [one.name for one in takes if one.default is Parameter.empty and one.name in names]
-    unknown, missing = [name for name in inputs if name not in names], [name for name in wanted if name not in inputs]
+    unknown = [name for name in inputs if name not in takes]
+    missing = [name for name, required in takes.items() if required and name not in inputs]
     if unknown or missing:
         what = f"does not take {unknown[0]!r}" if unknown else f"wants {missing[0]!r} as well"
         raise BadInput(
-            f"The program's forward() {what}: its inputs are {', '.join(names)}, and the data gives "
+            f"The program's forward() {what}: its inputs are {', '.join(takes)}, and the data gives "
             f"{', '.join(inputs)}.",
             "Name the input columns after the program's inputs.",
         )
@@ -318,9 +320,10 @@ def _receipt(
     """Requested against effective, before the first call; a run adds what only it can find out."""
     sizes = {split.value: len(data.of(split)) for split in Split}
     minibatch = min(config.search.minibatch_size, sizes["val"])
-    batch = ("minibatch_size", config.search.minibatch_size, minibatch, "validation rows")
+    shrunk = "validation rows" if minibatch != config.search.minibatch_size else ""
+    batch = ("minibatch_size", config.search.minibatch_size, minibatch, shrunk)
     rows: list[tuple[str, Any, Any, str]] = [
-        *([batch] if config.search.schedule == "minibatch" and minibatch != config.search.minibatch_size else []),
+        *([batch] if config.search.schedule == "minibatch" else []),  # a race has steps of its own
         (
             "stratify",
             config.data.stratify,

@@ -170,12 +170,17 @@ class Kit:
         builder = Bootstrapper(fields, rows, self._run_teacher, threshold, max_labeled, self.config.seed)
         if announce:
             await self.announce(Phase.BOOTSTRAP, 1, len(plans) + 1)
-        building = asyncio.as_completed([builder.build(plan) for plan in plans])
-        for done, finished in enumerate(building, start=2):
-            await self.add_arms(await finished)
+        done = 1
+
+        async def build(plan: SetPlan) -> None:
+            nonlocal done
+            await self.add_arms(await builder.build(plan))
+            done += 1
             progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(plans) + 1}
             if announce:
                 await self.recorder.write(Event("progress", progress))
+
+        await asyncio.gather(*(build(plan) for plan in plans))
         if announce and any(plan.n_bootstrapped for plan in plans):
             await self._report_traces()
 

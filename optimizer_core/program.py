@@ -249,7 +249,8 @@ class Arms:
 
     def add(self, arm: Instruction | DemoSet) -> None:
         table: dict[str, dict[int, Any]] = self.instructions if isinstance(arm, Instruction) else self.demo_sets
-        table[arm.predictor][arm.index] = arm
+        # Made anew, not changed: a report that is being written in a thread may be going through the old one.
+        table[arm.predictor] = {**table[arm.predictor], arm.index: arm}
 
     def module(self, candidate: Candidate) -> dspy.Module:
         """The program with `candidate` put in. Shared between threads: running a program does not change it."""

@@ -50,6 +50,7 @@ class Search:
         self._settled: dict[str, dict[str, None]] = {}
         self._known: dict[str, Observation] = {}
         self._earlier = {trial.order: trial for trial in kit.journal.trials()}
+        self._reporting: asyncio.Task[None] | None = None
 
     @property
     def n_trials(self) -> int:
@@ -106,7 +107,8 @@ class Search:
             return True
         number = self.n_trials + 1
         if number % self._settings.full_eval_every == 0:
-            await self._report(state.observed, number)
+            await self._reported()
+            self._reporting = asyncio.create_task(self._report(state.observed, number))
         candidate = self._asked_for(self._leader(state)) or grown
         candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, settled))
         if candidate is None:
@@ -163,10 +165,16 @@ class Search:
             if best is None or capped:
                 await self.settle()
                 settled = len(self._items)
+        await self._reported()
         await self._report(self._observed(len(self._items)), self.n_trials)
 
+    async def _reported(self) -> None:
+        """Wait for the report that is being written, if any: one after the other, and no error of one is lost."""
+        if self._reporting is not None:
+            await self._reporting
+
     async def _report(self, observed: Sequence[Observation], number: int) -> None:
-        """Write down what the trials so far come to, for people who watch: in a thread, beside what is running."""
+        """Write down what the trials so far come to, for people who watch: beside the search, which goes on."""
         kit = self._kit
         if not observed or self._told(number):
             return

@@ -33,7 +33,7 @@ _OVER = (Status.STOPPED, Status.COMPLETED, Status.FAILED, Status.LOST)
 
 
 def run_missing(run_id: str) -> StudioError:
-    hint = "`python cli.py list` shows the runs with their ids; the beginning of one is enough."
+    hint = "The list of runs shows their ids; the beginning of one is enough."
     return StudioError(f"There is no run {run_id!r} in this store.", hint)
 
 

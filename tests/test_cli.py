@@ -164,7 +164,8 @@ def test_show_and_list_say_what_run_said(commands: Shell) -> None:
     assert [(run["id"], run["name"], run["best_val"]) for run in listed] == [
         (facts["run_id"], "a small one", facts["best_val"])
     ]
-    assert "completed" in in_process("list", "--store", store).stdout
+    said = in_process("list", "--store", store).stdout
+    assert "completed" in said and facts["run_id"] in said, "whole, to be copied"
 
 
 def test_optimizers_are_listed_by_name(commands: Shell) -> None:

@@ -245,17 +245,8 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for place, row in enumerate(ordered)
         if row.get("null")
     ]
-    x_axis = {"gridcolor": "@grid/0.6", "zeroline": False, "rangemode": "tozero", "fixedrange": True}
-    return {
-        "data": [bars],
-        "layout": {
-            "margin": {"l": 8, "r": 16, "t": 8, "b": 44},
-            "bargap": 0.45,
-            "xaxis": {**x_axis, "title": {"text": "spread of the arms' effects, in score", "standoff": 6}},
-            "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
-            "shapes": bands,
-        },
-    }
+    layout = _bars_layout("spread of the arms' effects, in score", rangemode="tozero")
+    return {"data": [bars], "layout": {**layout, "shapes": bands}}
 
 
 def shares_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -274,13 +265,15 @@ def shares_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         "hoverinfo": "y",
         "showlegend": False,
     }
-    x_axis = {"gridcolor": "@grid/0.6", "zeroline": False, "range": [0, 1], "fixedrange": True}
+    return {"data": [bars], "layout": _bars_layout("share of the whole", range=[0, 1])}
+
+
+def _bars_layout(title: str, **x_axis: Any) -> Figure:
+    """Of horizontal bars, a named row each."""
+    named = {"text": title, "standoff": 6}
     return {
-        "data": [bars],
-        "layout": {
-            "margin": {"l": 8, "r": 16, "t": 8, "b": 44},
-            "bargap": 0.45,
-            "xaxis": {**x_axis, "title": {"text": "share of the whole", "standoff": 6}},
-            "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
-        },
+        "margin": {"l": 8, "r": 16, "t": 8, "b": 44},
+        "bargap": 0.45,
+        "xaxis": {"gridcolor": "@grid/0.6", "zeroline": False, "fixedrange": True, "title": named, **x_axis},
+        "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
     }

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizer_core.comparison import Change, ComparedExample, change_counts, compare, scored_pairs
-from optimizer_core.types import Candidate, Example, ExampleScore, Json, Split, Trial, TrialKind
+from optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
 from storage import Reader
-from ui.charts import best_full
-from ui.evidence import no_gain, paired
+from ui.evidence import leader, no_gain, paired
 from ui.format import clean, delta, one_line, plural, score
 
 __all__ = [
@@ -50,7 +49,8 @@ def choices(reader: Reader, run_id: str, split: Split) -> Choices:
     means = {mean.candidate: mean for mean in reader.candidate_means(run_id, split)}
     outcome = reader.outcome(run_id)
     winner = outcome.winner if outcome is not None and not no_gain(outcome) else None
-    best = winner or (_leads(reader.trials(run_id)) if outcome is None else None)
+    lead = leader(reader.trials(run_id)) if outcome is None else None
+    best = winner or (lead.candidate if lead is not None else None)
     some = next(iter(means), best)
     baseline = Candidate.baseline(len(Candidate.parse(some).choices)).id if some else None
     roles = {baseline: "baseline", best: "winner" if winner else "best so far"}
@@ -63,14 +63,6 @@ def choices(reader: Reader, run_id: str, split: Split) -> Choices:
         for name in ordered
     }
     return Choices(labels, baseline if baseline in labels else None, best if best in labels else None)
-
-
-def _leads(trials: Sequence[Trial]) -> str | None:
-    """The best full evaluation so far, if it beats the baseline's."""
-    base = next((trial.mean for trial in trials if trial.kind is TrialKind.BASELINE), None)
-    lead = best_full(trials)
-    beaten = lead is not None and (base is None or (lead.mean or 0.0) > base)
-    return lead.candidate if lead is not None and beaten else None
 
 
 @dataclass(frozen=True, slots=True)

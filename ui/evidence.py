@@ -12,7 +12,7 @@ from optimizer_core.types import Candidate, Outcome, Trial, TrialKind
 from storage import Reader
 from ui.charts import best_full
 
-__all__ = ["Evidence", "estimate_of", "evidence_of", "no_gain", "paired"]
+__all__ = ["Evidence", "estimate_of", "evidence_of", "leader", "no_gain", "paired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,11 @@ def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: O
         return Evidence(
             None if no_gain(outcome) else outcome.winner, outcome.best_val, outcome.baseline_val, outcome.paired_val
         )
-    base = next((t for t in trials if t.kind is TrialKind.BASELINE and t.mean is not None), None)
-    best = best_full(trials)
+    base, best = _baseline(trials), leader(trials)
     if base is None:
         return Evidence(None, None, None, None)
     before = reader.candidate_scores(run_id, base.candidate)
-    if best is None or (best.mean or 0.0) <= (base.mean or 0.0):
+    if best is None:
         return Evidence(None, None, estimate_of(_known(before)), None)
     after = reader.candidate_scores(run_id, best.candidate)
     pairs = tuple(
@@ -45,6 +44,17 @@ def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: O
         if score is not None and before.get(example) is not None
     )
     return Evidence(best.candidate, estimate_of(_known(after)), estimate_of(_known(before)), paired(pairs))
+
+
+def leader(trials: Sequence[Trial]) -> Trial | None:
+    """The best full evaluation so far, if it beats the baseline's."""
+    base, best = _baseline(trials), best_full(trials)
+    beaten = best is not None and (base is None or (best.mean or 0.0) > (base.mean or 0.0))
+    return best if beaten else None
+
+
+def _baseline(trials: Sequence[Trial]) -> Trial | None:
+    return next((trial for trial in trials if trial.kind is TrialKind.BASELINE and trial.mean is not None), None)
 
 
 def no_gain(outcome: Outcome) -> bool:

@@ -23,11 +23,10 @@ _NOT_THERE = "(no column)"
 
 def data() -> None:
     st.subheader("Data", anchor=False)
-    own = OWN_ROWS
-    kind = choice("Where rows come from", [own, *_FILES], "nr_data_kind", label_visibility="collapsed")
+    kind = choice("Where rows come from", [OWN_ROWS, *_FILES], "nr_data_kind", label_visibility="collapsed")
     if kind == "Upload":
         _upload()
-    elif kind != own and (why := code_refusal()):
+    elif kind != OWN_ROWS and (why := code_refusal()):
         notice("Not from here", why, icon=":material/lock:", colour="orange")
         return
     elif kind == "One file":

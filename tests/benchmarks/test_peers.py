@@ -28,15 +28,22 @@ class Echo(dspy.Module):
 
 
 @pytest.fixture
-def counter(monkeypatch: pytest.MonkeyPatch) -> RunCounter:
-    monkeypatch.setattr(Echo, "forward", Echo.forward)  # what the counter puts there is taken away again
+def echo() -> type[dspy.Module]:
+    """A class for one test: DSPy's threads may still run a program when the test that began them is over."""
+    return type("Fresh", (Echo,), {})
+
+
+@pytest.fixture
+def counter(echo: type[dspy.Module]) -> RunCounter:
     made = RunCounter(3)
-    made.watch(Echo)
+    made.watch(echo)
     return made
 
 
-def test_runs_of_copies_are_counted_and_the_one_beyond_the_cap_never_begins(counter: RunCounter) -> None:
-    program = Echo()
+def test_runs_of_copies_are_counted_and_the_one_beyond_the_cap_never_begins(
+    counter: RunCounter, echo: type[dspy.Module]
+) -> None:
+    program = echo()
     for module in (program, program.deepcopy(), program.reset_copy()):
         assert module(text="a").reply == "a"
     with pytest.raises(CapReached):
@@ -44,18 +51,40 @@ def test_runs_of_copies_are_counted_and_the_one_beyond_the_cap_never_begins(coun
     assert counter.runs == 3
 
 
-def test_dspys_threads_let_the_cap_through_instead_of_scoring_it_0(counter: RunCounter) -> None:
+def test_dspys_threads_let_the_cap_through_instead_of_scoring_it_0(
+    counter: RunCounter, echo: type[dspy.Module]
+) -> None:
     rows = [dspy.Example(text=str(number)).with_inputs("text") for number in range(12)]
     with pytest.raises(CapReached):
-        dspy.Evaluate(devset=rows, metric=lambda *_: 1.0, num_threads=4)(Echo())
+        dspy.Evaluate(devset=rows, metric=lambda *_: 1.0, num_threads=4)(echo())
     assert counter.runs == 3
 
 
-def test_the_sealed_test_is_not_counted(counter: RunCounter) -> None:
-    counter.sealed = True
+def test_the_sealed_test_is_not_counted(counter: RunCounter, echo: type[dspy.Module]) -> None:
+    counter.seal()
     for _ in range(5):
-        Echo()(text="a")
+        echo()(text="a")
     assert counter.runs == 0
+
+
+def test_what_dspys_threads_have_left_is_refused_before_the_test(counter: RunCounter) -> None:
+    gate, late = threading.Event(), []
+
+    class Slow(Echo):
+        def forward(self, text: str) -> dspy.Prediction:
+            if text == "0":
+                gate.wait(10)
+            elif gate.is_set():
+                late.append(text)
+            return super().forward(text)
+
+    counter.watch(Slow)
+    rows = [dspy.Example(text=str(number)).with_inputs("text") for number in range(40)]
+    with pytest.raises(CapReached):
+        dspy.Evaluate(devset=rows, metric=lambda *_: 1.0, num_threads=2)(Slow())
+    threading.Timer(0.2, gate.set).start()
+    counter.seal()
+    assert gate.is_set() and not late, "the run under way is waited for, and none begins after it"
 
 
 def test_the_endpoint_agrees_with_our_count_and_equal_requests_are_asked_once() -> None:

@@ -1,5 +1,6 @@
 """Presets in numbers worked out by hand from the reference cards: DSPy's auto modes and the paper's budgets."""
 
+import random
 from typing import Any
 
 import dspy
@@ -12,6 +13,7 @@ from optimizer_core.optimizers import OPTIMIZERS, get_optimizer
 from optimizer_core.plan import make_plan
 from optimizer_core.presets import PRESETS, get_preset, preset_rows, resolve, trimmed
 from optimizer_core.program import Program, load_program
+from optimizer_core.stages import next_stage
 from optimizer_core.types import Example, Split
 from tests.optimizer_core.builders import DESK, MORE, ROOT
 
@@ -173,6 +175,26 @@ def test_every_preset_is_shown_in_trials_and_program_runs_before_a_run(two: Prog
     # 50 * 400 / (25 + 40) trials, a full evaluation every ten.
     assert (by_name["paper"]["trials"], by_name["paper"]["full_evaluations"]) == (307, 32)
     assert by_name["studio"]["trials"] == 100  # small ones: a race
+
+
+@pytest.mark.parametrize("n_val", [12, 25, 40, 65, 120])
+@pytest.mark.parametrize("trials", [7, 30, 100])
+def test_no_race_takes_more_than_its_plan(one: Program, n_val: int, trials: int) -> None:
+    resolved = resolve(asked(search={"trials": trials}), one, n_val)
+    plan = make_plan(resolved, {"train": 0, "val": n_val, "test": 10}, 1, 0.0, 0.0)
+    step, finalists = resolved.search.step, resolved.search.finalists
+    rng = random.Random(n_val)
+    for greed in (0.0, 0.5, 1.0):  # at 1, every trial takes the candidate that is furthest along one stage further
+        cells = [0] * trials
+        for _ in range(trials):
+            open_ = [place for place, known in enumerate(cells) if known < n_val]
+            place = max(open_, key=cells.__getitem__) if rng.random() < greed else rng.choice(open_)
+            cells[place] += next_stage(cells[place], n_val, step)
+        fulls = sum(known == n_val for known in cells)
+        left = sorted((n_val - known for known in cells if 0 < known < n_val), reverse=True)[:finalists]
+        assert n_val + sum(cells) + sum(left) <= plan["program_runs"]["total"][1]
+        assert plan["program_runs"]["total"][0] <= n_val + sum(cells)
+        assert fulls + len(left) + 1 <= plan["full_evaluations"]
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))

@@ -16,9 +16,10 @@ from optimizer_core.types import Author, Candidate, Status
 from storage import Reader
 from tests.agreement import LEAST, agreement
 from tests.ui.browser import chromium, serve, visit
+from tests.ui.reviewing import SHOWN_MS, review
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.timeout(900)]
-SHOWN_MS, RUN_MS = 60_000, 600_000
+RUN_MS = 600_000
 WRITTEN = "Name the queue that has to act on what the customer asks for."
 EDITED = "Pick the support queue. Answer with its name only."
 
@@ -74,34 +75,6 @@ def set_up(page: Page, url: str) -> str:
     start.click()
     expect(page.get_by_text("Waiting for you").first).to_be_visible(timeout=RUN_MS)
     return run_of(page)
-
-
-def open_arm(page: Page, url: str, run_id: str, arm: int) -> None:
-    visit(page, f"{url}/instructions?run={run_id}&arm={arm}", "triage")
-    expect(page.get_by_text("The search has not begun")).to_be_visible(timeout=SHOWN_MS)
-
-
-def review(page: Page, url: str, run_id: str) -> None:
-    """Edit one instruction, reject one, write one, go."""
-    open_arm(page, url, run_id, 1)
-    edited = page.get_by_label("Instruction", exact=True).first
-    expect(edited).to_be_visible(timeout=SHOWN_MS)
-    edited.fill(EDITED)
-    edited.press("Control+Enter")
-    page.get_by_role("button", name="Save as a new instruction").click()
-    expect(page.get_by_text("1 change waiting")).to_be_visible(timeout=SHOWN_MS)
-    open_arm(page, url, run_id, 2)
-    page.get_by_role("tab", name="Reject").click()
-    fill(page, "Reason", "It answers instead of instructing.")
-    page.get_by_role("button", name="Reject", exact=True).click()
-    expect(page.get_by_text("2 changes waiting")).to_be_visible(timeout=SHOWN_MS)
-    own = page.get_by_label("Instruction", exact=True).last
-    own.fill(WRITTEN)
-    own.press("Control+Enter")
-    page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.get_by_text("3 changes waiting")).to_be_visible(timeout=SHOWN_MS)
-    page.get_by_role("button", name="Start the search").click()
-    expect(page.get_by_text("The search has not begun")).to_have_count(0, timeout=SHOWN_MS)
 
 
 def watch(page: Page) -> None:
@@ -170,7 +143,9 @@ def test_from_an_empty_store_to_a_program_and_a_report(browser: Browser, tmp_pat
     page = context.new_page()
     with serve(store) as url:
         run_id = set_up(page, url)
-        review(page, url, run_id)
+        review(
+            page, url, run_id, "triage", edited=EDITED, written=WRITTEN, reason="It answers instead of instructing."
+        )
         watch(page)
         compare(page)
         files = take_home(page, tmp_path)

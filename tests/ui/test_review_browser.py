@@ -12,10 +12,10 @@ from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROWS
 from tests.programs import desk
 from tests.test_review_worker import GOOD, start, until
-from tests.ui.browser import chromium, serve, visit
+from tests.ui.browser import chromium, serve
+from tests.ui.reviewing import SHOWN_MS, review
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
-WAIT_MS = 60_000
 
 
 @pytest.fixture
@@ -32,27 +32,9 @@ def test_edit_reject_write_and_approve(page: Page, tmp_path: Path) -> None:
         run_id = start(store, tmp_path, endpoint)
         until(store, run_id, Status.AWAITING_REVIEW)
         with serve(store) as url:
-            visit(page, f"{url}/instructions?run={run_id}&arm=1", "desk, with review")
-            edited = page.get_by_label("Instruction", exact=True).first
-            expect(edited).to_be_visible(timeout=WAIT_MS)
-            edited.fill("Find the queue with care. q=0.9")
-            edited.press("Control+Enter")
-            page.get_by_role("button", name="Save as a new instruction").click()
-            expect(page.get_by_text("1 change waiting")).to_be_visible(timeout=WAIT_MS)
-            visit(page, f"{url}/instructions?run={run_id}&arm=2", "desk, with review")
-            page.get_by_role("tab", name="Reject").click()
-            page.get_by_role("button", name="Reject", exact=True).click()
-            expect(page.get_by_text("2 changes waiting")).to_be_visible(timeout=WAIT_MS)
-            own = page.get_by_label("Instruction", exact=True).last
-            own.fill(GOOD)
-            own.press("Control+Enter")
-            page.get_by_role("button", name="Add", exact=True).click()
-            expect(page.get_by_text("3 changes waiting")).to_be_visible(timeout=WAIT_MS)
-            expect(page.get_by_test_id("stException")).to_have_count(0)
-            page.get_by_role("button", name="Start the search").click()
-            expect(page.get_by_text("The search has not begun")).to_have_count(0, timeout=WAIT_MS)
+            review(page, url, run_id, "desk, with review", edited="Find the queue with care. q=0.9", written=GOOD)
             until(store, run_id, Status.COMPLETED)
-            expect(page.get_by_text("Finished")).to_be_visible(timeout=WAIT_MS)
+            expect(page.get_by_text("Finished")).to_be_visible(timeout=SHOWN_MS)
     with Reader(store) as reader:
         arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.predictor == "queue"}
         tried = {Candidate.parse(trial.candidate).choices[0][0] for trial in reader.trials(run_id)}

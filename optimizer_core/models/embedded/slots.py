@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,7 +38,7 @@ class SlotBook:
     def __init__(self, lanes: int, slots: int) -> None:
         self._lock = threading.Lock()
         self._lanes = lanes
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: dict[str, _Entry] = {}
         self._running = [0] * (lanes * slots)
         # Clients in other processes use the same slots; starting elsewhere makes meeting them rarer.
         start = os.getpid() % len(self._running)
