@@ -1,5 +1,6 @@
 """What every optimizer owes: it ends, resumes without paying again, keeps to its caps, leaves frozen ones."""
 
+import gc
 from functools import cache
 
 import pytest
@@ -105,6 +106,18 @@ def test_it_keeps_to_its_caps(endpoint: LoopbackEndpoint, optimizer: str) -> Non
     at_endpoint = endpoint.stats()["total"] - by_calls.kit.meter.total(Role.TEST).calls
     assert by_calls.ending.capped and by_calls.ending.status is Status.COMPLETED
     assert at_endpoint <= spent * 2 // 3
+
+
+@pytest.mark.parametrize("calls", [5, 30])
+@pytest.mark.parametrize("optimizer", ALL)
+def test_a_cap_leaves_no_error_that_nobody_saw(
+    endpoint: LoopbackEndpoint, optimizer: str, calls: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    gc.collect()
+    caplog.clear()
+    assert run(endpoint, optimizer, budget={"max_lm_calls": calls}).ending.capped
+    gc.collect()  # a task says that its error was never retrieved when it is collected
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize("optimizer", ALL)
