@@ -108,7 +108,7 @@ def lab_form(runs: list[RunSummary]) -> None:
         st.button("Write instructions", key="lab_start", type="primary", disabled=True, help=str(error))
         not_complete(BadInput(str(error)))
         return
-    _takes(config)
+    takes = st.container()
     if config.model_for(Role.PROMPT).model == EMBEDDED:
         st.caption("The embedded model is a poor writer of instructions; an endpoint shows what switches can do.")
     leaves(leaving(config))
@@ -120,6 +120,8 @@ def lab_form(runs: list[RunSummary]) -> None:
     refusal = actions.take_refusal()
     if refusal is not None:
         problem(refusal, "The session was not started")
+    with takes:  # last, as the first plan waits for a process to start
+        _takes(config)
 
 
 def _source(chosen: str) -> dict[str, Any]:
@@ -158,7 +160,8 @@ def _variants() -> list[dict[str, Any]]:
 
 def _takes(config: RunConfig) -> None:
     try:
-        draft = drafter().plan(config.model_dump(mode="json", exclude_unset=True))
+        with st.spinner("Working out what it would take…"):
+            draft = drafter().plan(config.model_dump(mode="json", exclude_unset=True))
     except BadInput as error:
         notice("No plan", clean(error), icon=":material/pending:", colour="orange")
         return
