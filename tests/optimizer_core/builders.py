@@ -131,8 +131,8 @@ def live(
             ending = await assembled.run.execute()
         finally:
             assembled.pool.close()
-            if beside is not None:
-                beside.cancel()
+            if beside is not None and not beside.cancel():
+                await beside  # an error of it is an error of the test
         return Life(ending, memory, assembled.kit)
 
     _let_dspy_be_configured_again()

@@ -328,15 +328,15 @@ def test_a_run_that_is_stopped_ends_with_a_tested_best_so_far(endpoint: Loopback
 def test_a_run_that_is_stopped_before_any_full_evaluation_says_that_none_was_made(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(latency_s=0.05)
 
+    journal = fresh_journal()
+
     async def stop(assembled: Assembled) -> None:
-        while not any(trial.kind is TrialKind.MINIBATCH for trial in assembled.journal.trials()):
+        while not any(trial.kind is TrialKind.MINIBATCH for trial in journal.trials()):
             await asyncio.sleep(0.002)
         assembled.run.request(StopRequested("Stopped by a person."))
 
-    config = make_config(
-        endpoint, search={"schedule": "minibatch", "minibatch_size": 4, "full_eval_every": 99, "trials": 60}
-    )
-    outcome = live(config, meanwhile=stop).journal.outcome()
+    search = {"schedule": "minibatch", "minibatch_size": 4, "full_eval_every": 99, "trials": 60}
+    outcome = live(make_config(endpoint, search=search), journal, meanwhile=stop).journal.outcome()
     assert outcome is not None
     assert outcome.reason.startswith("No candidate but the baseline was evaluated on the whole validation set yet")
 
