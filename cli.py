@@ -39,6 +39,7 @@ def run(
     data: Annotated[str | None, typer.Option(help="One file that is split.")] = None,
     split: Annotated[str | None, typer.Option(help="Shares of train/val/test.", show_default="0.4/0.4/0.2")] = None,
     inputs: Annotated[str | None, typer.Option(help="Input columns, by comma.")] = None,
+    rename: Annotated[str | None, typer.Option(help="Columns to rename, as column=field,column=field.")] = None,
     metric: Annotated[str | None, typer.Option(help="Built-in name or path.py:function.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
     preset: Annotated[str | None, typer.Option(help="studio, paper, light, medium or heavy; see --dry-run.")] = None,
@@ -110,7 +111,8 @@ def run(
             val=val,
             test=test,
             split=_shares(split) if split else None,
-            inputs=inputs.split(",") if inputs else None,
+            inputs=[name.strip() for name in inputs.split(",")] if inputs else None,
+            columns=_renamed(rename) if rename else None,
         ),
         task_model=model(task_model),
         prompt_model=model(prompt_model),
@@ -154,6 +156,13 @@ def run(
 def _given(**values: Any) -> dict[str, Any]:
     """Only what was given: the rest is left to the sample's settings and the defaults."""
     return {name: value for name, value in values.items() if value is not None and value != {}}
+
+
+def _renamed(text: str) -> dict[str, str]:
+    pairs = [part.split("=") for part in text.split(",")]
+    if not all(len(pair) == 2 and all(name.strip() for name in pair) for pair in pairs):
+        raise StudioError(f"--rename {text!r} is not a list like question=query,label=answer.")
+    return {column.strip(): field.strip() for column, field in pairs}
 
 
 def _kept(path: Path, run_id: str, predictor: str, index: int | None, drop: str | None) -> list[int]:

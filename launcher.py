@@ -76,17 +76,23 @@ def inspect(config: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def start(store: Path, config: dict[str, Any], fetching: Callable[[], Any] | None = None) -> str:
+def start(
+    store: Path,
+    config: dict[str, Any],
+    fetching: Callable[[], Any] | None = None,
+    found: Mapping[str, Any] | None = None,
+) -> str:
     """Check the request, store the run as QUEUED and spawn its worker. Returns the run's id.
 
     Args:
+        found: What `inspect` said of this request, if it was asked before.
         fetching: Context manager that yields a progress callback; given, the embedded model's weights are
             fetched here, before anything is created. Otherwise the worker fetches them.
 
     Raises:
         BadInput, ModelUnavailable: nothing was created.
     """
-    found = inspect(config)
+    found = found or inspect(config)
     if found["needs_weights"] and fetching is not None:
         _fetch_weights(fetching)
     with Store(store) as opened:

@@ -28,15 +28,19 @@ def run(
     optimizers: Annotated[str, typer.Option(help="Ours and dspy.NAME, by comma.")] = "mipro,dspy.MIPROv2",
     seeds: Annotated[str, typer.Option(help="By comma; 0 is a seed.")] = "0,1,2,3,4",
     max_program_runs: Annotated[int, typer.Option(help="Cap for each run; the sealed test is apart.")] = 1000,
+    candidates: Annotated[
+        int, typer.Option(help="Instructions and demo sets a predictor, for ours and MIPROv2.")
+    ] = 10,
     sizes: Annotated[str, typer.Option(help="Most rows of train/val/test, the same for all.")] = "75/75/150",
     task_model: Annotated[str, typer.Option(help="`embedded` or a DSPy model string.")] = "embedded",
     prompt_model: Annotated[str | None, typer.Option(help="Default: the task model.")] = None,
     api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
-    threads: Annotated[int, typer.Option(help="Program runs under way at once.")] = 8,
+    threads: Annotated[int, typer.Option(help="Program runs under way at once, in each run.")] = 8,
+    jobs: Annotated[int, typer.Option(help="Runs under way at once; seconds can be compared at 1 only.")] = 1,
     store: StoreOption = None,
 ) -> None:
-    """Measure what is missing, one run at a time. Stop it or kill it: the same command goes on where it was."""
+    """Measure what is missing. Stop it or kill it: the same command goes on where it was."""
     from benchmarks.request import Request
     from benchmarks.runner import run_benchmark
 
@@ -54,9 +58,10 @@ def run(
         task_model=model(task_model),
         prompt_model=model(prompt_model) if prompt_model else None,
         sizes=_sizes(sizes),
+        candidates=candidates,
         threads=threads,
     )
-    missing = run_benchmark(request, (store or default_store()).resolve(), lambda text: print(text, flush=True))
+    missing = run_benchmark(request, (store or default_store()).resolve(), lambda text: print(text, flush=True), jobs)
     if missing:
         print(f"{missing} without a result; the same command tries them again.", file=sys.stderr)
         raise typer.Exit(1)

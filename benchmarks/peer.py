@@ -124,6 +124,7 @@ class PeerRun:
             prompt_model=prompt,
             task_model=task,
             cap=self.counter.cap,
+            candidates=self._config.search.candidates,
             seed=self._config.seed,
             threads=self._config.threads,
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import dspy
 
-from benchmarks.request import CANDIDATES, DEMOS, MINIBATCH
+from benchmarks.request import DEMOS, MINIBATCH
 
 __all__ = ["Work", "compile_peer"]
 
@@ -32,6 +32,7 @@ class Work:
     prompt_model: Any
     task_model: Any
     cap: int
+    candidates: int
     seed: int
     threads: int
 
@@ -41,10 +42,10 @@ def compile_peer(name: str, work: Work) -> Any:
     return _PEERS[name](work)
 
 
-def mipro_trials(cap: int, n_val: int) -> int:
+def mipro_trials(cap: int, n_val: int, candidates: int) -> int:
     """The most minibatch trials whose minibatches and full evaluations the cap pays for; at least one."""
     batch = min(MINIBATCH, n_val)
-    left = cap - CANDIDATES * BOOTSTRAP_RUNS
+    left = cap - candidates * BOOTSTRAP_RUNS
     trials = 1
     while batch * (trials + 1) + n_val * (2 + (trials + 1) // 5) <= left:
         trials += 1
@@ -57,7 +58,7 @@ def _mipro(work: Work) -> Any:
         prompt_model=work.prompt_model,
         task_model=work.task_model,
         auto=None,
-        num_candidates=CANDIDATES,
+        num_candidates=work.candidates,
         max_bootstrapped_demos=DEMOS,
         max_labeled_demos=DEMOS,
         num_threads=work.threads,
@@ -67,7 +68,7 @@ def _mipro(work: Work) -> Any:
         work.program,
         trainset=work.train,
         valset=work.val,
-        num_trials=mipro_trials(work.cap, len(work.val)),
+        num_trials=mipro_trials(work.cap, len(work.val), work.candidates),
         minibatch_size=min(MINIBATCH, len(work.val)),
     )
 

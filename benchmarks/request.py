@@ -26,8 +26,6 @@ PEERS = (
 """DSPy's own optimizers that run in the same command, by the name their runs carry."""
 
 MINIBATCH = 35
-CANDIDATES = 10
-"""Instructions and demo sets a predictor, for ours and for MIPROv2."""
 DEMOS = 4
 """Most bootstrapped demos, and most demos, in a set: what DSPy's optimizers come with."""
 
@@ -39,6 +37,7 @@ class Request:
     Attributes:
         sizes: Most rows of train, validation and sealed test; the rows are the same for every optimizer and seed.
         max_program_runs: Cap on program runs, bootstrapping and search together; the sealed test is apart.
+        candidates: Instructions and demo sets a predictor, where the optimizer builds so many before its search.
         task_model, prompt_model: `ModelSpec` values; None for the prompt model = the task model.
     """
 
@@ -49,6 +48,7 @@ class Request:
     task_model: dict[str, Any]
     prompt_model: dict[str, Any] | None = None
     sizes: tuple[int, int, int] = (75, 75, 150)
+    candidates: int = 10
     threads: int = 8
 
     def __post_init__(self) -> None:
@@ -58,6 +58,8 @@ class Request:
         for name in self.optimizers:
             if name not in OPTIMIZERS and name not in PEERS:
                 raise BadInput(f"There is no optimizer {name!r}.", f"There are: {', '.join((*OPTIMIZERS, *PEERS))}.")
+        if self.candidates < 2:
+            raise BadInput(f"--candidates {self.candidates} leaves nothing to choose from.", "Ask for 2 or more.")
         if min(self.sizes) < 1:
             raise BadInput(f"--sizes {self.sizes} must be three counts of at least 1.")
         if self.max_program_runs < 2 * self.sizes[1]:
@@ -108,6 +110,7 @@ class Entry:
             "optimizer": self.optimizer,
             "seed": self.seed,
             "max_program_runs": self.request.max_program_runs,
+            "candidates": self.request.candidates,
             "sizes": list(self.request.sizes),
             "task_model": self.request.task_model["model"],
             "prompt_model": (self.request.prompt_model or self.request.task_model)["model"],
@@ -132,7 +135,7 @@ class Entry:
             "budget": {"max_program_runs": cap},
             "search": {
                 **SearchSettings().model_dump(include=set(CATALOG[self.task].defaults.get("search", {}))),
-                "candidates": CANDIDATES,
+                "candidates": self.request.candidates,
                 "max_bootstrapped": DEMOS,
                 "max_labeled": DEMOS,
                 "minibatch_size": batch,

@@ -1,4 +1,4 @@
-"""Works through a benchmark, one run at a time: what is finished is kept, what is under way is waited for.
+"""Works through a benchmark, a few runs at a time: what is finished is kept, what is under way is waited for.
 
 All state is in the store. Kill this process and start it again: the run under way goes on by itself meanwhile.
 """
@@ -9,8 +9,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -33,24 +34,45 @@ ATTEMPTS = 3
 Say = Callable[[str], None]
 
 
-def run_benchmark(request: Request, store: Path, say: Say) -> int:
-    """Bring every entry of `request` to an end. Returns how many have none; those are tried again next time."""
+class _Interrupted(Exception):
+    """A person pressed Ctrl-C while a run was waited for."""
+
+
+def run_benchmark(request: Request, store: Path, say: Say, jobs: int = 1) -> int:
+    """Bring every entry of `request` to an end. Returns how many have none; those are tried again next time.
+
+    Args:
+        jobs: Runs under way at once. With more than one they share the machine, so their seconds say little.
+    """
     Store(store).close()  # made, or brought up to date, before anything reads it
     entries = list(request.entries())
     data = {task: write_splits(task, request.sizes, store.parent / "benchmarks") for task in request.tasks}
-    open_entries = 0
-    for number, entry in enumerate(entries, start=1):
+    interrupted = threading.Event()
+
+    def settle(number: int, entry: Entry) -> bool:
         where = f"[{number}/{len(entries)}] {entry.name}"
-        summary = _settle(entry, store, data[entry.task], partial(_say_where, say, where))
-        open_entries += summary is None or summary.status is not Status.COMPLETED
-    return open_entries
+        if interrupted.is_set():
+            return False
+        summary = _settle(entry, store, data[entry.task], partial(_say_where, say, where), interrupted)
+        return summary is not None and summary.status is Status.COMPLETED
+
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(settle, number, entry) for number, entry in enumerate(entries, start=1)]
+        try:
+            return sum(not one.result() for one in waiting)
+        except BaseException:
+            interrupted.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _say_where(say: Say, where: str, text: str) -> None:
     say(f"{where}: {text}")
 
 
-def _settle(entry: Entry, store: Path, data: dict[str, Path], say: Say) -> RunSummary | None:
+def _settle(
+    entry: Entry, store: Path, data: dict[str, Path], say: Say, interrupted: threading.Event
+) -> RunSummary | None:
     """The entry's run once it stands still; started, waited for, resumed or replaced as needed."""
     summary = _known(entry, store)
     if summary is not None and summary.status is Status.COMPLETED:
@@ -62,7 +84,7 @@ def _settle(entry: Entry, store: Path, data: dict[str, Path], say: Say) -> RunSu
         except StudioError as error:
             say(str(error))
             return None
-        summary = _wait(entry, store, process)
+        summary = _wait(entry, store, process, interrupted)
         said = f"{summary.status.value}{', ' + summary.reason if summary.reason else ''}"
         tested = "" if summary.best_test is None else f", test {summary.baseline_test:.3f} -> {summary.best_test:.3f}"
         say(f"{said}{tested} ({summary.wall_s:.0f} s)")
@@ -129,8 +151,10 @@ def _spawn_peer(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[byte
         )
 
 
-def _wait(entry: Entry, store: Path, process: subprocess.Popen[bytes] | None) -> RunSummary:
-    """The run once it stands still. Ctrl-C pauses a run of ours, ends a peer, and goes on upwards."""
+def _wait(
+    entry: Entry, store: Path, process: subprocess.Popen[bytes] | None, interrupted: threading.Event
+) -> RunSummary:
+    """The run once it stands still. When interrupted, a run of ours is paused and a peer ended."""
     try:
         while True:
             summary = _known(entry, store)
@@ -142,13 +166,16 @@ def _wait(entry: Entry, store: Path, process: subprocess.Popen[bytes] | None) ->
             if ended and summary.status is Status.QUEUED:  # it died before it could claim the run
                 with Store(store) as opened:
                     opened.move(summary.id, Status.FAILED, "its process ended at once; see the log")
-            time.sleep(POLL_S)
-    except KeyboardInterrupt:
-        if process is not None:
-            os.kill(process.pid, signal.SIGTERM)
-        elif summary is not None and summary.status is Status.RUNNING:
-            launcher.pause(store, summary.id)
-        raise
+            if interrupted.wait(POLL_S):
+                _let_go(store, summary, process)
+                raise _Interrupted
     finally:
         if process is not None and process.poll() is not None:
             process.wait()
+
+
+def _let_go(store: Path, summary: RunSummary, process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        os.kill(process.pid, signal.SIGTERM)
+    elif summary.status is Status.RUNNING:
+        launcher.pause(store, summary.id)

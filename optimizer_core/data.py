@@ -181,7 +181,8 @@ def _require_columns(rows: Sequence[Row], inputs: Sequence[str], columns: Sequen
         if missing:
             raise BadInput(
                 f"Row {number} has no column {missing[0]!r}.",
-                f"The data has: {', '.join(columns)}. Map columns to the program's inputs, or name the inputs.",
+                f"The data has: {', '.join(columns)}. Name the inputs (--inputs), or rename a column "
+                "(--rename; in the form, Map columns).",
             )
 
 

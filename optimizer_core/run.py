@@ -1,7 +1,8 @@
 """One run from first to last: Algorithm 1 of the MIPRO paper with a memory, a review gate, caps and a sealed test."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,20 +92,26 @@ class Run:
         """Extract the best and score the sealed test, once, for the baseline and the winner."""
         kit = self._kit
         self._pool.refuse(None)
-        kit.meter.open_for_test()
-        winner, reason = self._search.extract()
-        test = kit.examples.get(Split.TEST, [])
-        if test:
-            both = list(dict.fromkeys((kit.baseline, winner)))
-            await kit.announce(Phase.TEST, 0, len(test) * len(both))
-            try:
-                await asyncio.gather(*(kit.evaluate(one, test, TEST_PRIORITY, sealed=True) for one in both))
-            except (RunPaused, StopRequested, RunFailed) as stopped:
-                await self._pool.drain()
-                return _ending(stopped)
+        try:
+            if ending.status is Status.STOPPED:
+                with suppress(BudgetReached):
+                    await self._search.finish_leader()
+            kit.meter.open_for_test()
+            winner, reason = self._search.extract()
+            await self._test(list(dict.fromkeys((kit.baseline, winner))))
+        except (RunPaused, StopRequested, RunFailed) as stopped:
+            await self._pool.drain()
+            return _ending(stopped)
         await kit.recorder.write(self.outcome(winner, reason))
         await kit.announce(Phase.DONE, note=reason)
         return replace(ending, reason=ending.reason or reason)
+
+    async def _test(self, candidates: Sequence[Candidate]) -> None:
+        test = self._kit.examples.get(Split.TEST, [])
+        if test:
+            await self._kit.announce(Phase.TEST, 0, len(test) * len(candidates))
+            evaluations = (self._kit.evaluate(one, test, TEST_PRIORITY, sealed=True) for one in candidates)
+            await asyncio.gather(*evaluations)
 
     def outcome(self, winner: Candidate, reason: str) -> Outcome:
         """The evidence for `winner`: estimates on validation and test, paired with the baseline, and importance."""

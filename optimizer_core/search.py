@@ -168,6 +168,32 @@ class Search:
         await self._reported()
         await self._report(self._observed(len(self._items)), self.n_trials)
 
+    async def finish_leader(self) -> None:
+        """After a stop: one full evaluation of the likely winner, if none but the baseline has one.
+
+        A race evaluates in full at its end only; without this, whoever stops one early has nothing to show.
+
+        Raises:
+            BudgetReached: it does not fit under the caps.
+        """
+        whole = self._whole()
+        if whole != {self._kit.baseline.id}:
+            return
+        best = next((item.candidate for item in reversed(self._items) if item.trial.kind is TrialKind.FULL), None)
+        if best is None:
+            state = replace(self._state(len(self._items), over=True), exhausted=whole)
+            best = await asyncio.to_thread(self._schedule.finish, state)
+        if best is None:
+            return
+        await self._kit.announce(Phase.SEARCH, note="the likely winner on the whole validation set")
+        await self._start(TrialKind.FULL, best, self._val, self.n_trials)
+        await self._items[-1].task
+
+    def _whole(self) -> frozenset[str]:
+        """Candidates with a cell for every validation example."""
+        tried = {item.trial.candidate for item in self._items}
+        return frozenset(one for one in tried if len(self._kit.table.row(one, Split.VAL)) == len(self._val))
+
     async def _reported(self) -> None:
         """Wait for the report that is being written, if any: one after the other, and no error of one is lost."""
         if self._reporting is not None:

@@ -3,10 +3,11 @@
 import streamlit as st
 
 import reviewing
-from optimizer_core.types import SEED_ARM, Author, Candidate, Instruction, Split
+from optimizer_core.types import SEED_ARM, Author, Instruction, Split
 from storage import Reader, RunSummary
 from ui import instruction_detail, instruction_list
 from ui.arm_scores import arm_scores
+from ui.arms import winning_arm
 from ui.format import one_line
 from ui.frame import INSTRUCTIONS, LIVE
 from ui.live_head import status_line
@@ -70,17 +71,16 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: reviewing.B
     if why_not:
         st.caption(why_not)
     draw_list = instruction_list.table if view == VIEWS[0] else instruction_list.cards
-    draw_list(list(arms.values()), scores, asked, flags)
-    outcome = reader.outcome(run.id)
-    won = Candidate.parse(outcome.winner).choices[place][0] if outcome and outcome.winner else SEED_ARM
+    won = winning_arm(reader.outcome(run.id), place, 0)
+    draw_list(list(arms.values()), scores, asked, flags, won)
     proposed = next((index for index, arm in arms.items() if arm.author is Author.MODEL), SEED_ARM)
-    first = won if won != SEED_ARM and won in arms else proposed
+    first = won if won and won in arms else proposed
     picked("arm", list(arms), first)
     with st.container(border=True, gap="medium"):
         arm: Instruction = arms[pick("Open", "arm", list(arms), first, lambda i: instruction_detail.title(arms[i]))]
         left, right = st.columns([3, 2], gap="large")
         with left:
-            instruction_detail.head(arm, asked)
+            instruction_detail.head(arm, asked, arm.index == won)
             instruction_detail.compared(arm, arms)
             for source, passage in flags[arm.index]:
                 st.text(f"Repeats {source} word for word: “{one_line(passage, 300)}”")

@@ -1,5 +1,6 @@
 """Set up a run, see what it would do and cost while you change it, check it, start it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -64,9 +65,11 @@ def panel(config: RunConfig | BadInput) -> None:
     if pressed:
         check(config)
     leaves(leaving(config))
-    if started:
-        start(config)
+    if started and checked is not None:
+        start(config, checked[1])
     if checked is not None:
+        if checked[0] != config:
+            st.caption("What follows is from before your last change. Check again to start.")
         if isinstance(checked[1], StudioError):
             problem(checked[1], "The check found a problem")
         else:
@@ -86,11 +89,12 @@ def plan(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> None:
         st.rerun()
 
 
-def start(config: RunConfig) -> None:
+def start(config: RunConfig, found: Mapping[str, Any]) -> None:
     try:
         with st.spinner("Starting…"):
             require_allowed(config)
-            run_id = launcher.start(default_store(), config.model_dump(mode="json", exclude_unset=True))
+            values = config.model_dump(mode="json", exclude_unset=True)
+            run_id = launcher.start(default_store(), values, found=found)
     except StudioError as error:
         problem(error, "The run was not started")
         return

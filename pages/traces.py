@@ -8,8 +8,8 @@ import reviewing
 from optimizer_core.types import SEED_ARM, TEACHER, Split
 from storage import Reader, RunSummary
 from ui.arm_scores import arm_scores
-from ui.arms import set_names
-from ui.demo_sets import row_name, set_form, set_panel, sets_table
+from ui.arms import set_names, winning_arm
+from ui.demo_sets import Pins, row_name, set_form, set_panel, sets_table
 from ui.format import one_line, score
 from ui.frame import LIVE, TRACES
 from ui.live_head import status_line
@@ -68,9 +68,11 @@ def sets(reader: Reader, run: RunSummary, name: str, board: reviewing.Board, see
     st.subheader("Demo sets", anchor=False)
     if why_not:
         st.caption(why_not)
-    sets_table(own, scores, asked)
+    won = winning_arm(reader.outcome(run.id), list(board.instructions).index(name), 1)
+    sets_table(own, scores, asked, won)
     titles = set_names(own.values())
-    first = next((index for index, one in own.items() if one.demos), SEED_ARM)
+    first = won if own.get(won or SEED_ARM, own[SEED_ARM]).demos else None
+    first = first or next((index for index, one in own.items() if one.demos), SEED_ARM)
     with st.container(border=True):
         index = pick("Open", "set", list(own), first, lambda i: f"{i} · {titles[i]}")
         left, right = st.columns([3, 2], gap="large")
@@ -79,8 +81,10 @@ def sets(reader: Reader, run: RunSummary, name: str, board: reviewing.Board, see
         with right:
             inside = {demo.example_id for demo in own[index].demos if demo.augmented}
             tried = [fate for fate in seen.fates if fate.tried and fate.error is None and fate.row not in inside]
-            pins = {fate.row: f"metric {score(fate.score)} · {row_name(fate.row, seen.rows)}" for fate in tried}
-            set_form(run, own[index], pins, seen.rows, asked, why_not)
+            words = {fate.row: f"metric {score(fate.score)} · {row_name(fate.row, seen.rows)}" for fate in tried}
+            weak = [fate.row for fate in tried if not fate.solved]
+            most = max((len(one.demos) for one in own.values() if one.kind != "person"), default=0)
+            set_form(run, own[index], Pins(words, weak, most), seen.rows, asked, why_not)
 
 
 def traces(reader: Reader, run_id: str, seen: Seen, titles: Mapping[int, str]) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from optimizer_core.types import SEED_ARM, Author, ChangeKind, DemoSet, Instruction
+from optimizer_core.types import SEED_ARM, Author, Candidate, ChangeKind, DemoSet, Instruction, Outcome
 from storage import AskedChange
 from ui.format import clean, one_line, plural
 
-__all__ = ["author_words", "change_words", "set_names", "standing", "waiting_for"]
+__all__ = ["author_words", "change_words", "set_names", "standing", "waiting_for", "winning_arm"]
 
 _AUTHORS = {Author.SEED: "the program", Author.MODEL: "prompt model", Author.PERSON: "a person"}
 _SETS = {
@@ -38,11 +38,18 @@ def set_names(sets: Iterable[DemoSet]) -> dict[int, str]:
     return names
 
 
-def standing(arm: Instruction | DemoSet, asked: Iterable[AskedChange] = ()) -> str:
-    """Whether the search uses it, and why not."""
+def winning_arm(outcome: Outcome | None, place: int, kind: int) -> int | None:
+    """The arm of the predictor at `place` that the winner has; `kind` is 0 for instructions and 1 for demo sets."""
+    return Candidate.parse(outcome.winner).choices[place][kind] if outcome and outcome.winner else None
+
+
+def standing(arm: Instruction | DemoSet, asked: Iterable[AskedChange] = (), *, won: bool = False) -> str:
+    """Whether the search uses it, and why not; `won`: the winner has it."""
     waits = waiting_for(arm, asked)
     if waits:
         return f"{waits} waits"
+    if won:
+        return "★ in the winner"
     if arm.index == SEED_ARM:
         return "baseline"
     if arm.active:

@@ -1,6 +1,7 @@
 """Demo sets of one predictor, as DSPy builds them: what is in each, how it did, and a new one made from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -12,10 +13,25 @@ from ui.arms import set_names, standing
 from ui.format import UNKNOWN, one_line, plural, score
 from ui.review_forms import send, take_out
 
-__all__ = ["row_name", "set_form", "set_panel", "sets_table"]
+__all__ = ["Pins", "row_name", "set_form", "set_panel", "sets_table"]
 
 MOST_SHOWN = 50
 _LONG = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The traces that may become demos.
+
+    Attributes:
+        words: By row, what to call each.
+        weak: Rows whose score is below the threshold of a demo.
+        most: Demos in the largest set that the run built itself.
+    """
+
+    words: Mapping[str, str]
+    weak: Collection[str]
+    most: int
 
 
 def row_name(row: str, rows: Mapping[str, Example]) -> str:
@@ -27,8 +43,10 @@ def row_name(row: str, rows: Mapping[str, Example]) -> str:
     return f"row {example.position + 1}: {one_line(words, 80)}"
 
 
-def sets_table(sets: Mapping[int, DemoSet], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange]) -> None:
-    """One row a set."""
+def sets_table(
+    sets: Mapping[int, DemoSet], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange], won: int | None
+) -> None:
+    """One row a set. `won` is the winner's."""
     names = set_names(sets.values())
     rows = []
     for index, demo_set in sets.items():
@@ -41,7 +59,7 @@ def sets_table(sets: Mapping[int, DemoSet], scores: Mapping[int, ArmScore], aske
                 "demos": len(demo_set.demos),
                 "by the teacher": taught,
                 "labelled": len(demo_set.demos) - taught,
-                "standing": standing(demo_set, asked),
+                "standing": standing(demo_set, asked, won=index == won),
                 "mean": score(scored.mean) if scored else UNKNOWN,
                 "n": scored.estimate["n"] if scored and scored.estimate else 0,
                 "candidates": scored.n_candidates if scored else 0,
@@ -82,12 +100,12 @@ def set_panel(demo_set: DemoSet, rows: Mapping[str, Example], values: Mapping[st
 def set_form(
     run: RunSummary,
     demo_set: DemoSet,
-    pins: Mapping[str, str],
+    pins: Pins,
     rows: Mapping[str, Example],
     asked: Sequence[AskedChange],
     why_not: str,
 ) -> None:
-    """A new set from this one: drop demos, pin traces. `pins` are the traces by row, in words."""
+    """A new set from this one: drop demos, pin traces."""
     off = bool(why_not)
     make, reject = st.tabs(["Change it", "Reject it" if demo_set.active else "Take it back"])
     prefix = f"tr_{demo_set.predictor}_{demo_set.index}"
@@ -98,10 +116,11 @@ def set_form(
             format_func=lambda place: f"{place} · {row_name(demo_set.demos[place].example_id, rows)}",
         )  # fmt: skip
         st.multiselect(
-            "Pin traces", list(pins), key=f"{prefix}_pin", disabled=off or not pins,
-            format_func=lambda row: pins.get(row, row),
+            "Pin traces", list(pins.words), key=f"{prefix}_pin", disabled=off or not pins.words,
+            format_func=lambda row: pins.words.get(row, row),
             help="Each becomes a demo of the new set, before the others.",
         )  # fmt: skip
+        _caution(demo_set, prefix, pins)
         st.text_input("Why (kept with it)", key=f"{prefix}_why", disabled=off)
         st.checkbox(
             "Instead of this set", key=f"{prefix}_replace", disabled=off or demo_set.index == SEED_ARM,
@@ -116,6 +135,21 @@ def set_form(
         take_out(run, demo_set, asked, why_not)
 
 
+def _caution(demo_set: DemoSet, prefix: str, pins: Pins) -> None:
+    """What a person may do, and should know that they do."""
+    held: Any = st.session_state
+    pinned = held.get(f"{prefix}_pin") or []
+    poor = sum(row in pins.weak for row in pinned)
+    if poor:
+        words = plural(poor, "pinned trace")
+        st.caption(f":material/warning: {words} scored below the threshold, and the model imitates what it is shown.")
+    size = len(demo_set.demos) - len(held.get(f"{prefix}_drop") or []) + len(pinned)
+    if pinned and size > pins.most:
+        st.caption(
+            f":material/warning: {size} demos. The run's own sets have at most {pins.most}; prompts get longer."
+        )
+
+
 def _make(run_id: str, demo_set: DemoSet, prefix: str) -> None:
     held: Any = st.session_state
     dropped = set(held[f"{prefix}_drop"])
@@ -127,4 +161,9 @@ def _make(run_id: str, demo_set: DemoSet, prefix: str) -> None:
         "replace": bool(held[f"{prefix}_replace"]),
         "reason": held[f"{prefix}_why"],
     }
-    send(run_id, ChangeKind.DEMOS, payload, [f"{prefix}_{part}" for part in ("drop", "pin", "why", "replace")])
+    send(
+        run_id,
+        ChangeKind.DEMOS,
+        payload,
+        {f"{prefix}_drop": [], f"{prefix}_pin": [], f"{prefix}_why": "", f"{prefix}_replace": False},
+    )

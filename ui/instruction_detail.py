@@ -65,8 +65,8 @@ def actions_of(
         note_form(run.id, f"instruction/{arm.predictor}/{arm.index}", note, "A note on this instruction")
 
 
-def head(arm: Instruction, asked: Sequence[AskedChange]) -> None:
+def head(arm: Instruction, asked: Sequence[AskedChange], won: bool) -> None:
     """Number, author, standing."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"Instruction {arm.index}", anchor=False, width="content")
-        st.text(f"by {author_words(arm)} · {standing(arm, asked)}", width="content")
+        st.text(f"by {author_words(arm)} · {standing(arm, asked, won=won)}", width="content")

@@ -23,10 +23,20 @@ _COLOURS: Mapping[Author, Any] = {Author.SEED: "gray", Author.MODEL: "blue", Aut
 
 
 def table(
-    arms: Sequence[Instruction], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange], flags: Flags
+    arms: Sequence[Instruction],
+    scores: Mapping[int, ArmScore],
+    asked: Sequence[AskedChange],
+    flags: Flags,
+    won: int | None,
 ) -> None:
-    """One row an instruction; a click on a row opens it."""
-    rows = [_row(arm, scores.get(arm.index), asked, flags.get(arm.index, ())) for arm in arms]
+    """One row an instruction; a click on a row opens it. `won` is the winner's."""
+    rows = [
+        {
+            **_row(arm, scores.get(arm.index), flags.get(arm.index, ())),
+            "standing": standing(arm, asked, won=arm.index == won),
+        }
+        for arm in arms
+    ]
     scored = ["mean", "n", "candidates"] if any(row["n"] for row in rows) else []
     flagged = ["look at"] if any(row["look at"] for row in rows) else []
     st.dataframe(
@@ -66,15 +76,12 @@ def _open() -> None:
         st.query_params["arm"] = str(rows[cells[0][0]])
 
 
-def _row(
-    arm: Instruction, scored: ArmScore | None, asked: Sequence[AskedChange], flags: Sequence[tuple[str, str]]
-) -> dict[str, Any]:
+def _row(arm: Instruction, scored: ArmScore | None, flags: Sequence[tuple[str, str]]) -> dict[str, Any]:
     estimate = scored.estimate if scored else None
     return {
         "no.": arm.index,
         "by": author_words(arm),
         "instruction": one_line(arm.text, 300) or UNKNOWN,
-        "standing": standing(arm, asked),
         "mean": score(scored.mean) if scored and estimate else UNKNOWN,
         "n": estimate["n"] if estimate else 0,
         "candidates": scored.n_candidates if scored else 0,
@@ -83,15 +90,20 @@ def _row(
 
 
 def cards(
-    arms: Sequence[Instruction], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange], flags: Flags
+    arms: Sequence[Instruction],
+    scores: Mapping[int, ArmScore],
+    asked: Sequence[AskedChange],
+    flags: Flags,
+    won: int | None,
 ) -> None:
-    """Whole texts side by side."""
+    """Whole texts side by side. `won` is the winner's."""
     with st.grid(2, min_column_width=420):
         for arm in arms[:MOST_CARDS]:
             with st.container(border=True, height="stretch", gap="small"):
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     st.badge(f"{arm.index}", color=_COLOURS[arm.author])
-                    st.text(f"by {author_words(arm)} · {standing(arm, asked)}", width="content")
+                    stands = standing(arm, asked, won=arm.index == won)
+                    st.text(f"by {author_words(arm)} · {stands}", width="content")
                 long_text(arm.text, f"ins_card_{arm.index}", clip=900, name=f"instruction-{arm.index}")
                 scored = scores.get(arm.index)
                 st.text(f"Validation {scored.words}" if scored else "Not tried yet.")

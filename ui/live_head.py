@@ -77,7 +77,9 @@ def buttons(run: RunSummary, asked: set[str]) -> None:
             key="live_stop",
             icon=":material/stop:",
             disabled=not may_stop or "stop" in asked,
-            help="Ends the run with the best so far." if may_stop else "It has ended already.",
+            help="Ends the search; the likely winner is scored in full, then the sealed test. Resume goes on."
+            if may_stop
+            else "It has ended already.",
             on_click=actions.ask,
             args=("stop", run.id),
         )

@@ -11,14 +11,15 @@ from markupsafe import Markup
 
 from optimizer_core.comparison import Change, ComparedExample
 from optimizer_core.errors import StudioError
-from optimizer_core.types import Candidate, CellKey, Role, Split, TrialKind
+from optimizer_core.types import Author, Candidate, CellKey, Outcome, Role, Split, TrialKind
 from storage import Reader, RunSummary
+from ui.arms import author_words
 from ui.compare_data import Comparison, compared
 from ui.diffs import diff, diff_html
 from ui.evidence import Evidence, evidence_of
 from ui.format import UNKNOWN, clean, clip, count, delta, duration, humane, interval, one_line, plural, score, usd
 from ui.report_chart import chart
-from ui.result_words import sentences
+from ui.result_words import curse, sentences
 from ui.settings_rows import model_rows, setting_rows
 from ui.status import LOOKS
 
@@ -76,10 +77,10 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
             "origin": one_line(run.origin, 120) if run.origin else "",
         },
         "made": f"{now:%-d %B %Y, %H:%M} UTC",
-        "program": one_line(config.get("program", ""), 200),
+        "program": _program_name(str(config.get("program", ""))),
         "metric": one_line(config.get("metric") or "the program's own metric", 80),
         "tried": _tried(reader, run),
-        "verdict": [word for word in sentences(outcome) if word] if outcome else [],
+        "verdict": _verdict(outcome),
         "unsealed": outcome is None or not outcome.best_test,
         "leads": evidence.best is not None,
         "numbers": _numbers(evidence, outcome),
@@ -94,9 +95,24 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
         "spent": _spent(reader, run.id),
         "splits": {s.value: len(reader.examples(run.id, s)) for s in Split},
         "models": model_rows(config),
-        "settings": setting_rows(config, receipt),
+        "settings": _without_folder(setting_rows(config, receipt), str(config.get("base") or "")),
         "versions": receipt.get("versions") if isinstance(receipt.get("versions"), Mapping) else {},
     }
+
+
+def _verdict(outcome: Outcome | None) -> list[str]:
+    """The sealed test in words, and what the validation score is worth; nothing while the test is sealed."""
+    said = sentences(outcome) if outcome else []
+    return [word for word in (*said, curse(outcome)) if word] if outcome and said else []
+
+
+def _program_name(program: str) -> str:
+    """Without the folders of this machine, which tell a reader nothing."""
+    return one_line(program.rsplit("/", 1)[-1] if program.startswith("/") else program, 200)
+
+
+def _without_folder(rows: Sequence[Mapping[str, str]], folder: str) -> list[dict[str, str]]:
+    return [{name: value.replace(f"{folder}/", "") if folder else value for name, value in r.items()} for r in rows]
 
 
 def _tried(reader: Reader, run: RunSummary) -> list[str]:
@@ -112,6 +128,13 @@ def _tried(reader: Reader, run: RunSummary) -> list[str]:
             f"{plural(len(instructions), 'instruction was', 'instructions were')} written and "
             f"{plural(len(demo_sets), 'set')} of worked examples gathered for the steps of the program."
         )
+    by_person = [arm for arm in instructions if arm.author is Author.PERSON]
+    by_person_sets = [arm for arm in demo_sets if arm.kind == "person"]
+    if by_person or by_person_sets:
+        made = [plural(len(by_person), "instruction")] * bool(by_person)
+        sets = plural(len(by_person_sets), "set of worked examples", "sets of worked examples")
+        made += [sets] * bool(by_person_sets)
+        said.append(f"A person wrote or edited {' and '.join(made)} of these.")
     if candidates:
         said.append(
             f"{plural(len(candidates), 'combination was', 'combinations were')} tried in "
@@ -176,6 +199,7 @@ def _arms(reader: Reader, run_id: str, best: str | None) -> list[dict[str, Any]]
     if len(chosen.choices) != len(names):
         return []
     texts = {(arm.predictor, arm.index): arm.text for arm in instructions}
+    authors = {(arm.predictor, arm.index): author_words(arm) for arm in instructions}
     demos = {(arm.predictor, arm.index): arm.demos for arm in demo_sets}
     made = []
     for name, (i, d) in zip(names, chosen.choices, strict=True):
@@ -185,6 +209,7 @@ def _arms(reader: Reader, run_id: str, best: str | None) -> list[dict[str, Any]]
                 "predictor": one_line(name, 80),
                 "before": before,
                 "after": after,
+                "by": authors.get((name, i), ""),
                 "same": before == after,
                 # diff_html escapes every piece itself; its tags are ours.
                 "diff": Markup(diff_html(diff(before, after))),

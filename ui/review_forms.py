@@ -1,6 +1,7 @@
 """Asking for changes of the arms from a page: the forms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -19,17 +20,28 @@ from ui.notices import problem
 __all__ = ["add_forms", "edit_form", "note_form", "refuse", "send", "show_refusal", "take_out", "why_not_change"]
 
 _REFUSED = "review_refusal"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def send(run_id: str, kind: ChangeKind, payload: dict[str, Any], clear: Sequence[str] = ()) -> None:
-    """Ask for a change; what was typed is forgotten once it is stored, and kept when it was refused."""
+_DONE = {
+    ChangeKind.EDIT: "Saved as a new instruction.",
+    ChangeKind.WRITE: "Added.",
+    ChangeKind.ASK: "Asked for.",
+    ChangeKind.REJECT: "Rejected.",
+    ChangeKind.RESTORE: "Taken back.",
+    ChangeKind.DEMOS: "A new set is made.",
+}
+
+
+def send(run_id: str, kind: ChangeKind, payload: dict[str, Any], fields: Mapping[str, Any] = NOTHING) -> None:
+    """Ask for a change. `fields` of the form get these values once it is stored; if refused, all stays as typed."""
     try:
         reviewing.change(default_store(), run_id, kind, payload)
     except StudioError as error:
         refuse(error)
         return
-    for key in clear:
-        st.session_state.pop(key, None)
+    st.session_state.update(fields)
+    st.toast(f"{_DONE[kind]} It waits above until the run takes it up.", icon=":material/check:")
 
 
 def show_refusal() -> None:
@@ -76,14 +88,15 @@ def edit_form(run: RunSummary, arm: Instruction, why_not: str) -> None:
         disabled=bool(why_not),
         help=why_not or "The original and the difference stay on record.",
         on_click=_save_edit,
-        args=(run.id, arm.predictor, arm.index, text_key, why_key, keep_key),
+        args=(run.id, arm, text_key, why_key, keep_key),
     )
 
 
-def _save_edit(run_id: str, predictor: str, index: int, text_key: str, why_key: str, keep_key: str) -> None:
-    held = st.session_state
-    payload = {"predictor": predictor, "index": index, "text": held[text_key], "reason": held[why_key]}
-    send(run_id, ChangeKind.EDIT, {**payload, "keep": held[keep_key]}, (text_key, why_key, keep_key))
+def _save_edit(run_id: str, arm: Instruction, text_key: str, why_key: str, keep_key: str) -> None:
+    held, original = st.session_state, clean(arm.text)
+    payload = {"predictor": arm.predictor, "index": arm.index, "text": held[text_key], "reason": held[why_key]}
+    back = {text_key: original, why_key: ""}
+    send(run_id, ChangeKind.EDIT, {**payload, "keep": held[keep_key]}, back)
 
 
 def take_out(run: RunSummary, arm: Instruction | DemoSet, asked: Sequence[AskedChange], why_not: str) -> None:
@@ -123,7 +136,7 @@ def take_out(run: RunSummary, arm: Instruction | DemoSet, asked: Sequence[AskedC
 
 
 def _reject(run_id: str, target: dict[str, Any], why_key: str) -> None:
-    send(run_id, ChangeKind.REJECT, {**target, "reason": st.session_state[why_key]}, (why_key,))
+    send(run_id, ChangeKind.REJECT, {**target, "reason": st.session_state[why_key]}, {why_key: ""})
 
 
 def add_forms(run: RunSummary, predictor: str, why_not: str) -> None:
@@ -156,13 +169,14 @@ def add_forms(run: RunSummary, predictor: str, why_not: str) -> None:
 
 def _write(run_id: str, predictor: str, text: str, why: str) -> None:
     held = st.session_state
-    send(run_id, ChangeKind.WRITE, {"predictor": predictor, "text": held[text], "reason": held[why]}, (text, why))
+    payload = {"predictor": predictor, "text": held[text], "reason": held[why]}
+    send(run_id, ChangeKind.WRITE, payload, {text: "", why: ""})
 
 
 def _more(run_id: str, predictor: str, hint: str, number: str) -> None:
     held = st.session_state
     payload = {"predictor": predictor, "hint": held[hint], "count": int(held[number])}
-    send(run_id, ChangeKind.ASK, payload, (hint,))
+    send(run_id, ChangeKind.ASK, payload, {hint: ""})
 
 
 def note_form(run_id: str, about: str, note: Note | None, label: str) -> None:

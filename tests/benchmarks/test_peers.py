@@ -110,7 +110,7 @@ def test_the_endpoint_agrees_with_our_count_and_equal_requests_are_asked_once() 
 
 @pytest.mark.parametrize(("cap", "n_val"), [(300, 40), (1000, 75), (5000, 300)])
 def test_the_planned_search_of_mipro_fits_its_budget_and_nearly_fills_it(cap: int, n_val: int) -> None:
-    trials, batch = mipro_trials(cap, n_val), min(35, n_val)
+    trials, batch = mipro_trials(cap, n_val, 10), min(35, n_val)
     cost = batch * trials + n_val * (1 + math.ceil(trials / 5))
     assert cost <= cap
     assert trials == 1 or cost > 0.6 * cap

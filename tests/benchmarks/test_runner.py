@@ -42,7 +42,7 @@ def command(endpoint: LoopbackEndpoint, store: Path, *optimizers: str, cap: int 
         *(sys.executable, "-m", "benchmarks", "run", "--tasks", "triage", "--seeds", "0"),
         *("--optimizers", ",".join(optimizers), "--max-program-runs", str(cap)),
         *("--sizes", "/".join(map(str, SIZES)), "--task-model", "openai/loop", "--api-base", endpoint.base_url),
-        *("--threads", "4", "--store", str(store)),
+        *("--threads", "4", "--jobs", "2", "--store", str(store)),
     ]
 
 

@@ -325,20 +325,32 @@ def test_a_run_that_is_stopped_ends_with_a_tested_best_so_far(endpoint: Loopback
     assert sum(trial.kind is TrialKind.MINIBATCH for trial in life.trials) <= 6
 
 
-def test_a_run_that_is_stopped_before_any_full_evaluation_says_that_none_was_made(endpoint: LoopbackEndpoint) -> None:
-    endpoint.control(latency_s=0.05)
-
-    journal = fresh_journal()
-
-    async def stop(assembled: Assembled) -> None:
-        while not any(trial.kind is TrialKind.MINIBATCH for trial in journal.trials()):
+def first_trial(journal: MemoryJournal, reason: RunPaused | StopRequested) -> Any:
+    async def meanwhile(assembled: Assembled) -> None:
+        while not any(trial.kind is TrialKind.MINIBATCH and trial.done for trial in journal.trials()):
             await asyncio.sleep(0.002)
-        assembled.run.request(StopRequested("Stopped by a person."))
+        assembled.run.request(reason)
 
-    search = {"schedule": "minibatch", "minibatch_size": 4, "full_eval_every": 99, "trials": 60}
-    outcome = live(make_config(endpoint, search=search), journal, meanwhile=stop).journal.outcome()
-    assert outcome is not None
-    assert outcome.reason.startswith("No candidate but the baseline was evaluated on the whole validation set yet")
+    return meanwhile
+
+
+@pytest.mark.parametrize("schedule", ["minibatch", "racing"])
+def test_a_run_that_is_stopped_before_any_full_evaluation_makes_one(
+    endpoint: LoopbackEndpoint, schedule: str
+) -> None:
+    endpoint.control(latency_s=0.05)
+    journal = fresh_journal()
+    config = make_config(endpoint, search={"schedule": schedule, "full_eval_every": 99, "trials": 60})
+    life = live(config, journal, meanwhile=first_trial(journal, StopRequested("Stopped by a person.")))
+    assert life.ending.status is Status.STOPPED
+    outcome = journal.outcome()
+    assert outcome is not None and outcome.reason.startswith(("Best of 2 full", "None of 1 fully"))
+    (full,) = (trial for trial in journal.trials() if trial.kind is TrialKind.FULL)
+    assert full.done and full.n_ok == SMALL["val"]
+    endpoint.control(latency_s=0.0)
+    again = live(config, journal)  # resumed, it goes on from there
+    assert again.ending.status is Status.COMPLETED
+    assert again.trials[full.order] == full and len(again.trials) > full.order + 1
 
 
 def test_a_paused_run_goes_on_where_it_was(endpoint: LoopbackEndpoint) -> None:
