@@ -6,7 +6,7 @@ Writes docs/landscapes.md and docs/landscapes.svg. With `--cache FILE` a call th
 import argparse
 from pathlib import Path
 
-from benchmarks.landscapes.effects import DESIGNS, EFFECT, find_all
+from benchmarks.landscapes.effects import DESIGNS, EFFECT, Finding, find_all
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.jobs import DEFAULT, DSPY, METHODS, Job, default_share, run_jobs
 from benchmarks.landscapes.report import effects_table, figure, report
@@ -23,7 +23,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DOCS)
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="names, or parts of them")
     parser.add_argument("--no-effects", action="store_true", help="leave out the part on importance")
+    parser.add_argument("--fresh", type=int, metavar="SEED", help="only print the part on importance, from this seed")
     said = parser.parse_args()
+    if said.fresh is not None:
+        print(effects_table(planted(said.fresh, said)))
+        return
     places = [(family, seed) for seed in range(said.seeds) for family in range(len(FAMILIES))]
     reference = [Job(DSPY, family, seed, None) for family, seed in places]
     found = run_jobs(reference, said.processes, said.cache)
@@ -39,19 +43,24 @@ def main() -> None:
     results = {(job.method, job.family, job.seed, job.cap): found[job.key] for job in (*reference, *jobs)}
     text = report(results, said.seeds, others, chosen)
     if not said.no_effects:
-        planted = {
-            name: (
-                find_all(name, range(200), 0.0, said.processes, said.cache),
-                find_all(name, range(20), EFFECT, said.processes, said.cache),
-            )
-            for name in DESIGNS
-        }
-        text += effects_table(planted)
+        text += effects_table(planted(0, said))
     said.out.mkdir(parents=True, exist_ok=True)
     (said.out / "landscapes.md").write_text(text)
     everywhere = {key: result for key, result in results.items() if key[2] < others}
     (said.out / "landscapes.svg").write_text(figure(everywhere, others, chosen))
     print(text)
+
+
+def planted(first: int, said: argparse.Namespace) -> dict[str, tuple[list[Finding], list[Finding]]]:
+    """Every design on 200 seeds without an effect and 20 with one, from seed `first`."""
+    none, some = range(first, first + 200), range(first, first + 20)
+    return {
+        name: (
+            find_all(name, none, 0.0, said.processes, said.cache),
+            find_all(name, some, EFFECT, said.processes, said.cache),
+        )
+        for name in DESIGNS
+    }
 
 
 if __name__ == "__main__":
