@@ -259,7 +259,8 @@ def show_plan(found: dict[str, Any], as_json: bool) -> None:
     plan, config, presets = found["plan"], found["config"], found["presets"]
     if as_json:
         settings = {key: config[key] for key in ("optimizer", "preset", "search", "proposer", "budget")}
-        print_json({**settings, "plan": plan, "presets": presets, "warnings": found["warnings"]})
+        data = {key: found["data"][key] for key in ("columns", "inputs", "splits")}
+        print_json({**settings, "data": data, "plan": plan, "presets": presets, "warnings": found["warnings"]})
         return
     console = Console()
     rows = Table(show_header=False, box=None, pad_edge=False)

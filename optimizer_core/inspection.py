@@ -5,7 +5,7 @@ Runs in a process of its own, because it imports a person's code. What it return
 
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
@@ -96,21 +96,9 @@ def _inspected(
     return {
         "name": config.name or program.name,
         "config": config.model_dump(mode="json"),
-        "program": {
-            "name": program.name,
-            "doc": (type(program.module).__doc__ or "").strip(),
-            "source": program.source,
-            "predictors": [{**asdict(info), "instructions": info.instruction} for info in program.predictors],
-        },
+        "program": _about_program(program),
         "metric": {"name": scorer.name},
-        "data": {
-            "n_rows": len(data.examples),
-            "columns": list(data.columns),
-            "inputs": list(inputs),
-            "splits": sizes,
-            "stratified_by": data.stratified_by,
-            "preview": [{**row.inputs, **row.labels} for row in data.examples[:PREVIEW_ROWS]],
-        },
+        "data": _about_data(data, inputs, sizes),
         "plan": plan,
         "presets": presets,
         "facts": asdict(facts),
@@ -118,6 +106,26 @@ def _inspected(
         "warnings": warnings,
         "needs_weights": needs_weights(config),
         "records": [asdict(example) for example in data.examples],
+    }
+
+
+def _about_program(program: Program) -> dict[str, Any]:
+    return {
+        "name": program.name,
+        "doc": (type(program.module).__doc__ or "").strip(),
+        "source": program.source,
+        "predictors": [{**asdict(info), "instructions": info.instruction} for info in program.predictors],
+    }
+
+
+def _about_data(data: Dataset, inputs: Sequence[str], sizes: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "n_rows": len(data.examples),
+        "columns": list(data.columns),
+        "inputs": list(inputs),
+        "splits": sizes,
+        "stratified_by": data.stratified_by,
+        "preview": [{**row.inputs, **row.labels} for row in data.examples[:PREVIEW_ROWS]],
     }
 
 

@@ -41,30 +41,20 @@ def make_plan(
         n_val = n_test = 0
     cells = _cells(search, n_val)
     bootstrap = [min(work.bootstrapped, n_train), n_train] if work.bootstrapped else [0, 0]
-    least = n_val + bootstrap[0]
-    if search.schedule == "racing":
-        least += cells.minibatch[0]
-    most = n_val + bootstrap[1] + cells.minibatch[1] + cells.full[1]
+    racing = search.schedule == "racing"
     program_runs: dict[str, Any] = {
         "bootstrap": bootstrap,
         "baseline": n_val,
-        "minibatch": cells.minibatch if search.schedule == "racing" else cells.minibatch[1],
-        "full": cells.full if search.schedule == "racing" else cells.full[1],
-        "total": [least, most],
+        "minibatch": cells.minibatch if racing else cells.minibatch[1],
+        "full": cells.full if racing else cells.full[1],
+        "total": [
+            n_val + bootstrap[0] + (cells.minibatch[0] if racing else 0),
+            n_val + bootstrap[1] + cells.minibatch[1] + cells.full[1],
+        ],
         "test": 2 * n_test,
     }
-    prompt = _prompt_calls(config, work, (n_train, n_val), n_predictors)
-    task = [runs * n_predictors for runs in (least - bootstrap[0], most - bootstrap[1])]
-    calls: dict[str, Any] = {
-        "task": task,
-        "prompt": prompt,
-        "teacher": [runs * n_predictors for runs in bootstrap],
-        "test": 2 * n_test * n_predictors,
-    }
-    if config.metric == JUDGE:
-        judged = len(config.judge.criteria)
-        calls["judge"] = [runs * judged for runs in program_runs["total"]]
-        calls["test"] += 2 * n_test * judged
+    calls = _lm_calls(config, program_runs, n_predictors)
+    calls["prompt"] = _prompt_calls(config, work, (n_train, n_val), n_predictors)
     tokens = _tokens(config, calls, row_chars, instruction_chars)
     return {
         "trials": search.trials,
@@ -78,6 +68,21 @@ def make_plan(
         "caps": config.budget.model_dump(exclude_none=True),
         "notes": _notes(config, sizes, cells.size) if optimizer.evaluates else [],
     }
+
+
+def _lm_calls(config: RunConfig, program_runs: Mapping[str, Any], n_predictors: int) -> dict[str, Any]:
+    """By role, of the roles that take part in a program run."""
+    bootstrap, total, test = (program_runs[name] for name in ("bootstrap", "total", "test"))
+    calls: dict[str, Any] = {
+        "task": [(runs - taught) * n_predictors for runs, taught in zip(total, bootstrap, strict=True)],
+        "teacher": [runs * n_predictors for runs in bootstrap],
+        "test": test * n_predictors,
+    }
+    if config.metric == JUDGE:
+        judged = len(config.judge.criteria)
+        calls["judge"] = [runs * judged for runs in total]
+        calls["test"] += test * judged
+    return calls
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ BAD: Mapping[str, tuple[list[str], list[str]]] = {
         ["PROGRAM", "{here}/other.py"],
         ["does not take 'message'", "its inputs are review"],
     ),
+    "a renaming that is none": (["--rename", "message"], ["--rename 'message'"]),
     "a setting that is not allowed": (["--schedule", "sometimes"], ["schedule", "'sometimes'"]),
 }
 """What is wrong -> what to add to a good request, and what the sentence must say."""
@@ -96,6 +97,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
         send("completed", ["--seed", "3", "--name", "a small one"])
         send("capped", ["--max-program-runs", str(CAP)])
+        send("renamed", ["--rename", "queue=team", "--dry-run", "--metric", "exact_match"])
         send("shrunk", ["--schedule", "minibatch", "--minibatch-size", "99", "--dry-run"])
         for name, (more, _) in BAD.items():
             send(name, [part.format(here=folder) for part in more])
@@ -141,6 +143,11 @@ def test_a_minibatch_larger_than_the_validation_set_shrinks_and_says_so(commands
     plan = last_object(done)["plan"]
     assert plan["minibatch_size"] == 20
     assert "The minibatch shrinks from 99 to 20: the validation set has no more rows." in plan["notes"]
+
+
+def test_a_column_can_be_renamed(commands: Shell) -> None:
+    found = last_object(commands["renamed"])
+    assert "team" in found["data"]["columns"] and "queue" not in found["data"]["columns"]
 
 
 @pytest.mark.parametrize("name", BAD)

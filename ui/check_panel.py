@@ -8,7 +8,7 @@ import streamlit as st
 from optimizer_core.config import RunConfig
 from optimizer_core.errors import BadInput, StudioError
 from optimizer_core.types import Role
-from ui.format import between, clean, count, one_line, usd
+from ui.format import between, clean, count, one_line, plural, usd
 from ui.notices import notice
 from ui.plain import line, paragraph
 from ui.spending import role_plan
@@ -68,7 +68,7 @@ def planned(draft: Mapping[str, Any] | BadInput | None) -> None:
 def _program(answer: Found) -> None:
     program, metric = answer.get("program") or {}, answer.get("metric") or {}
     predictors = program.get("predictors") or []
-    line(f"{program.get('name', 'program')}: {len(predictors)} predictors", bold=True)
+    line(f"{program.get('name', 'program')}: {plural(len(predictors), 'predictor')}", bold=True)
     for predictor in predictors:
         inputs, outputs = ", ".join(predictor.get("inputs", ())), ", ".join(predictor.get("outputs", ()))
         label = f"{predictor.get('name')} · {predictor.get('kind')}({inputs}) -> {outputs}"

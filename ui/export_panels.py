@@ -16,7 +16,7 @@ from ui.compare_data import Choices, choices
 from ui.format import clean, clip, one_line, plural, score
 from ui.frame import query, tell_url
 from ui.notices import problem
-from ui.plain import line, paragraph
+from ui.plain import paragraph
 from ui.report import report_html
 
 __all__ = ["check_panel", "messages_panel", "pick_candidate", "program_panel", "replay_panel", "report_panel"]
@@ -85,8 +85,8 @@ def messages_panel(made: Mapping[str, str]) -> None:
     document = json.loads(made["messages"])
     st.caption(clean(document["how"]))
     for predictor in document["predictors"]:
-        with st.expander(f"Messages of predictor {document['predictors'].index(predictor) + 1}"):
-            line(predictor["name"], bold=True)
+        name = one_line(predictor["name"], 80).replace("`", "'")
+        with st.expander(f"Messages of `{name}`"):
             if predictor["why"]:
                 st.text(clean(predictor["why"]))
             for message in predictor["messages"]:

@@ -85,7 +85,7 @@ def _fields(key: str) -> None:
     unset: Mapping[str, Any] = {"value": None, "placeholder": "default", **KEPT}
     a.number_input("Temperature", 0.0, 2.0, step=0.1, key=key + "temperature", **unset)
     b.number_input("Longest reply, tokens", 1, None, key=key + "max_tokens", **unset)
-    price: Mapping[str, Any] = {**unset, "placeholder": "not known"}
+    price: Mapping[str, Any] = {**unset, "placeholder": "unknown"}
     c.number_input("USD per million in", 0.0, None, key=key + "input_usd_per_mtok", **price)
     d.number_input("USD per million out", 0.0, None, key=key + "output_usd_per_mtok", **price)
 

@@ -30,8 +30,8 @@ from ui.status import LOOKS, can_resume, phase_line, why_not_resume
 
 __all__ = ["buttons", "cards", "reason", "status_line"]
 
-# A worker takes a second or two to start; after this it probably never did.
-WORKER_LATE_S = 20.0
+# A worker takes seconds to start, a dozen on a busy machine; after this it probably never did.
+WORKER_LATE_S = 40.0
 
 
 def status_line(run: RunSummary) -> None:

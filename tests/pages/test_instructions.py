@@ -112,6 +112,8 @@ def test_an_edit_is_stored_and_shown_as_waiting(store: Filled) -> None:
     payload = {"predictor": "classify", "index": 1, "text": "Name the queue, and only the queue."}
     assert asked(store, "review") == [("edit", {**payload, "reason": "shorter", "keep": False})]
     said = texts(app)
+    assert "Saved as a new instruction" in app.toast[0].value
+    assert app.text_area(key="review_text_classify_1").value == TEXTS[1], "so that it is not saved twice"
     assert "Edit of instruction 1 · classify" in said
     assert "taken up when you start the search" in said
     with Reader(store[0]) as reader:

@@ -123,14 +123,20 @@ def test_start_hands_over_the_config_and_opens_the_run(
 ) -> None:
     started: list[dict[str, Any]] = []
 
-    def start(path: Path, config: dict[str, Any]) -> str:
+    def start(path: Path, config: dict[str, Any], found: dict[str, Any]) -> str:
         started.append(config)
+        assert found["program"], "what the check found is not looked for again"
         return store[1]["queued"]
 
     monkeypatch.setattr("launcher.start", start)
     app = _own_program(open_page(PAGE))
     app.number_input(key="nr_max_runs").set_value(500).run()
     app.button(key="nr_check").click().run()
+    assert "from before your last change" not in texts(app)
+    app.number_input(key="nr_max_runs").set_value(501).run()
+    assert "from before your last change" in texts(app)
+    assert app.button(key="nr_start").disabled
+    app.number_input(key="nr_max_runs").set_value(500).run()
     app.button(key="nr_start").click().run()
     assert not app.exception
     assert started[0]["program"] == "mine.py"

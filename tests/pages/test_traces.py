@@ -126,6 +126,7 @@ def test_a_new_set_is_asked_for(store: Filled) -> None:
     app = open_page(PAGE, run=store[1]["review"], set="2")
     app.multiselect(key="tr_classify_2_drop").select(1).run()
     app.multiselect(key="tr_classify_2_pin").select("train-5").run()
+    assert "threshold" not in _cautions(app)
     app.text_input(key="tr_classify_2_why").input("a refund").run()
     app.button(key="tr_make").click().run()
     with Reader(store[0]) as reader:
@@ -140,6 +141,18 @@ def test_a_new_set_is_asked_for(store: Filled) -> None:
         "reason": "a refund",
     }
     assert "New demo set from set 2, 3 demos · classify" in texts(app)
+
+
+def test_a_poor_trace_and_a_large_set_are_allowed_and_said(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"], set="2")
+    poor = [row for row in app.multiselect(key="tr_classify_2_pin").options if "metric 0.00" in row]
+    app.multiselect(key="tr_classify_2_pin").select(poor[0]).run()
+    assert "1 pinned trace scored below the threshold" in _cautions(app)
+    assert "The run's own sets have at most 3" in _cautions(app)
+
+
+def _cautions(app: AppTest) -> str:
+    return " ".join(caption.value for caption in app.caption if ":material/warning:" in caption.value)
 
 
 def test_a_set_that_is_there_already_is_refused(store: Filled) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from optimizer_core.config import RunConfig
+from optimizer_core.score_table import ScoreTable
 from optimizer_core.statistics import estimate, paired_difference
 from optimizer_core.types import (
     TEACHER,
@@ -38,6 +39,7 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
+from optimizer_core.winner import corrected
 from storage.journal import SqliteJournal
 from storage.store import Store
 
@@ -266,7 +268,12 @@ class LiveRun:
             paired_difference(shared),
             paired_difference(pairs) if tested else None,
             IMPORTANCE,
+            corrected(self._table(), Candidate.parse(self.best[1]), Candidate.parse(baseline), 0),
         )
+
+    def _table(self) -> ScoreTable:
+        scored = ((CellKey(name, Split.VAL, example), score) for (name, example), score in self._scores.items())
+        return ScoreTable(Cell(key, score) for key, score in scored)
 
     def _of(self, name: str) -> dict[str, float]:
         return {example: score for (candidate, example), score in self._scores.items() if candidate == name}

@@ -113,7 +113,16 @@ def test_a_report_says_what_won_by_how_much_and_how_sure(filled: Filled) -> None
     with Reader(filled[0]) as reader:
         page = html.unescape(report_html(reader, filled[1]["finished"]))
         unsure = report_html(reader, filled[1]["capped"])
-    for said in ("On 20 examples that the search never saw", "p = 0.009", "+0.40", "n = 40", "Won", "Lost"):
+    for said in (
+        "On 20 examples that the search never saw",
+        "p = 0.009",
+        "+0.40",
+        "n = 40",
+        "Won",
+        "Lost",
+        "was partly lucky",
+        "What was wanted",
+    ):
         assert said in page
     assert "The sealed test was not scored" in unsure
 
