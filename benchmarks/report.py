@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from benchmarks.tables import LEVEL, REFERENCE, Group, Line
+from benchmarks.tables import LEVEL, REFERENCE, Group, Line, Overall, overall
 
 __all__ = ["figure", "markdown", "write_report"]
 
@@ -25,12 +25,17 @@ def write_report(found: Sequence[Group], folder: Path) -> list[Path]:
 def markdown(found: Sequence[Group]) -> str:
     """One table for each group of comparable runs."""
     parts = ["# Optimizers compared", _HOW]
+    for tasks, lines in overall(found):
+        parts.append(f"## All of {', '.join(tasks)}\n\nThe mean of the tasks' test scores.")
+        head = [f"| optimizer | test | difference to {REFERENCE} | p |", "|---|---|---|---|"]
+        parts.append("\n".join([*head, *map(_overall_row, lines)]))
     for group in found:
         train, val, test = group.sizes
         models = f"task model `{group.task_model}`, prompt model `{group.prompt_model}`"
         parts.append(
             f"## {group.task}\n\nAt most {train} training, {val} validation and {test} test rows, the same for all; "
-            f"cap {group.max_program_runs} program runs; {models}. Baseline on test {group.baseline:.3f}."
+            f"cap {group.max_program_runs} program runs; {group.candidates} candidates; {models}. Baseline on test "
+            f"{group.baseline:.3f}."
         )
         rows = [
             f"| optimizer | test ({LEVEL:.0%} over seeds) | seeds | n test | p against the best | program runs "
@@ -47,6 +52,11 @@ _HOW = (
     "keep DSPy's habit of a response cache: what it answers is no LM call. p is a two-sided Wilcoxon signed-rank "
     f"test on each example's mean over seeds, not corrected for several comparisons. Ratios are to {REFERENCE}."
 )
+
+
+def _overall_row(line: Overall) -> str:
+    difference = "" if line.difference is None else f"{line.difference:+.3f}"
+    return f"| {line.optimizer} | {line.score:.3f} | {difference} | {'' if line.p is None else f'{line.p:.3f}'} |"
 
 
 def _row(line: Line) -> str:

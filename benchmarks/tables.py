@@ -11,7 +11,7 @@ from scipy import stats
 
 from benchmarks.results import Measured
 
-__all__ = ["LEVEL", "REFERENCE", "Group", "Line", "groups", "wilcoxon_p"]
+__all__ = ["LEVEL", "REFERENCE", "Group", "Line", "Overall", "groups", "overall", "wilcoxon_p"]
 
 LEVEL = 0.95
 REFERENCE = "dspy.MIPROv2"
@@ -50,11 +50,60 @@ class Group:
     task: str
     max_program_runs: int
     sizes: tuple[int, int, int]
+    candidates: int
     task_model: str
     prompt_model: str
     baseline: float
     lines: tuple[Line, ...]
     runs: tuple[Measured, ...]
+
+
+@dataclass(frozen=True)
+class Overall:
+    """One optimizer over several tasks: the mean of its tasks' test scores.
+
+    `difference` and `p` are to `REFERENCE`: of those means, and a Wilcoxon signed-rank test over the test examples of
+    all tasks together; None for the reference itself.
+    """
+
+    optimizer: str
+    score: float
+    difference: float | None
+    p: float | None
+
+
+def overall(found: Sequence[Group]) -> list[tuple[tuple[str, ...], list[Overall]]]:
+    """(tasks, lines) for groups that differ in their task only, of optimizers that were run on all of these."""
+    alike: dict[object, list[Group]] = defaultdict(list)
+    for group in found:
+        key = (group.max_program_runs, group.sizes, group.task_model, group.prompt_model, group.candidates)
+        alike[key].append(group)
+    tables = []
+    for some in alike.values():
+        shared = set.intersection(*({line.optimizer for line in group.lines} for group in some))
+        if len(some) > 1 and shared:
+            lines = sorted((_overall(name, some, shared) for name in shared), key=lambda line: -line.score)
+            tables.append((tuple(group.task for group in some), lines))
+    return tables
+
+
+def _overall(name: str, some: Sequence[Group], shared: set[str]) -> Overall:
+    def mean(optimizer: str) -> float:
+        return float(np.mean([line.score for group in some for line in group.lines if line.optimizer == optimizer]))
+
+    if name == REFERENCE or REFERENCE not in shared:
+        return Overall(name, mean(name), None, None)
+    one, other = (
+        {
+            f"{group.task}/{example}": score
+            for group in some
+            for example, score in _example_means(
+                [run for run in group.runs if run.mark["optimizer"] == optimizer]
+            ).items()
+        }
+        for optimizer in (name, REFERENCE)
+    )
+    return Overall(name, mean(name), mean(name) - mean(REFERENCE), wilcoxon_p(one, other))
 
 
 def groups(results: Sequence[Measured]) -> list[Group]:
@@ -78,6 +127,7 @@ def _group(key: str, runs: list[Measured]) -> Group:
         task=mark["task"],
         max_program_runs=mark["max_program_runs"],
         sizes=tuple(mark["sizes"]),
+        candidates=mark.get("candidates", 10),
         task_model=mark["task_model"],
         prompt_model=mark["prompt_model"],
         baseline=float(np.mean([run.baseline for run in runs])),

@@ -134,7 +134,7 @@ def crop(file: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments:
+    if not arguments or (arguments[0].startswith("-") and arguments[0] != "--docs"):
         print(__doc__, file=sys.stderr)
         return 2
     docs = arguments[0] == "--docs"

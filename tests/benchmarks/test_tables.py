@@ -12,14 +12,14 @@ from scipy import stats
 
 from benchmarks.report import figure, markdown, write_report
 from benchmarks.results import Measured
-from benchmarks.tables import groups, wilcoxon_p
+from benchmarks.tables import groups, overall, wilcoxon_p
 from ui.benchmark_view import curves_figure
 
 
 def measured(optimizer: str, seed: int, test: list[float], group: str = "g", **more: Any) -> Measured:
     mark = {
         "group": group,
-        "task": "triage",
+        "task": more.pop("task", "triage"),
         "optimizer": optimizer,
         "seed": seed,
         "max_program_runs": 300,
@@ -71,6 +71,26 @@ def test_one_seed_has_no_interval_and_no_reference_means_no_ratio() -> None:
 def test_runs_of_other_settings_never_share_a_table() -> None:
     found = groups([*RESULTS, measured("mipro", 0, [0, 0, 0, 0], group="other")])
     assert [len(group.runs) for group in found] == [4, 1]
+
+
+def test_the_mean_over_tasks_is_of_tasks_and_its_test_of_all_their_examples() -> None:
+    second = [
+        measured("mipro", 0, [1, 1, 1, 1], "h", task="iris"),
+        measured("dspy.MIPROv2", 0, [1, 1], "h", task="iris"),
+    ]
+    alone = measured("dspy.COPRO", 0, [1, 1, 1, 1], "h", task="iris")
+    ((tasks, (ours, theirs)),) = overall(groups([*RESULTS, *second, alone]))
+    assert tasks == ("triage", "iris")
+    assert (ours.optimizer, ours.score, ours.difference) == (
+        "mipro",
+        (0.625 + 1) / 2,
+        (0.625 + 1) / 2 - (0.25 + 1) / 2,
+    )
+    # By example, each a mean over seeds: 1, 1, .5, 0 against .5, .5, 0, 0, and two more that are equal.
+    assert ours.p == pytest.approx(stats.wilcoxon([0.5, 0.5, 0.5, 0, 0, 0]).pvalue)
+    assert (theirs.optimizer, theirs.difference, theirs.p) == ("dspy.MIPROv2", None, None)
+    assert "| mipro | 0.812 | +0.188 |" in markdown(groups([*RESULTS, *second, alone]))
+    assert overall(groups(RESULTS)) == []
 
 
 def test_the_paired_test_is_scipys_on_shared_examples() -> None:
