@@ -74,14 +74,15 @@ def report(
 ) -> None:
     """Write what has been measured as Markdown and as a plot."""
     from benchmarks.report import write_report
-    from benchmarks.results import read_results
+    from benchmarks.results import read_failures, read_results
     from benchmarks.tables import groups
 
-    found = groups(read_results((store or default_store()).resolve()))
+    path = (store or default_store()).resolve()
+    found = groups(read_results(path), read_failures(path))
     if not found:
         raise BadInput("Nothing has been measured in this store.", "Run `python -m benchmarks run` first.")
-    for path in write_report(found, out):
-        print(path)
+    for written in write_report(found, out):
+        print(written)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from benchmarks.results import Failure
 from benchmarks.tables import LEVEL, REFERENCE, Group, Line, Overall, overall
 
 __all__ = ["figure", "markdown", "write_report"]
@@ -43,6 +44,8 @@ def markdown(found: Sequence[Group]) -> str:
             "|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         parts.append("\n".join([*rows, *map(_row, group.lines)]))
+        if group.failures:
+            parts.append("\n".join(["Ended with an error, so without a result:", "", *map(_failed, group.failures)]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -52,6 +55,11 @@ _HOW = (
     "keep DSPy's habit of a response cache: what it answers is no LM call. p is a two-sided Wilcoxon signed-rank "
     f"test on each example's mean over seeds, not corrected for several comparisons. Ratios are to {REFERENCE}."
 )
+
+
+def _failed(failure: Failure) -> str:
+    reason = failure.reason.replace("`", "'")
+    return f"- {failure.mark['optimizer']}, seed {failure.mark['seed']}: `{reason}`"
 
 
 def _overall_row(line: Overall) -> str:

@@ -11,7 +11,10 @@ from benchmarks.marks import marks
 from optimizer_core.types import Role, Split, Status, TrialKind
 from storage import Reader, RunSummary
 
-__all__ = ["Measured", "read_results"]
+__all__ = ["Failure", "Measured", "read_failures", "read_results"]
+
+
+LONGEST = 120
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,25 @@ class Measured:
     @property
     def baseline(self) -> float:
         return sum(self.baseline_test.values()) / len(self.baseline_test)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One run of a benchmark that ended with an error, in one line of at most `LONGEST` characters."""
+
+    mark: dict[str, Any]
+    reason: str
+
+
+def read_failures(store: Path) -> list[Failure]:
+    """Failed runs of all benchmarks whose setting no other run has finished, newest first."""
+    known = [(run, mark) for run, mark in marks(store)]
+    done = [mark for run, mark in known if run.status is Status.COMPLETED]
+    return [
+        Failure(mark, " ".join(run.reason.split())[:LONGEST])
+        for run, mark in known
+        if run.status is Status.FAILED and mark not in done
+    ]
 
 
 def read_results(store: Path) -> list[Measured]:

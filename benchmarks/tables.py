@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from benchmarks.results import Measured
+from benchmarks.results import Failure, Measured
 
 __all__ = ["LEVEL", "REFERENCE", "Group", "Line", "Overall", "groups", "overall", "wilcoxon_p"]
 
@@ -56,6 +56,7 @@ class Group:
     baseline: float
     lines: tuple[Line, ...]
     runs: tuple[Measured, ...]
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,15 +107,18 @@ def _overall(name: str, some: Sequence[Group], shared: set[str]) -> Overall:
     return Overall(name, mean(name), mean(name) - mean(REFERENCE), wilcoxon_p(one, other))
 
 
-def groups(results: Sequence[Measured]) -> list[Group]:
-    """Results that may be compared with each other, newest group first."""
+def groups(results: Sequence[Measured], failures: Sequence[Failure] = ()) -> list[Group]:
+    """Results that may be compared with each other, newest group first, each with the runs that gave none."""
     together: dict[str, list[Measured]] = defaultdict(list)
     for result in results:
         together[result.mark["group"]].append(result)
-    return [_group(key, runs) for key, runs in together.items()]
+    failed: dict[str, list[Failure]] = defaultdict(list)
+    for failure in failures:
+        failed[failure.mark["group"]].append(failure)
+    return [_group(key, runs, failed[key]) for key, runs in together.items()]
 
 
-def _group(key: str, runs: list[Measured]) -> Group:
+def _group(key: str, runs: list[Measured], failures: list[Failure]) -> Group:
     by_optimizer: dict[str, list[Measured]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.mark["seed"]):
         by_optimizer[run.mark["optimizer"]].append(run)
@@ -133,6 +137,7 @@ def _group(key: str, runs: list[Measured]) -> Group:
         baseline=float(np.mean([run.baseline for run in runs])),
         lines=tuple(_compared(line, best, reference, means) for line in lines),
         runs=tuple(runs),
+        failures=tuple(sorted(failures, key=lambda one: (one.mark["optimizer"], one.mark["seed"]))),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from sample_programs.catalog import CATALOG
-from ui.format import UNKNOWN, score
+from ui.format import UNKNOWN, clean, score
 from ui.frame import LIVE
 from ui.live_chart import live_chart
 from ui.paper_table import COLUMNS, NOTE, PAPER_ROWS
@@ -21,10 +21,10 @@ _COLOURS = 7
 @st.cache_data(show_spinner="Reading what was measured…", max_entries=4)  # type: ignore[untyped-decorator]
 def read_groups(store: Path, version: tuple[Any, ...]) -> list[Any]:
     """Groups of comparable runs; read again when `version` of the finished runs changes."""
-    from benchmarks.results import read_results  # scipy, wanted only when there is something to show
+    from benchmarks.results import read_failures, read_results  # scipy, wanted only when there is something to show
     from benchmarks.tables import groups
 
-    return groups(read_results(store))
+    return groups(read_results(store), read_failures(store))
 
 
 def how_to() -> None:
@@ -60,6 +60,8 @@ def measured(found: list[Any]) -> None:
         "example's mean over seeds, not corrected for several comparisons. Ratios are to dspy.MIPROv2. Program runs "
         "and LM calls are counted by the studio, the sealed test not among them."
     )
+    for failure in group.failures:
+        st.text(f"No result: {failure.mark['optimizer']}, seed {failure.mark['seed']}. {clean(failure.reason)}")
     st.markdown("**Best so far on validation, by program runs**")
     _curves(group)
     _runs(group)

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.report import figure, markdown, write_report
-from benchmarks.results import Measured
+from benchmarks.results import Failure, Measured
 from benchmarks.tables import groups, overall, wilcoxon_p
 from ui.benchmark_view import curves_figure
 
@@ -91,6 +91,14 @@ def test_the_mean_over_tasks_is_of_tasks_and_its_test_of_all_their_examples() ->
     assert (theirs.optimizer, theirs.difference, theirs.p) == ("dspy.MIPROv2", None, None)
     assert "| mipro | 0.812 | +0.188 |" in markdown(groups([*RESULTS, *second, alone]))
     assert overall(groups(RESULTS)) == []
+
+
+def test_a_run_that_failed_is_no_result_and_is_said() -> None:
+    failed = Failure({**RESULTS[0].mark, "optimizer": "dspy.COPRO"}, "dspy.COPRO raised `X`.")
+    (group,) = groups(RESULTS, [failed, Failure({**failed.mark, "group": "other"}, "")])
+    assert group.failures == (failed,)
+    assert "dspy.COPRO" not in {line.optimizer for line in group.lines}
+    assert "- dspy.COPRO, seed 0: `dspy.COPRO raised 'X'.`" in markdown([group])
 
 
 def test_the_paired_test_is_scipys_on_shared_examples() -> None:

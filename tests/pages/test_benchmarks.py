@@ -77,7 +77,9 @@ def test_only_a_finished_run_counts_as_measured(
         monkeypatch.setenv("MIPRO_STUDIO_STORE", str(path))
         assert "Nothing has been measured yet" in texts(open_page(PAGE))
         one_run(store, "mipro", [1.0, 0.0])
-    assert list(open_page(PAGE).dataframe[0].value["Optimizer"]) == ["mipro"]
+    app = open_page(PAGE)
+    assert list(app.dataframe[0].value["Optimizer"]) == ["mipro"]
+    assert ("No result: dspy.MIPROv2, seed 0." in texts(app)) is (status is Status.FAILED)
 
 
 def test_measured_runs_stand_in_a_table_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
