@@ -47,6 +47,9 @@ def test_a_built_in_metric_is_the_mean_over_the_predicted_labels() -> None:
 
 
 class Unfloatable:
+    def __repr__(self) -> str:
+        return "Unfloatable()"
+
     def __float__(self) -> float:
         raise ValueError("no")
 
