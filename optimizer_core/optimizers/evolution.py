@@ -15,6 +15,7 @@ from gepa.api import optimize
 from gepa.core.adapter import EvaluationBatch
 from gepa.strategies.instruction_proposal import InstructionProposalSignature
 
+from optimizer_core.changes import next_index
 from optimizer_core.errors import RunFailed
 from optimizer_core.evaluator import FEEDBACK
 from optimizer_core.kit import Kit
@@ -163,10 +164,11 @@ class Evolution:
         }
 
     async def _write(self, name: str, text: str, shown: Sequence[Mapping[str, Any]], parent: str) -> str:
-        kit, arms = self._kit, self._kit.arms.instructions[name]
+        kit = self._kit
         self._proposals += 1
         key = f"gepa/{self._proposals}"
-        known = next((arm for arm in arms.values() if arm.provenance.get("call") == key), None)
+        arms = kit.arms.instructions[name].values()
+        known = next((arm for arm in arms if arm.provenance.get("call") == key), None)
         if known is None:
             signature = InstructionProposalSignature
             prompt = signature.prompt_renderer({"current_instruction_doc": text, "dataset_with_feedback": shown})
@@ -181,10 +183,10 @@ class Evolution:
                 "tip": "none",
                 "tokens": {"input": call.usage.input_tokens, "output": call.usage.output_tokens},
             }
-            index = max(arms) + 1
+            index = next_index(kit.arms.instructions[name])
             arm = Instruction(name, index, written, Author.MODEL, provenance, active=not reason, reason=reason)
             await kit.add_instructions([arm])
-            known = arms[index]
+            known = kit.arms.instructions[name][index]
         return known.text or text  # a call that failed changes nothing
 
 
