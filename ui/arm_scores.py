@@ -61,7 +61,7 @@ def _estimate(reader: Reader, run_id: str, candidates: Mapping[str, int]) -> Map
 
 
 def _of(means: list[float]) -> Mapping[str, Any]:
-    # scipy takes a second to import, which a page without scores need not pay.
+    # scipy takes a third of a second to import, which a page without scores need not pay.
     from optimizer_core.statistics import estimate
 
     return estimate(means)

@@ -69,7 +69,7 @@ def _known(scores: Mapping[str, float | None]) -> tuple[float, ...]:
     return tuple(score for score in scores.values() if score is not None)
 
 
-# scipy takes a second to import, which the home page need not pay; a refresh finds the same cells most times.
+# The home page need not wait for scipy; a refresh finds the same cells most times.
 @lru_cache(maxsize=64)
 def estimate_of(scores: tuple[float, ...]) -> Mapping[str, Any]:
     """Core's `estimate`, kept while the scores are the same."""

@@ -5,10 +5,7 @@ without `app.py`; so what all pages share cannot live there (measured on Streaml
 """
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from pathlib import Path
-from threading import Timer
 
 import streamlit as st
 
@@ -82,20 +79,6 @@ def tell_url(**values: str | None) -> None:
             st.query_params[name] = value
 
 
-_FIRST_PAGE_S = 2.0
-
-
-@cache
-def _warm() -> None:
-    """Import scipy, once a process, while a person reads the first page.
-
-    Every page with an interval on it needs it, and it takes one to two seconds. It begins when that page is drawn.
-    """
-    timer = Timer(_FIRST_PAGE_S, import_module, ("optimizer_core.statistics",))
-    timer.daemon = True
-    timer.start()
-
-
 def frame(page: Page, run_name: str | None = None) -> None:
     """Set up the tab and draw the menu.
 
@@ -109,7 +92,6 @@ def frame(page: Page, run_name: str | None = None) -> None:
         initial_sidebar_state=232,
     )
     st.logo(str(STATIC / "logo.svg"), size="large")
-    _warm()
     run = run_in_url()
     with st.sidebar:
         st.subheader("MIPRO Studio", anchor=False)

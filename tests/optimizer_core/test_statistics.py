@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from optimizer_core.statistics import LEVEL, estimate, paired_difference
 
@@ -58,6 +60,32 @@ def test_the_p_value_of_many_pairs_is_the_same_every_time_and_symmetric() -> Non
     turned = paired_difference([(after, before) for before, after in pairs])
     assert turned["difference"] == pytest.approx(-first["difference"])
     assert (turned["won"], turned["lost"]) == (first["lost"], first["won"])
+
+
+@pytest.mark.parametrize("n", [2, 5, 12, 13, 40, 300])
+@pytest.mark.parametrize("values", [(0.0, 1.0), (0.0, 0.25, 0.5, 1.0), tuple(np.linspace(0, 1, 1000))])
+def test_intervals_and_p_values_are_scipys(n: int, values: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(n)
+    before, after = rng.choice(values, n), rng.choice(values, n) ** 0.5
+    before[0], after[0] = 0.0, 1.0
+    found, moved = paired_difference(list(zip(before, after, strict=True))), after - before
+    theirs = stats.ttest_1samp(moved, 0.0).confidence_interval(LEVEL)
+    assert (found["low"], found["high"]) == (pytest.approx(theirs.low), pytest.approx(theirs.high))
+    test = stats.permutation_test(
+        (moved,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=9_999,
+        vectorized=True,
+        rng=np.random.default_rng(1),
+    )
+    # Exact up to 13 pairs; beyond, both draw 9,999 ways, and their p-values differ by as much as draws do.
+    spread = 0.0 if n <= 13 else 5 * (2 * test.pvalue * 2 / 9_999) ** 0.5
+    assert found["p_value"] == pytest.approx(test.pvalue, abs=spread + 1e-9)
+    if values == (0.0, 1.0):
+        wilson = stats.binomtest(int(before.sum()), n).proportion_ci(LEVEL, method="wilson")
+        ours = estimate(list(before))
+        assert (ours["low"], ours["high"]) == (pytest.approx(wilson.low), pytest.approx(wilson.high))
 
 
 def test_all_tied_is_no_difference_and_no_evidence() -> None:

@@ -115,7 +115,7 @@ def test_a_report_says_what_won_by_how_much_and_how_sure(filled: Filled) -> None
         unsure = report_html(reader, filled[1]["capped"])
     for said in (
         "On 20 examples that the search never saw",
-        "p = 0.009",
+        "p = 0.008",
         "+0.40",
         "n = 40",
         "Won",
