@@ -51,10 +51,9 @@ class ServerLayout:
     """How the server divides the machine. Part of the folder's key: a change means a new server.
 
     The server process holds ``lanes`` copies of llama.cpp over the same mapped weights, one thread each.
-    Two threads that share one small model meet at a barrier some thousand times a second, and what they
-    lose there is most of what the second one brings: on two cores, two lanes answer 15 % more short calls
-    than one lane of two threads, write long texts in a third of the time, and keep four fifths of that
-    beside a busy neighbour.
+    Two threads that share one small model meet at a barrier some thousand times a second. On two cores, two
+    lanes answer a quarter more short calls than one lane of two threads and write texts as fast; beside a
+    busy neighbour they answer two thirds more and write in two thirds of the time (`benchmarks/lanes.py`).
 
     Each lane keeps ``slots`` sequences, each with ``context`` tokens of its own. One cached token takes
     23 KiB, so the whole cache takes ``lanes * slots * context * 23`` KiB (369 MiB).
