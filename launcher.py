@@ -85,9 +85,9 @@ def start(
     """Check the request, store the run as QUEUED and spawn its worker. Returns the run's id.
 
     Args:
-        found: What `inspect` said of this request, if it was asked before.
         fetching: Context manager that yields a progress callback; given, the embedded model's weights are
             fetched here, before anything is created. Otherwise the worker fetches them.
+        found: What `inspect` said of this request, if it was asked before.
 
     Raises:
         BadInput, ModelUnavailable: nothing was created.

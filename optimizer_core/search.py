@@ -179,7 +179,8 @@ class Search:
         whole = self._whole()
         if whole != {self._kit.baseline.id}:
             return
-        best = next((item.candidate for item in reversed(self._items) if item.trial.kind is TrialKind.FULL), None)
+        begun = [item.candidate for item in self._items if item.trial.kind is TrialKind.FULL]
+        best = next((one for one in reversed(begun) if self._kit.allows(one)), None)
         if best is None:
             state = replace(self._state(len(self._items), over=True), exhausted=whole)
             best = await asyncio.to_thread(self._schedule.finish, state)

@@ -54,7 +54,7 @@ def _setting(value: Any) -> str:
 
 
 def _count(switch: str, setting: str, seen: Sequence[tuple[float, int]]) -> SwitchCount:
-    from optimizer_core.statistics import estimate
+    from optimizer_core.statistics import estimate  # scipy, and only here
 
     cells = sum(n for _, n in seen)
     mean = sum(score * n for score, n in seen) / max(cells, 1)

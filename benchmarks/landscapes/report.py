@@ -68,8 +68,8 @@ def report(results: Results, n_seeds: int, other_seeds: int, methods: Sequence[s
         "",
         "Numbers are the mean over seeds of the returned candidate's true score as a share of the best possible. All "
         f"methods may use as many program runs as DSPy's MIPROv2 with 30 trials ({min(runs)} to {max(runs)}); the "
-        "default also a third of them (half with a single predictor). Differences are to MIPROv2 on the same seeds, with "  # noqa: E501
-        "their standard error.",
+        "default also a third of them (half with a single predictor). Differences are to MIPROv2 on the same seeds, "
+        "with their standard error.",
         "",
         "![Mean share of the best possible score by program runs](landscapes.svg)",
         "",
