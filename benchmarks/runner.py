@@ -105,9 +105,13 @@ def _set_going(
     entry: Entry, store: Path, data: dict[str, Path], summary: RunSummary | None, say: Say
 ) -> subprocess.Popen[bytes] | None:
     """Create, resume or replace the run; nothing when it is under way already."""
-    if summary is not None and summary.status in UNDER_WAY:
+    if summary is not None and summary.status is Status.RUNNING:
         say(f"is under way ({summary.id})")
         return None
+    if summary is not None and summary.status is Status.QUEUED:
+        # Its process may have died before it took the run. Should it live, one of the two takes it and the other ends.
+        say(f"begins ({summary.id})")
+        return _spawn(entry, store, summary.id)
     if summary is not None and summary.status in RESUMABLE:
         if not entry.is_peer:
             say(f"goes on ({summary.id})")
@@ -119,10 +123,7 @@ def _set_going(
             opened.delete_run(summary.id)
     run_id = _create(entry, store, data)
     say(f"begins ({run_id})")
-    if not entry.is_peer:
-        launcher.spawn(store, run_id)
-        return None
-    return _spawn_peer(entry, store, run_id)
+    return _spawn(entry, store, run_id)
 
 
 def _create(entry: Entry, store: Path, data: dict[str, Path]) -> str:
@@ -141,7 +142,11 @@ def _create(entry: Entry, store: Path, data: dict[str, Path]) -> str:
         )
 
 
-def _spawn_peer(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[bytes]:
+def _spawn(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[bytes] | None:
+    """Start a process for a queued run. Returns a peer's, to be watched; a worker of ours watches over itself."""
+    if not entry.is_peer:
+        launcher.spawn(store, run_id)
+        return None
     log = log_path(store, run_id)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "benchmarks.peer", str(store.resolve()), run_id, entry.optimizer]

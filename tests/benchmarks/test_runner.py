@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import runner
 from benchmarks.marks import marks
 from benchmarks.request import Entry, Request
 from benchmarks.results import read_results
@@ -98,13 +99,13 @@ def test_a_peer_beyond_the_cap_is_ended_and_scored_with_its_best(endpoint: Loopb
 
 def test_a_killed_peer_is_begun_again_and_counted_once(endpoint: LoopbackEndpoint, tmp_path: Path) -> None:
     store = tmp_path / "s.db"
-    runner = subprocess.Popen(command(endpoint, store, "dspy.COPRO"), cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command(endpoint, store, "dspy.COPRO"), cwd=ROOT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while not _is_running(store):
-        assert time.monotonic() < deadline and runner.poll() is None
+        assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.2)
-    runner.kill()
-    runner.wait()
+    process.kill()
+    process.wait()
     (first,) = [run.id for run, _ in marks(store)]
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and first.encode() in _arguments(process):
@@ -113,6 +114,26 @@ def test_a_killed_peer_is_begun_again_and_counted_once(endpoint: LoopbackEndpoin
     (result,) = read_results(store)
     assert result.run_id != first or "is there already" in said
     assert len(marks(store)) == 1
+
+
+@pytest.mark.parametrize("optimizer", ["mipro", "dspy.COPRO"])
+def test_a_run_whose_process_died_before_it_took_it_is_begun(
+    endpoint: LoopbackEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    store = tmp_path / "s.db"
+    model = {"model": "openai/loop", "api_base": endpoint.base_url, "api_key_env": None}
+    asked = request(
+        optimizers=(optimizer,), seeds=(0,), max_program_runs=CAP, sizes=SIZES, task_model=model, threads=4
+    )
+    monkeypatch.setattr(runner, "_spawn", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runner.run_benchmark(asked, store, print)
+    monkeypatch.undo()
+    ((left, _),) = marks(store)
+    assert left.status is Status.QUEUED
+    assert runner.run_benchmark(asked, store, print) == 0
+    ((done, _),) = marks(store)
+    assert (done.id, done.status) == (left.id, Status.COMPLETED)
 
 
 def _is_running(store: Path) -> bool:
