@@ -109,7 +109,7 @@ def _set_going(
         say(f"is under way ({summary.id})")
         return None
     if summary is not None and summary.status is Status.QUEUED:
-        # Its process may have died before it took the run. Should it live, one of the two takes it and the other ends.
+        # Its process may have died before it took the run. If it lives after all, one of the two takes the run.
         say(f"begins ({summary.id})")
         return _spawn(entry, store, summary.id)
     if summary is not None and summary.status in RESUMABLE:

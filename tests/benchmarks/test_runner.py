@@ -107,9 +107,9 @@ def test_a_killed_peer_is_begun_again_and_counted_once(endpoint: LoopbackEndpoin
     process.kill()
     process.wait()
     (first,) = [run.id for run, _ in marks(store)]
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and first.encode() in _arguments(process):
-            os.kill(int(process.name), signal.SIGKILL)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and first.encode() in _arguments(entry):
+            os.kill(int(entry.name), signal.SIGKILL)
     said = bench(endpoint, store, "dspy.COPRO")
     (result,) = read_results(store)
     assert result.run_id != first or "is there already" in said
