@@ -38,9 +38,12 @@ def run(
     api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
     threads: Annotated[int, typer.Option(help="Program runs under way at once, in each run.")] = 8,
     jobs: Annotated[int, typer.Option(help="Runs under way at once; seconds can be compared at 1 only.")] = 1,
+    max_lm_calls: Annotated[int | None, typer.Option(help="Cap for all runs together, sealed tests too.")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="The same in dollars, where prices are known.")] = None,
     store: StoreOption = None,
 ) -> None:
     """Measure what is missing. Stop it or kill it: the same command goes on where it was."""
+    from benchmarks.halt import Cap
     from benchmarks.request import Request
     from benchmarks.runner import run_benchmark
 
@@ -61,7 +64,8 @@ def run(
         candidates=candidates,
         threads=threads,
     )
-    missing = run_benchmark(request, (store or default_store()).resolve(), lambda text: print(text, flush=True), jobs)
+    path, cap = (store or default_store()).resolve(), Cap(max_lm_calls, max_usd)
+    missing = run_benchmark(request, path, lambda text: print(text, flush=True), jobs, cap)
     if missing:
         print(f"{missing} without a result; the same command tries them again.", file=sys.stderr)
         raise typer.Exit(1)

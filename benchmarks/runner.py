@@ -9,13 +9,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import launcher
+from benchmarks.halt import Cap, Halt
 from benchmarks.marks import MARK, marks
 from benchmarks.request import Entry, Request
 from benchmarks.splits import write_splits
@@ -30,61 +30,71 @@ POLL_S = 0.5
 UNDER_WAY = (Status.QUEUED, Status.RUNNING)
 RESUMABLE = (Status.PAUSED, Status.LOST, Status.FAILED, Status.STOPPED)
 ATTEMPTS = 3
+NO_CAP = Cap()
 
 Say = Callable[[str], None]
 
 
-class _Interrupted(Exception):
-    """A person pressed Ctrl-C while a run was waited for."""
+class _Halted(Exception):
+    """A person pressed Ctrl-C, or the cap was reached, while a run was waited for."""
 
 
-def run_benchmark(request: Request, store: Path, say: Say, jobs: int = 1) -> int:
+def run_benchmark(request: Request, store: Path, say: Say, jobs: int = 1, cap: Cap = NO_CAP) -> int:
     """Bring every entry of `request` to an end. Returns how many have none; those are tried again next time.
 
     Args:
         jobs: Runs under way at once. With more than one they share the machine, so their seconds say little.
+        cap: When it is reached, nothing more begins; of what is under way, ours are paused and peers ended.
     """
     Store(store).close()  # made, or brought up to date, before anything reads it
     entries = list(request.entries())
     data = {task: write_splits(task, request.sizes, store.parent / "benchmarks") for task in request.tasks}
-    interrupted = threading.Event()
+    halt = Halt(cap, [entry.mark() for entry in entries], store)
 
     def settle(number: int, entry: Entry) -> bool:
         where = f"[{number}/{len(entries)}] {entry.name}"
-        if interrupted.is_set():
+        try:
+            summary = _settle(entry, store, data[entry.task], partial(_say_where, say, where), halt)
+        except _Halted:
             return False
-        summary = _settle(entry, store, data[entry.task], partial(_say_where, say, where), interrupted)
         return summary is not None and summary.status is Status.COMPLETED
 
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(settle, number, entry) for number, entry in enumerate(entries, start=1)]
         try:
-            return sum(not one.result() for one in waiting)
+            missing = sum(not one.result() for one in waiting)
         except BaseException:
-            interrupted.set()
+            halt.ask()
             pool.shutdown(cancel_futures=True)
             raise
+    if halt.reason:
+        say(halt.reason)
+    return missing
 
 
 def _say_where(say: Say, where: str, text: str) -> None:
     say(f"{where}: {text}")
 
 
-def _settle(
-    entry: Entry, store: Path, data: dict[str, Path], say: Say, interrupted: threading.Event
-) -> RunSummary | None:
-    """The entry's run once it stands still; started, waited for, resumed or replaced as needed."""
+def _settle(entry: Entry, store: Path, data: dict[str, Path], say: Say, halt: Halt) -> RunSummary | None:
+    """The entry's run once it stands still; started, waited for, resumed or replaced as needed.
+
+    Raises:
+        _Halted: it was to stop before.
+    """
     summary = _known(entry, store)
     if summary is not None and summary.status is Status.COMPLETED:
         say(f"is there already ({summary.id})")
         return summary
     for attempt in range(ATTEMPTS):
+        if halt.within(0):
+            raise _Halted
         try:
             process = _set_going(entry, store, data, summary, say)
         except StudioError as error:
             say(str(error))
             return None
-        summary = _wait(entry, store, process, interrupted)
+        summary = _wait(entry, store, process, halt)
         said = f"{summary.status.value}{', ' + summary.reason if summary.reason else ''}"
         tested = "" if summary.best_test is None else f", test {summary.baseline_test:.3f} -> {summary.best_test:.3f}"
         say(f"{said}{tested} ({summary.wall_s:.0f} s)")
@@ -156,10 +166,8 @@ def _spawn(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[bytes] | 
         )
 
 
-def _wait(
-    entry: Entry, store: Path, process: subprocess.Popen[bytes] | None, interrupted: threading.Event
-) -> RunSummary:
-    """The run once it stands still. When interrupted, a run of ours is paused and a peer ended."""
+def _wait(entry: Entry, store: Path, process: subprocess.Popen[bytes] | None, halt: Halt) -> RunSummary:
+    """The run once it stands still. On a halt, a run of ours is paused and a peer ended."""
     try:
         while True:
             summary = _known(entry, store)
@@ -171,9 +179,9 @@ def _wait(
             if ended and summary.status is Status.QUEUED:  # it died before it could claim the run
                 with Store(store) as opened:
                     opened.move(summary.id, Status.FAILED, "its process ended at once; see the log")
-            if interrupted.wait(POLL_S):
+            if halt.within(POLL_S):
                 _let_go(store, summary, process)
-                raise _Interrupted
+                raise _Halted
     finally:
         if process is not None and process.poll() is not None:
             process.wait()

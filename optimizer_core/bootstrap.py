@@ -1,7 +1,7 @@
 """Demo sets from a teacher's traces (MIPRO section 3.1 and F.1; set names as DSPy builds them, card 11).
 
 The teacher runs on a training row at most once in a run: all sets draw from the same traces, and each trace is kept
-in the score table with its score, whether or not it became a demo.
+in the score table with its score, whether or not it became a demo. What labels give is in `labels`.
 """
 
 import asyncio
@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optimizer_core.config import SearchSettings
+from optimizer_core.labels import labeled_demos, spread_answers
 from optimizer_core.seeds import generator
 from optimizer_core.types import SEED_ARM, Cell, Demo, DemoSet, Example
 
-__all__ = ["Bootstrapper", "SetPlan", "labeled_demos", "plan_sets", "trace_fates"]
+__all__ = ["Bootstrapper", "SetPlan", "plan_sets", "trace_fates"]
 
 TeacherRun = Callable[[Example], Awaitable[Cell]]
 LOOK_AHEAD = 2
@@ -29,11 +31,16 @@ class SetPlan:
     n_bootstrapped: int
 
 
-def plan_sets(n_rows: int, n_sets: int, max_bootstrapped: int, max_labeled: int, seed: int) -> list[SetPlan]:
+def plan_sets(
+    n_rows: int, n_sets: int, max_bootstrapped: int, max_labeled: int, seed: int, alternate: bool = False
+) -> list[SetPlan]:
     """Set 0 is empty, set 1 labels only, set 2 walks the rows as they stand, the rest shuffled, of random size.
 
     DSPy's order (seeds -3, -2, -1, 0...). Labels-only is left out when labelled demos are switched off, and the
     bootstrapped ones when those are.
+
+    Args:
+        alternate: Every other set, 1, 3, 5 and so on, is labels only.
     """
     plans = [SetPlan(SEED_ARM, "zero_shot", (), 0)]
     straight = tuple(range(n_rows))
@@ -41,7 +48,7 @@ def plan_sets(n_rows: int, n_sets: int, max_bootstrapped: int, max_labeled: int,
         plans.append(SetPlan(1, "labels_only", _shuffled(n_rows, seed, 1), 0))
     while len(plans) < n_sets and (max_bootstrapped or max_labeled):
         index = len(plans)
-        if not max_bootstrapped:
+        if not max_bootstrapped or (alternate and max_labeled and index % 2):
             plans.append(SetPlan(index, "labels_only", _shuffled(n_rows, seed, index), 0))
         elif not any(plan.kind == "unshuffled" for plan in plans):
             plans.append(SetPlan(index, "unshuffled", straight, max_bootstrapped))
@@ -57,17 +64,6 @@ def _shuffled(n_rows: int, seed: int, index: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def labeled_demos(rows: Sequence[Example], inputs: Sequence[str], outputs: Sequence[str]) -> list[Demo]:
-    """Rows as demos of one predictor, for those that hold at least one of its outputs."""
-    demos = []
-    for row in rows:
-        fields = {**row.inputs, **row.labels}
-        if any(name in fields for name in outputs):
-            shown = {name: fields[name] for name in (*inputs, *outputs) if name in fields}
-            demos.append(Demo(shown, augmented=False, example_id=row.id))
-    return demos
-
-
 class Bootstrapper:
     """Builds demo sets.
 
@@ -75,8 +71,8 @@ class Bootstrapper:
         predictors: {name: (inputs, outputs)}.
         rows: Training rows in order.
         run_teacher: Runs the teacher on a row, or finds that it did; the cell holds the trace.
-        threshold: Least score of a trace that may become a demo.
-        max_labeled: Most demos of a set in all; sets are filled up with labelled rows to this number.
+        settings: Its `threshold` decides which traces may become demos, `max_labeled` to how many demos sets are
+            filled up with labelled rows, `labels` with which ones.
         seed: The run's.
     """
 
@@ -85,15 +81,13 @@ class Bootstrapper:
         predictors: Mapping[str, tuple[Sequence[str], Sequence[str]]],
         rows: Sequence[Example],
         run_teacher: TeacherRun,
-        threshold: float,
-        max_labeled: int,
+        settings: SearchSettings,
         seed: int,
     ) -> None:
         self._predictors = predictors
         self._rows = rows
         self._run_teacher = run_teacher
-        self._threshold = threshold
-        self._max_labeled = max_labeled
+        self._settings = settings
         self._seed = seed
 
     async def build(self, plan: SetPlan) -> list[DemoSet]:
@@ -109,7 +103,7 @@ class Bootstrapper:
         return self._demo_sets(plan, kept[: plan.n_bootstrapped])
 
     def passes(self, cell: Cell) -> bool:
-        return cell.score is not None and cell.score >= self._threshold
+        return cell.score is not None and cell.score >= self._settings.threshold
 
     def _demo_sets(self, plan: SetPlan, kept: Sequence[Cell]) -> list[DemoSet]:
         used = {cell.key.example for cell in kept}
@@ -117,8 +111,9 @@ class Bootstrapper:
         sets = []
         for name, (inputs, outputs) in self._predictors.items():
             demos = [demo for cell in kept for demo in self._traced(name, cell)]
-            room = max(0, self._max_labeled - len(demos)) if plan.order else 0
-            demos += labeled_demos(spare[:room], inputs, outputs)
+            room = max(0, self._settings.max_labeled - len(demos)) if plan.order else 0
+            rows = spread_answers(spare, outputs, room, demos) if self._settings.labels == "spread" else spare[:room]
+            demos += labeled_demos(rows, inputs, outputs)
             sets.append(DemoSet(name, plan.index, plan.kind, tuple(demos)))
         return sets
 

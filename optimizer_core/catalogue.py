@@ -6,7 +6,7 @@ The classes are the truth; `tests/optimizer_core/test_catalogue.py` holds that t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["METRICS", "OPTIMIZERS", "PRESETS", "SCHEDULES", "SURROGATES", "Listed"]
+__all__ = ["LABELS", "METRICS", "OPTIMIZERS", "PRESETS", "SCHEDULES", "SURROGATES", "Listed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,11 @@ SURROGATES: Mapping[str, str] = {
     "tpe": "TPE: Optuna's, as in the paper",
     "item_response": "Item response: a model of every cell, Thompson sampling",
     "random": "Random: no model, the baseline to beat",
+}
+
+LABELS: Mapping[str, str] = {
+    "spread": "Spread over the answers",
+    "random": "At random, as DSPy",
 }
 
 SCHEDULES: Mapping[str, str] = {

@@ -149,6 +149,9 @@ class SearchSettings(_Settings):
         full_eval_every: Trials between two full evaluations of the best mean so far.
         max_bootstrapped: Most bootstrapped demos in a set.
         max_labeled: Most demos in a set, labelled ones included.
+        labels: How labelled rows become demos. random: DSPy's way, one set of labels alone, rows as they are drawn.
+            spread: the answers in a set differ as far as the rows allow; and where the rows label all that the
+            predictors put out, so that a trace has nothing to add, every other set is of labels alone.
         threshold: Least score of a trace that may become a demo (the paper's lambda). DSPy accepts any
             truthy score, which lets nonsense in when scores are fractional.
         lag: Trials under way at once. A suggestion knows the results of all trials but the latest `lag - 1`;
@@ -170,6 +173,7 @@ class SearchSettings(_Settings):
     full_eval_every: Positive = 5
     max_bootstrapped: Count = 4
     max_labeled: Count = 4
+    labels: Literal["spread", "random"] = "spread"
     threshold: float = 1.0
     lag: Positive = 6
     freeze: tuple[str, ...] = ()

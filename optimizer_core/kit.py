@@ -9,11 +9,12 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.bootstrap import Bootstrapper, SetPlan, labeled_demos, plan_sets, trace_fates
+from optimizer_core.bootstrap import Bootstrapper, SetPlan, plan_sets, trace_fates
 from optimizer_core.changes import Board
 from optimizer_core.config import RunConfig
 from optimizer_core.evaluator import Evaluator, Player
 from optimizer_core.journal import Journal
+from optimizer_core.labels import labeled_demos, labels_tell_all
 from optimizer_core.models.meter import Meter
 from optimizer_core.program import Arms, PredictorInfo, Program
 from optimizer_core.proposer import Proposer, Recipe, SharedContext, drop_duplicates, usable_index
@@ -159,15 +160,19 @@ class Kit:
         settings = self.config.search
         bootstrapped = settings.max_bootstrapped if max_bootstrapped is None else max_bootstrapped
         labeled = settings.max_labeled if max_labeled is None else max_labeled
-        n_rows = len(self.examples[Split.TRAIN])
-        await self.build_sets(plan_sets(n_rows, n_sets, bootstrapped, labeled, self.config.seed)[1:], labeled)
+        rows = self.examples[Split.TRAIN]
+        alternate = settings.labels == "spread" and labels_tell_all(
+            rows, [(info.inputs, info.outputs) for info in self.free]
+        )
+        plans = plan_sets(len(rows), n_sets, bootstrapped, labeled, self.config.seed, alternate)
+        await self.build_sets(plans[1:], labeled)
 
     async def build_sets(self, plans: Sequence[SetPlan], max_labeled: int, *, announce: bool = True) -> None:
         """Build the demo sets of `plans`, one a predictor and plan, at once."""
         rows = self.examples[Split.TRAIN]
         fields = {info.name: (info.inputs, info.outputs) for info in self.program.predictors}
-        threshold = self.config.search.threshold
-        builder = Bootstrapper(fields, rows, self._run_teacher, threshold, max_labeled, self.config.seed)
+        settings = self.config.search.model_copy(update={"max_labeled": max_labeled})
+        builder = Bootstrapper(fields, rows, self._run_teacher, settings, self.config.seed)
         if announce:
             await self.announce(Phase.BOOTSTRAP, 1, len(plans) + 1)
         done = 1

@@ -50,7 +50,7 @@ def _paper(optimizer: Optimizer, n_free: int, n_val: int) -> Settings:
     evaluations = 50 if n_free <= 2 else 20
     proposer = {"temperature": 0.7}
     if optimizer.in_full:  # candidates explored = trials (the caption of Table 4)
-        search = {"schedule": "full", "trials": evaluations, "candidates": evaluations + 1}
+        search = {"schedule": "full", "trials": evaluations, "candidates": evaluations + 1, "labels": "random"}
         return {"search": search, "proposer": proposer}
     # A validation set below the batch makes every trial a full evaluation, so that there are as many as in full.
     batch = min(PAPER_BATCH, n_val)
@@ -64,6 +64,7 @@ def _paper(optimizer: Optimizer, n_free: int, n_val: int) -> Settings:
         "candidates": max(2, min(most, trials // _variables(optimizer, n_free))),
         "minibatch_size": PAPER_BATCH,
         "full_eval_every": PAPER_STEPS,
+        "labels": "random",
     }
     return {"search": search, "proposer": proposer}
 
@@ -76,6 +77,7 @@ def _dspy(n: int) -> Callable[[Optimizer, int, int], Settings]:
             "candidates": n,
             "max_bootstrapped": 4,
             "max_labeled": 4,
+            "labels": "random",
         }
         if len(optimizer.searches) > 1:
             search["instructions"] = n // 2

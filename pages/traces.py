@@ -69,7 +69,7 @@ def sets(reader: Reader, run: RunSummary, name: str, board: reviewing.Board, see
     if why_not:
         st.caption(why_not)
     won = winning_arm(reader.outcome(run.id), list(board.instructions).index(name), 1)
-    sets_table(own, scores, asked, won)
+    sets_table(own, scores, asked, won, seen.rows)
     titles = set_names(own.values())
     first = won if own.get(won or SEED_ARM, own[SEED_ARM]).demos else None
     first = first or next((index for index, one in own.items() if one.demos), SEED_ARM)

@@ -1,5 +1,6 @@
 """Demo sets of one predictor, as DSPy builds them: what is in each, how it did, and a new one made from it."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,13 @@ from ui.arms import set_names, standing
 from ui.format import UNKNOWN, one_line, plural, score
 from ui.review_forms import send, take_out
 
-__all__ = ["Pins", "row_name", "set_form", "set_panel", "sets_table"]
+__all__ = ["Pins", "answer_counts", "answer_words", "row_name", "set_form", "set_panel", "sets_table"]
 
 MOST_SHOWN = 50
 _LONG = 40
+_SHORT = 16
+"""Characters of an answer that is shown among a set's; longer ones are counted."""
+_MANY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,33 @@ def row_name(row: str, rows: Mapping[str, Example]) -> str:
     return f"row {example.position + 1}: {one_line(words, 80)}"
 
 
+def answer_counts(demo_set: DemoSet, rows: Mapping[str, Example]) -> Counter[str]:
+    """How often its demos give each answer, as far as `rows` have a label for it."""
+    labels = sorted({name for row in rows.values() for name in row.labels})
+    given = (
+        " · ".join(one_line(demo.fields[name], _LONG) for name in labels if name in demo.fields)
+        for demo in demo_set.demos
+    )
+    return Counter(answer for answer in given if answer)
+
+
+def answer_words(given: Counter[str]) -> str:
+    """`3 positive, 1 negative`, the most frequent first; only how many there are where answers are texts."""
+    if not given:
+        return UNKNOWN
+    if max(map(len, given)) > _SHORT:
+        return f"{len(given)} different" if len(given) > 1 else "all the same"
+    return ", ".join(f"{times} {answer}" for answer, times in given.most_common())
+
+
 def sets_table(
-    sets: Mapping[int, DemoSet], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange], won: int | None
+    sets: Mapping[int, DemoSet],
+    scores: Mapping[int, ArmScore],
+    asked: Sequence[AskedChange],
+    won: int | None,
+    rows_of: Mapping[str, Example],
 ) -> None:
-    """One row a set. `won` is the winner's."""
+    """One row a set. `won` is the winner's; `rows_of` are the examples that demos come from."""
     names = set_names(sets.values())
     rows = []
     for index, demo_set in sets.items():
@@ -59,6 +86,7 @@ def sets_table(
                 "demos": len(demo_set.demos),
                 "by the teacher": taught,
                 "labelled": len(demo_set.demos) - taught,
+                "answers": answer_words(answer_counts(demo_set, rows_of)),
                 "standing": standing(demo_set, asked, won=index == won),
                 "mean": score(scored.mean) if scored else UNKNOWN,
                 "n": scored.estimate["n"] if scored and scored.estimate else 0,
@@ -89,6 +117,11 @@ def set_panel(demo_set: DemoSet, rows: Mapping[str, Example], values: Mapping[st
     st.dataframe(
         shown, hide_index=True, key="tr_demos", alt="Demos of this set, in their order", column_config=widths
     )
+    given = answer_counts(demo_set, rows)
+    if len(given) == 1 and given.total() >= _MANY:
+        st.caption(
+            f":material/warning: All {given.total()} demos give one answer, and the model imitates what it sees."
+        )
     facts = demo_set.provenance
     if facts.get("edited_from") is not None:
         pinned = len(facts.get("pinned") or ())

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.catalogue import OPTIMIZERS, PRESETS, SCHEDULES, SURROGATES
+from optimizer_core.catalogue import LABELS, OPTIMIZERS, PRESETS, SCHEDULES, SURROGATES
 from optimizer_core.config import TIPS
 from ui.drafts import effective, latest, predictors
 from ui.form_words import KEPT, choice
@@ -99,9 +99,10 @@ def _left_open(part: str, name: str) -> str:
 
 def search() -> None:
     """What is searched and how; a field that is left empty shows what it comes to."""
-    a, b = st.columns(2)
+    a, b, c = st.columns(3)
     for place, title, name, choices in (
         (a, "Surrogate", "surrogate", SURROGATES), (b, "Schedule", "schedule", SCHEDULES),
+        (c, "Labelled demos", "labels", LABELS),
     ):  # fmt: skip
         place.selectbox(
             title, list(choices), index=None, key=f"nr_{name}", format_func=choices.__getitem__,

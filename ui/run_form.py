@@ -66,6 +66,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "nr_depth": ("search", "depth"),
     "nr_bootstrapped": ("search", "max_bootstrapped"),
     "nr_labeled": ("search", "max_labeled"),
+    "nr_labels": ("search", "labels"),
     "nr_threshold": ("search", "threshold"),
     "nr_max_runs": ("budget", "max_program_runs"),
     "nr_max_calls": ("budget", "max_lm_calls"),

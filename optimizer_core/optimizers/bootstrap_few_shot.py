@@ -19,6 +19,7 @@ class BootstrapFewShot(Optimizer):
     name = "bootstrap_few_shot"
     summary = "Demos from the first training rows that pass, in the rows' order: one set, no search."
     searches = ("demos",)
+    defaults = {"search": {"labels": "random"}}
     fixed = {"search": {"schedule": "full"}}
     reviewed = "the demo set"
 

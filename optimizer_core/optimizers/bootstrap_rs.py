@@ -18,6 +18,7 @@ class BootstrapRandomSearch(Optimizer):
     name = "bootstrap_rs"
     summary = "Demo sets only: each bootstrapped set once, in DSPy's order, on the whole validation set."
     searches = ("demos",)
+    defaults = {"search": {"labels": "random"}}
     fixed = {"search": {"schedule": "full"}}
     reviewed = "the demo sets"
 

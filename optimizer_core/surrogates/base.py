@@ -1,5 +1,6 @@
 """What every surrogate is asked, and what it is told."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,7 +9,7 @@ from optimizer_core.seeds import generator
 from optimizer_core.space import SearchSpace
 from optimizer_core.types import Candidate
 
-__all__ = ["Observation", "Surrogate", "by_candidate", "random_fresh"]
+__all__ = ["Observation", "Surrogate", "by_candidate", "random_fresh", "spread_fresh"]
 
 FEW = 10_000
 """Spaces up to this size are listed in full when random draws find nothing fresh."""
@@ -70,6 +71,24 @@ def random_fresh(space: SearchSpace, exhausted: frozenset[str], seed: int) -> Ca
         return None  # 200 draws from so large a space do not all hit exhausted candidates by chance
     fresh = [candidate for candidate in _everything(space) if candidate.id not in exhausted]
     return rng.choice(fresh) if fresh else None
+
+
+def spread_fresh(
+    space: SearchSpace, tried: Sequence[Candidate], exhausted: frozenset[str], seed: int
+) -> Candidate | None:
+    """A random candidate of arms that `tried` has least; None when every candidate is exhausted.
+
+    One after the other such candidates fill a Latin hypercube (McKay, Beckman and Conover 1979): no arm comes a
+    second time before all of its kind came once.
+    """
+    rng = generator(seed, "spread")
+    chosen = {}
+    for one in space.parameters:
+        times = Counter(space.values(candidate)[one.name] for candidate in tried)
+        least = min(times[arm] for arm in one.arms)
+        chosen[one.name] = rng.choice([arm for arm in one.arms if times[arm] == least])
+    candidate = space.candidate(chosen)
+    return candidate if candidate.id not in exhausted else random_fresh(space, exhausted, seed)
 
 
 def _everything(space: SearchSpace) -> list[Candidate]:

@@ -1,7 +1,8 @@
 """Thompson sampling under the item-response model: draw one world from the posterior, propose its best candidate.
 
 A draw fixes every arm's effect, so the best candidate of that world is found predictor by predictor, whatever the
-size of the space. Candidates that were seen bring their own effect along and compete with it.
+size of the space. Candidates that were seen bring their own effect along and compete with it. The first suggestions,
+made before any trial is finished, are spread over the arms instead.
 """
 
 import itertools
@@ -11,7 +12,7 @@ import numpy as np
 
 from optimizer_core.seeds import derive_seed
 from optimizer_core.space import KINDS, SearchSpace
-from optimizer_core.surrogates.base import Observation, by_candidate, random_fresh
+from optimizer_core.surrogates.base import Observation, by_candidate, random_fresh, spread_fresh
 from optimizer_core.surrogates.laplace import fit
 from optimizer_core.surrogates.posterior import Floats, Posterior
 from optimizer_core.types import SEED_ARM, Candidate
@@ -52,7 +53,9 @@ class ItemResponse:
         progress: float = 0.0,
     ) -> Candidate | None:
         seen = {one.candidate: one.scores for one in by_candidate(observed).values() if one.scores}
-        posterior = fit(list(seen), list(seen.values())) if seen else None
+        if len(seen) <= 1:  # the baseline at most: nothing to tell arms apart by
+            return spread_fresh(space, [*seen, *pending], exhausted, seed)
+        posterior = fit(list(seen), list(seen.values()))
         if posterior is None or not space.parameters:
             return random_fresh(space, exhausted, seed)
         rng = np.random.default_rng(derive_seed(seed, "thompson"))

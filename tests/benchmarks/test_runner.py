@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import runner
+from benchmarks.halt import Cap
 from benchmarks.marks import marks
 from benchmarks.request import Entry, Request
 from benchmarks.results import read_results
@@ -134,6 +135,29 @@ def test_a_run_whose_process_died_before_it_took_it_is_begun(
     assert runner.run_benchmark(asked, store, print) == 0
     ((done, _),) = marks(store)
     assert (done.id, done.status) == (left.id, Status.COMPLETED)
+
+
+def test_a_cap_on_all_runs_together_ends_them_and_a_larger_one_goes_on(
+    endpoint: LoopbackEndpoint, tmp_path: Path
+) -> None:
+    store, said = tmp_path / "s.db", []
+    model = {"model": "openai/loop", "api_base": endpoint.base_url, "api_key_env": None}
+    asked = request(
+        optimizers=("mipro", "dspy.COPRO", "bootstrap_rs"), seeds=(0,), max_program_runs=CAP, sizes=SIZES,
+        task_model=model, threads=4,
+    )  # fmt: skip
+    endpoint.reset()
+    endpoint.control(latency_s=0.2)
+    assert runner.run_benchmark(asked, store, said.append, 2, Cap(lm_calls=60)) == 3
+    spent = endpoint.stats()["total"]
+    assert 60 <= spent < 400  # three runs to their ends make more
+    assert "cap of 60 LM calls" in said[-1]
+    assert runner.run_benchmark(asked, store, said.append, 2, Cap(lm_calls=60)) == 3
+    assert endpoint.stats()["total"] == spent  # nothing more begins
+    endpoint.control(latency_s=0.0)
+    assert runner.run_benchmark(asked, store, said.append, 2) == 0
+    assert all(run.status is Status.COMPLETED for run, _ in marks(store))
+    assert endpoint.stats()["total"] > 400
 
 
 def _is_running(store: Path) -> bool:

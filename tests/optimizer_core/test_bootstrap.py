@@ -6,7 +6,9 @@ from collections import Counter
 
 import pytest
 
-from optimizer_core.bootstrap import Bootstrapper, labeled_demos, plan_sets, trace_fates
+from optimizer_core.bootstrap import Bootstrapper, plan_sets, trace_fates
+from optimizer_core.config import SearchSettings
+from optimizer_core.labels import labeled_demos
 from optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, ErrorClass, Example, Split, TraceStep
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import MORE, fresh_journal, live, make_config, make_examples
@@ -38,6 +40,13 @@ def test_sets_that_are_switched_off_are_left_out() -> None:
     assert [plan.kind for plan in plan_sets(20, 4, 0, 4, 0)] == ["zero_shot"] + ["labels_only"] * 3
     assert [plan.kind for plan in plan_sets(20, 4, 0, 0, 0)] == ["zero_shot"]
     assert [plan.kind for plan in plan_sets(20, 1, 4, 4, 0)] == ["zero_shot"]
+
+
+def test_every_other_set_may_be_of_labels_alone() -> None:
+    kinds = [plan.kind for plan in plan_sets(20, 7, 4, 4, 0, alternate=True)]
+    labels = ["labels_only"]
+    assert kinds == ["zero_shot", *labels, "unshuffled", *labels, "shuffled", *labels, "shuffled"]
+    assert "labels_only" not in [plan.kind for plan in plan_sets(20, 7, 4, 0, 0, alternate=True)]
 
 
 def trace_of(row: Example, calls: int = 1) -> tuple[TraceStep, ...]:
@@ -72,7 +81,8 @@ def fair_scores(seed: int = 0) -> dict[str, float | None]:
 
 def build(teacher: Teacher, n_sets: int = 6, threshold: float = 1.0, max_labeled: int = 4) -> list[list[DemoSet]]:
     async def main() -> list[list[DemoSet]]:
-        builder = Bootstrapper(PREDICTORS, ROWS, teacher, threshold, max_labeled, 0)
+        settings = SearchSettings(threshold=threshold, max_labeled=max_labeled, labels="random")
+        builder = Bootstrapper(PREDICTORS, ROWS, teacher, settings, 0)
         plans = plan_sets(len(ROWS), n_sets, 3, max_labeled, 0)
         return list(await asyncio.gather(*(builder.build(plan) for plan in plans)))
 
@@ -158,7 +168,7 @@ def test_every_trace_has_a_fate_with_its_reason() -> None:
     sets = [DemoSet("queue", 3, "shuffled", tuple(labeled_demos(ROWS[3:4], ["message"], ["queue"])))]
 
     async def main() -> list[DemoSet]:
-        builder = Bootstrapper(PREDICTORS, ROWS[:8], teacher, 1.0, 0, 0)
+        builder = Bootstrapper(PREDICTORS, ROWS[:8], teacher, SearchSettings(max_labeled=0), 0)
         return await builder.build(plan_sets(8, 2, 2, 0, 0)[1])
 
     sets += asyncio.run(main())

@@ -19,4 +19,5 @@ def test_presets_surrogates_schedules_and_metrics_are_listed() -> None:
     assert set(catalogue.PRESETS) == set(PRESETS)
     assert set(catalogue.SURROGATES) == set(get_args(fields["surrogate"].annotation))
     assert set(catalogue.SCHEDULES) == set(get_args(fields["schedule"].annotation))
+    assert set(catalogue.LABELS) == set(get_args(fields["labels"].annotation))
     assert set(catalogue.METRICS) == set(BUILT_IN)

@@ -152,3 +152,17 @@ def test_what_is_under_way_is_kept_away_from(name: str) -> None:
     beside = [SURROGATES[name]().suggest(space, history, [busy] * 8, frozenset(), seed) for seed in range(30)]
     assert alone.count(busy) >= 8
     assert beside.count(busy) <= alone.count(busy) // 2
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_the_first_suggestions_under_way_together_try_every_arm(settled: bool) -> None:
+    space = make_space(6, 6)
+    baseline = Candidate.baseline(2)
+    history, pending = (seen(baseline), []) if settled else ([], [baseline])
+    for number in range(5):
+        answer = ItemResponse().suggest(space, history, pending, frozenset({baseline.id}), number)
+        assert answer is not None
+        pending.append(answer)
+    tried = [baseline, *pending[not settled :]]
+    for parameter in space.parameters:
+        assert sorted(space.values(candidate)[parameter.name] for candidate in tried) == list(range(6))

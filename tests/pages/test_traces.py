@@ -11,6 +11,7 @@ from optimizer_core.types import ErrorClass, Status
 from storage import Reader
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, ROWS, LiveRun
+from ui.format import UNKNOWN
 from ui.trace_view import Fate, of_kind
 
 pytestmark = pytest.mark.timeout(120)
@@ -82,6 +83,8 @@ def test_sets_are_named_as_dspy_builds_them(store: Filled) -> None:
     assert list(sets["set"]) == ["Zero-shot", "Labels only", "Unshuffled", "Shuffled #1"]
     assert list(sets["demos"]) == [0, 3, 3, 3]
     assert list(sets["by the teacher"]) == [0, 0, 3, 3]
+    given = [[] if said == UNKNOWN else said.split(", ") for said in sets["answers"]]
+    assert [sum(int(one.split()[0]) for one in each) for each in given] == list(sets["demos"])
     assert (sets["n"] > 0).sum() >= 2
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.types import Event, Outcome
+from optimizer_core.types import Demo, DemoSet, Event, Example, Outcome, Split
 from storage import Reader
+from ui.demo_sets import answer_counts, answer_words
 from ui.events import event_words
 from ui.evidence import evidence_of
+from ui.format import UNKNOWN
 from ui.result_words import sentences
 
 TEST = {"mean": 0.4, "low": 0.2, "high": 0.6, "level": 0.9, "n": 20, "n_error": 0}
@@ -59,3 +61,18 @@ def test_a_full_evaluation_below_the_baseline_leads_nothing(filled: tuple[Path, 
 )
 def test_events_are_sentences(event: Event, words: str) -> None:
     assert event_words(event).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        (["yes", "no", "yes"], "2 yes, 1 no"),
+        (["one two three four five", "x"], "2 different"),
+        (["one two three four five"] * 2, "all the same"),
+        ([], UNKNOWN),
+    ],
+)
+def test_the_answers_of_a_demo_set_are_counted(answers: list[str], says: str) -> None:
+    rows = {"e": Example("e", Split.TRAIN, 0, {"question": "?"}, {"answer": "yes"})}
+    demos = tuple(Demo({"question": "?", "reasoning": "why", "answer": given}, True, "e") for given in answers)
+    assert answer_words(answer_counts(DemoSet("p", 1, "shuffled", demos), rows)) == says
