@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from optimizer_core.errors import StudioError
 from storage import Reader, RunSummary
 
 __all__ = ["MARK", "marks"]
@@ -17,6 +19,11 @@ def marks(store: Path) -> list[tuple[RunSummary, dict[str, Any]]]:
     """Every run of any benchmark in the store with its mark, newest first."""
     if not store.exists():
         return []
+    found = []
     with Reader(store) as reader:
-        runs = [(run, reader.receipt(run.id).get(MARK)) for run in reader.list_runs(limit=100_000)]
-    return [(run, mark) for run, mark in runs if mark]
+        for run in reader.list_runs(limit=100_000):
+            with suppress(StudioError):  # somebody deletes it at this moment
+                mark = reader.receipt(run.id).get(MARK)
+                if mark:
+                    found.append((run, mark))
+    return found

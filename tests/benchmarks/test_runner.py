@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import runner
 from benchmarks.halt import Cap
-from benchmarks.marks import marks
+from benchmarks.marks import MARK, marks
 from benchmarks.request import Entry, Request
 from benchmarks.results import read_results
 from benchmarks.splits import write_splits
@@ -23,7 +23,7 @@ from optimizer_core.errors import BadInput, StudioError
 from optimizer_core.inspection import inspect_request
 from optimizer_core.types import Role, Split, Status
 from sample_programs import CATALOG
-from storage import Reader
+from storage import Reader, RunSummary, Store
 from tests.loopback import LoopbackEndpoint
 
 pytestmark = pytest.mark.timeout(900)
@@ -204,6 +204,29 @@ def test_a_group_holds_what_may_be_compared() -> None:
     assert len(others) == 3 and set(others) == {first}
     for other in ({"max_program_runs": 301}, {"sizes": (75, 75, 151)}, {"prompt_model": {"model": "openai/x"}}):
         assert next(request(**other).entries()).group() != first
+
+
+def test_a_run_that_is_deleted_while_all_are_read_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, mark = tmp_path / "s.db", {"task": "triage"}
+    with Store(path) as store:
+        kept, gone = (
+            store.create_run(
+                name="a", optimizer="mipro", seed=0, config={}, plan={}, receipt={MARK: mark}, records=[]
+            )
+            for _ in range(2)
+        )  # fmt: skip
+        listed = Reader.list_runs
+
+        def list_then_delete(reader: Reader, limit: int = 100, offset: int = 0) -> list[RunSummary]:
+            runs = listed(reader, limit, offset)
+            store.move(gone, Status.FAILED, "so that it may be deleted")
+            store.delete_run(gone)
+            return runs
+
+        monkeypatch.setattr(Reader, "list_runs", list_then_delete)
+        assert [(run.id, found) for run, found in marks(path)] == [(kept, mark)]
 
 
 def test_all_seeds_read_the_same_rows(tmp_path: Path) -> None:
