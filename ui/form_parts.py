@@ -97,16 +97,22 @@ def _left_open(part: str, name: str) -> str:
     return f"{value}, by the preset"
 
 
+_LABELS_HELP = (
+    "Spread: the demos of a set differ in their answers; and where rows label all that the program puts out, every "
+    "other set is of labels alone, which costs no program run."
+)
+
+
 def search() -> None:
     """What is searched and how; a field that is left empty shows what it comes to."""
-    a, b, c = st.columns(3)
+    a, b = st.columns(2)
     for place, title, name, choices in (
         (a, "Surrogate", "surrogate", SURROGATES), (b, "Schedule", "schedule", SCHEDULES),
-        (c, "Labelled demos", "labels", LABELS),
+        (st, "Labelled demos", "labels", LABELS),
     ):  # fmt: skip
         place.selectbox(
             title, list(choices), index=None, key=f"nr_{name}", format_func=choices.__getitem__,
-            placeholder=_left_open("search", name), **KEPT,
+            placeholder=_left_open("search", name), help=_LABELS_HELP if name == "labels" else None, **KEPT,
         )  # fmt: skip
     number = _numbers(st.columns(3), "search")
     number("Candidates a predictor", "nr_candidates", 1, "Instructions and demo sets; the seed is one of them.")
