@@ -14,6 +14,8 @@ from benchmarks.results import Failure, Measured
 __all__ = ["LEVEL", "REFERENCE", "Group", "Line", "Overall", "groups", "overall", "wilcoxon_p"]
 
 LEVEL = 0.95
+DIGITS = 9
+"""Decimals that differences are compared at."""
 REFERENCE = "dspy.MIPROv2"
 """Ratios of calls and seconds are to this optimizer's."""
 
@@ -146,7 +148,8 @@ def _line(name: str, runs: list[Measured]) -> Line:
     low = high = None
     if len(scores) > 1:
         half = float(stats.t.ppf((1 + LEVEL) / 2, len(scores) - 1) * scores.std(ddof=1) / np.sqrt(len(scores)))
-        low, high = float(scores.mean()) - half, float(scores.mean()) + half
+        # The scores of all tasks are shares; with few seeds Student's interval would reach beyond them.
+        low, high = max(0.0, float(scores.mean()) - half), min(1.0, float(scores.mean()) + half)
     seconds = [run.search_s for run in runs if run.search_s is not None]
     return Line(
         optimizer=name,
@@ -182,7 +185,8 @@ def _example_means(runs: Sequence[Measured]) -> dict[str, float]:
 
 def wilcoxon_p(one: dict[str, float], other: dict[str, float]) -> float:
     """Two-sided Wilcoxon signed-rank test over the examples both have; 1 when no example tells them apart."""
-    differences = np.asarray([one[example] - other[example] for example in one if example in other])
+    # Means over seeds are thirds and the like: 2/3 - 1/3 and 1/3 - 0 must have one rank, not two.
+    differences = np.round([one[example] - other[example] for example in one if example in other], DIGITS)
     if not differences.any():
         return 1.0
     return float(stats.wilcoxon(differences).pvalue)

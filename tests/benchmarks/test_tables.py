@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -55,7 +56,11 @@ def test_means_intervals_and_ratios_by_hand() -> None:
     assert (ours.optimizer, ours.score, ours.seeds, ours.n_test) == ("mipro", 0.625, 2, 4)
     # Two seeds, 0.75 and 0.5: t at one degree of freedom times the standard error of 0.125.
     half = stats.t.ppf(0.975, 1) * 0.125
-    assert (ours.low, ours.high) == pytest.approx((0.625 - half, 0.625 + half))
+    assert half > 1
+    assert (ours.low, ours.high) == (0.0, 1.0)  # a share is not below 0 or above 1
+    (closer,) = groups([*RESULTS, *(measured("mipro", seed, [1, 1, 1, 0]) for seed in range(2, 9))])
+    half = stats.t.ppf(0.975, 8) * np.std([0.75] * 8 + [0.5], ddof=1) / 3
+    assert (closer.lines[0].low, closer.lines[0].high) == pytest.approx((6.5 / 9 - half, 6.5 / 9 + half))
     assert (ours.calls_ratio, ours.time_ratio) == (0.5, 0.5)
     assert (theirs.calls_ratio, theirs.capped, theirs.score) == (1.0, 1, 0.25)
     assert ours.p_best is None
@@ -106,6 +111,14 @@ def test_the_paired_test_is_scipys_on_shared_examples() -> None:
     other = {f"e{i}": 0.0 for i in range(5)} | {"not in one": 1.0}
     assert wilcoxon_p(one, other) == pytest.approx(stats.wilcoxon([0.2, 0.4, 0.6, 0.8, 1.0]).pvalue)
     assert wilcoxon_p(one, one) == 1.0
+
+
+def test_equal_differences_have_one_rank_whatever_the_last_bit_of_a_third() -> None:
+    steps = [(0, 1), (1, 2), (2, 3)] * 5
+    one = {f"up{i}": high / 3 for i, (_, high) in enumerate(steps)} | {f"down{i}": 0.0 for i in range(len(steps))}
+    other = {f"up{i}": low / 3 for i, (low, _) in enumerate(steps)} | {f"down{i}": 1 / 3 for i in range(len(steps))}
+    assert len({one[name] - other[name] for name in one if name.startswith("up")}) > 1
+    assert wilcoxon_p(one, other) == pytest.approx(1.0)
 
 
 def test_markdown_and_plot_hold_the_numbers(tmp_path: Path) -> None:
