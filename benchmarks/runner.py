@@ -5,12 +5,12 @@ All state is in the store. Kill this process and start it again: the run under w
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from benchmarks.halt import Cap, Halt
 from benchmarks.marks import MARK, marks
 from benchmarks.request import Entry, Request
 from benchmarks.splits import write_splits
-from optimizer_core.errors import StudioError
+from optimizer_core.errors import IllegalMove, StudioError
 from optimizer_core.types import Event, Example, Split, Status
 from sample_programs import CATALOG
-from storage import RunSummary, Store, log_path
+from storage import Reader, RunSummary, Store, log_path
 
 __all__ = ["run_benchmark"]
 
@@ -30,6 +30,8 @@ POLL_S = 0.5
 UNDER_WAY = (Status.QUEUED, Status.RUNNING)
 RESUMABLE = (Status.PAUSED, Status.LOST, Status.FAILED, Status.STOPPED)
 ATTEMPTS = 3
+STAND_STILL_S = 60.0
+"""A pause waits for the calls under way. After so long it is left to the worker, which pauses without us as well."""
 NO_CAP = Cap()
 
 Say = Callable[[str], None]
@@ -188,7 +190,15 @@ def _wait(entry: Entry, store: Path, process: subprocess.Popen[bytes] | None, ha
 
 
 def _let_go(store: Path, summary: RunSummary, process: subprocess.Popen[bytes] | None) -> None:
+    """Pause a run of ours, end a peer's, and return when nothing of it asks a model any more."""
     if process is not None:
-        os.kill(process.pid, signal.SIGTERM)
+        process.terminate()
+        process.wait()
+        with Store(store) as opened, suppress(IllegalMove):  # it may just have come to its end
+            opened.move(summary.id, Status.STOPPED, "Ended before its end; the same command begins it again.")
     elif summary.status is Status.RUNNING:
         launcher.pause(store, summary.id)
+        until = time.monotonic() + STAND_STILL_S
+        with Reader(store) as reader:
+            while reader.run(summary.id).status is Status.RUNNING and time.monotonic() < until:
+                time.sleep(POLL_S)

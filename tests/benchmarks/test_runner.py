@@ -152,6 +152,7 @@ def test_a_cap_on_all_runs_together_ends_them_and_a_larger_one_goes_on(
     spent = endpoint.stats()["total"]
     assert 60 <= spent < 400  # three runs to their ends make more
     assert "cap of 60 LM calls" in said[-1]
+    assert {run.status for run, _ in marks(store)} <= {Status.PAUSED, Status.STOPPED}
     assert runner.run_benchmark(asked, store, said.append, 2, Cap(lm_calls=60)) == 3
     assert endpoint.stats()["total"] == spent  # nothing more begins
     endpoint.control(latency_s=0.0)
