@@ -182,23 +182,29 @@ def _wait(entry: Entry, store: Path, process: subprocess.Popen[bytes] | None, ha
                 with Store(store) as opened:
                     opened.move(summary.id, Status.FAILED, "its process ended at once; see the log")
             if halt.within(POLL_S):
-                _let_go(store, summary, process)
+                _let_go(entry, store, summary, process)
                 raise _Halted
     finally:
         if process is not None and process.poll() is not None:
             process.wait()
 
 
-def _let_go(store: Path, summary: RunSummary, process: subprocess.Popen[bytes] | None) -> None:
+def _let_go(entry: Entry, store: Path, summary: RunSummary, process: subprocess.Popen[bytes] | None) -> None:
     """Pause a run of ours, end a peer's, and return when nothing of it asks a model any more."""
     if process is not None:
         process.terminate()
         process.wait()
-        with Store(store) as opened, suppress(IllegalMove):  # it may just have come to its end
-            opened.move(summary.id, Status.STOPPED, "Ended before its end; the same command begins it again.")
-    elif summary.status is Status.RUNNING:
-        launcher.pause(store, summary.id)
-        until = time.monotonic() + STAND_STILL_S
-        with Reader(store) as reader:
-            while reader.run(summary.id).status is Status.RUNNING and time.monotonic() < until:
-                time.sleep(POLL_S)
+    with suppress(IllegalMove):  # it may just have come to its end
+        if process is not None or summary.status is Status.QUEUED:
+            with Store(store) as opened:
+                opened.move(summary.id, Status.STOPPED, "Ended before its end; the same command goes on.")
+        elif summary.status is Status.RUNNING:  # a peer that an earlier command began cannot pause
+            (launcher.stop if entry.is_peer else launcher.pause)(store, summary.id)
+            _stand_still(store, summary.id)
+
+
+def _stand_still(store: Path, run_id: str) -> None:
+    until = time.monotonic() + STAND_STILL_S
+    with Reader(store) as reader:
+        while reader.run(run_id).status is Status.RUNNING and time.monotonic() < until:
+            time.sleep(POLL_S)

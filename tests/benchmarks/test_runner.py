@@ -137,6 +137,23 @@ def test_a_run_whose_process_died_before_it_took_it_is_begun(
     assert (done.id, done.status) == (left.id, Status.COMPLETED)
 
 
+def test_a_halt_before_a_process_took_its_run_leaves_nothing_to_take(
+    endpoint: LoopbackEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "s.db"
+    model = {"model": "openai/loop", "api_base": endpoint.base_url, "api_key_env": None}
+    asked = request(optimizers=("mipro",), seeds=(0,), max_program_runs=CAP, sizes=SIZES, task_model=model)
+    monkeypatch.setattr(runner, "_spawn", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runner.run_benchmark(asked, store, print)
+    ((queued, _),) = marks(store)
+    runner._let_go(next(asked.entries()), store, queued, None)
+    with Store(store) as opened:
+        assert not opened.claim(queued.id, "late", 10.0)
+    ((stopped, _),) = marks(store)
+    assert stopped.status is Status.STOPPED
+
+
 def test_a_cap_on_all_runs_together_ends_them_and_a_larger_one_goes_on(
     endpoint: LoopbackEndpoint, tmp_path: Path
 ) -> None:
