@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from optimizer_core.errors import StudioError
-from ui.actions import take_refusal
-from ui.frame import HOME, NEW_RUN, frame
-from ui.notices import problem
-from ui.open_replay import open_replay
-from ui.runs_table import runs_table
-from ui.samples import sample_cards
-from ui.status import is_active
-from ui.store import reading
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.ui.actions import take_refusal
+from mipro_studio.ui.frame import HOME, NEW_RUN, frame
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.open_replay import open_replay
+from mipro_studio.ui.runs_table import runs_table
+from mipro_studio.ui.samples import sample_cards
+from mipro_studio.ui.status import is_active
+from mipro_studio.ui.store import reading
 
 POLL_S = 3.0
 

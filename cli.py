@@ -6,13 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-import cli_takehome
-import launcher
-import reviewing
-import terminal
-from optimizer_core.errors import StudioError
-from optimizer_core.types import ChangeKind
-from storage import Reader, RunSummary, default_store
+from mipro_studio import cli_takehome, launcher, reviewing, terminal
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import ChangeKind
+from mipro_studio.storage import Reader, RunSummary, default_store
 
 app = typer.Typer(
     add_completion=False,
@@ -307,7 +304,9 @@ def list_runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def optimizers(as_json: JsonOption = False) -> None:
     """The optimizers there are."""
-    from optimizer_core.optimizers import OPTIMIZERS  # imports dspy, which the other commands need not wait for
+    from mipro_studio.optimizer_core.optimizers import (
+        OPTIMIZERS,  # imports dspy, which the other commands need not wait for
+    )
 
     summaries = {name: optimizer.summary for name, optimizer in OPTIMIZERS.items()}
     if as_json:

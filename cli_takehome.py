@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-import launcher
-import terminal
-from storage import Reader, default_store
+from mipro_studio import launcher, terminal
+from mipro_studio.storage import Reader, default_store
 
 __all__ = ["register"]
 
@@ -33,7 +32,9 @@ def _wrote(run_id: str, out: Path, as_json: bool) -> None:
 
 def report(run_id: RunArgument, out: OutOption, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Write a run as one HTML page for people who were not there."""
-    from ui.report import report_html  # jinja2 takes a moment, which the other commands need not wait for
+    from mipro_studio.ui.report import (
+        report_html,  # jinja2 takes a moment, which the other commands need not wait for
+    )
 
     with Reader(store or default_store()) as reader:
         full_id = reader.run(run_id).id

@@ -6,18 +6,17 @@ Imports neither streamlit nor dspy. A companion's standard input is a pipe of ou
 import json
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optimizer_core.errors import BadInput, StudioError
+from mipro_studio import command
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
 
 __all__ = ["Dashboards", "Drafter", "ping"]
 
-ROOT = Path(__file__).resolve().parent
 START_S = 60.0
 ANSWER_S = 20.0
 
@@ -29,13 +28,9 @@ _NO_ANSWER: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _sidecar(*arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "sidecar.py"), *arguments]
-
-
 def _spawn(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        _sidecar(*arguments),
+        command("sidecar", *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -48,7 +43,7 @@ def ping(spec: Mapping[str, Any], timeout_s: float = 60.0) -> dict[str, Any]:
     """One short call to a model: {latency_s, reply}, or {error, message} with the class of what went wrong."""
     try:
         done = subprocess.run(
-            _sidecar("ping"),
+            command("sidecar", "ping"),
             input=json.dumps(dict(spec)),
             capture_output=True,
             text=True,

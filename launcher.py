@@ -6,22 +6,20 @@ Used by the pages and the command line. Imports neither streamlit nor dspy, so t
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import storage
-from optimizer_core.config import parse_config
-from optimizer_core.errors import BadInput, IllegalMove, StudioError
-from optimizer_core.secrets import Scrubber
-from optimizer_core.types import Event, Example, Split, Status
-from storage import Reader, RunSummary, Store, log_path
+from mipro_studio import command, storage
+from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.types import Event, Example, Split, Status
+from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
 __all__ = [
-    "ROOT",
     "approve",
     "export",
     "export_files",
@@ -36,7 +34,6 @@ __all__ = [
     "verify",
 ]
 
-ROOT = Path(__file__).resolve().parent
 INSPECT_TIMEOUT_S = 300.0
 LEASE_WAIT_S = 8.0
 
@@ -52,7 +49,7 @@ def inspect(config: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         done = subprocess.run(
-            _worker("inspect"),
+            command("worker", "inspect"),
             input=json.dumps({"config": config, "cwd": str(Path.cwd())}),
             capture_output=True,
             text=True,
@@ -111,7 +108,7 @@ def start(
 
 
 def _fetch_weights(fetching: Callable[[], Any]) -> None:
-    from optimizer_core.models.embedded import weights_path, weights_present
+    from mipro_studio.optimizer_core.models.embedded import weights_path, weights_present
 
     if not weights_present():
         with fetching() as report:
@@ -222,7 +219,7 @@ def verify(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str, A
 def _take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            _worker(what, str(store.resolve()), run_id, argument, candidate),
+            command("worker", what, str(store.resolve()), run_id, argument, candidate),
             capture_output=True,
             text=True,
             timeout=INSPECT_TIMEOUT_S,
@@ -288,10 +285,6 @@ def open_replay(store: Path, file: Path, name: str = "") -> str:
     return storage.unpack(file, store, name or file.name, check)
 
 
-def _worker(*arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "worker.py"), *arguments]
-
-
 def spawn(store: Path, run_id: str) -> int:
     """Start the worker of a QUEUED run in a session of its own, so that it outlives us. Returns its pid."""
     log = log_path(store, run_id)
@@ -299,7 +292,7 @@ def spawn(store: Path, run_id: str) -> int:
     with log.open("ab") as out:
         try:
             process = subprocess.Popen(
-                _worker("run", str(store.resolve()), run_id),
+                command("worker", "run", str(store.resolve()), run_id),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

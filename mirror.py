@@ -1,4 +1,4 @@
-"""A run's Optuna study, kept up to date beside the run: `python mirror.py STORE RUN`.
+"""A run's Optuna study, kept up to date beside the run: `main([STORE, RUN])`.
 
 A process of its own, because Optuna's storage takes a second to open and 20 ms a trial of the interpreter that the
 worker's threads need. It ends, after a last look, when its standard input is closed: with the worker, however that
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from optuna.exceptions import StorageInternalError
 
-from optimizer_core.errors import StudioError
-from optimizer_core.types import Candidate, TrialKind
-from storage import Reader, StudyMirror, study_path
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Candidate, TrialKind
+from mipro_studio.storage import Reader, StudyMirror, study_path
 
 INTERVAL_S = 1.0
 
@@ -61,12 +61,10 @@ class Copyist:
             self._mirror.add(trial, params, *(at or (None, None)))
 
 
-def main(store: str, run_id: str) -> None:
+def main(arguments: list[str]) -> int:
+    store, run_id = arguments
     copyist = Copyist(Path(store), run_id)
     while not select.select([sys.stdin], [], [], INTERVAL_S)[0]:
         copyist.copy()
     copyist.copy()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return 0

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import launcher
-from optimizer_core.changes import Board, changed_arms
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.secrets import Scrubber
-from optimizer_core.types import (
+from mipro_studio import launcher
+from mipro_studio.optimizer_core.changes import Board, changed_arms
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Cell,
     CellKey,
@@ -22,7 +22,7 @@ from optimizer_core.types import (
     Split,
     Status,
 )
-from storage import Reader, Store
+from mipro_studio.storage import Reader, Store
 
 __all__ = ["Board", "board_of", "change", "withdraw", "write_note"]
 

@@ -1,8 +1,10 @@
 """Small processes beside the pages, for what a page may not import or wait for.
 
-python sidecar.py draft            answer requests (plans, files, trials), a JSON line each, until the input ends
-python sidecar.py ping             one call to a model endpoint (JSON on standard input)
-python sidecar.py dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends
+Started with `mipro_studio.command("sidecar", ...)`:
+
+draft            answer requests (plans, files, trials), a JSON line each, until the input ends
+ping             one call to a model endpoint (JSON on standard input)
+dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends
 """
 
 import json
@@ -17,10 +19,10 @@ from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-from optimizer_core.config import NO_CODE, Budget, ModelSpec
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.secrets import Scrubber
-from optimizer_core.types import ErrorClass, Role
+from mipro_studio.optimizer_core.config import NO_CODE, Budget, ModelSpec
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.types import ErrorClass, Role
 
 PREVIEW_ROWS = 5
 LONGEST_CELL = 400
@@ -47,11 +49,11 @@ def _answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         path = Path(request["path"]).expanduser()
         return _rows(str(path.resolve()), path.stat().st_mtime if path.exists() else 0.0)
     if request["op"] == "importance":
-        from optimizer_core.optuna_importance import optuna_importance
+        from mipro_studio.optimizer_core.optuna_importance import optuna_importance
 
         return {"rows": optuna_importance(*(request[name] for name in ("params", "scores", "evaluator", "seed")))}
-    from optimizer_core.drafting import draft as make_draft
-    from optimizer_core.drafting import facts_of
+    from mipro_studio.optimizer_core.drafting import draft as make_draft
+    from mipro_studio.optimizer_core.drafting import facts_of
 
     config = request["config"]
     facts = request.get("facts")
@@ -65,7 +67,7 @@ def _answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=32)
 def _look(program: str, data: str, seed: int, cwd: str) -> Mapping[str, Any]:
-    from optimizer_core.inspection import inspect_request
+    from mipro_studio.optimizer_core.inspection import inspect_request
 
     # Nothing of these facts depends on the metric or the models, so the ones that need nothing stand in.
     values: dict[str, Any] = {"program": program, "data": json.loads(data), "seed": seed, "metric": "exact_match"}
@@ -76,7 +78,7 @@ def _look(program: str, data: str, seed: int, cwd: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=8)
 def _rows(path: str, changed: float) -> Mapping[str, Any]:
-    from optimizer_core.data import read_rows
+    from mipro_studio.optimizer_core.data import read_rows
 
     rows = read_rows(Path(path))
     columns = list(dict.fromkeys(name for row in rows[:100] for name in row))
@@ -88,8 +90,8 @@ def ping() -> int:
     """{latency_s, reply} or {error, message}: one short call, without retries."""
     from dspy.utils.exceptions import LMError
 
-    from optimizer_core.models.lms import build_lm, classify
-    from optimizer_core.models.meter import Meter
+    from mipro_studio.optimizer_core.models.lms import build_lm, classify
+    from mipro_studio.optimizer_core.models.meter import Meter
 
     spec = ModelSpec.model_validate(json.loads(sys.stdin.read()))
     scrubber = Scrubber({spec.api_key_env} if spec.api_key_env else set())
@@ -144,6 +146,12 @@ def _quiet() -> tuple[Any, Any]:
 
 
 def main(arguments: list[str]) -> int:
+    code = _answered(arguments)
+    sys.stdout.flush()
+    os._exit(code)  # threads of clients and servers must not keep a process that is done
+
+
+def _answered(arguments: list[str]) -> int:
     match arguments:
         case ["draft"]:
             return draft()
@@ -154,9 +162,3 @@ def main(arguments: list[str]) -> int:
         case _:
             print(__doc__, file=sys.stderr)
             return 2
-
-
-if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    os._exit(code)  # threads of clients and servers must not keep a process that is done

@@ -14,17 +14,17 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
-from optimizer_core.assembly import key_variables, player
-from optimizer_core.config import Budget, RunConfig, parse_config
-from optimizer_core.errors import BadInput
-from optimizer_core.export import build_program, load_saved, loading_snippet, save_program
-from optimizer_core.models.lms import adapter_for
-from optimizer_core.models.meter import Meter
-from optimizer_core.plain_messages import document
-from optimizer_core.program import load_metric, load_program
-from optimizer_core.types import Candidate, CellKey, Role, Split
-from optimizer_core.verification import Check, examples_to_check, verify
-from storage import Reader
+from mipro_studio.optimizer_core.assembly import key_variables, player
+from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.export import build_program, load_saved, loading_snippet, save_program
+from mipro_studio.optimizer_core.models.lms import adapter_for
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.plain_messages import document
+from mipro_studio.optimizer_core.program import load_metric, load_program
+from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
+from mipro_studio.optimizer_core.verification import Check, examples_to_check, verify
+from mipro_studio.storage import Reader
 
 __all__ = ["export", "files", "hidden_variables", "verified"]
 

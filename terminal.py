@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import launcher
-from optimizer_core.types import Role, Split, Status
-from storage import LiveView, Reader, RunSummary
+from mipro_studio import launcher
+from mipro_studio.optimizer_core.types import Role, Split, Status
+from mipro_studio.storage import LiveView, Reader, RunSummary
 
 __all__ = [
     "exit_code",

@@ -1,10 +1,12 @@
 """One run in one process: the only place where core, storage and models are put together.
 
-python worker.py run STORE RUN        claim the run and work on it until it ends or stands still
-python worker.py inspect              look at a request (JSON on standard input), say what is in it
-python worker.py export STORE RUN OUT CANDIDATE   save a candidate as a DSPy program; "" = the winner
-python worker.py files STORE RUN "" CANDIDATE     print it as program, snippet and plain messages (JSON)
-python worker.py verify STORE RUN K CANDIDATE     ask the saved program and the plain messages again
+Started with `mipro_studio.command("worker", ...)`:
+
+run STORE RUN                    claim the run and work on it until it ends or stands still
+inspect                          look at a request (JSON on standard input), say what is in it
+export STORE RUN OUT CANDIDATE   save a candidate as a DSPy program; "" = the winner
+files STORE RUN "" CANDIDATE     print it as program, snippet and plain messages (JSON)
+verify STORE RUN K CANDIDATE     ask the saved program and the plain messages again
 """
 
 import asyncio
@@ -25,14 +27,15 @@ from typing import IO, Any
 # A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-from optimizer_core.assembly import Assembled, assemble, key_variables, needs_weights
-from optimizer_core.config import RunConfig, parse_config
-from optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
-from optimizer_core.inspection import inspect_request
-from optimizer_core.run import Ending
-from optimizer_core.secrets import Scrubber
-from optimizer_core.types import ChangeKind, Event, Status
-from storage import Reader, SqliteJournal, Store
+from mipro_studio import command
+from mipro_studio.optimizer_core.assembly import Assembled, assemble, key_variables, needs_weights
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.inspection import inspect_request
+from mipro_studio.optimizer_core.run import Ending
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.types import ChangeKind, Event, Status
+from mipro_studio.storage import Reader, SqliteJournal, Store
 
 LEASE_S = 6.0
 BEAT_S = 1.0
@@ -81,10 +84,10 @@ class Heart(threading.Thread):
     def _beat(self, store: Store) -> None:
         store.beat(self._run_id, self._worker_id, LEASE_S)
         # Changes of the arms wait for the search, which takes them up between trials.
-        commands = [command for command in store.pending_commands(self._run_id) if command.kind not in {*ChangeKind}]
-        for command in commands:
-            self._on_command(command.kind)
-        store.mark_handled([command.id for command in commands])
+        commands = [asked for asked in store.pending_commands(self._run_id) if asked.kind not in {*ChangeKind}]
+        for asked in commands:
+            self._on_command(asked.kind)
+        store.mark_handled([asked.id for asked in commands])
         self._note_spending(store)
 
     def _note_spending(self, store: Store) -> None:
@@ -111,8 +114,7 @@ class Mirror:
     """The process that keeps the run's Optuna study (`mirror.py`)."""
 
     def __init__(self, store: Path, run_id: str) -> None:
-        command = [sys.executable, str(Path(__file__).resolve().parent / "mirror.py"), str(store), run_id]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        self._process = subprocess.Popen(command("mirror", str(store), run_id), stdin=subprocess.PIPE)
 
     def close(self) -> None:
         """Let it take a last look, so that the study is whole when the run says that it has ended."""
@@ -223,7 +225,7 @@ async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
     """Get the embedded model's weights, once a machine, telling how far it is."""
     if not needs_weights(config):
         return
-    from optimizer_core.models.embedded import weights_path, weights_present
+    from mipro_studio.optimizer_core.models.embedded import weights_path, weights_present
 
     if weights_present():
         return
@@ -256,7 +258,7 @@ def inspect() -> int:
 
 def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> int:
     """Print what `takehome` makes of a candidate as the last line, as JSON: {error} when it cannot be had."""
-    import takehome
+    from mipro_studio import takehome
 
     scrubber = Scrubber(takehome.hidden_variables(store, run_id))
     answer: dict[str, Any] = {}
@@ -274,6 +276,14 @@ def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str
 
 
 def main(arguments: list[str]) -> int:
+    try:
+        return _done(arguments)
+    except IllegalMove as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _done(arguments: list[str]) -> int:
     match arguments:
         case ["run", store, run_id]:
             return run(Path(store), run_id)
@@ -284,10 +294,3 @@ def main(arguments: list[str]) -> int:
         case _:
             print(__doc__, file=sys.stderr)
             return 2
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except IllegalMove as error:
-        sys.exit(str(error))

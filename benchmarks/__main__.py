@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from optimizer_core.errors import BadInput, StudioError
-from storage import default_store
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.storage import default_store
 
 app = typer.Typer(
     add_completion=False,
@@ -43,9 +43,9 @@ def run(
     store: StoreOption = None,
 ) -> None:
     """Measure what is missing. Stop it or kill it: the same command goes on where it was."""
-    from benchmarks.halt import Cap
-    from benchmarks.request import Request
-    from benchmarks.runner import run_benchmark
+    from mipro_studio.benchmarks.halt import Cap
+    from mipro_studio.benchmarks.request import Request
+    from mipro_studio.benchmarks.runner import run_benchmark
 
     def model(name: str) -> dict[str, Any]:
         if name == "embedded":
@@ -77,9 +77,9 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write what has been measured as Markdown and as a plot."""
-    from benchmarks.report import write_report
-    from benchmarks.results import read_failures, read_results
-    from benchmarks.tables import groups
+    from mipro_studio.benchmarks.report import write_report
+    from mipro_studio.benchmarks.results import read_failures, read_results
+    from mipro_studio.benchmarks.tables import groups
 
     path = (store or default_store()).resolve()
     found = groups(read_results(path), read_failures(path))

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import dspy
 
-from optimizer_core.config import ModelSpec, RunConfig
-from optimizer_core.models.lms import MeteredLM, adapter_for, build_lm
-from optimizer_core.models.meter import Meter
-from optimizer_core.seeds import derive_seed
-from optimizer_core.types import Role
+from mipro_studio.optimizer_core.config import ModelSpec, RunConfig
+from mipro_studio.optimizer_core.models.lms import MeteredLM, adapter_for, build_lm
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["AdapterByModel", "CapReached", "PeerLM", "RunCounter", "peer_lm", "record_evaluations"]
 

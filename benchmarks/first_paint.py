@@ -14,9 +14,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from benchmarks.live_refresh import fill
-from benchmarks.page_times import add_arms, pages
-from storage import Store
+from mipro_studio.benchmarks.live_refresh import fill
+from mipro_studio.benchmarks.page_times import add_arms, pages
+from mipro_studio.storage import Store
 from tests.ui.browser import chromium, serve
 
 LIMIT_MS = 60_000

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.marks import marks
-from storage import Reader
+from mipro_studio.benchmarks.marks import marks
+from mipro_studio.storage import Reader
 
 __all__ = ["Cap", "Halt"]
 

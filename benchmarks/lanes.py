@@ -22,11 +22,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from optimizer_core.models.embedded import weights_path
-from optimizer_core.models.embedded.repack import fast_copy
-from optimizer_core.models.embedded.runtime import ServerLayout
-from optimizer_core.seeds import generator
-from sample_programs import CATALOG
+from mipro_studio.optimizer_core.models.embedded import weights_path
+from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
+from mipro_studio.optimizer_core.models.embedded.runtime import ServerLayout
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.sample_programs import CATALOG
 
 CLIENTS: Final = 4
 TEXTS: Final = 4
@@ -71,7 +71,8 @@ def serve(lanes: int, threads: int, spins: bool) -> None:
 
 @contextmanager
 def served(lanes: int, threads: int, spins: bool) -> Iterator[list[httpx.Client]]:
-    command = [sys.executable, "-c", f"from benchmarks.lanes import serve; serve({lanes}, {threads}, {spins})"]
+    code = f"from mipro_studio.benchmarks.lanes import serve; serve({lanes}, {threads}, {spins})"
+    command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         addresses = next(line for line in process.stdout if line.startswith("["))

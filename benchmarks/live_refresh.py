@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.types import (
     Burn,
     Cell,
     CellKey,
@@ -27,7 +27,7 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from storage import Reader, SqliteJournal, Store
+from mipro_studio.storage import Reader, SqliteJournal, Store
 
 __all__ = ["main"]
 

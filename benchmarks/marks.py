@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from optimizer_core.errors import StudioError
-from storage import Reader, RunSummary
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import Reader, RunSummary
 
 __all__ = ["MARK", "marks"]
 

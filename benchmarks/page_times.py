@@ -22,9 +22,9 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.live_refresh import fill
-from optimizer_core.types import Author, DemoSet, Event, Instruction
-from storage import SqliteJournal, Store
+from mipro_studio.benchmarks.live_refresh import fill
+from mipro_studio.optimizer_core.types import Author, DemoSet, Event, Instruction
+from mipro_studio.storage import SqliteJournal, Store
 
 __all__ = ["main"]
 

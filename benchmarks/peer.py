@@ -1,4 +1,4 @@
-"""One run of one of DSPy's optimizers in a process of its own: `python -m benchmarks.peer STORE RUN OPTIMIZER`.
+"""One run of one of DSPy's optimizers in a process of its own: `main([STORE, RUN, OPTIMIZER])`.
 
 It claims the run as a worker does, keeps the lease alive, records each evaluation as it comes, and scores the sealed
 test for the seed program and for what the optimizer returned, in the studio's way: an error is no score of 0. A peer
@@ -22,22 +22,29 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
-from benchmarks.counting import AdapterByModel, CapReached, PeerLM, RunCounter, peer_lm, record_evaluations
-from benchmarks.peer_records import PeerRecords
-from benchmarks.peers import Work, compile_peer
-from optimizer_core.assembly import key_variables, player
-from optimizer_core.config import Budget, RunConfig, parse_config
-from optimizer_core.errors import LeaseLost
-from optimizer_core.evaluator import Evaluator, as_dspy
-from optimizer_core.models.meter import Meter
-from optimizer_core.pool import WorkPool
-from optimizer_core.program import load_metric, load_program
-from optimizer_core.recorder import Recorder
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.secrets import Scrubber
-from optimizer_core.statistics import estimate, paired_difference
-from optimizer_core.types import Event, Example, Outcome, Record, Role, Split, Status
-from storage import Reader, SqliteJournal, Store
+from mipro_studio.benchmarks.counting import (
+    AdapterByModel,
+    CapReached,
+    PeerLM,
+    RunCounter,
+    peer_lm,
+    record_evaluations,
+)
+from mipro_studio.benchmarks.peer_records import PeerRecords
+from mipro_studio.benchmarks.peers import Work, compile_peer
+from mipro_studio.optimizer_core.assembly import key_variables, player
+from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import LeaseLost
+from mipro_studio.optimizer_core.evaluator import Evaluator, as_dspy
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.program import load_metric, load_program
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.statistics import estimate, paired_difference
+from mipro_studio.optimizer_core.types import Event, Example, Outcome, Record, Role, Split, Status
+from mipro_studio.storage import Reader, SqliteJournal, Store
 
 LEASE_S = 30.0
 """Longer than a worker's: DSPy holds the interpreter for seconds at a time, and a peer cannot be resumed."""
@@ -180,7 +187,13 @@ class PeerRun:
         )
 
 
-def main(store_path: Path, run_id: str, optimizer: str) -> int:
+def main(arguments: list[str]) -> int:
+    code = _run(Path(arguments[0]), arguments[1], arguments[2])
+    sys.stdout.flush()
+    os._exit(code)  # threads of an executor that a cap cut short may still wait for a model
+
+
+def _run(store_path: Path, run_id: str, optimizer: str) -> int:
     worker_id = f"{os.getpid()}-{secrets.token_hex(4)}"
     with Reader(store_path) as reader:
         config = parse_config(reader.config(run_id))
@@ -210,9 +223,3 @@ def main(store_path: Path, run_id: str, optimizer: str) -> int:
         scribe.finish()
         store.release(run_id, worker_id, status, said, error)
     return 0
-
-
-if __name__ == "__main__":
-    code = main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
-    sys.stdout.flush()
-    os._exit(code)  # threads of an executor that a cap cut short may still wait for a model

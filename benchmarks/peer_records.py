@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from optimizer_core.evaluator import plain
-from optimizer_core.program import PredictorInfo
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.evaluator import plain
+from mipro_studio.optimizer_core.program import PredictorInfo
+from mipro_studio.optimizer_core.types import (
     Author,
     Candidate,
     Cell,

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from optimizer_core.config import SearchSettings
-from optimizer_core.errors import BadInput
-from optimizer_core.optimizers import OPTIMIZERS
-from sample_programs import CATALOG
+from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["PEERS", "Entry", "Request"]
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.marks import marks
-from optimizer_core.types import Role, Split, Status, TrialKind
-from storage import Reader, RunSummary
+from mipro_studio.benchmarks.marks import marks
+from mipro_studio.optimizer_core.types import Role, Split, Status, TrialKind
+from mipro_studio.storage import Reader, RunSummary
 
 __all__ = ["Failure", "Measured", "read_failures", "read_results"]
 

@@ -6,7 +6,6 @@ All state is in the store. Kill this process and start it again: the run under w
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +13,15 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import launcher
-from benchmarks.halt import Cap, Halt
-from benchmarks.marks import MARK, marks
-from benchmarks.request import Entry, Request
-from benchmarks.splits import write_splits
-from optimizer_core.errors import IllegalMove, StudioError
-from optimizer_core.types import Event, Example, Split, Status
-from sample_programs import CATALOG
-from storage import Reader, RunSummary, Store, log_path
+from mipro_studio import command, launcher
+from mipro_studio.benchmarks.halt import Cap, Halt
+from mipro_studio.benchmarks.marks import MARK, marks
+from mipro_studio.benchmarks.request import Entry, Request
+from mipro_studio.benchmarks.splits import write_splits
+from mipro_studio.optimizer_core.errors import IllegalMove, StudioError
+from mipro_studio.optimizer_core.types import Event, Example, Split, Status
+from mipro_studio.sample_programs import CATALOG
+from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
 __all__ = ["run_benchmark"]
 
@@ -161,10 +160,10 @@ def _spawn(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[bytes] | 
         return None
     log = log_path(store, run_id)
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "benchmarks.peer", str(store.resolve()), run_id, entry.optimizer]
+    asked = command("benchmarks.peer", str(store.resolve()), run_id, entry.optimizer)
     with log.open("ab") as out:
         return subprocess.Popen(
-            command, cwd=launcher.ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            asked, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from optimizer_core.config import DataSpec
-from optimizer_core.data import load_dataset
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Split
-from sample_programs import CATALOG
+from mipro_studio.optimizer_core.config import DataSpec
+from mipro_studio.optimizer_core.data import load_dataset
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Split
+from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["write_splits"]
 

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import dspy
 
-from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig
-from optimizer_core.evaluator import Evaluator, Player
-from optimizer_core.journal import Journal
-from optimizer_core.judge import judge_scorer
-from optimizer_core.kit import Kit, Players
-from optimizer_core.models.lms import adapter_for, build_lm
-from optimizer_core.models.meter import Meter
-from optimizer_core.optimizers import get_optimizer
-from optimizer_core.pool import WorkPool
-from optimizer_core.presets import resolve
-from optimizer_core.program import Arms, load_metric, load_program
-from optimizer_core.proposer import Proposer
-from optimizer_core.recorder import Recorder
-from optimizer_core.run import Run
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.secrets import Scrubber
-from optimizer_core.seeds import derive_seed
-from optimizer_core.types import Example, Role, Split
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.evaluator import Evaluator, Player
+from mipro_studio.optimizer_core.journal import Journal
+from mipro_studio.optimizer_core.judge import judge_scorer
+from mipro_studio.optimizer_core.kit import Kit, Players
+from mipro_studio.optimizer_core.models.lms import adapter_for, build_lm
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.optimizers import get_optimizer
+from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.presets import resolve
+from mipro_studio.optimizer_core.program import Arms, load_metric, load_program
+from mipro_studio.optimizer_core.proposer import Proposer
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.run import Run
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.types import Example, Role, Split
 
 __all__ = ["Assembled", "assemble", "key_variables", "needs_weights", "player"]
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from optimizer_core.seeds import derive_seed
-from optimizer_core.space import KINDS, Parameter, SearchSpace
-from optimizer_core.surrogates import Observation
-from optimizer_core.surrogates.base import by_candidate
-from optimizer_core.surrogates.laplace import fit
-from optimizer_core.surrogates.posterior import Posterior
-from optimizer_core.surrogates.tpe import shrunk_means
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.space import KINDS, Parameter, SearchSpace
+from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.surrogates.base import by_candidate
+from mipro_studio.optimizer_core.surrogates.laplace import fit
+from mipro_studio.optimizer_core.surrogates.posterior import Posterior
+from mipro_studio.optimizer_core.surrogates.tpe import shrunk_means
 
 __all__ = ["LEVEL", "beliefs"]
 

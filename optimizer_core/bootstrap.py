@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_core.config import SearchSettings
-from optimizer_core.labels import labeled_demos, spread_answers
-from optimizer_core.seeds import generator
-from optimizer_core.types import SEED_ARM, Cell, Demo, DemoSet, Example
+from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.labels import labeled_demos, spread_answers
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.types import SEED_ARM, Cell, Demo, DemoSet, Example
 
 __all__ = ["Bootstrapper", "SetPlan", "plan_sets", "trace_fates"]
 

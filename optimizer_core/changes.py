@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from optimizer_core.errors import BadInput
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import (
     SEED_ARM,
     Author,
     Cell,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optimizer_core.types import ExampleScore
+from mipro_studio.optimizer_core.types import ExampleScore
 
 __all__ = ["Change", "ComparedExample", "change_counts", "compare", "scored_pairs"]
 

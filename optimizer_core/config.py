@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Role
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Role
 
 __all__ = [
     "EMBEDDED",

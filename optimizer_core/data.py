@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optimizer_core.config import DataSpec
-from optimizer_core.errors import BadInput
-from optimizer_core.seeds import generator
-from optimizer_core.types import Example, Split
+from mipro_studio.optimizer_core.config import DataSpec
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.types import Example, Split
 
 __all__ = ["Dataset", "example_id", "load_dataset", "read_rows", "split_rows"]
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from optimizer_core.config import RunConfig, parse_config
-from optimizer_core.plan import make_plan
-from optimizer_core.presets import get_preset, merge, preset_rows, resolve
-from optimizer_core.program import SAMPLE_PREFIX, PredictorInfo, Program
-from sample_programs import CATALOG
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.plan import make_plan
+from mipro_studio.optimizer_core.presets import get_preset, merge, preset_rows, resolve
+from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, PredictorInfo, Program
+from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["Facts", "draft", "facts_of"]
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
-from optimizer_core.metrics import MetricError, Scorer
-from optimizer_core.models.lms import classify
-from optimizer_core.models.meter import collect_calls
-from optimizer_core.pool import WorkPool
-from optimizer_core.recorder import Recorder
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split, TraceStep
+from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
+from mipro_studio.optimizer_core.metrics import MetricError, Scorer
+from mipro_studio.optimizer_core.models.lms import classify
+from mipro_studio.optimizer_core.models.meter import collect_calls
+from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split, TraceStep
 
 __all__ = ["FEEDBACK", "Evaluator", "Player", "as_dspy", "plain", "run_once"]
 

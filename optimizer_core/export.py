@@ -7,9 +7,9 @@ from pathlib import Path
 
 import dspy
 
-from optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
-from optimizer_core.program import SAMPLE_PREFIX, Arms, load_program
-from optimizer_core.types import Candidate, DemoSet, Instruction
+from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Arms, load_program
+from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction
 
 __all__ = ["build_program", "load_saved", "loading_snippet", "save_program"]
 
@@ -61,7 +61,7 @@ def loading_snippet(config: RunConfig, file_name: str) -> str:
     program = load_program(config.program, Path(config.base or "."))
     target, _, named = config.program.partition(":")
     if config.program.startswith(SAMPLE_PREFIX):
-        target, named = f"sample_programs.{named}", "program"
+        target, named = f"mipro_studio.sample_programs.{named}", "program"
     attribute = named or program.attribute
     made = f"{attribute}()" if program.is_factory(attribute) else attribute
     fields = ", ".join(f'{name}="..."' for name in config.data.inputs or program.predictors[0].inputs)
@@ -98,7 +98,7 @@ def _model_lines(spec: ModelSpec) -> list[str]:
     if spec.model == EMBEDDED:
         return [
             "# The embedded model is part of the studio: run this beside its folder, or put your own model in.",
-            "from optimizer_core.models.embedded import CompactAdapter, embedded_lm",
+            "from mipro_studio.optimizer_core.models.embedded import CompactAdapter, embedded_lm",
             "",
             "dspy.configure(lm=embedded_lm(), adapter=CompactAdapter())",
         ]

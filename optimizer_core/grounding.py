@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optimizer_core import proposer_signatures as signatures
-from optimizer_core.config import ProposerSettings
-from optimizer_core.program import Program
-from optimizer_core.prompting import Prompter, strip_reply
-from optimizer_core.types import Example
+from mipro_studio.optimizer_core import proposer_signatures as signatures
+from mipro_studio.optimizer_core.config import ProposerSettings
+from mipro_studio.optimizer_core.program import Program
+from mipro_studio.optimizer_core.prompting import Prompter, strip_reply
+from mipro_studio.optimizer_core.types import Example
 
 __all__ = ["SharedContext", "shared_context"]
 

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer_core.seeds import derive_seed
-from optimizer_core.space import KINDS, Parameter, SearchSpace
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.space import KINDS, Parameter, SearchSpace
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["ERROR", "INTERACTION", "MIN_CANDIDATES", "importance"]
 

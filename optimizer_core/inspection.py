@@ -14,23 +14,23 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import LMError
 
-from optimizer_core.assembly import needs_weights, player
-from optimizer_core.config import EMBEDDED, JUDGE, Budget, ModelSpec, RunConfig, parse_config
-from optimizer_core.data import Dataset, load_dataset
-from optimizer_core.drafting import Facts
-from optimizer_core.errors import BadInput
-from optimizer_core.evaluator import Player, as_dspy
-from optimizer_core.judge import judge_scorer
-from optimizer_core.metrics import MetricError, Scorer
-from optimizer_core.models.listing import lists_model
-from optimizer_core.models.lms import classify
-from optimizer_core.models.meter import Meter
-from optimizer_core.optimizers import get_optimizer
-from optimizer_core.plan import make_plan
-from optimizer_core.presets import merge, preset_rows, resolve, trimmed
-from optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
-from optimizer_core.types import ErrorClass, Role, Split
-from sample_programs import CATALOG, Sample
+from mipro_studio.optimizer_core.assembly import needs_weights, player
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, Budget, ModelSpec, RunConfig, parse_config
+from mipro_studio.optimizer_core.data import Dataset, load_dataset
+from mipro_studio.optimizer_core.drafting import Facts
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.evaluator import Player, as_dspy
+from mipro_studio.optimizer_core.judge import judge_scorer
+from mipro_studio.optimizer_core.metrics import MetricError, Scorer
+from mipro_studio.optimizer_core.models.listing import lists_model
+from mipro_studio.optimizer_core.models.lms import classify
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.optimizers import get_optimizer
+from mipro_studio.optimizer_core.plan import make_plan
+from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
+from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
+from mipro_studio.optimizer_core.types import ErrorClass, Role, Split
+from mipro_studio.sample_programs import CATALOG, Sample
 
 __all__ = ["inspect_request"]
 

@@ -7,7 +7,7 @@ only after it was committed, and a run that finds its own records in the journal
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.types import (
     Burn,
     Cell,
     Change,

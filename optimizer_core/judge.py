@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import dspy
 
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput
-from optimizer_core.evaluator import Player
-from optimizer_core.metrics import Scorer
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.evaluator import Player
+from mipro_studio.optimizer_core.metrics import Scorer
 
 __all__ = ["Judge", "judge_scorer"]
 

@@ -9,20 +9,20 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.bootstrap import Bootstrapper, SetPlan, plan_sets, trace_fates
-from optimizer_core.changes import Board
-from optimizer_core.config import RunConfig
-from optimizer_core.evaluator import Evaluator, Player
-from optimizer_core.journal import Journal
-from optimizer_core.labels import labeled_demos, labels_tell_all
-from optimizer_core.models.meter import Meter
-from optimizer_core.program import Arms, PredictorInfo, Program
-from optimizer_core.proposer import Proposer, Recipe, SharedContext, drop_duplicates, usable_index
-from optimizer_core.recorder import Recorder
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.seeds import generator
-from optimizer_core.space import KINDS, SearchSpace
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.bootstrap import Bootstrapper, SetPlan, plan_sets, trace_fates
+from mipro_studio.optimizer_core.changes import Board
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.evaluator import Evaluator, Player
+from mipro_studio.optimizer_core.journal import Journal
+from mipro_studio.optimizer_core.labels import labeled_demos, labels_tell_all
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.program import Arms, PredictorInfo, Program
+from mipro_studio.optimizer_core.proposer import Proposer, Recipe, SharedContext, drop_duplicates, usable_index
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.types import (
     SEED_ARM,
     TEACHER,
     Author,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from optimizer_core.types import Demo, Example
+from mipro_studio.optimizer_core.types import Demo, Example
 
 __all__ = ["labeled_demos", "labels_tell_all", "spread_answers"]
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.errors import StudioError
 
 __all__ = ["BUILT_IN", "Metric", "MetricError", "ScoreWithFeedback", "Scorer", "as_score"]
 

@@ -13,7 +13,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
-from optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.errors import BadInput
 
 __all__ = ["EVALUATORS", "MIN_TRIALS", "optuna_importance"]
 

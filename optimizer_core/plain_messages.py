@@ -12,7 +12,7 @@ from typing import Any
 import dspy
 from dspy.adapters.utils import format_field_value
 
-from optimizer_core.types import Json
+from mipro_studio.optimizer_core.types import Json
 
 __all__ = ["FORMAT", "document", "fill", "plain_messages"]
 

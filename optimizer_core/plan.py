@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig, SearchSettings
-from optimizer_core.optimizers import Work, get_optimizer
-from optimizer_core.stages import stages
-from optimizer_core.types import Role
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig, SearchSettings
+from mipro_studio.optimizer_core.optimizers import Work, get_optimizer
+from mipro_studio.optimizer_core.stages import stages
+from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["make_plan"]
 

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import dspy
 
-from optimizer_core.config import RunConfig, parse_config
-from optimizer_core.data import Dataset
-from optimizer_core.errors import BadInput
-from optimizer_core.optimizers import Optimizer, get_optimizer
-from optimizer_core.plan import make_plan
-from optimizer_core.program import Program
-from optimizer_core.seeds import generator
-from optimizer_core.types import Split
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.data import Dataset
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optimizers import Optimizer, get_optimizer
+from mipro_studio.optimizer_core.plan import make_plan
+from mipro_studio.optimizer_core.program import Program
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.types import Split
 
 __all__ = ["PRESETS", "Preset", "get_preset", "merge", "preset_rows", "resolve", "trimmed"]
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.config import NO_CODE
-from optimizer_core.errors import BadInput
-from optimizer_core.metrics import BUILT_IN, Metric, Scorer
-from optimizer_core.signature_program import signature_program
-from optimizer_core.types import Candidate, Demo, DemoSet, Instruction
-from sample_programs import CATALOG
+from mipro_studio.optimizer_core.config import NO_CODE
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.metrics import BUILT_IN, Metric, Scorer
+from mipro_studio.optimizer_core.signature_program import signature_program
+from mipro_studio.optimizer_core.types import Candidate, Demo, DemoSet, Instruction
+from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["SAMPLE_PREFIX", "Arms", "PredictorInfo", "Program", "load_metric", "load_program"]
 
@@ -118,7 +118,7 @@ def load_program(reference: str, base: Path) -> Program:
         name = reference.removeprefix(SAMPLE_PREFIX)
         if name not in CATALOG:
             raise BadInput(f"There is no sample program {name!r}.", f"There are: {', '.join(CATALOG)}.")
-        sample = importlib.import_module(f"sample_programs.{name}")
+        sample = importlib.import_module(f"mipro_studio.sample_programs.{name}")
         return Program(_as_module(sample.program, reference), sample, name)
     if reference.startswith(NO_CODE):
         made = signature_program(reference)

@@ -9,13 +9,13 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.evaluator import CONTROL, Player, plain
-from optimizer_core.models.lms import classify
-from optimizer_core.models.meter import CallLog, collect_calls
-from optimizer_core.pool import WorkPool
-from optimizer_core.recorder import Recorder
-from optimizer_core.seeds import derive_seed
-from optimizer_core.types import PromptCall
+from mipro_studio.optimizer_core.evaluator import CONTROL, Player, plain
+from mipro_studio.optimizer_core.models.lms import classify
+from mipro_studio.optimizer_core.models.meter import CallLog, collect_calls
+from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.types import PromptCall
 
 __all__ = ["Prompter", "strip_reply"]
 

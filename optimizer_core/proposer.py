@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from optimizer_core import proposer_signatures as signatures
-from optimizer_core.config import TIPS, ProposerSettings
-from optimizer_core.evaluator import Player
-from optimizer_core.grounding import SharedContext, shared_context
-from optimizer_core.pool import WorkPool
-from optimizer_core.program import PredictorInfo, Program
-from optimizer_core.prompting import Prompter, strip_reply
-from optimizer_core.recorder import Recorder
-from optimizer_core.seeds import generator
-from optimizer_core.types import SEED_ARM, Author, DemoSet, Example, Instruction, PromptCall
+from mipro_studio.optimizer_core import proposer_signatures as signatures
+from mipro_studio.optimizer_core.config import TIPS, ProposerSettings
+from mipro_studio.optimizer_core.evaluator import Player
+from mipro_studio.optimizer_core.grounding import SharedContext, shared_context
+from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.program import PredictorInfo, Program
+from mipro_studio.optimizer_core.prompting import Prompter, strip_reply
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.types import SEED_ARM, Author, DemoSet, Example, Instruction, PromptCall
 
 __all__ = [
     "Proposer",

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from optimizer_core.journal import Journal
-from optimizer_core.models.meter import Meter
-from optimizer_core.secrets import Scrubber
-from optimizer_core.types import Record
+from mipro_studio.optimizer_core.journal import Journal
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.types import Record
 
 __all__ = ["Recorder"]
 

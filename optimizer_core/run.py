@@ -6,14 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers import Optimizer
-from optimizer_core.pool import WorkPool
-from optimizer_core.search import Search
-from optimizer_core.statistics import estimate, paired_difference
-from optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
-from optimizer_core.winner import corrected
+from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers import Optimizer
+from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.search import Search
+from mipro_studio.optimizer_core.statistics import estimate, paired_difference
+from mipro_studio.optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
+from mipro_studio.optimizer_core.winner import corrected
 
 __all__ = ["Ending", "Run"]
 

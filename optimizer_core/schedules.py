@@ -10,13 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-from optimizer_core.config import SearchSettings
-from optimizer_core.seeds import derive_seed, generator
-from optimizer_core.stages import next_stage
-from optimizer_core.surrogates.base import Observation, by_candidate
-from optimizer_core.surrogates.laplace import fit
-from optimizer_core.surrogates.posterior import Floats
-from optimizer_core.types import Candidate, Trial, TrialKind
+from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.seeds import derive_seed, generator
+from mipro_studio.optimizer_core.stages import next_stage
+from mipro_studio.optimizer_core.surrogates.base import Observation, by_candidate
+from mipro_studio.optimizer_core.surrogates.laplace import fit
+from mipro_studio.optimizer_core.surrogates.posterior import Floats
+from mipro_studio.optimizer_core.types import Candidate, Trial, TrialKind
 
 __all__ = ["Full", "Minibatch", "Racing", "Schedule", "State", "make_schedule"]
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from optimizer_core.types import Cell, CellKey, Split
+from mipro_studio.optimizer_core.types import Cell, CellKey, Split
 
 __all__ = ["Mean", "ScoreTable"]
 

@@ -8,16 +8,16 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from optimizer_core.beliefs import beliefs
-from optimizer_core.errors import BudgetReached
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Optimizer, View
-from optimizer_core.schedules import Schedule, State, make_schedule
-from optimizer_core.seeds import derive_seed
-from optimizer_core.surrogates import Observation
-from optimizer_core.surrogates.base import by_candidate
-from optimizer_core.taking_up import first_tries, take_up, with_untried
-from optimizer_core.types import Candidate, CellKey, Event, Example, Phase, Split, Trial, TrialKind
+from mipro_studio.optimizer_core.beliefs import beliefs
+from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View
+from mipro_studio.optimizer_core.schedules import Schedule, State, make_schedule
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.surrogates.base import by_candidate
+from mipro_studio.optimizer_core.taking_up import first_tries, take_up, with_untried
+from mipro_studio.optimizer_core.types import Candidate, CellKey, Event, Example, Phase, Split, Trial, TrialKind
 
 __all__ = ["Search"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.config import NO_CODE
-from optimizer_core.errors import BadInput
-from optimizer_core.signature_text import signature_fields
+from mipro_studio.optimizer_core.config import NO_CODE
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.signature_text import signature_fields
 
 __all__ = ["OnePredictor", "signature_program"]
 

@@ -6,7 +6,7 @@ here first: only the types below pass.
 
 import ast
 
-from optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.errors import BadInput
 
 __all__ = ["TYPES", "signature_fields"]
 

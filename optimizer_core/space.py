@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from optimizer_core.types import SEED_ARM, Candidate
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
 
 __all__ = ["KINDS", "Parameter", "SearchSpace"]
 

@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from optimizer_core.changes import CHANGE, Arm, asked_for, changed_arms, next_index
-from optimizer_core.errors import BadInput
-from optimizer_core.kit import Kit
-from optimizer_core.program import Arms, PredictorInfo
-from optimizer_core.proposer import drop_duplicates
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.changes import CHANGE, Arm, asked_for, changed_arms, next_index
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.program import Arms, PredictorInfo
+from mipro_studio.optimizer_core.proposer import drop_duplicates
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Candidate,
     Cell,

@@ -12,10 +12,10 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.evaluator import FEEDBACK, Player, plain, run_once
-from optimizer_core.metrics import Scorer
-from optimizer_core.plain_messages import fill, plain_messages
-from optimizer_core.types import Cell, CellKey, Example, Json, Split, TraceStep
+from mipro_studio.optimizer_core.evaluator import FEEDBACK, Player, plain, run_once
+from mipro_studio.optimizer_core.metrics import Scorer
+from mipro_studio.optimizer_core.plain_messages import fill, plain_messages
+from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Json, Split, TraceStep
 
 __all__ = ["SHOWN", "Check", "examples_to_check", "verify"]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.seeds import derive_seed
-from optimizer_core.statistics import LEVEL
-from optimizer_core.surrogates.laplace import fit
-from optimizer_core.types import Candidate, Split
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.statistics import LEVEL
+from mipro_studio.optimizer_core.surrogates.laplace import fit
+from mipro_studio.optimizer_core.types import Candidate, Split
 
 __all__ = ["corrected"]
 

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from storage import Reader, RunSummary
-from ui.compare_data import compared
-from ui.compare_panels import example_detail, examples_table, four_numbers, texts
-from ui.compare_pickers import Picked, pick
-from ui.frame import COMPARE, LIVE, SETTINGS
-from ui.of_run import page_of_run
-from ui.settings_view import differing_settings
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.compare_data import compared
+from mipro_studio.ui.compare_panels import example_detail, examples_table, four_numbers, texts
+from mipro_studio.ui.compare_pickers import Picked, pick
+from mipro_studio.ui.frame import COMPARE, LIVE, SETTINGS
+from mipro_studio.ui.of_run import page_of_run
+from mipro_studio.ui.settings_view import differing_settings
 
 
 def nothing_to_compare(run: RunSummary, picked: Picked) -> None:

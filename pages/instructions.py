@@ -2,22 +2,22 @@
 
 import streamlit as st
 
-import reviewing
-from optimizer_core.types import SEED_ARM, Author, Instruction, Split
-from storage import Reader, RunSummary
-from ui import instruction_detail, instruction_list
-from ui.arm_scores import arm_scores
-from ui.arms import winning_arm
-from ui.format import one_line
-from ui.frame import INSTRUCTIONS, LIVE
-from ui.live_head import status_line
-from ui.picking import pick, picked
-from ui.provenance import flags_of
-from ui.review_forms import add_forms, note_form, show_refusal, why_not_change
-from ui.review_queue import gate, waiting
-from ui.run_head import open_run
-from ui.status import is_active
-from ui.store import reading
+from mipro_studio import reviewing
+from mipro_studio.optimizer_core.types import SEED_ARM, Author, Instruction, Split
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui import instruction_detail, instruction_list
+from mipro_studio.ui.arm_scores import arm_scores
+from mipro_studio.ui.arms import winning_arm
+from mipro_studio.ui.format import one_line
+from mipro_studio.ui.frame import INSTRUCTIONS, LIVE
+from mipro_studio.ui.live_head import status_line
+from mipro_studio.ui.picking import pick, picked
+from mipro_studio.ui.provenance import flags_of
+from mipro_studio.ui.review_forms import add_forms, note_form, show_refusal, why_not_change
+from mipro_studio.ui.review_queue import gate, waiting
+from mipro_studio.ui.run_head import open_run
+from mipro_studio.ui.status import is_active
+from mipro_studio.ui.store import reading
 
 POLL_S = 3.0
 VIEWS = ("Table", "Read all")

@@ -4,22 +4,22 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from optimizer_core.errors import StudioError
-from storage import LiveView, Reader
-from ui import live_patterns, live_tabs
-from ui.evidence import evidence_of
-from ui.format import one_line
-from ui.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
-from ui.importance import importance_panel
-from ui.live_head import buttons, cards, reason, status_line
-from ui.live_view import asked_of, latest
-from ui.notices import problem
-from ui.plain import heading
-from ui.spending import burn_table, caps
-from ui.status import is_active, progress
-from ui.store import reading
-from ui.trial_chart import trial_chart
-from ui.verdict import verdict
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui import live_patterns, live_tabs
+from mipro_studio.ui.evidence import evidence_of
+from mipro_studio.ui.format import one_line
+from mipro_studio.ui.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
+from mipro_studio.ui.importance import importance_panel
+from mipro_studio.ui.live_head import buttons, cards, reason, status_line
+from mipro_studio.ui.live_view import asked_of, latest
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.plain import heading
+from mipro_studio.ui.spending import burn_table, caps
+from mipro_studio.ui.status import is_active, progress
+from mipro_studio.ui.store import reading
+from mipro_studio.ui.trial_chart import trial_chart
+from mipro_studio.ui.verdict import verdict
 
 POLL_S = 1.5
 TABS = (

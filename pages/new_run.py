@@ -5,19 +5,19 @@ from typing import Any
 
 import streamlit as st
 
-import launcher
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput, StudioError
-from storage import default_store
-from ui import drafts, form_data, form_models, form_parts, form_program
-from ui.access import require_allowed
-from ui.check_panel import found, leaves, not_complete, planned, why_not
-from ui.drafts import CHECKED
-from ui.frame import LIVE, NEW_RUN, frame
-from ui.leaving import leaving
-from ui.notices import problem
-from ui.prefill import prefill
-from ui.run_form import to_config
+from mipro_studio import launcher
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.storage import default_store
+from mipro_studio.ui import drafts, form_data, form_models, form_parts, form_program
+from mipro_studio.ui.access import require_allowed
+from mipro_studio.ui.check_panel import found, leaves, not_complete, planned, why_not
+from mipro_studio.ui.drafts import CHECKED
+from mipro_studio.ui.frame import LIVE, NEW_RUN, frame
+from mipro_studio.ui.leaving import leaving
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.prefill import prefill
+from mipro_studio.ui.run_form import to_config
 
 
 def form() -> None:

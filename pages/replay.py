@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from storage import Reader, RunSummary
-from ui.frame import LIVE, REPLAY
-from ui.of_run import page_of_run
-from ui.replay_state import History, history
-from ui.replay_view import PLAY, SECONDS_A_STEP, ending, replay
-from ui.status import is_active
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.frame import LIVE, REPLAY
+from mipro_studio.ui.of_run import page_of_run
+from mipro_studio.ui.replay_state import History, history
+from mipro_studio.ui.replay_view import PLAY, SECONDS_A_STEP, ending, replay
+from mipro_studio.ui.status import is_active
 
 _READ = "replay_read"
 

@@ -4,22 +4,22 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-import reviewing
-from optimizer_core.types import SEED_ARM, TEACHER, Split
-from storage import Reader, RunSummary
-from ui.arm_scores import arm_scores
-from ui.arms import set_names, winning_arm
-from ui.demo_sets import Pins, row_name, set_form, set_panel, sets_table
-from ui.format import one_line, score
-from ui.frame import LIVE, TRACES
-from ui.live_head import status_line
-from ui.picking import pick
-from ui.review_forms import show_refusal, why_not_change
-from ui.review_queue import waiting
-from ui.run_head import open_run
-from ui.status import is_active
-from ui.store import reading
-from ui.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
+from mipro_studio import reviewing
+from mipro_studio.optimizer_core.types import SEED_ARM, TEACHER, Split
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.arm_scores import arm_scores
+from mipro_studio.ui.arms import set_names, winning_arm
+from mipro_studio.ui.demo_sets import Pins, row_name, set_form, set_panel, sets_table
+from mipro_studio.ui.format import one_line, score
+from mipro_studio.ui.frame import LIVE, TRACES
+from mipro_studio.ui.live_head import status_line
+from mipro_studio.ui.picking import pick
+from mipro_studio.ui.review_forms import show_refusal, why_not_change
+from mipro_studio.ui.review_queue import waiting
+from mipro_studio.ui.run_head import open_run
+from mipro_studio.ui.status import is_active
+from mipro_studio.ui.store import reading
+from mipro_studio.ui.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
 
 POLL_S = 3.0
 

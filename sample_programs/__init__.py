@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import cast
 
-from sample_programs.catalog import CATALOG
-from sample_programs.types import Sample, SampleModule
+from mipro_studio.sample_programs.catalog import CATALOG
+from mipro_studio.sample_programs.types import Sample, SampleModule
 
 __all__ = ["CATALOG", "Sample", "SampleModule", "get_sample", "list_samples"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import dspy
 
-from sample_programs.answers import exact_answer as metric
-from sample_programs.paper_tasks import HEART as SAMPLE
+from mipro_studio.sample_programs.answers import exact_answer as metric
+from mipro_studio.sample_programs.paper_tasks import HEART as SAMPLE
 
 __all__ = ["SAMPLE", "HeartDisease", "HeartDiseaseOpinion", "HeartDiseaseVote", "metric", "program"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import dspy
 
-from sample_programs.answers import exact_answer as metric
-from sample_programs.paper_tasks import HOTPOT_PASSAGES
-from sample_programs.paper_tasks import HOTPOTQA as SAMPLE
-from sample_programs.retrieval import search
+from mipro_studio.sample_programs.answers import exact_answer as metric
+from mipro_studio.sample_programs.paper_tasks import HOTPOT_PASSAGES
+from mipro_studio.sample_programs.paper_tasks import HOTPOTQA as SAMPLE
+from mipro_studio.sample_programs.retrieval import search
 
 __all__ = ["HOPS", "PASSAGES_PER_HOP", "SAMPLE", "MultiHop", "metric", "program"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import dspy
 from dspy.dsp.utils import deduplicate
 
-from sample_programs.answers import exact_answer as metric
-from sample_programs.hotpotqa import HOPS, PASSAGES_PER_HOP
-from sample_programs.paper_tasks import BETTER_TOGETHER as SAMPLE
-from sample_programs.paper_tasks import HOTPOT_PASSAGES
-from sample_programs.retrieval import search
+from mipro_studio.sample_programs.answers import exact_answer as metric
+from mipro_studio.sample_programs.hotpotqa import HOPS, PASSAGES_PER_HOP
+from mipro_studio.sample_programs.paper_tasks import BETTER_TOGETHER as SAMPLE
+from mipro_studio.sample_programs.paper_tasks import HOTPOT_PASSAGES
+from mipro_studio.sample_programs.retrieval import search
 
 __all__ = ["SAMPLE", "HotPotQAProgram", "metric", "program"]
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import dspy
 
-from sample_programs.hotpotqa import MultiHop
-from sample_programs.paper_tasks import CONDITIONAL as SAMPLE
+from mipro_studio.sample_programs.hotpotqa import MultiHop
+from mipro_studio.sample_programs.paper_tasks import CONDITIONAL as SAMPLE
 
 __all__ = ["RULES", "SAMPLE", "AnswerByRules", "metric", "program", "published_metric"]
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import dspy
 
-from sample_programs.catalog import IRIS as SAMPLE
+from mipro_studio.sample_programs.catalog import IRIS as SAMPLE
 
 __all__ = ["SAMPLE", "ClassifyIris", "Iris", "metric", "program"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import dspy
 
-from sample_programs.answers import exact_answer as metric
-from sample_programs.catalog import IRIS_TYPO as SAMPLE
+from mipro_studio.sample_programs.answers import exact_answer as metric
+from mipro_studio.sample_programs.catalog import IRIS_TYPO as SAMPLE
 
 __all__ = ["SAMPLE", "ClassifyIris", "IrisTypo", "metric", "program"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sample_programs.files import dealt, read
-from sample_programs.types import Row, Sample
+from mipro_studio.sample_programs.files import dealt, read
+from mipro_studio.sample_programs.types import Row, Sample
 
 __all__ = ["PAPER_TASKS"]
 

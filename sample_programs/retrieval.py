@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sample_programs import files
+from mipro_studio.sample_programs import files
 
 __all__ = ["search", "titles"]
 

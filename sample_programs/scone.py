@@ -10,8 +10,8 @@ from typing import Any
 
 import dspy
 
-from sample_programs.answers import exact_answer as metric
-from sample_programs.paper_tasks import SCONE as SAMPLE
+from mipro_studio.sample_programs.answers import exact_answer as metric
+from mipro_studio.sample_programs.paper_tasks import SCONE as SAMPLE
 
 __all__ = ["SAMPLE", "ScoNe", "ScoNeSignature", "metric", "program"]
 

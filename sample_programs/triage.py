@@ -36,7 +36,7 @@ from typing import Any, Final, Literal
 
 import dspy
 
-from sample_programs.catalog import TRIAGE as SAMPLE
+from mipro_studio.sample_programs.catalog import TRIAGE as SAMPLE
 
 __all__ = ["SAMPLE", "AssignQueue", "JudgeTone", "Triage", "metric", "program"]
 

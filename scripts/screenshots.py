@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from PIL import Image
 from playwright.sync_api import Browser, Page, TimeoutError
 
-from storage import Reader
+from mipro_studio.storage import Reader
+from mipro_studio.ui.report import report_html
 from tests.ui.browser import ROOT, chromium, serve, visit
 from tests.ui.factory import MARKER, fill
-from ui.report import report_html
 
 WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")

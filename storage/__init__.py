@@ -1,10 +1,10 @@
 """SQLite through sqlite-utils: the store a worker writes, the reader pages look through, the mirrored study."""
 
-from storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
-from storage.journal import SqliteJournal
-from storage.packing import pack, unpack
-from storage.paths import default_store, log_path, study_path
-from storage.rows import (
+from mipro_studio.storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
+from mipro_studio.storage.journal import SqliteJournal
+from mipro_studio.storage.packing import pack, unpack
+from mipro_studio.storage.paths import default_store, log_path, study_path
+from mipro_studio.storage.rows import (
     AskedChange,
     CandidateMean,
     CellError,
@@ -16,9 +16,9 @@ from storage.rows import (
     StoredEvent,
     TrialTimes,
 )
-from storage.store import Command, Store
-from storage.study import StudyMirror
-from storage.views import Reader
+from mipro_studio.storage.store import Command, Store
+from mipro_studio.storage.study import StudyMirror
+from mipro_studio.storage.views import Reader
 
 __all__ = [
     "AskedChange",

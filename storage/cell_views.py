@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from optimizer_core.errors import StudioError
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Cell,
     CellKey,
@@ -19,8 +19,8 @@ from optimizer_core.types import (
     Split,
     Usage,
 )
-from storage.codec import from_text, to_text
-from storage.reading import (
+from mipro_studio.storage.codec import from_text, to_text
+from mipro_studio.storage.reading import (
     read_cells,
     read_demo_sets,
     read_examples,
@@ -28,7 +28,7 @@ from storage.reading import (
     read_outcome,
     read_prompt_calls,
 )
-from storage.rows import CandidateMean, CellError, CellRow, ScoreMatrix
+from mipro_studio.storage.rows import CandidateMean, CellError, CellRow, ScoreMatrix
 
 __all__ = ["CellViews"]
 

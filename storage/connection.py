@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from optimizer_core.errors import StudioError
-from storage.migrations import MIGRATION_NAMES, MIGRATIONS
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage.migrations import MIGRATION_NAMES, MIGRATIONS
 
 __all__ = ["create_private", "immediate", "open_reader", "open_writer", "snapshot"]
 

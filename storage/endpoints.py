@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.errors import StudioError
 
 __all__ = ["Endpoint", "endpoints", "endpoints_path", "forget_endpoint", "save_endpoint"]
 

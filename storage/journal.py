@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.types import (
     Burn,
     Cell,
     Change,
@@ -15,9 +15,9 @@ from optimizer_core.types import (
     Record,
     Trial,
 )
-from storage.codec import iso
-from storage.lifecycle import require_owner
-from storage.reading import (
+from mipro_studio.storage.codec import iso
+from mipro_studio.storage.lifecycle import require_owner
+from mipro_studio.storage.reading import (
     read_burns,
     read_cells,
     read_changes,
@@ -29,8 +29,8 @@ from storage.reading import (
     read_trial_examples,
     read_trials,
 )
-from storage.store import Store
-from storage.writing import write_records
+from mipro_studio.storage.store import Store
+from mipro_studio.storage.writing import write_records
 
 __all__ = ["SqliteJournal"]
 

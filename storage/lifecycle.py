@@ -10,10 +10,10 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
-from optimizer_core.errors import IllegalMove, LeaseLost, StudioError
-from optimizer_core.types import LEGAL_MOVES, Event, Status
-from storage.codec import iso, to_text
-from storage.writing import write_event
+from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, StudioError
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, Status
+from mipro_studio.storage.codec import iso, to_text
+from mipro_studio.storage.writing import write_event
 
 __all__ = [
     "claim_run",

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from optimizer_core.errors import BadInput, IllegalMove, StudioError
-from optimizer_core.types import TEACHER, Candidate, Status
-from storage.codec import from_json, from_text, to_json, to_text
-from storage.connection import immediate, open_writer
-from storage.views import Reader
+from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
+from mipro_studio.optimizer_core.types import TEACHER, Candidate, Status
+from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
+from mipro_studio.storage.connection import immediate, open_writer
+from mipro_studio.storage.views import Reader
 
 __all__ = ["LARGEST_MB", "pack", "unpack"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.types import (
     Author,
     Burn,
     Cell,
@@ -26,7 +26,7 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from storage.codec import from_json, from_text, to_text
+from mipro_studio.storage.codec import from_json, from_text, to_text
 
 __all__ = [
     "read_burns",

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from sqlite_utils import Database
 
-from optimizer_core.types import Change, ChangeKind, Event, PromptCall, Settled, Split
-from storage.codec import from_json, from_text, to_text
-from storage.reading import read_prompt_calls
-from storage.rows import AskedChange, Note
+from mipro_studio.optimizer_core.types import Change, ChangeKind, Event, PromptCall, Settled, Split
+from mipro_studio.storage.codec import from_json, from_text, to_text
+from mipro_studio.storage.reading import read_prompt_calls
+from mipro_studio.storage.rows import AskedChange, Note
 
 __all__ = ["ReviewViews"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.types import (
     Burn,
     CellKey,
     Change,

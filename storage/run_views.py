@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from optimizer_core.errors import StudioError
-from optimizer_core.types import Event, Json, Role, Status, Trial, Usage
-from storage.codec import Clock, from_json, from_text, iso
-from storage.lifecycle import run_missing
-from storage.reading import read_burns, read_trial_examples, read_trials
-from storage.rows import RunSummary, StoredEvent, TrialTimes
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Event, Json, Role, Status, Trial, Usage
+from mipro_studio.storage.codec import Clock, from_json, from_text, iso
+from mipro_studio.storage.lifecycle import run_missing
+from mipro_studio.storage.reading import read_burns, read_trial_examples, read_trials
+from mipro_studio.storage.rows import RunSummary, StoredEvent, TrialTimes
 
 __all__ = ["RunViews"]
 

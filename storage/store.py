@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from optimizer_core.errors import IllegalMove
-from optimizer_core.types import Json, Record, Status
-from storage.codec import Clock, from_json, from_text, iso, to_json, to_text, utc_now
-from storage.connection import immediate, open_writer
-from storage.lifecycle import (
+from mipro_studio.optimizer_core.errors import IllegalMove
+from mipro_studio.optimizer_core.types import Json, Record, Status
+from mipro_studio.storage.codec import Clock, from_json, from_text, iso, to_json, to_text, utc_now
+from mipro_studio.storage.connection import immediate, open_writer
+from mipro_studio.storage.lifecycle import (
     claim_run,
     lease_end,
     mark_lost,
@@ -26,8 +26,8 @@ from storage.lifecycle import (
     run_missing,
     status_of,
 )
-from storage.paths import log_path, study_path
-from storage.writing import write_records
+from mipro_studio.storage.paths import log_path, study_path
+from mipro_studio.storage.writing import write_records
 
 __all__ = ["Command", "Store"]
 

@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.types import Trial
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.types import Trial
 
 if TYPE_CHECKING:
     import optuna
-from storage.connection import create_private
+from mipro_studio.storage.connection import create_private
 
 __all__ = ["SPARE_CHOICES", "StudyMirror"]
 

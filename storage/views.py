@@ -7,12 +7,12 @@ from types import TracebackType
 
 from sqlite_utils import Database
 
-from storage.cell_views import CellViews
-from storage.codec import Clock, utc_now
-from storage.connection import open_reader, snapshot
-from storage.review_views import ReviewViews
-from storage.rows import LiveView
-from storage.run_views import RunViews
+from mipro_studio.storage.cell_views import CellViews
+from mipro_studio.storage.codec import Clock, utc_now
+from mipro_studio.storage.connection import open_reader, snapshot
+from mipro_studio.storage.review_views import ReviewViews
+from mipro_studio.storage.rows import LiveView
+from mipro_studio.storage.run_views import RunViews
 
 __all__ = ["Reader"]
 

@@ -8,7 +8,7 @@ from dataclasses import astuple
 
 from sqlite_utils import Database
 
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.types import (
     Burn,
     Cell,
     DemoSet,
@@ -25,7 +25,7 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from storage.codec import to_json, to_text
+from mipro_studio.storage.codec import to_json, to_text
 
 __all__ = ["PHASE_EVENT", "PROGRESS_EVENT", "write_event", "write_records"]
 

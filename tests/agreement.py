@@ -4,9 +4,9 @@ from pathlib import Path
 
 import dspy
 
-from optimizer_core.models.embedded import CompactAdapter, embedded_lm
-from sample_programs import triage
-from storage import Reader
+from mipro_studio.optimizer_core.models.embedded import CompactAdapter, embedded_lm
+from mipro_studio.sample_programs import triage
+from mipro_studio.storage import Reader
 
 __all__ = ["LEAST", "agreement"]
 

@@ -1,15 +1,14 @@
-"""The arrows between the rooms, read from the imports of the whole tree; see also `tests/ui/test_layers.py`."""
+"""The arrows between the rooms, read from the imports of the whole tree. Each test lists what breaks its rule."""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "mipro_studio"
 ROOMS = ("optimizer_core", "storage", "ui", "pages", "sample_programs")
 SCRIPTS = {path.stem: path for path in ROOT.glob("*.py")}
 TERMINAL = ("worker", "mirror", "sidecar", "cli", "launcher")
@@ -17,22 +16,32 @@ TERMINAL = ("worker", "mirror", "sidecar", "cli", "launcher")
 
 DATABASE = {"sqlite3", "sqlite_utils"}
 MACHINERY = {"dspy", "optuna", "litellm", "torch", "xllamacpp"}
+HEAVY = MACHINERY | {"sklearn", "scipy"}
 OURS = {*ROOMS, *SCRIPTS, "benchmarks", "tests", "scripts"}
+CORE_WORDS = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"}
+CORE_LIGHT = {f"optimizer_core.{name}" for name in ("catalogue", "changes", "comparison", "signature_text")}
 
 
-def files(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
+def files(*rooms: str) -> list[Path]:
+    return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
+
+
+PAGES = [ROOT / "app.py", *files("pages")]
+WEB = [*PAGES, *files("ui")]
 
 
 def resolve(module: str) -> Path | None:
-    """The file of one of our modules; None for anybody else's."""
+    """The file of one of our modules, named without the package; None for anybody else's."""
     path = ROOT / Path(*module.split("."))
     return next((one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()), None)
 
 
 @cache
 def imports(path: Path, when_loaded: bool = False) -> tuple[str, ...]:
-    """Modules that a file names; `when_loaded` leaves out the imports inside functions."""
+    """Modules that a file names, ours without the package's name.
+
+    `when_loaded` leaves out the imports inside functions.
+    """
 
     def visit(node: ast.AST) -> Iterator[str]:
         if when_loaded and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -44,17 +53,31 @@ def imports(path: Path, when_loaded: bool = False) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{path.name}: relative imports hide where the arrow goes"
             yield node.module
-            yield from (name for alias in node.names if resolve(name := f"{node.module}.{alias.name}"))
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name for name in names if resolve(name.removeprefix(f"{PACKAGE}.")))
         for child in ast.iter_child_nodes(node):
             yield from visit(child)
 
-    return tuple(visit(ast.parse(path.read_text(encoding="utf-8"))))
+    return tuple(name.removeprefix(f"{PACKAGE}.") for name in visit(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def outside(path: Path, allowed: set[str]) -> list[str]:
-    """Imports of ours that are not in `allowed`, which names rooms or modules."""
-    named = (module for module in imports(path) if module.split(".")[0] in OURS)
-    return sorted({module for module in named if not any(f"{module}.".startswith(f"{one}.") for one in allowed)})
+def first_names(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def offenders(paths: Iterable[Path], allowed: set[str]) -> dict[str, list[str]]:
+    """{file: imports of ours that are not in `allowed`}, which names rooms or modules."""
+
+    def outside(path: Path) -> list[str]:
+        named = (module for module in imports(path) if module.split(".")[0] in OURS)
+        return sorted({module for module in named if not any(f"{module}.".startswith(f"{one}.") for one in allowed)})
+
+    return {relative(path): found for path in paths if (found := outside(path))}
+
+
+def naming(paths: Iterable[Path], refused: set[str]) -> list[str]:
+    """The files that import something whose first name is in `refused`."""
+    return [relative(path) for path in paths if refused & first_names(path)]
 
 
 @cache
@@ -89,72 +112,85 @@ def test_the_reader_of_imports_sees_what_is_there() -> None:
     assert "dspy" in reached(ROOT / "cli.py", False)
 
 
-@pytest.mark.parametrize("path", files("optimizer_core"), ids=relative)
-def test_the_core_knows_nothing_of_store_and_screen(path: Path) -> None:
-    assert outside(path, {"optimizer_core", "sample_programs"}) == []
-    assert not {*DATABASE, "streamlit", "plotly", "typer", "rich"} & {name.split(".")[0] for name in imports(path)}
+def test_ours_is_imported_by_the_one_package_name() -> None:
+    """A bare `storage` or `ui` could be a person's own module in a process that runs their program."""
+    inside = [*SCRIPTS.values(), *files(*ROOMS, "benchmarks", "tests", "scripts", PACKAGE)]
+    bare = OURS - {"tests"}
+
+    def named(path: Path) -> set[str]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        return plain | {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+    person_written = {ROOT / "tests" / "programs"}
+    looked_at = [path for path in inside if not person_written & set(path.parents)]
+    assert [relative(path) for path in looked_at if bare & {name.split(".")[0] for name in named(path)}] == []
 
 
-@pytest.mark.parametrize("path", files("sample_programs"), ids=relative)
-def test_samples_are_programs_like_any_other(path: Path) -> None:
-    assert outside(path, {"sample_programs"}) == []
+def test_the_core_knows_nothing_of_store_and_screen() -> None:
+    core = files("optimizer_core")
+    assert offenders(core, {"optimizer_core", "sample_programs"}) == {}
+    assert naming(core, {*DATABASE, "streamlit", "plotly", "typer", "rich"}) == []
 
 
-@pytest.mark.parametrize("path", files("storage"), ids=relative)
-def test_the_storage_knows_of_the_core_its_types_and_errors(path: Path) -> None:
-    assert outside(path, {"storage", "optimizer_core.types", "optimizer_core.errors"}) == []
-    assert not {"streamlit", "dspy"} & {name.split(".")[0] for name in imports(path)}
+def test_samples_are_programs_like_any_other() -> None:
+    assert offenders(files("sample_programs"), {"sample_programs"}) == {}
 
 
-@pytest.mark.parametrize("path", [ROOT / "app.py", *files("pages"), *files("ui")], ids=relative)
-def test_nobody_but_the_storage_opens_the_database(path: Path) -> None:
-    assert not DATABASE & {name.split(".")[0] for name in imports(path)}
+def test_the_storage_knows_of_the_core_its_types_and_errors() -> None:
+    assert offenders(files("storage"), {"storage", "optimizer_core.types", "optimizer_core.errors"}) == {}
+    assert naming(files("storage"), {"streamlit", "dspy"}) == []
 
 
-@pytest.mark.parametrize("path", [ROOT / "app.py", *files("pages")], ids=relative)
-def test_a_page_is_asked_by_nobody_and_asks_ui(path: Path) -> None:
-    core = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"}
-    assert outside(path, {"ui", "storage", "launcher", "reviewing"} | core) == []
+def test_nobody_but_the_storage_opens_the_database() -> None:
+    assert naming(WEB, DATABASE) == []
 
 
-def test_nobody_imports_a_page() -> None:
-    inside = [*SCRIPTS.values(), *(path for room in (*ROOMS, "benchmarks") for path in files(room))]
-    assert [
-        relative(path) for path in inside if {"pages", "app"} & {name.split(".")[0] for name in imports(path)}
-    ] == []
+def test_a_page_is_asked_by_nobody_and_asks_ui() -> None:
+    assert offenders(PAGES, {"ui", "storage", "launcher", "reviewing"} | CORE_WORDS) == {}
+    assert naming([*SCRIPTS.values(), *files(*ROOMS, "benchmarks")], {"pages", "app"}) == []
 
 
-@pytest.mark.parametrize("path", files("ui"), ids=relative)
-def test_shared_parts_of_pages_do_not_reach_for_the_worker(path: Path) -> None:
-    named = {name.split(".")[0] for name in imports(path)}
-    assert not {"worker", "mirror", "takehome", "terminal", "cli", "tests", "scripts"} & named
+def test_shared_parts_of_pages_do_not_reach_for_the_worker() -> None:
+    assert naming(files("ui"), {"worker", "mirror", "takehome", "terminal", "cli", "tests", "scripts"}) == []
 
 
-@pytest.mark.parametrize("path", [ROOT / "app.py", *files("pages"), *files("ui")], ids=relative)
-def test_the_web_process_loads_no_machinery(path: Path) -> None:
+def test_the_web_process_loads_no_machinery() -> None:
     """Through however many of our own modules: a page must be there at once, and never runs a person's code."""
-    assert not MACHINERY & reached(path, True)
+    assert [relative(path) for path in WEB if MACHINERY & reached(path, True)] == []
+    assert naming(WEB, HEAVY) == []
+    core = {
+        relative(path): found
+        for path in WEB
+        if (found := {name for name in imports(path, True) if name.startswith("optimizer_core.")})
+        and not all(any(f"{name}.".startswith(f"{one}.") for one in CORE_WORDS | CORE_LIGHT) for name in found)
+    }
+    assert core == {}
 
 
-@pytest.mark.parametrize("script", TERMINAL)
-def test_what_runs_without_a_browser_never_loads_streamlit(script: str) -> None:
+def test_what_runs_without_a_browser_never_loads_streamlit() -> None:
     """Whenever it is imported, and through however many of our own modules."""
-    assert "streamlit" not in reached(SCRIPTS[script], False)
+    assert [script for script in TERMINAL if "streamlit" in reached(SCRIPTS[script], False)] == []
 
 
 def test_tests_and_scripts_are_no_part_of_the_studio() -> None:
-    inside = [*SCRIPTS.values(), *(path for room in ROOMS for path in files(room))]
-    assert [
-        relative(path) for path in inside if {"tests", "scripts"} & {name.split(".")[0] for name in imports(path)}
-    ] == []
+    assert naming([*SCRIPTS.values(), *files(*ROOMS)], {"tests", "scripts"}) == []
+
+
+def test_pages_and_what_they_share_stay_short() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in WEB}
+    assert [relative(path) for path in PAGES if lines[path] >= 120] == []
+    assert [relative(path) for path in files("ui") if lines[path] >= 300] == []
 
 
 def test_what_the_ast_says_is_what_python_does() -> None:
     """One look at a real interpreter: the modules of all pages' shared parts, loaded."""
     names = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files("ui") if path.stem != "__init__"
+        ".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts))
+        for path in files("ui")
+        if path.stem != "__init__"
     ]
     code = f"import importlib, sys; [importlib.import_module(n) for n in {names!r}]; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not MACHINERY & set(done.stdout.split())
-    assert {"streamlit", "ui.store"} <= set(done.stdout.split())
+    assert {"streamlit", "mipro_studio.ui.store"} <= set(done.stdout.split())

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import cli
-from optimizer_core.optimizers import OPTIMIZERS
-from optimizer_core.types import Split
-from storage import Reader
+from mipro_studio import cli
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.types import Split
+from mipro_studio.storage import Reader
 from tests.programs import desk
 from tests.working import arguments, endpoint, last_object, write_rows
 from tests.working import cli as shell

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from optimizer_core.optimizers import OPTIMIZERS
-from optimizer_core.presets import PRESETS
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from companions import Dashboards, Drafter, ping
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.types import Trial, TrialKind
-from storage import StudyMirror
+from mipro_studio.companions import Dashboards, Drafter, ping
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.types import Trial, TrialKind
+from mipro_studio.storage import StudyMirror
 from tests.loopback import LoopbackEndpoint
 
 pytestmark = pytest.mark.timeout(180)
@@ -173,7 +173,8 @@ def test_the_dashboard_ends_when_the_studio_is_killed(tmp_path: Path) -> None:
     study = tmp_path / "run.db"
     _study(study)
     code = (
-        "import sys, time; from pathlib import Path; from companions import Dashboards; d = Dashboards();"
+        "import sys, time; from pathlib import Path; from mipro_studio.companions import Dashboards\n"
+        "d = Dashboards();"
         f"print(d.start('run', Path({str(study)!r})), flush=True); time.sleep(60)"
     )
     studio = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.errors import ModelUnavailable
-from optimizer_core.models.embedded import weights_path
-from sample_programs import CATALOG
-from storage import Reader
+from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.models.embedded import weights_path
+from mipro_studio.sample_programs import CATALOG
+from mipro_studio.storage import Reader
 from tests.agreement import LEAST, agreement
 from tests.ui.browser import ROOT
 

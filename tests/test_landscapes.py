@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.landscapes.effects import DESIGNS, EFFECT, find
-from benchmarks.landscapes.families import FAMILIES, Landscape
-from benchmarks.landscapes.jobs import DEFAULT, DSPY, Result, default_share
-from benchmarks.landscapes.remember import remembered
-from benchmarks.landscapes.report import figure, report
-from benchmarks.landscapes.simulate import N_EXAMPLES, Played, play
-from optimizer_core.config import parse_config
-from optimizer_core.types import Candidate, Split, TrialKind
+from mipro_studio.benchmarks.landscapes.effects import DESIGNS, EFFECT, find
+from mipro_studio.benchmarks.landscapes.families import FAMILIES, Landscape
+from mipro_studio.benchmarks.landscapes.jobs import DEFAULT, DSPY, Result, default_share
+from mipro_studio.benchmarks.landscapes.remember import remembered
+from mipro_studio.benchmarks.landscapes.report import figure, report
+from mipro_studio.benchmarks.landscapes.simulate import N_EXAMPLES, Played, play
+from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.types import Candidate, Split, TrialKind
 
 
 def played(cap: int | None = None, seed: int = 0, **search: object) -> Played:

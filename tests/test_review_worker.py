@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import launcher
-import reviewing
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Author, Candidate, ChangeKind, Status
-from storage import Reader
+from mipro_studio import launcher, reviewing
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Author, Candidate, ChangeKind, Status
+from mipro_studio.storage import Reader
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import DESK, ROWS
 from tests.programs import desk

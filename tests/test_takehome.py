@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import cli
-import launcher
-from optimizer_core.errors import BadInput, IllegalMove
-from optimizer_core.types import CellKey, Split, Status
-from storage import Reader
+from mipro_studio import cli, launcher
+from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
+from mipro_studio.optimizer_core.types import CellKey, Split, Status
+from mipro_studio.storage import Reader
 from tests.loopback import LoopbackEndpoint
 from tests.programs import desk
 
@@ -176,5 +175,6 @@ def test_a_candidate_that_is_not_there_is_a_sentence(home: Home) -> None:
 
 
 def test_the_command_line_needs_no_streamlit() -> None:
-    code = "import sys, cli, cli_takehome, ui.report; sys.exit('streamlit' in sys.modules)"
+    ours = "from mipro_studio import cli, cli_takehome; import mipro_studio.ui.report"
+    code = f"import sys; {ours}; sys.exit('streamlit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-import launcher
-import terminal
-from optimizer_core.types import CellKey, Example, Split, Status
-from storage import Reader, Store
+from mipro_studio import launcher, terminal
+from mipro_studio.optimizer_core.types import CellKey, Example, Split, Status
+from mipro_studio.storage import Reader, Store
 from tests.loopback import LoopbackEndpoint
 from tests.working import DESK, THREADS, arguments, cli, endpoint, last_object, write_rows
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from optimizer_core.config import NO_CODE, RunConfig
-from optimizer_core.errors import BadInput
-from storage import default_store
+from mipro_studio.optimizer_core.config import NO_CODE, RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.storage import default_store
 
 __all__ = ["ALLOW_VARIABLE", "code_refusal", "require_allowed"]
 

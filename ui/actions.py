@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-import launcher
-from optimizer_core.config import parse_config
-from optimizer_core.errors import StudioError
-from storage import default_store
-from ui.access import require_allowed
+from mipro_studio import launcher
+from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import default_store
+from mipro_studio.ui.access import require_allowed
 
 __all__ = ["ask", "more_trials", "start", "take_refusal"]
 

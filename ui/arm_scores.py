@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_core.types import Candidate, Trial
-from storage import Reader
-from ui.format import interval, plural, score
+from mipro_studio.optimizer_core.types import Candidate, Trial
+from mipro_studio.storage import Reader
+from mipro_studio.ui.format import interval, plural, score
 
 __all__ = ["ArmScore", "arm_scores"]
 
@@ -62,6 +62,6 @@ def _estimate(reader: Reader, run_id: str, candidates: Mapping[str, int]) -> Map
 
 def _of(means: list[float]) -> Mapping[str, Any]:
     # scipy takes a third of a second to import, which a page without scores need not pay.
-    from optimizer_core.statistics import estimate
+    from mipro_studio.optimizer_core.statistics import estimate
 
     return estimate(means)

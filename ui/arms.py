@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from optimizer_core.types import SEED_ARM, Author, Candidate, ChangeKind, DemoSet, Instruction, Outcome
-from storage import AskedChange
-from ui.format import clean, one_line, plural
+from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, ChangeKind, DemoSet, Instruction, Outcome
+from mipro_studio.storage import AskedChange
+from mipro_studio.ui.format import clean, one_line, plural
 
 __all__ = ["author_words", "change_words", "set_names", "standing", "waiting_for", "winning_arm"]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from sample_programs.catalog import CATALOG
-from ui.format import UNKNOWN, clean, score
-from ui.frame import LIVE
-from ui.live_chart import live_chart
-from ui.paper_table import COLUMNS, NOTE, PAPER_ROWS
+from mipro_studio.sample_programs.catalog import CATALOG
+from mipro_studio.ui.format import UNKNOWN, clean, score
+from mipro_studio.ui.frame import LIVE
+from mipro_studio.ui.live_chart import live_chart
+from mipro_studio.ui.paper_table import COLUMNS, NOTE, PAPER_ROWS
 
 __all__ = ["curves_figure", "how_to", "measured", "paper", "read_groups"]
 
@@ -21,8 +21,11 @@ _COLOURS = 7
 @st.cache_data(show_spinner="Reading what was measured…", max_entries=4)  # type: ignore[untyped-decorator]
 def read_groups(store: Path, version: tuple[Any, ...]) -> list[Any]:
     """Groups of comparable runs; read again when `version` of the finished runs changes."""
-    from benchmarks.results import read_failures, read_results  # scipy, wanted only when there is something to show
-    from benchmarks.tables import groups
+    from mipro_studio.benchmarks.results import (  # scipy, wanted only when there is something to show
+        read_failures,
+        read_results,
+    )
+    from mipro_studio.benchmarks.tables import groups
 
     return groups(read_results(store), read_failures(store))
 

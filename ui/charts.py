@@ -4,8 +4,8 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from optimizer_core.types import Trial, TrialKind
-from ui.format import count, one_line, plural, score, share
+from mipro_studio.optimizer_core.types import Trial, TrialKind
+from mipro_studio.ui.format import count, one_line, plural, score, share
 
 __all__ = ["XAxis", "best_full", "importance_figure", "score_range", "shares_figure", "trials_alt", "trials_figure"]
 

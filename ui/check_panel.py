@@ -5,13 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.types import Role
-from ui.format import between, clean, count, one_line, plural, usd
-from ui.notices import notice
-from ui.plain import line, paragraph
-from ui.spending import role_plan
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.types import Role
+from mipro_studio.ui.format import between, clean, count, one_line, plural, usd
+from mipro_studio.ui.notices import notice
+from mipro_studio.ui.plain import line, paragraph
+from mipro_studio.ui.spending import role_plan
 
 __all__ = ["found", "leaves", "not_complete", "planned", "why_not"]
 

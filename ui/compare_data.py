@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_core.comparison import Change, ComparedExample, change_counts, compare, scored_pairs
-from optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
-from storage import Reader
-from ui.evidence import leader, no_gain, paired
-from ui.format import clean, delta, one_line, plural, score
+from mipro_studio.optimizer_core.comparison import Change, ComparedExample, change_counts, compare, scored_pairs
+from mipro_studio.optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
+from mipro_studio.storage import Reader
+from mipro_studio.ui.evidence import leader, no_gain, paired
+from mipro_studio.ui.format import clean, delta, one_line, plural, score
 
 __all__ = [
     "CHANGES",

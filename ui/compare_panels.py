@@ -5,16 +5,25 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.comparison import Change, ComparedExample
-from optimizer_core.errors import StudioError
-from optimizer_core.types import Candidate, Cell, CellKey, DemoSet, Example, ExampleScore, Instruction, TraceStep
-from storage import Reader
-from ui.compare_data import CHANGES, Comparison, in_words, preview, to_csv
-from ui.compare_pickers import Picked
-from ui.diff_view import show_demo_diff, show_diff
-from ui.format import UNKNOWN, count, delta, duration, one_line, plural, score, usd
-from ui.frame import query, tell_url
-from ui.plain import line, paragraph
+from mipro_studio.optimizer_core.comparison import Change, ComparedExample
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import (
+    Candidate,
+    Cell,
+    CellKey,
+    DemoSet,
+    Example,
+    ExampleScore,
+    Instruction,
+    TraceStep,
+)
+from mipro_studio.storage import Reader
+from mipro_studio.ui.compare_data import CHANGES, Comparison, in_words, preview, to_csv
+from mipro_studio.ui.compare_pickers import Picked
+from mipro_studio.ui.diff_view import show_demo_diff, show_diff
+from mipro_studio.ui.format import UNKNOWN, count, delta, duration, one_line, plural, score, usd
+from mipro_studio.ui.frame import query, tell_url
+from mipro_studio.ui.plain import line, paragraph
 
 __all__ = ["example_detail", "examples_table", "four_numbers", "texts"]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from optimizer_core.types import Split
-from storage import Reader, RunSummary
-from ui.compare_data import SPLITS, Choices, choices
-from ui.format import ago, one_line
-from ui.frame import query, tell_url
+from mipro_studio.optimizer_core.types import Split
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.compare_data import SPLITS, Choices, choices
+from mipro_studio.ui.format import ago, one_line
+from mipro_studio.ui.frame import query, tell_url
 
 __all__ = ["Picked", "pick"]
 

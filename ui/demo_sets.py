@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Example
-from storage import AskedChange, RunSummary
-from ui.arm_scores import ArmScore
-from ui.arms import set_names, standing
-from ui.format import UNKNOWN, one_line, plural, score
-from ui.review_forms import send, take_out
+from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Example
+from mipro_studio.storage import AskedChange, RunSummary
+from mipro_studio.ui.arm_scores import ArmScore
+from mipro_studio.ui.arms import set_names, standing
+from mipro_studio.ui.format import UNKNOWN, one_line, plural, score
+from mipro_studio.ui.review_forms import send, take_out
 
 __all__ = ["Pins", "answer_counts", "answer_words", "row_name", "set_form", "set_panel", "sets_table"]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import Demo, DemoSet
-from ui.diffs import diff, diff_html, summary
-from ui.format import one_line, plural
-from ui.plain import paragraph
+from mipro_studio.optimizer_core.types import Demo, DemoSet
+from mipro_studio.ui.diffs import diff, diff_html, summary
+from mipro_studio.ui.format import one_line, plural
+from mipro_studio.ui.plain import paragraph
 
 __all__ = ["show_demo_diff", "show_diff"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import chain
 
-from ui.format import clean, plural
+from mipro_studio.ui.format import clean, plural
 
 __all__ = ["LONGEST", "Piece", "diff", "diff_html", "summary"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from companions import Drafter
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput, StudioError
+from mipro_studio.companions import Drafter
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
 
 __all__ = ["CHECKED", "Draft", "drafter", "effective", "known_fields", "latest", "predictors", "work_out"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from optimizer_core.types import Event
-from ui.format import count, one_line, score
-from ui.status import phase_words
+from mipro_studio.optimizer_core.types import Event
+from mipro_studio.ui.format import count, one_line, score
+from mipro_studio.ui.status import phase_words
 
 __all__ = ["event_words"]
 

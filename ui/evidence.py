@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from optimizer_core.types import Candidate, Outcome, Trial, TrialKind
-from storage import Reader
-from ui.charts import best_full
+from mipro_studio.optimizer_core.types import Candidate, Outcome, Trial, TrialKind
+from mipro_studio.storage import Reader
+from mipro_studio.ui.charts import best_full
 
 __all__ = ["Evidence", "estimate_of", "evidence_of", "leader", "no_gain", "paired"]
 
@@ -73,7 +73,7 @@ def _known(scores: Mapping[str, float | None]) -> tuple[float, ...]:
 @lru_cache(maxsize=64)
 def estimate_of(scores: tuple[float, ...]) -> Mapping[str, Any]:
     """Core's `estimate`, kept while the scores are the same."""
-    from optimizer_core.statistics import estimate
+    from mipro_studio.optimizer_core.statistics import estimate
 
     return estimate(scores)
 
@@ -81,6 +81,6 @@ def estimate_of(scores: tuple[float, ...]) -> Mapping[str, Any]:
 @lru_cache(maxsize=64)
 def paired(pairs: tuple[tuple[float, float], ...]) -> Mapping[str, Any]:
     """Core's `paired_difference`, kept while the pairs are the same."""
-    from optimizer_core.statistics import paired_difference
+    from mipro_studio.optimizer_core.statistics import paired_difference
 
     return paired_difference(pairs)

@@ -8,16 +8,16 @@ from typing import Any
 
 import streamlit as st
 
-import launcher
-from optimizer_core.errors import StudioError
-from optimizer_core.types import Split, Status
-from storage import Reader, RunSummary, default_store
-from ui.compare_data import Choices, choices
-from ui.format import clean, clip, one_line, plural, score
-from ui.frame import query, tell_url
-from ui.notices import problem
-from ui.plain import paragraph
-from ui.report import report_html
+from mipro_studio import launcher
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Split, Status
+from mipro_studio.storage import Reader, RunSummary, default_store
+from mipro_studio.ui.compare_data import Choices, choices
+from mipro_studio.ui.format import clean, clip, one_line, plural, score
+from mipro_studio.ui.frame import query, tell_url
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.plain import paragraph
+from mipro_studio.ui.report import report_html
 
 __all__ = ["check_panel", "messages_panel", "pick_candidate", "program_panel", "replay_panel", "report_panel"]
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.errors import BadInput
-from optimizer_core.signature_text import signature_fields
-from ui.access import code_refusal
-from ui.drafts import drafter, known_fields
-from ui.form_words import KEPT, choice
-from ui.format import count, one_line
-from ui.notices import notice, problem
-from ui.run_form import OWN_ROWS
-from ui.uploads import ENDINGS, MAX_MB, keep
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.signature_text import signature_fields
+from mipro_studio.ui.access import code_refusal
+from mipro_studio.ui.drafts import drafter, known_fields
+from mipro_studio.ui.form_words import KEPT, choice
+from mipro_studio.ui.format import count, one_line
+from mipro_studio.ui.notices import notice, problem
+from mipro_studio.ui.run_form import OWN_ROWS
+from mipro_studio.ui.uploads import ENDINGS, MAX_MB, keep
 
 __all__ = ["data"]
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import streamlit as st
 
-import companions
-from optimizer_core.errors import StudioError
-from optimizer_core.types import ErrorClass, Role
-from storage import Endpoint, default_store, endpoints, forget_endpoint, save_endpoint
-from ui.access import code_refusal
-from ui.form_words import KEPT, choice
-from ui.format import clean, duration, one_line
-from ui.notices import notice, problem
-from ui.run_form import ENDPOINT, OWN, SAME, model_spec
+from mipro_studio import companions
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import ErrorClass, Role
+from mipro_studio.storage import Endpoint, default_store, endpoints, forget_endpoint, save_endpoint
+from mipro_studio.ui.access import code_refusal
+from mipro_studio.ui.form_words import KEPT, choice
+from mipro_studio.ui.format import clean, duration, one_line
+from mipro_studio.ui.notices import notice, problem
+from mipro_studio.ui.run_form import ENDPOINT, OWN, SAME, model_spec
 
 __all__ = ["ERROR_WORDS", "model", "models"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.catalogue import LABELS, OPTIMIZERS, PRESETS, SCHEDULES, SURROGATES
-from optimizer_core.config import TIPS
-from ui.drafts import effective, latest, predictors
-from ui.form_words import KEPT, choice
-from ui.format import between, count, plural
-from ui.run_form import BY_PRESET, FIELDS
+from mipro_studio.optimizer_core.catalogue import LABELS, OPTIMIZERS, PRESETS, SCHEDULES, SURROGATES
+from mipro_studio.optimizer_core.config import TIPS
+from mipro_studio.ui.drafts import effective, latest, predictors
+from mipro_studio.ui.form_words import KEPT, choice
+from mipro_studio.ui.format import between, count, plural
+from mipro_studio.ui.run_form import BY_PRESET, FIELDS
 
 __all__ = ["budget", "optimizer", "proposer", "search"]
 

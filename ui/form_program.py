@@ -4,17 +4,17 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.catalogue import METRICS
-from optimizer_core.config import NO_CODE
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Role
-from ui.access import code_refusal
-from ui.form_models import model
-from ui.form_words import KEPT, choice
-from ui.notices import notice, problem
-from ui.run_form import ENDPOINT, KINDS, OWN, OWN_ROWS, SAME, to_state
-from ui.samples import all_samples, sample_values
-from ui.uploads import keep_program
+from mipro_studio.optimizer_core.catalogue import METRICS
+from mipro_studio.optimizer_core.config import NO_CODE
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Role
+from mipro_studio.ui.access import code_refusal
+from mipro_studio.ui.form_models import model
+from mipro_studio.ui.form_words import KEPT, choice
+from mipro_studio.ui.notices import notice, problem
+from mipro_studio.ui.run_form import ENDPOINT, KINDS, OWN, OWN_ROWS, SAME, to_state
+from mipro_studio.ui.samples import all_samples, sample_values
+from mipro_studio.ui.uploads import keep_program
 
 __all__ = ["metric", "program"]
 

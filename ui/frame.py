@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.plain import line
+from mipro_studio.ui.plain import line
 
 __all__ = [
     "BENCHMARKS",

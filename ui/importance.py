@@ -5,13 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Candidate, Json, Trial
-from storage import LiveView, Reader
-from ui.charts import importance_figure, shares_figure
-from ui.drafts import drafter
-from ui.format import plural, score, share
-from ui.live_chart import live_chart
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Candidate, Json, Trial
+from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.charts import importance_figure, shares_figure
+from mipro_studio.ui.drafts import drafter
+from mipro_studio.ui.format import plural, score, share
+from mipro_studio.ui.live_chart import live_chart
 
 __all__ = ["importance_panel", "named_rows", "trial_params"]
 

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from optimizer_core.types import SEED_ARM, Example, Instruction
-from storage import AskedChange, Note, Reader, RunSummary
-from ui.arm_scores import ArmScore
-from ui.arms import author_words, standing
-from ui.diffs import LONGEST, diff, diff_html, summary
-from ui.format import one_line
-from ui.long_text import long_text
-from ui.picking import pick
-from ui.provenance import provenance
-from ui.review_forms import edit_form, note_form, take_out
+from mipro_studio.optimizer_core.types import SEED_ARM, Example, Instruction
+from mipro_studio.storage import AskedChange, Note, Reader, RunSummary
+from mipro_studio.ui.arm_scores import ArmScore
+from mipro_studio.ui.arms import author_words, standing
+from mipro_studio.ui.diffs import LONGEST, diff, diff_html, summary
+from mipro_studio.ui.format import one_line
+from mipro_studio.ui.long_text import long_text
+from mipro_studio.ui.picking import pick
+from mipro_studio.ui.provenance import provenance
+from mipro_studio.ui.review_forms import edit_form, note_form, take_out
 
 __all__ = ["actions_of", "compared", "evidence", "head", "title"]
 

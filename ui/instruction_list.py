@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import Author, Instruction
-from storage import AskedChange
-from ui.arm_scores import ArmScore
-from ui.arms import author_words, standing
-from ui.format import UNKNOWN, one_line, score
-from ui.long_text import long_text
+from mipro_studio.optimizer_core.types import Author, Instruction
+from mipro_studio.storage import AskedChange
+from mipro_studio.ui.arm_scores import ArmScore
+from mipro_studio.ui.arms import author_words, standing
+from mipro_studio.ui.format import UNKNOWN, one_line, score
+from mipro_studio.ui.long_text import long_text
 
 __all__ = ["Flags", "cards", "table"]
 

@@ -5,23 +5,23 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.catalogue import OPTIMIZERS
-from optimizer_core.config import EMBEDDED, TIPS, RunConfig, Variant, parse_config
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.types import Role
-from storage import RunSummary
-from ui import actions
-from ui.check_panel import leaves, not_complete
-from ui.drafts import drafter
-from ui.form_models import model
-from ui.form_words import KEPT
-from ui.format import between, clean, count, one_line, plural
-from ui.frame import LAB
-from ui.leaving import leaving
-from ui.notices import notice, problem
-from ui.run_form import ENDPOINT, OWN, SAME, model_spec, model_state
-from ui.samples import all_samples, sample_values
-from ui.store import reading
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
+from mipro_studio.optimizer_core.config import EMBEDDED, TIPS, RunConfig, Variant, parse_config
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.types import Role
+from mipro_studio.storage import RunSummary
+from mipro_studio.ui import actions
+from mipro_studio.ui.check_panel import leaves, not_complete
+from mipro_studio.ui.drafts import drafter
+from mipro_studio.ui.form_models import model
+from mipro_studio.ui.form_words import KEPT
+from mipro_studio.ui.format import between, clean, count, one_line, plural
+from mipro_studio.ui.frame import LAB
+from mipro_studio.ui.leaving import leaving
+from mipro_studio.ui.notices import notice, problem
+from mipro_studio.ui.run_form import ENDPOINT, OWN, SAME, model_spec, model_state
+from mipro_studio.ui.samples import all_samples, sample_values
+from mipro_studio.ui.store import reading
 
 __all__ = ["DEFAULTS", "lab_config", "lab_form", "learn_config"]
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import Author, Instruction, Status
-from storage import LiveView, Reader
-from ui import actions
-from ui.check_panel import leaves
-from ui.format import UNKNOWN, count, one_line, plural, score
-from ui.frame import LAB, LIVE, NEW_RUN
-from ui.lab_form import learn_config
-from ui.leaving import leaving
-from ui.plain import line, paragraph
-from ui.switch_counts import ahead, switch_counts
+from mipro_studio.optimizer_core.types import Author, Instruction, Status
+from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui import actions
+from mipro_studio.ui.check_panel import leaves
+from mipro_studio.ui.format import UNKNOWN, count, one_line, plural, score
+from mipro_studio.ui.frame import LAB, LIVE, NEW_RUN
+from mipro_studio.ui.lab_form import learn_config
+from mipro_studio.ui.leaving import leaving
+from mipro_studio.ui.plain import line, paragraph
+from mipro_studio.ui.switch_counts import ahead, switch_counts
 
 __all__ = ["counts", "learn", "side_by_side"]
 

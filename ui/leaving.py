@@ -2,8 +2,8 @@
 
 import re
 
-from optimizer_core.config import EMBEDDED, RunConfig
-from optimizer_core.types import Role
+from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
+from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["leaving"]
 

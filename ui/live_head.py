@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import LEGAL_MOVES, Outcome, Status
-from storage import LiveView, RunSummary
-from ui import actions
-from ui.evidence import Evidence
-from ui.format import (
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Outcome, Status
+from mipro_studio.storage import LiveView, RunSummary
+from mipro_studio.ui import actions
+from mipro_studio.ui.evidence import Evidence
+from mipro_studio.ui.format import (
     ago,
     between,
     clean,
@@ -24,9 +24,9 @@ from ui.format import (
     score,
     usd,
 )
-from ui.frame import INSTRUCTIONS, LAB, NEW_RUN
-from ui.notices import notice, problem
-from ui.status import LOOKS, can_resume, phase_line, why_not_resume
+from mipro_studio.ui.frame import INSTRUCTIONS, LAB, NEW_RUN
+from mipro_studio.ui.notices import notice, problem
+from mipro_studio.ui.status import LOOKS, can_resume, phase_line, why_not_resume
 
 __all__ = ["buttons", "cards", "reason", "status_line"]
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from companions import Dashboards
-from optimizer_core.errors import StudioError
-from storage import LiveView, Reader, default_store, study_path
-from ui import pattern_charts as charts
-from ui.format import elapsed_s, plural, score
-from ui.live_chart import live_chart
-from ui.notices import problem
-from ui.plain import line
+from mipro_studio.companions import Dashboards
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import LiveView, Reader, default_store, study_path
+from mipro_studio.ui import pattern_charts as charts
+from mipro_studio.ui.format import elapsed_s, plural, score
+from mipro_studio.ui.live_chart import live_chart
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.plain import line
 
 __all__ = ["beliefs_tab", "burn_tab", "dashboards", "optuna_tab", "parallel_tab", "scatter_tab"]
 

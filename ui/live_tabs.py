@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import Candidate, DemoSet, ErrorClass, Instruction, Trial, TrialKind
-from storage import LiveView, Reader
-from ui.events import event_words
-from ui.format import UNKNOWN, ago, clean, count, one_line, plural, score
-from ui.plain import line, paragraph
+from mipro_studio.optimizer_core.types import Candidate, DemoSet, ErrorClass, Instruction, Trial, TrialKind
+from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.events import event_words
+from mipro_studio.ui.format import UNKNOWN, ago, clean, count, one_line, plural, score
+from mipro_studio.ui.plain import line, paragraph
 
 __all__ = ["candidate_tab", "errors_tab", "log_tab", "trials_tab"]
 

@@ -1,7 +1,7 @@
 """What one refresh of the live page reads."""
 
-from optimizer_core.types import Status
-from storage import LiveView, Reader
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage import LiveView, Reader
 
 __all__ = ["asked_of", "latest"]
 

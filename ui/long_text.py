@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui.format import clean, count
-from ui.plain import paragraph
+from mipro_studio.ui.format import clean, count
+from mipro_studio.ui.plain import paragraph
 
 __all__ = ["CLIP", "long_text", "values"]
 

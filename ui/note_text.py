@@ -10,7 +10,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from ui.format import clean, clip
+from mipro_studio.ui.format import clean, clip
 
 __all__ = ["note_html", "note_text"]
 

@@ -4,9 +4,9 @@ from typing import Literal
 
 import streamlit as st
 
-from optimizer_core.errors import StudioError
-from ui.format import clean
-from ui.plain import paragraph
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.ui.format import clean
+from mipro_studio.ui.plain import paragraph
 
 __all__ = ["notice", "problem"]
 

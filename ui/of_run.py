@@ -5,14 +5,14 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from optimizer_core.errors import StudioError
-from storage import Reader, RunSummary
-from ui.format import one_line
-from ui.frame import HOME, NEW_RUN, Page, frame, run_in_url
-from ui.notices import problem
-from ui.plain import heading
-from ui.status import LOOKS
-from ui.store import reading
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.format import one_line
+from mipro_studio.ui.frame import HOME, NEW_RUN, Page, frame, run_in_url
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.plain import heading
+from mipro_studio.ui.status import LOOKS
+from mipro_studio.ui.store import reading
 
 __all__ = ["page_of_run"]
 

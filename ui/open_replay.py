@@ -5,11 +5,11 @@ from pathlib import Path
 
 import streamlit as st
 
-import launcher
-from optimizer_core.errors import BadInput, StudioError
-from storage import default_store
-from ui.frame import REPLAY
-from ui.notices import problem
+from mipro_studio import launcher
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.storage import default_store
+from mipro_studio.ui.frame import REPLAY
+from mipro_studio.ui.notices import problem
 
 __all__ = ["open_replay"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer_core.types import Candidate, Role, Trial, TrialKind, Usage
-from ui.charts import label
-from ui.format import count, plural, score
+from mipro_studio.optimizer_core.types import Candidate, Role, Trial, TrialKind, Usage
+from mipro_studio.ui.charts import label
+from mipro_studio.ui.format import count, plural, score
 
 __all__ = ["ROLE_NAMES", "beliefs_figure", "burn_figure", "parallel_figure", "scatter_figure", "trials_by_arm"]
 

@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 
 import streamlit as st
 
-from ui.frame import query
+from mipro_studio.ui.frame import query
 
 __all__ = ["pick", "picked"]
 

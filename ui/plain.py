@@ -9,7 +9,7 @@ import html
 
 import streamlit as st
 
-from ui.format import clean, clip, one_line
+from mipro_studio.ui.format import clean, clip, one_line
 
 __all__ = ["heading", "line", "paragraph"]
 

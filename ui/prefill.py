@@ -7,15 +7,15 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.catalogue import OPTIMIZERS
-from optimizer_core.errors import StudioError
-from storage import Reader
-from ui.drafts import CHECKED
-from ui.frame import query
-from ui.notices import problem
-from ui.run_form import to_state
-from ui.samples import all_samples, sample_values
-from ui.store import reading
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import Reader
+from mipro_studio.ui.drafts import CHECKED
+from mipro_studio.ui.frame import query
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.run_form import to_state
+from mipro_studio.ui.samples import all_samples, sample_values
+from mipro_studio.ui.store import reading
 
 __all__ = ["prefill"]
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.config import TIPS
-from optimizer_core.types import Author, Example, Instruction
-from storage import Reader
-from ui.copies import copied
-from ui.format import UNKNOWN, clean, count, one_line
-from ui.long_text import long_text
+from mipro_studio.optimizer_core.config import TIPS
+from mipro_studio.optimizer_core.types import Author, Example, Instruction
+from mipro_studio.storage import Reader
+from mipro_studio.ui.copies import copied
+from mipro_studio.ui.format import UNKNOWN, clean, count, one_line
+from mipro_studio.ui.long_text import long_text
 
 __all__ = ["TIP_WORDS", "flags_of", "provenance"]
 

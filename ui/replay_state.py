@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from optimizer_core.types import Outcome, Role, Split, Trial, TrialKind, Usage
-from storage import Reader, RunSummary, StoredEvent
-from ui.charts import best_full
-from ui.events import event_words
-from ui.format import duration, elapsed_s
-from ui.live_view import QUIET
-from ui.status import phase_words
+from mipro_studio.optimizer_core.types import Outcome, Role, Split, Trial, TrialKind, Usage
+from mipro_studio.storage import Reader, RunSummary, StoredEvent
+from mipro_studio.ui.charts import best_full
+from mipro_studio.ui.events import event_words
+from mipro_studio.ui.format import duration, elapsed_s
+from mipro_studio.ui.live_view import QUIET
+from mipro_studio.ui.status import phase_words
 
 __all__ = ["History", "Moment", "State", "history"]
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import Usage
-from ui.charts import score_range, trials_alt, trials_figure
-from ui.events import event_words
-from ui.evidence import no_gain
-from ui.format import clean, count, delta, duration, one_line, plural, score, usd
-from ui.frame import query, tell_url
-from ui.live_chart import live_chart
-from ui.replay_state import History, State
-from ui.spending import burn_table
-from ui.verdict import verdict
+from mipro_studio.optimizer_core.types import Usage
+from mipro_studio.ui.charts import score_range, trials_alt, trials_figure
+from mipro_studio.ui.events import event_words
+from mipro_studio.ui.evidence import no_gain
+from mipro_studio.ui.format import clean, count, delta, duration, one_line, plural, score, usd
+from mipro_studio.ui.frame import query, tell_url
+from mipro_studio.ui.live_chart import live_chart
+from mipro_studio.ui.replay_state import History, State
+from mipro_studio.ui.spending import burn_table
+from mipro_studio.ui.verdict import verdict
 
 __all__ = ["PLAY", "SECONDS_A_STEP", "ending", "replay"]
 

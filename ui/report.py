@@ -9,19 +9,32 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from optimizer_core.comparison import Change, ComparedExample
-from optimizer_core.errors import StudioError
-from optimizer_core.types import Author, Candidate, CellKey, Outcome, Role, Split, TrialKind
-from storage import Reader, RunSummary
-from ui.arms import author_words
-from ui.compare_data import Comparison, compared
-from ui.diffs import diff, diff_html
-from ui.evidence import Evidence, evidence_of
-from ui.format import UNKNOWN, clean, clip, count, delta, duration, humane, interval, one_line, plural, score, usd
-from ui.report_chart import chart
-from ui.result_words import curse, sentences
-from ui.settings_rows import model_rows, setting_rows
-from ui.status import LOOKS
+from mipro_studio.optimizer_core.comparison import Change, ComparedExample
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Outcome, Role, Split, TrialKind
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.arms import author_words
+from mipro_studio.ui.compare_data import Comparison, compared
+from mipro_studio.ui.diffs import diff, diff_html
+from mipro_studio.ui.evidence import Evidence, evidence_of
+from mipro_studio.ui.format import (
+    UNKNOWN,
+    clean,
+    clip,
+    count,
+    delta,
+    duration,
+    humane,
+    interval,
+    one_line,
+    plural,
+    score,
+    usd,
+)
+from mipro_studio.ui.report_chart import chart
+from mipro_studio.ui.result_words import curse, sentences
+from mipro_studio.ui.settings_rows import model_rows, setting_rows
+from mipro_studio.ui.status import LOOKS
 
 __all__ = ["report_html"]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_core.types import Trial, TrialKind
-from ui.charts import best_full, trials_alt
-from ui.format import count, score
+from mipro_studio.optimizer_core.types import Trial, TrialKind
+from mipro_studio.ui.charts import best_full, trials_alt
+from mipro_studio.ui.format import count, score
 
 __all__ = ["Chart", "chart", "ticks"]
 

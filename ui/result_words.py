@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from optimizer_core.types import Outcome
-from ui.evidence import no_gain
-from ui.format import plural, score
+from mipro_studio.optimizer_core.types import Outcome
+from mipro_studio.ui.evidence import no_gain
+from mipro_studio.ui.format import plural, score
 
 __all__ = ["curse", "sentences"]
 

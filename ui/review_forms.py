@@ -6,16 +6,16 @@ from typing import Any
 
 import streamlit as st
 
-import reviewing
-from optimizer_core.changes import LONGEST, MOST_ASKED
-from optimizer_core.errors import StudioError
-from optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Instruction, Status
-from storage import AskedChange, Note, RunSummary, default_store
-from ui import actions
-from ui.arms import waiting_for
-from ui.format import ago, clean
-from ui.note_text import note_text
-from ui.notices import problem
+from mipro_studio import reviewing
+from mipro_studio.optimizer_core.changes import LONGEST, MOST_ASKED
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Instruction, Status
+from mipro_studio.storage import AskedChange, Note, RunSummary, default_store
+from mipro_studio.ui import actions
+from mipro_studio.ui.arms import waiting_for
+from mipro_studio.ui.format import ago, clean
+from mipro_studio.ui.note_text import note_text
+from mipro_studio.ui.notices import problem
 
 __all__ = ["add_forms", "edit_form", "note_form", "refuse", "send", "show_refusal", "take_out", "why_not_change"]
 

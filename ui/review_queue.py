@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-import reviewing
-from optimizer_core.errors import StudioError
-from optimizer_core.types import Status
-from storage import AskedChange, RunSummary, default_store
-from ui import actions
-from ui.arms import change_words
-from ui.format import ago, clean, plural
-from ui.long_text import long_text
-from ui.review_forms import refuse
+from mipro_studio import reviewing
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage import AskedChange, RunSummary, default_store
+from mipro_studio.ui import actions
+from mipro_studio.ui.arms import change_words
+from mipro_studio.ui.format import ago, clean, plural
+from mipro_studio.ui.long_text import long_text
+from mipro_studio.ui.review_forms import refuse
 
 __all__ = ["gate", "waiting"]
 

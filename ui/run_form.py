@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from optimizer_core.catalogue import METRICS, OPTIMIZERS
-from optimizer_core.config import EMBEDDED, JUDGE, NO_CODE, ModelSpec, RunConfig, parse_config
-from optimizer_core.errors import BadInput
-from optimizer_core.signature_text import signature_fields
-from optimizer_core.types import Role
+from mipro_studio.optimizer_core.catalogue import METRICS, OPTIMIZERS
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, NO_CODE, ModelSpec, RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.signature_text import signature_fields
+from mipro_studio.optimizer_core.types import Role
 
 __all__ = [
     "BY_PRESET",

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from optimizer_core.errors import StudioError
-from storage import RunSummary
-from ui.format import one_line
-from ui.frame import HOME, NEW_RUN, Page, frame, run_in_url
-from ui.notices import problem
-from ui.plain import heading
-from ui.store import reading
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import RunSummary
+from mipro_studio.ui.format import one_line
+from mipro_studio.ui.frame import HOME, NEW_RUN, Page, frame, run_in_url
+from mipro_studio.ui.notices import problem
+from mipro_studio.ui.plain import heading
+from mipro_studio.ui.store import reading
 
 __all__ = ["open_run"]
 

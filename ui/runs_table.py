@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from storage import RunSummary
-from ui.format import UNKNOWN, ago, duration, one_line, score
-from ui.frame import LIVE
-from ui.status import LOOKS
+from mipro_studio.storage import RunSummary
+from mipro_studio.ui.format import UNKNOWN, ago, duration, one_line, score
+from mipro_studio.ui.frame import LIVE
+from mipro_studio.ui.status import LOOKS
 
 __all__ = ["runs_table"]
 

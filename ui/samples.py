@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from sample_programs.catalog import CATALOG
-from sample_programs.types import Sample
-from ui import actions
-from ui.frame import LIVE, NEW_RUN
+from mipro_studio.sample_programs.catalog import CATALOG
+from mipro_studio.sample_programs.types import Sample
+from mipro_studio.ui import actions
+from mipro_studio.ui.frame import LIVE, NEW_RUN
 
 __all__ = ["all_samples", "sample_cards", "sample_values"]
 

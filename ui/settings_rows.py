@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from optimizer_core.config import EMBEDDED
-from ui.format import clean, clip
+from mipro_studio.optimizer_core.config import EMBEDDED
+from mipro_studio.ui.format import clean, clip
 
 __all__ = ["LEFT_OPEN", "changed", "differences", "flat", "model_rows", "setting_rows", "words"]
 

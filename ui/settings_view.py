@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from optimizer_core.types import Split
-from storage import Reader, RunSummary
-from ui.format import clean, count, one_line, plural
-from ui.settings_rows import LEFT_OPEN, changed, differences, model_rows, setting_rows, words
+from mipro_studio.optimizer_core.types import Split
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.format import clean, count, one_line, plural
+from mipro_studio.ui.settings_rows import LEFT_OPEN, changed, differences, model_rows, setting_rows, words
 
 __all__ = ["differing_settings", "receipt"]
 

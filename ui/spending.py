@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import Role, Usage
-from storage import LiveView
-from ui.format import UNKNOWN, between, count, duration, of, usd
+from mipro_studio.optimizer_core.types import Role, Usage
+from mipro_studio.storage import LiveView
+from mipro_studio.ui.format import UNKNOWN, between, count, duration, of, usd
 
 __all__ = ["burn_table", "caps", "role_plan"]
 

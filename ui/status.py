@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from optimizer_core.types import LEGAL_MOVES, Phase, Status
-from storage import RunSummary
-from ui.format import count, elapsed_s, plural
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Phase, Status
+from mipro_studio.storage import RunSummary
+from mipro_studio.ui.format import count, elapsed_s, plural
 
 __all__ = [
     "ACTIVE",

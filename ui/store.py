@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from optimizer_core.errors import StudioError
-from storage import Reader, Store, default_store
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import Reader, Store, default_store
 
 __all__ = ["reading"]
 

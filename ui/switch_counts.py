@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_core.types import Instruction, Trial, TrialKind
+from mipro_studio.optimizer_core.types import Instruction, Trial, TrialKind
 
 __all__ = ["SwitchCount", "ahead", "switch_counts"]
 
@@ -54,7 +54,7 @@ def _setting(value: Any) -> str:
 
 
 def _count(switch: str, setting: str, seen: Sequence[tuple[float, int]]) -> SwitchCount:
-    from optimizer_core.statistics import estimate  # scipy, and only here
+    from mipro_studio.optimizer_core.statistics import estimate  # scipy, and only here
 
     cells = sum(n for _, n in seen)
     mean = sum(score * n for score, n in seen) / max(cells, 1)

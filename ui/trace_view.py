@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.errors import StudioError
-from optimizer_core.types import TEACHER, CellKey, ErrorClass, Event, Example, Split
-from storage import CellRow, Reader
-from ui.demo_sets import row_name
-from ui.format import UNKNOWN, clean, duration, one_line, plural, score
-from ui.long_text import values
-from ui.plain import line
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import TEACHER, CellKey, ErrorClass, Event, Example, Split
+from mipro_studio.storage import CellRow, Reader
+from mipro_studio.ui.demo_sets import row_name
+from mipro_studio.ui.format import UNKNOWN, clean, duration, one_line, plural, score
+from mipro_studio.ui.long_text import values
+from mipro_studio.ui.plain import line
 
 __all__ = ["KINDS", "Fate", "Seen", "fates", "of_kind", "step_through", "summary", "traces_table"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from storage import LiveView
-from ui.charts import XAxis, trials_alt, trials_figure
-from ui.live_chart import live_chart
+from mipro_studio.storage import LiveView
+from mipro_studio.ui.charts import XAxis, trials_alt, trials_figure
+from mipro_studio.ui.live_chart import live_chart
 
 __all__ = ["trial_chart"]
 

@@ -4,8 +4,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from optimizer_core.errors import BadInput
-from storage import default_store
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.storage import default_store
 
 __all__ = ["ENDINGS", "MAX_MB", "keep", "keep_program"]
 

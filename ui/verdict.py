@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from optimizer_core.types import Outcome
-from ui.evidence import no_gain
-from ui.format import clean, delta, interval, score
-from ui.result_words import curse, sentences
+from mipro_studio.optimizer_core.types import Outcome
+from mipro_studio.ui.evidence import no_gain
+from mipro_studio.ui.format import clean, delta, interval, score
+from mipro_studio.ui.result_words import curse, sentences
 
 __all__ = ["verdict"]
 

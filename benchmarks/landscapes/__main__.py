@@ -6,10 +6,10 @@ Writes docs/landscapes.md and docs/landscapes.svg. With `--cache FILE` a call th
 import argparse
 from pathlib import Path
 
-from benchmarks.landscapes.effects import DESIGNS, EFFECT, Finding, find_all
-from benchmarks.landscapes.families import FAMILIES
-from benchmarks.landscapes.jobs import DEFAULT, DSPY, METHODS, Job, default_share, run_jobs
-from benchmarks.landscapes.report import effects_table, figure, report
+from mipro_studio.benchmarks.landscapes.effects import DESIGNS, EFFECT, Finding, find_all
+from mipro_studio.benchmarks.landscapes.families import FAMILIES
+from mipro_studio.benchmarks.landscapes.jobs import DEFAULT, DSPY, METHODS, Job, default_share, run_jobs
+from mipro_studio.benchmarks.landscapes.report import effects_table, figure, report
 
 DOCS = Path(__file__).parents[2] / "docs"
 

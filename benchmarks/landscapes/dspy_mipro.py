@@ -11,8 +11,8 @@ from typing import Any
 import dspy
 from dspy.teleprompt import MIPROv2
 
-from benchmarks.landscapes.families import ARMS, N_EXAMPLES, Landscape
-from optimizer_core.types import Candidate
+from mipro_studio.benchmarks.landscapes.families import ARMS, N_EXAMPLES, Landscape
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["play_dspy"]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from scipy.special import expit, logit
 
-from benchmarks.landscapes.families import Family, Landscape
-from benchmarks.landscapes.remember import remembered
-from benchmarks.landscapes.simulate import play
-from optimizer_core.config import parse_config
-from optimizer_core.importance import ERROR, INTERACTION, importance
-from optimizer_core.types import Candidate, Split
+from mipro_studio.benchmarks.landscapes.families import Family, Landscape
+from mipro_studio.benchmarks.landscapes.remember import remembered
+from mipro_studio.benchmarks.landscapes.simulate import play
+from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.importance import ERROR, INTERACTION, importance
+from mipro_studio.optimizer_core.types import Candidate, Split
 
 __all__ = ["ARMS", "DESIGNS", "EFFECT", "Finding", "Planted", "find", "find_all"]
 

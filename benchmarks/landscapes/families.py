@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
-from optimizer_core.seeds import derive_seed
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["FAMILIES", "Family", "Landscape"]
 

@@ -11,13 +11,13 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from benchmarks.landscapes.dspy_mipro import play_dspy
-from benchmarks.landscapes.families import FAMILIES, Landscape
-from benchmarks.landscapes.remember import remembered
-from benchmarks.landscapes.simulate import play
-from optimizer_core.config import parse_config
-from optimizer_core.types import Candidate
-from optimizer_core.winner import corrected
+from mipro_studio.benchmarks.landscapes.dspy_mipro import play_dspy
+from mipro_studio.benchmarks.landscapes.families import FAMILIES, Landscape
+from mipro_studio.benchmarks.landscapes.remember import remembered
+from mipro_studio.benchmarks.landscapes.simulate import play
+from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.winner import corrected
 
 __all__ = ["DEFAULT", "DSPY", "METHODS", "Job", "Result", "default_share", "run_jobs"]
 

@@ -5,9 +5,9 @@ from html import escape
 
 import numpy as np
 
-from benchmarks.landscapes.effects import ARMS, EFFECT, Finding
-from benchmarks.landscapes.families import FAMILIES
-from benchmarks.landscapes.jobs import DEFAULT, DSPY, METHODS, Result, default_share
+from mipro_studio.benchmarks.landscapes.effects import ARMS, EFFECT, Finding
+from mipro_studio.benchmarks.landscapes.families import FAMILIES
+from mipro_studio.benchmarks.landscapes.jobs import DEFAULT, DSPY, METHODS, Result, default_share
 
 __all__ = ["effects_table", "figure", "report"]
 

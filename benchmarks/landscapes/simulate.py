@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
-from benchmarks.landscapes.families import N_EXAMPLES, Landscape
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BudgetReached
-from optimizer_core.journal import MemoryJournal
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers import get_optimizer
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.search import Search
-from optimizer_core.space import KINDS, SearchSpace
-from optimizer_core.surrogates import Observation
-from optimizer_core.types import Candidate, Cell, CellKey, Example, Record, Split, Trial, TrialKind
+from mipro_studio.benchmarks.landscapes.families import N_EXAMPLES, Landscape
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers import get_optimizer
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.search import Search
+from mipro_studio.optimizer_core.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.types import Candidate, Cell, CellKey, Example, Record, Split, Trial, TrialKind
 
 __all__ = ["Played", "play"]
 

@@ -14,7 +14,7 @@ from dspy.clients.engines.lm15_engine import LM15Engine, timeouts_for
 from dspy.clients.model_metadata import model_info, rate
 from dspy.lm15 import RouterConfig
 
-from optimizer_core.config import EMBEDDED, ModelSpec
+from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
 
 __all__ = ["native_engine", "prices_usd_per_token"]
 

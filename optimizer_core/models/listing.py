@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from optimizer_core.config import ModelSpec
+from mipro_studio.optimizer_core.config import ModelSpec
 
 __all__ = ["lists_model"]
 

@@ -21,11 +21,11 @@ from dspy.utils.exceptions import (
     LMUnsupportedModelError,
 )
 
-from optimizer_core.config import EMBEDDED, ModelSpec
-from optimizer_core.errors import BadInput, ModelUnavailable, StudioError
-from optimizer_core.models.engines import native_engine, prices_usd_per_token
-from optimizer_core.models.meter import CallRecord, Meter, log_call, log_failure, log_refusal
-from optimizer_core.types import ErrorClass, Role, Usage
+from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
+from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable, StudioError
+from mipro_studio.optimizer_core.models.engines import native_engine, prices_usd_per_token
+from mipro_studio.optimizer_core.models.meter import CallRecord, Meter, log_call, log_failure, log_refusal
+from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 
 __all__ = ["MeteredLM", "adapter_for", "build_lm", "classify"]
 
@@ -135,8 +135,8 @@ def build_lm(spec: ModelSpec, role: Role, meter: Meter, retries: int, seed: int)
     """
     settings: dict[str, Any] = {"temperature": spec.temperature, "max_tokens": spec.max_tokens}
     if spec.model == EMBEDDED:
-        from optimizer_core.models.embedded import LM_NAME
-        from optimizer_core.models.embedded.engine import EmbeddedEngine
+        from mipro_studio.optimizer_core.models.embedded import LM_NAME
+        from mipro_studio.optimizer_core.models.embedded.engine import EmbeddedEngine
 
         limit = spec.max_tokens or 200
         embedded = EmbeddedEngine(seed=seed, max_tokens=limit)
@@ -172,7 +172,7 @@ def adapter_for(spec: ModelSpec) -> Any:
     if spec.model != EMBEDDED:
         return dspy.ChatAdapter()
     try:
-        from optimizer_core.models.embedded import CompactAdapter
+        from mipro_studio.optimizer_core.models.embedded import CompactAdapter
     except ImportError as error:
         raise ModelUnavailable(
             "The embedded model needs the package xllamacpp, which cannot be imported.",

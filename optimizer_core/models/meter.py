@@ -8,9 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizer_core.config import Budget
-from optimizer_core.errors import BudgetReached, RunPaused, StudioError
-from optimizer_core.types import Burn, ErrorClass, Role, Usage
+from mipro_studio.optimizer_core.config import Budget
+from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StudioError
+from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
 
 __all__ = ["CallLog", "CallRecord", "Meter", "collect_calls", "log_call", "log_failure", "log_refusal"]
 

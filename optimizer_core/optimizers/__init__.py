@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 
-from optimizer_core.errors import BadInput
-from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.optimizers.bayesian_bootstrap import BayesianBootstrap
-from optimizer_core.optimizers.bootstrap_few_shot import BootstrapFewShot
-from optimizer_core.optimizers.bootstrap_rs import BootstrapRandomSearch
-from optimizer_core.optimizers.ca_opro import CoordinateAscentOpro
-from optimizer_core.optimizers.gepa import Gepa
-from optimizer_core.optimizers.lab import Lab
-from optimizer_core.optimizers.mipro import Mipro
-from optimizer_core.optimizers.mipro_pp import MiproPlus
-from optimizer_core.optimizers.module_opro import ModuleOpro, ModuleOproUngrounded
-from optimizer_core.optimizers.opro import Opro
-from optimizer_core.optimizers.program_opro import ProgramOpro
-from optimizer_core.optimizers.zero_shot_mipro import ZeroShotMipro
-from optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.bayesian_bootstrap import BayesianBootstrap
+from mipro_studio.optimizer_core.optimizers.bootstrap_few_shot import BootstrapFewShot
+from mipro_studio.optimizer_core.optimizers.bootstrap_rs import BootstrapRandomSearch
+from mipro_studio.optimizer_core.optimizers.ca_opro import CoordinateAscentOpro
+from mipro_studio.optimizer_core.optimizers.gepa import Gepa
+from mipro_studio.optimizer_core.optimizers.lab import Lab
+from mipro_studio.optimizer_core.optimizers.mipro import Mipro
+from mipro_studio.optimizer_core.optimizers.mipro_pp import MiproPlus
+from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro, ModuleOproUngrounded
+from mipro_studio.optimizer_core.optimizers.opro import Opro
+from mipro_studio.optimizer_core.optimizers.program_opro import ProgramOpro
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import ZeroShotMipro
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
 
 __all__ = ["OPTIMIZERS", "Optimizer", "View", "Work", "get_optimizer"]
 

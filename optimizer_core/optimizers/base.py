@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput
-from optimizer_core.importance import importance
-from optimizer_core.kit import Kit
-from optimizer_core.program import PredictorInfo
-from optimizer_core.space import KINDS
-from optimizer_core.surrogates import Observation
-from optimizer_core.types import Candidate, Json
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.importance import importance
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.program import PredictorInfo
+from mipro_studio.optimizer_core.space import KINDS
+from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.types import Candidate, Json
 
 __all__ = ["Optimizer", "View", "Work"]
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from optimizer_core.bootstrap import SetPlan, plan_sets
-from optimizer_core.config import RunConfig
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.types import SEED_ARM, Candidate, DemoSet, Split
+from mipro_studio.optimizer_core.bootstrap import SetPlan, plan_sets
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, DemoSet, Split
 
 __all__ = ["BootstrapFewShot"]
 

@@ -15,12 +15,12 @@ from gepa.api import optimize
 from gepa.core.adapter import EvaluationBatch
 from gepa.strategies.instruction_proposal import InstructionProposalSignature
 
-from optimizer_core.changes import next_index
-from optimizer_core.errors import RunFailed
-from optimizer_core.evaluator import FEEDBACK
-from optimizer_core.kit import Kit
-from optimizer_core.seeds import derive_seed
-from optimizer_core.types import SEED_ARM, Author, Candidate, Cell, Example, Instruction, Split
+from mipro_studio.optimizer_core.changes import next_index
+from mipro_studio.optimizer_core.errors import RunFailed
+from mipro_studio.optimizer_core.evaluator import FEEDBACK
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, Cell, Example, Instruction, Split
 
 __all__ = ["MINIBATCH", "Evolution"]
 

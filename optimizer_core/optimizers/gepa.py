@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from optimizer_core.config import RunConfig
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.optimizers.evolution import MINIBATCH, Evolution
-from optimizer_core.types import Candidate, Event, Split
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.evolution import MINIBATCH, Evolution
+from mipro_studio.optimizer_core.types import Candidate, Event, Split
 
 __all__ = ["Gepa"]
 

@@ -4,12 +4,12 @@ import asyncio
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from optimizer_core.config import RunConfig, Variant
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS
-from optimizer_core.proposer import Recipe
-from optimizer_core.types import SEED_ARM, Candidate, Event, Instruction, Phase
+from mipro_studio.optimizer_core.config import RunConfig, Variant
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS
+from mipro_studio.optimizer_core.proposer import Recipe
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Event, Instruction, Phase
 
 __all__ = ["Lab"]
 

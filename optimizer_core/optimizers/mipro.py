@@ -2,11 +2,11 @@
 
 import asyncio
 
-from optimizer_core.config import RunConfig
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.surrogates import Surrogate, make_surrogate
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.surrogates import Surrogate, make_surrogate
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["Mipro", "n_instructions"]
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, IntDistribution
 
-from optimizer_core.bootstrap import SetPlan, plan_sets
-from optimizer_core.config import RunConfig
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Work
-from optimizer_core.optimizers.switches import switch_space
-from optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
-from optimizer_core.space import KINDS
-from optimizer_core.types import SEED_ARM, Candidate, Split
+from mipro_studio.optimizer_core.bootstrap import SetPlan, plan_sets
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Work
+from mipro_studio.optimizer_core.optimizers.switches import switch_space
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
+from mipro_studio.optimizer_core.space import KINDS
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Split
 
 __all__ = ["NUMBER", "SEED", "MiproPlus"]
 

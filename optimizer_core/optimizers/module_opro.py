@@ -2,12 +2,12 @@
 
 import asyncio
 
-from optimizer_core.config import RunConfig
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.optimizers.rounds import best_of, candidate_of_round, history, round_index
-from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.rounds import best_of, candidate_of_round, history, round_index
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["ModuleOpro", "ModuleOproUngrounded"]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput
-from optimizer_core.optimizers.module_opro import ModuleOproUngrounded
-from optimizer_core.program import PredictorInfo
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOproUngrounded
+from mipro_studio.optimizer_core.program import PredictorInfo
 
 __all__ = ["Opro"]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from optimizer_core.kit import Kit
-from optimizer_core.surrogates import Observation
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["HISTORY_LENGTH", "best_of", "candidate_of_round", "history", "means", "put_in", "round_index"]
 

@@ -8,12 +8,12 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from optimizer_core.importance import importance
-from optimizer_core.kit import Kit
-from optimizer_core.program import Arms
-from optimizer_core.proposer import Recipe, usable_index
-from optimizer_core.space import Parameter, SearchSpace
-from optimizer_core.types import SEED_ARM, Candidate, Instruction, Json
+from mipro_studio.optimizer_core.importance import importance
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.program import Arms
+from mipro_studio.optimizer_core.proposer import Recipe, usable_index
+from mipro_studio.optimizer_core.space import Parameter, SearchSpace
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Instruction, Json
 
 __all__ = ["SwitchRow", "recipes", "suggest", "switch_importance", "switch_rows", "switch_space"]
 

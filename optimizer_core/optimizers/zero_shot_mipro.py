@@ -2,10 +2,10 @@
 
 import asyncio
 
-from optimizer_core.config import RunConfig
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Work
-from optimizer_core.optimizers.mipro import Mipro, n_instructions
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Work
+from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
 
 __all__ = ["GROUNDING_DEMOS", "ZeroShotMipro", "bootstrap_for_proposer"]
 

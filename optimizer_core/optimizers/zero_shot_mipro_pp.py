@@ -6,13 +6,19 @@ from typing import Any, ClassVar
 
 from optuna.distributions import BaseDistribution
 
-from optimizer_core.config import RunConfig
-from optimizer_core.kit import Kit
-from optimizer_core.optimizers.base import Optimizer, View, Work
-from optimizer_core.optimizers.rounds import candidate_of_round, means, round_index
-from optimizer_core.optimizers.switches import recipes, suggest, switch_importance, switch_rows, switch_space
-from optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
-from optimizer_core.types import Candidate, Json
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.rounds import candidate_of_round, means, round_index
+from mipro_studio.optimizer_core.optimizers.switches import (
+    recipes,
+    suggest,
+    switch_importance,
+    switch_rows,
+    switch_space,
+)
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
+from mipro_studio.optimizer_core.types import Candidate, Json
 
 __all__ = ["ZeroShotMiproPlus"]
 

@@ -4,11 +4,11 @@ A surrogate has no state of its own. A suggestion is a function of the space, wh
 way, and a seed: resuming needs no pickle, arms may be added at any time, and the same run gives the same trials.
 """
 
-from optimizer_core.config import SearchSettings
-from optimizer_core.surrogates.base import Observation, Surrogate
-from optimizer_core.surrogates.item_response import ItemResponse
-from optimizer_core.surrogates.random_search import RandomSearch
-from optimizer_core.surrogates.tpe import TpeSurrogate
+from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.surrogates.base import Observation, Surrogate
+from mipro_studio.optimizer_core.surrogates.item_response import ItemResponse
+from mipro_studio.optimizer_core.surrogates.random_search import RandomSearch
+from mipro_studio.optimizer_core.surrogates.tpe import TpeSurrogate
 
 __all__ = ["ItemResponse", "Observation", "RandomSearch", "Surrogate", "TpeSurrogate", "make_surrogate"]
 

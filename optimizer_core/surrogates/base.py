@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from optimizer_core.seeds import generator
-from optimizer_core.space import SearchSpace
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["Observation", "Surrogate", "by_candidate", "random_fresh", "spread_fresh"]
 

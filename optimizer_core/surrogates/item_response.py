@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from optimizer_core.seeds import derive_seed
-from optimizer_core.space import KINDS, SearchSpace
-from optimizer_core.surrogates.base import Observation, by_candidate, random_fresh, spread_fresh
-from optimizer_core.surrogates.laplace import fit
-from optimizer_core.surrogates.posterior import Floats, Posterior
-from optimizer_core.types import SEED_ARM, Candidate
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.surrogates.base import Observation, by_candidate, random_fresh, spread_fresh
+from mipro_studio.optimizer_core.surrogates.laplace import fit
+from mipro_studio.optimizer_core.surrogates.posterior import Floats, Posterior
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
 
 __all__ = ["ItemResponse"]
 

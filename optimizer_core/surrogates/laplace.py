@@ -23,8 +23,17 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 from scipy.special import expit, logit
 
-from optimizer_core.surrogates.posterior import BLAS, Cells, Family, Floats, Ints, Posterior, Scales, sum_by
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.surrogates.posterior import (
+    BLAS,
+    Cells,
+    Family,
+    Floats,
+    Ints,
+    Posterior,
+    Scales,
+    sum_by,
+)
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["fit"]
 

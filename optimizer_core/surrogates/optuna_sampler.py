@@ -20,11 +20,11 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from optimizer_core.seeds import derive_seed
-from optimizer_core.space import KINDS, SearchSpace
-from optimizer_core.surrogates.base import Observation
-from optimizer_core.surrogates.item_response import ItemResponse
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.surrogates.base import Observation
+from mipro_studio.optimizer_core.surrogates.item_response import ItemResponse
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["SCORES", "ItemResponseSampler"]
 

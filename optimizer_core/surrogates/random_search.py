@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from optimizer_core.space import SearchSpace
-from optimizer_core.surrogates.base import Observation, random_fresh
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.surrogates.base import Observation, random_fresh
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["RandomSearch"]
 

@@ -14,9 +14,9 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from optimizer_core.space import SearchSpace
-from optimizer_core.surrogates.base import Observation, by_candidate, random_fresh
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.surrogates.base import Observation, by_candidate, random_fresh
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["TpeSurrogate", "shrunk_means"]
 

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import runner
-from benchmarks.halt import Cap
-from benchmarks.marks import MARK, marks
-from benchmarks.request import Entry, Request
-from benchmarks.results import read_results
-from benchmarks.splits import write_splits
-from optimizer_core.config import SearchSettings, parse_config
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.inspection import inspect_request
-from optimizer_core.types import Role, Split, Status
-from sample_programs import CATALOG
-from storage import Reader, RunSummary, Store
+from mipro_studio.benchmarks import runner
+from mipro_studio.benchmarks.halt import Cap
+from mipro_studio.benchmarks.marks import MARK, marks
+from mipro_studio.benchmarks.request import Entry, Request
+from mipro_studio.benchmarks.results import read_results
+from mipro_studio.benchmarks.splits import write_splits
+from mipro_studio.optimizer_core.config import SearchSettings, parse_config
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.inspection import inspect_request
+from mipro_studio.optimizer_core.types import Role, Split, Status
+from mipro_studio.sample_programs import CATALOG
+from mipro_studio.storage import Reader, RunSummary, Store
 from tests.loopback import LoopbackEndpoint
 
 pytestmark = pytest.mark.timeout(900)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from optimizer_core.models import lms
+from mipro_studio.optimizer_core.models import lms
 from tests.loopback import LoopbackConfig, LoopbackEndpoint
 from tests.optimizer_core.builders import ROWS
 from tests.programs import desk

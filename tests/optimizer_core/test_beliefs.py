@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from optimizer_core.beliefs import beliefs
-from optimizer_core.space import SearchSpace
-from optimizer_core.surrogates import Observation
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.beliefs import beliefs
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.types import Candidate
 
 SPACE = SearchSpace(["answer"], {"answer": [0, 1, 2]}, {"answer": [0, 1]})
 TRUTH = {0: 0.3, 1: 0.55, 2: 0.8}

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from optimizer_core.bootstrap import Bootstrapper, plan_sets, trace_fates
-from optimizer_core.config import SearchSettings
-from optimizer_core.labels import labeled_demos
-from optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, ErrorClass, Example, Split, TraceStep
+from mipro_studio.optimizer_core.bootstrap import Bootstrapper, plan_sets, trace_fates
+from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.labels import labeled_demos
+from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, ErrorClass, Example, Split, TraceStep
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import MORE, fresh_journal, live, make_config, make_examples
 

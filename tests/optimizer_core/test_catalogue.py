@@ -2,11 +2,11 @@
 
 from typing import get_args
 
-from optimizer_core import catalogue
-from optimizer_core.config import SearchSettings
-from optimizer_core.metrics import BUILT_IN
-from optimizer_core.optimizers import OPTIMIZERS
-from optimizer_core.presets import PRESETS
+from mipro_studio.optimizer_core import catalogue
+from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.metrics import BUILT_IN
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.presets import PRESETS
 
 
 def test_optimizers_are_listed_in_their_order_with_their_summaries() -> None:

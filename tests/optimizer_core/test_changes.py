@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.changes import LONGEST, TAKEN_OUT, Board, asked_for, changed_arms
-from optimizer_core.errors import BadInput
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.changes import LONGEST, TAKEN_OUT, Board, asked_for, changed_arms
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
     Cell,

@@ -1,7 +1,7 @@
 """Counts, order and pairs of two candidates' examples."""
 
-from optimizer_core.comparison import Change, change_counts, compare, scored_pairs
-from optimizer_core.types import ErrorClass, ExampleScore
+from mipro_studio.optimizer_core.comparison import Change, change_counts, compare, scored_pairs
+from mipro_studio.optimizer_core.types import ErrorClass, ExampleScore
 
 
 def side(score: float | None) -> ExampleScore:

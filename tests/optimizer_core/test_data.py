@@ -10,10 +10,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from optimizer_core.config import DataSpec
-from optimizer_core.data import example_id, load_dataset, read_rows, split_rows
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Split
+from mipro_studio.optimizer_core.config import DataSpec
+from mipro_studio.optimizer_core.data import example_id, load_dataset, read_rows, split_rows
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Split
 
 HOSTILE = 'line\u2028sep\u2029 nel\x85 ff\x0c vt\x0b "quoted", comma; \n two lines, 🙂 \u202e rtl \x00 nul'
 

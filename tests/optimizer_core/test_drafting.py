@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.drafting import draft, facts_of
-from optimizer_core.errors import BadInput
-from optimizer_core.inspection import inspect_request
+from mipro_studio.optimizer_core.drafting import draft, facts_of
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.inspection import inspect_request
 
 HERE = Path(__file__).resolve().parents[2]
 

@@ -11,16 +11,16 @@ import dspy
 import pytest
 from dspy.utils import exceptions as dspy_errors
 
-from optimizer_core.config import Budget
-from optimizer_core.errors import BudgetReached, LeaseLost, RunFailed
-from optimizer_core.evaluator import Evaluator, plain
-from optimizer_core.journal import MemoryJournal
-from optimizer_core.metrics import Scorer
-from optimizer_core.models.meter import Meter
-from optimizer_core.pool import WorkPool
-from optimizer_core.recorder import Recorder
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.types import Cell, CellKey, ErrorClass, Split
+from mipro_studio.optimizer_core.config import Budget
+from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed
+from mipro_studio.optimizer_core.evaluator import Evaluator, plain
+from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.metrics import Scorer
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Split
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import NOBODY, Acting, failed, make_examples, player
 from tests.programs import desk, more

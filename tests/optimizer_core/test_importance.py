@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.importance import MIN_CANDIDATES, importance
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.space import SearchSpace
-from optimizer_core.types import Candidate, Split
+from mipro_studio.optimizer_core.importance import MIN_CANDIDATES, importance
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.types import Candidate, Split
 from tests.optimizer_core.builders import failed, scored
 
 PREDICTORS = ("a", "b")

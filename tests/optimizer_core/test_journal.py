@@ -1,7 +1,7 @@
 """The rules of replacement that every journal keeps; `tests/storage` holds SQLite's to the same."""
 
-from optimizer_core.journal import MemoryJournal
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.types import (
     Author,
     Burn,
     DemoSet,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from optimizer_core.errors import BadInput
-from optimizer_core.judge import judge_scorer
-from optimizer_core.types import ErrorClass, Role, Split, Status
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.judge import judge_scorer
+from mipro_studio.optimizer_core.types import ErrorClass, Role, Split, Status
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import NOBODY, live, make_config
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from optimizer_core.labels import labeled_demos, labels_tell_all, spread_answers
-from optimizer_core.types import Demo, Example, Split
+from mipro_studio.optimizer_core.labels import labeled_demos, labels_tell_all, spread_answers
+from mipro_studio.optimizer_core.types import Demo, Example, Split
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import live, make_config
 

@@ -6,12 +6,12 @@ import dspy
 import pytest
 from dspy.utils import exceptions as dspy_errors
 
-from optimizer_core.config import Budget, ModelSpec
-from optimizer_core.errors import BadInput, BudgetReached, RunPaused
-from optimizer_core.models import lms
-from optimizer_core.models.lms import build_lm, classify
-from optimizer_core.models.meter import Meter, collect_calls
-from optimizer_core.types import ErrorClass, Role
+from mipro_studio.optimizer_core.config import Budget, ModelSpec
+from mipro_studio.optimizer_core.errors import BadInput, BudgetReached, RunPaused
+from mipro_studio.optimizer_core.models import lms
+from mipro_studio.optimizer_core.models.lms import build_lm, classify
+from mipro_studio.optimizer_core.models.meter import Meter, collect_calls
+from mipro_studio.optimizer_core.types import ErrorClass, Role
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import player
 

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from optimizer_core.config import Budget
-from optimizer_core.errors import BudgetReached, RunPaused, StopRequested
-from optimizer_core.models.meter import Meter, collect_calls, log_failure
-from optimizer_core.types import Burn, ErrorClass, Role, Usage
+from mipro_studio.optimizer_core.config import Budget
+from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StopRequested
+from mipro_studio.optimizer_core.models.meter import Meter, collect_calls, log_failure
+from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
 
 
 def test_a_cap_on_calls_is_exact_under_16_threads() -> None:

@@ -4,8 +4,8 @@ import dspy
 import numpy as np
 import pytest
 
-from optimizer_core.errors import BudgetReached
-from optimizer_core.metrics import BUILT_IN, MetricError, Scorer, as_score
+from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.metrics import BUILT_IN, MetricError, Scorer, as_score
 
 
 def score(metric: str, guess: Any, truth: Any) -> float:

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from optimizer_core.errors import BadInput
-from optimizer_core.optuna_importance import EVALUATORS, MIN_TRIALS, optuna_importance
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optuna_importance import EVALUATORS, MIN_TRIALS, optuna_importance
 
 NAMES = ("a: instruction", "a: demos", "b: instruction", "b: demos")
 

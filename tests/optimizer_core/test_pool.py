@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from optimizer_core.errors import StopRequested
-from optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.errors import StopRequested
+from mipro_studio.optimizer_core.pool import WorkPool
 
 
 def in_pool(threads: int, test: Callable[[WorkPool], Awaitable[None]]) -> None:

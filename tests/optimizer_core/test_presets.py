@@ -6,15 +6,15 @@ from typing import Any
 import dspy
 import pytest
 
-from optimizer_core.config import RunConfig, parse_config
-from optimizer_core.data import Dataset
-from optimizer_core.errors import BadInput
-from optimizer_core.optimizers import OPTIMIZERS, get_optimizer
-from optimizer_core.plan import make_plan
-from optimizer_core.presets import PRESETS, get_preset, preset_rows, resolve, trimmed
-from optimizer_core.program import Program, load_program
-from optimizer_core.stages import next_stage
-from optimizer_core.types import Example, Split
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.data import Dataset
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS, get_optimizer
+from mipro_studio.optimizer_core.plan import make_plan
+from mipro_studio.optimizer_core.presets import PRESETS, get_preset, preset_rows, resolve, trimmed
+from mipro_studio.optimizer_core.program import Program, load_program
+from mipro_studio.optimizer_core.stages import next_stage
+from mipro_studio.optimizer_core.types import Example, Split
 from tests.optimizer_core.builders import DESK, MORE, ROOT
 
 N_VAL = {"light": 100, "medium": 300, "heavy": 1000}

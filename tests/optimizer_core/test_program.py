@@ -7,9 +7,9 @@ from pathlib import Path
 import dspy
 import pytest
 
-from optimizer_core.errors import BadInput
-from optimizer_core.program import Arms, load_metric, load_program
-from optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.program import Arms, load_metric, load_program
+from mipro_studio.optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
 from tests.optimizer_core.builders import DESK, MORE, ROOT
 
 HEAD = "import dspy\n"
@@ -129,7 +129,7 @@ def test_the_source_of_a_program_is_its_classs_and_none_where_there_is_none(tmp_
     assert source is not None and source.startswith("class One(dspy.Module)")
     module = type("Ghost", (dspy.Module,), {})()
     module.step = dspy.Predict("text -> label")
-    from optimizer_core.program import Program
+    from mipro_studio.optimizer_core.program import Program
 
     assert Program(module, None, "ghost").source is None
 

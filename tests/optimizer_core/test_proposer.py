@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.config import TIPS
-from optimizer_core.proposer import drop_duplicates
-from optimizer_core.types import Author, Instruction, Json
+from mipro_studio.optimizer_core.config import TIPS
+from mipro_studio.optimizer_core.proposer import drop_duplicates
+from mipro_studio.optimizer_core.types import Author, Instruction, Json
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import parse_prompt
 from tests.optimizer_core.builders import MORE, Life, fresh_journal, live, make_config
@@ -179,7 +179,7 @@ def test_a_text_that_was_written_before_is_kept_inactive_with_the_reason(endpoin
 
 
 def _choices(candidate: str) -> list[tuple[int, int]]:
-    from optimizer_core.types import Candidate
+    from mipro_studio.optimizer_core.types import Candidate
 
     return list(Candidate.parse(candidate).choices)
 
@@ -229,9 +229,9 @@ def test_frozen_predictors_get_no_proposals(endpoint: LoopbackEndpoint) -> None:
 
 
 def test_a_program_without_source_is_said_to_have_none() -> None:
-    from optimizer_core.config import ProposerSettings
-    from optimizer_core.program import Program, load_program
-    from optimizer_core.proposer import Proposer
+    from mipro_studio.optimizer_core.config import ProposerSettings
+    from mipro_studio.optimizer_core.program import Program, load_program
+    from mipro_studio.optimizer_core.proposer import Proposer
     from tests.optimizer_core.builders import NOBODY, ROOT, make_examples
 
     module = load_program(f"{MORE}:QueueOnly", ROOT).module

@@ -3,13 +3,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from optimizer_core.config import Budget
-from optimizer_core.errors import LeaseLost
-from optimizer_core.journal import MemoryJournal
-from optimizer_core.models.meter import Meter
-from optimizer_core.recorder import Recorder
-from optimizer_core.secrets import Scrubber
-from optimizer_core.types import Burn, Event, Record, Role
+from mipro_studio.optimizer_core.config import Budget
+from mipro_studio.optimizer_core.errors import LeaseLost
+from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.types import Burn, Event, Record, Role
 from tests.optimizer_core.builders import scored
 
 

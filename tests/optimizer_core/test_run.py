@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.assembly import Assembled
-from optimizer_core.errors import LeaseLost, RunPaused, StopRequested
-from optimizer_core.journal import MemoryJournal
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.assembly import Assembled
+from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested
+from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
     Candidate,

@@ -1,5 +1,5 @@
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.types import Cell, CellKey, ErrorClass, Split
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Split
 from tests.optimizer_core.builders import failed, scored
 
 

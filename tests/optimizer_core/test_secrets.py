@@ -1,8 +1,8 @@
 import json
 
-from optimizer_core.errors import StudioError
-from optimizer_core.secrets import HIDDEN, Scrubber
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.secrets import HIDDEN, Scrubber
+from mipro_studio.optimizer_core.types import (
     Author,
     Cell,
     CellKey,

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from optimizer_core.seeds import derive_seed, generator
+from mipro_studio.optimizer_core.seeds import derive_seed, generator
 
 
 def test_a_seed_depends_on_the_run_and_on_every_part_of_the_concern() -> None:
@@ -25,7 +25,7 @@ def test_seed_0_is_a_seed() -> None:
 
 
 def test_a_seed_is_the_same_in_every_process() -> None:
-    code = "from optimizer_core.seeds import derive_seed; print(derive_seed(0, 'suggest', 7))"
+    code = "from mipro_studio.optimizer_core.seeds import derive_seed; print(derive_seed(0, 'suggest', 7))"
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": salt}, capture_output=True, text=True

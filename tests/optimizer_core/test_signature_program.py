@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import BadInput
-from optimizer_core.program import load_program
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.program import load_program
 
 HERE = Path(__file__).parent
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from optimizer_core.errors import BadInput
-from optimizer_core.signature_text import signature_fields
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.signature_text import signature_fields
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from optimizer_core.space import SearchSpace
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.types import Candidate
 
 
 def make_space(**more: object) -> SearchSpace:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optimizer_core.statistics import LEVEL, estimate, paired_difference
+from mipro_studio.optimizer_core.statistics import LEVEL, estimate, paired_difference
 
 Z = 1.6448536269514722
 """The normal quantile of a two-sided level of 0.9."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from optimizer_core.space import SearchSpace
-from optimizer_core.surrogates import Observation, RandomSearch, Surrogate, TpeSurrogate
-from optimizer_core.surrogates.item_response import ItemResponse
-from optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.surrogates import Observation, RandomSearch, Surrogate, TpeSurrogate
+from mipro_studio.optimizer_core.surrogates.item_response import ItemResponse
+from mipro_studio.optimizer_core.types import Candidate
 
 SURROGATES: dict[str, Callable[[], Surrogate]] = {
     "random": RandomSearch,

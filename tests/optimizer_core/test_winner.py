@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.types import Candidate, Split
-from optimizer_core.winner import corrected
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.types import Candidate, Split
+from mipro_studio.optimizer_core.winner import corrected
 from tests.optimizer_core.builders import scored
 
 BASELINE = Candidate.baseline(1)

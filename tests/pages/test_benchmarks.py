@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.marks import MARK
-from optimizer_core.types import Cell, CellKey, Event, Example, Outcome, Split, Status, Trial, TrialKind
-from storage import SqliteJournal, Store
+from mipro_studio.benchmarks.marks import MARK
+from mipro_studio.optimizer_core.types import Cell, CellKey, Event, Example, Outcome, Split, Status, Trial, TrialKind
+from mipro_studio.storage import SqliteJournal, Store
+from mipro_studio.ui import benchmark_view
+from mipro_studio.ui.paper_table import COLUMNS, PAPER_ROWS
 from tests.pages.open import open_page, texts
-from ui import benchmark_view
-from ui.paper_table import COLUMNS, PAPER_ROWS
 
 pytestmark = pytest.mark.timeout(120)
 PAGE = "pages/benchmarks.py"

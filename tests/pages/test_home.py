@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import BadInput
-from sample_programs import CATALOG
-from sample_programs.files import FOLDER_VARIABLE
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.sample_programs import CATALOG
+from mipro_studio.sample_programs.files import FOLDER_VARIABLE
+from mipro_studio.ui import samples
+from mipro_studio.ui.format import UNKNOWN
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
-from ui import samples
-from ui.format import UNKNOWN
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -62,7 +62,7 @@ def test_a_sample_that_cannot_start_says_why(empty: Path, monkeypatch: pytest.Mo
     def refuse(store: Path, config: object) -> str:
         raise BadInput("There is no sample 'triage'.")
 
-    monkeypatch.setattr("launcher.start", refuse)
+    monkeypatch.setattr("mipro_studio.launcher.start", refuse)
     app = open_page()
     app.button(key="sample_start_triage").click().run()
     assert not app.exception
@@ -78,7 +78,7 @@ def test_one_click_starts_a_sample_and_opens_it(
         asked.append(config)
         return store[1]["queued"]
 
-    monkeypatch.setattr("launcher.start", start)
+    monkeypatch.setattr("mipro_studio.launcher.start", start)
     app = open_page()
     app.button(key="sample_start_triage").click().run()
     assert not app.exception

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput
-from optimizer_core.types import Status
-from storage import Endpoint, Reader, save_endpoint
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage import Endpoint, Reader, save_endpoint
+from mipro_studio.ui.run_form import OWN_ROWS
 from tests.loopback import LoopbackEndpoint
 from tests.pages.open import open_page, texts
 from tests.ui.factory import HOSTILE, MARKER
-from ui.run_form import OWN_ROWS
 
 pytestmark = pytest.mark.timeout(120)
 PAGE = "pages/new_run.py"
@@ -68,7 +68,7 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append(config)
         return {**ANSWER, "config": config}
 
-    monkeypatch.setattr("launcher.inspect", inspect)
+    monkeypatch.setattr("mipro_studio.launcher.inspect", inspect)
     return asked
 
 
@@ -111,7 +111,7 @@ def test_a_problem_found_by_the_check_is_shown(empty: Path, monkeypatch: pytest.
     def refuse(config: dict[str, Any]) -> dict[str, Any]:
         raise BadInput("There is no file 'mine.py'.")
 
-    monkeypatch.setattr("launcher.inspect", refuse)
+    monkeypatch.setattr("mipro_studio.launcher.inspect", refuse)
     app = _own_program(open_page(PAGE))
     app.button(key="nr_check").click().run()
     assert "There is no file 'mine.py'." in texts(app)
@@ -128,7 +128,7 @@ def test_start_hands_over_the_config_and_opens_the_run(
         assert found["program"], "what the check found is not looked for again"
         return store[1]["queued"]
 
-    monkeypatch.setattr("launcher.start", start)
+    monkeypatch.setattr("mipro_studio.launcher.start", start)
     app = _own_program(open_page(PAGE))
     app.number_input(key="nr_max_runs").set_value(500).run()
     app.button(key="nr_check").click().run()
@@ -335,7 +335,7 @@ def test_a_program_whose_data_does_not_fit_still_offers_its_fields(
         error.predictors = [{"name": "judge", "inputs": ["review"], "outputs": ["verdict"]}]
         raise error
 
-    monkeypatch.setattr("launcher.inspect", refuse)
+    monkeypatch.setattr("mipro_studio.launcher.inspect", refuse)
     app = _own_program(open_page(PAGE, sample="triage"))
     app.segmented_control(key="nr_data_kind").set_value("One file").run()
     app.text_input(key="nr_data_data").input(str(tmp_path / "rows.csv")).run()

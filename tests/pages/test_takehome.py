@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-import launcher
-from optimizer_core.errors import BadInput
-from storage import Reader
+from mipro_studio import launcher
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.storage import Reader
+from mipro_studio.ui.format import UNKNOWN
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
-from ui.format import UNKNOWN
 
 pytestmark = pytest.mark.timeout(240)
 Filled = tuple[Path, dict[str, str]]

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from optimizer_core.config import RunConfig
-from optimizer_core.types import ErrorClass, Status
-from storage import Reader
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.types import ErrorClass, Status
+from mipro_studio.storage import Reader
+from mipro_studio.ui.format import UNKNOWN
+from mipro_studio.ui.trace_view import Fate, of_kind
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, ROWS, LiveRun
-from ui.format import UNKNOWN
-from ui.trace_view import Fate, of_kind
 
 pytestmark = pytest.mark.timeout(120)
 PAGE = "pages/traces.py"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sample_programs import CATALOG, get_sample, list_samples
-from sample_programs.types import Sample
+from mipro_studio.sample_programs import CATALOG, get_sample, list_samples
+from mipro_studio.sample_programs.types import Sample
 
 ROOT = Path(__file__).resolve().parents[2]
 

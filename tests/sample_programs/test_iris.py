@@ -6,7 +6,7 @@ from collections import Counter
 
 import dspy
 
-from sample_programs.iris import SAMPLE, ClassifyIris, Iris, metric
+from mipro_studio.sample_programs.iris import SAMPLE, ClassifyIris, Iris, metric
 
 ROWS = SAMPLE.rows()
 

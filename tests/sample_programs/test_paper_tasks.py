@@ -12,10 +12,10 @@ from typing import Any
 import dspy
 import pytest
 
-from optimizer_core.errors import BadInput
-from optimizer_core.inspection import inspect_request
-from sample_programs import CATALOG, files, get_sample
-from sample_programs.retrieval import search, titles
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.inspection import inspect_request
+from mipro_studio.sample_programs import CATALOG, files, get_sample
+from mipro_studio.sample_programs.retrieval import search, titles
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 REAL = Path(os.environ.get(files.FOLDER_VARIABLE) or SHARED)

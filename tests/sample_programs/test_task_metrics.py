@@ -5,15 +5,15 @@ from __future__ import annotations
 import dspy
 import pytest
 
-from sample_programs import convert
-from sample_programs.answers import exact_answer
-from sample_programs.gsm8k import last_number
-from sample_programs.heart_disease import HeartDisease, HeartDiseaseVote
-from sample_programs.hotpotqa_conditional import RULES, metric, program, published_metric
-from sample_programs.hover import metric as hover_metric
-from sample_programs.iris_typo import ClassifyIris
-from sample_programs.iris_typo import metric as typo_metric
-from sample_programs.scone import ScoNeSignature
+from mipro_studio.sample_programs import convert
+from mipro_studio.sample_programs.answers import exact_answer
+from mipro_studio.sample_programs.gsm8k import last_number
+from mipro_studio.sample_programs.heart_disease import HeartDisease, HeartDiseaseVote
+from mipro_studio.sample_programs.hotpotqa_conditional import RULES, metric, program, published_metric
+from mipro_studio.sample_programs.hover import metric as hover_metric
+from mipro_studio.sample_programs.iris_typo import ClassifyIris
+from mipro_studio.sample_programs.iris_typo import metric as typo_metric
+from mipro_studio.sample_programs.scone import ScoNeSignature
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_heart_disease_draws_three_opinions_and_votes_on_them() -> None:
 
 
 def convert_inputs() -> tuple[str, ...]:
-    from sample_programs import CATALOG
+    from mipro_studio.sample_programs import CATALOG
 
     return CATALOG["heart_disease"].inputs
 

@@ -12,8 +12,8 @@ from typing import get_args
 import dspy
 import pytest
 
-from sample_programs import get_sample
-from sample_programs.triage import SAMPLE, AssignQueue, JudgeTone, Triage, metric
+from mipro_studio.sample_programs import get_sample
+from mipro_studio.sample_programs.triage import SAMPLE, AssignQueue, JudgeTone, Triage, metric
 
 ROWS = SAMPLE.rows()
 QUEUES = get_args(AssignQueue.output_fields["queue"].annotation)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import Store
+from mipro_studio.storage import Store
 from tests.storage.samples import HandClock
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
     Burn,
@@ -26,7 +26,7 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from storage import SqliteJournal, Store
+from mipro_studio.storage import SqliteJournal, Store
 
 WORKER = "worker-1"
 LEASE_S = 30.0

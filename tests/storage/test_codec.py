@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import default_store, log_path, study_path
-from storage.codec import from_json, from_text, iso, to_json, to_text
+from mipro_studio.storage import default_store, log_path, study_path
+from mipro_studio.storage.codec import from_json, from_text, iso, to_json, to_text
 from tests.storage.test_journal import HOSTILE
 
 

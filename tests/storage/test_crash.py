@@ -13,8 +13,8 @@ from types import ModuleType
 
 import pytest
 
-from optimizer_core.types import Event, Record, Status
-from storage import Reader, SqliteJournal, Store
+from mipro_studio.optimizer_core.types import Event, Record, Status
+from mipro_studio.storage import Reader, SqliteJournal, Store
 from tests.storage.samples import SAMPLES, WORKER, cell, queued, running
 
 PROCESSES = multiprocessing.get_context("spawn")
@@ -104,8 +104,8 @@ def test_what_commit_returned_for_survives_kill_9_and_batches_stay_whole(store: 
 
 
 def append_events(path: Path, run_id: str, name: str, n: int, go: Connection) -> None:
-    from storage.codec import iso
-    from storage.writing import write_event
+    from mipro_studio.storage.codec import iso
+    from mipro_studio.storage.writing import write_event
 
     with Store(path) as store:
         go.recv()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import StudioError
-from storage import Endpoint, endpoints, forget_endpoint, save_endpoint
-from storage.endpoints import endpoints_path
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import Endpoint, endpoints, forget_endpoint, save_endpoint
+from mipro_studio.storage.endpoints import endpoints_path
 
 
 def test_what_is_saved_comes_back_by_name(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 import pytest
 
-from optimizer_core.errors import LeaseLost
-from optimizer_core.journal import Journal, MemoryJournal
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.errors import LeaseLost
+from mipro_studio.optimizer_core.journal import Journal, MemoryJournal
+from mipro_studio.optimizer_core.types import (
     Burn,
     Cell,
     CellKey,
@@ -28,7 +28,7 @@ from optimizer_core.types import (
     Trial,
     Usage,
 )
-from storage import Reader, SqliteJournal, Store
+from mipro_studio.storage import Reader, SqliteJournal, Store
 from tests.storage.samples import SAMPLES, WORKER, cell, example, queued, running, trial
 
 KINDS: dict[type, Callable[[Journal], object]] = {

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import IllegalMove, LeaseLost, StudioError
-from optimizer_core.types import LEGAL_MOVES, Status
-from storage import Reader, SqliteJournal, Store, log_path, study_path
+from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, StudioError
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Status
+from mipro_studio.storage import Reader, SqliteJournal, Store, log_path, study_path
 from tests.storage.samples import LEASE_S, SAMPLES, WORKER, HandClock, cell, in_status, queued, running
 
 
@@ -220,7 +220,7 @@ def test_run_ids_sort_by_time_and_never_collide(store: Store, clock: HandClock) 
 
 def test_a_taken_id_is_not_given_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     letters = iter("aaaaaaaabbbb")
-    monkeypatch.setattr("storage.store.secrets.choice", lambda _: next(letters))
+    monkeypatch.setattr("mipro_studio.storage.store.secrets.choice", lambda _: next(letters))
     assert [queued(store)[-4:], queued(store)[-4:]] == ["aaaa", "bbbb"]
 
 

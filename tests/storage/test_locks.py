@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from storage import Reader, Store
+from mipro_studio.storage import Reader, Store
 
-LOOK = "import sys; from pathlib import Path; from storage import Store; Store(Path(sys.argv[1])).close()"
+LOOK = "import pathlib, sys\nfrom mipro_studio.storage import Store\nStore(pathlib.Path(sys.argv[1])).close()"
 
 
 def test_opening_the_store_again_does_not_let_others_delete_the_log_under_us(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import StudioError
-from optimizer_core.types import Cell, Status, Trial
-from storage import Reader, SqliteJournal, Store
-from storage.connection import open_writer
-from storage.migrations import MIGRATION_NAMES
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Cell, Status, Trial
+from mipro_studio.storage import Reader, SqliteJournal, Store
+from mipro_studio.storage.connection import open_writer
+from mipro_studio.storage.migrations import MIGRATION_NAMES
 from tests.storage.samples import OUTCOME, SAMPLES, make_v1_database, queued
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -43,7 +43,8 @@ def test_a_migration_that_fails_leaves_nothing_and_is_tried_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("storage.migrations._STREAMS", "create table events (id integer); create table events (x)")
+        broken = "create table events (id integer); create table events (x)"
+        patch.setattr("mipro_studio.storage.migrations._STREAMS", broken)
         with pytest.raises(sqlite3.OperationalError):
             open_writer(path)
     assert schema(path) == set()
@@ -99,7 +100,7 @@ def test_a_folder_in_the_place_of_the_file_is_a_sentence(tmp_path: Path) -> None
 
 def test_a_locked_store_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(path).close()
-    monkeypatch.setattr("storage.connection._BUSY_S", 0.05)
+    monkeypatch.setattr("mipro_studio.storage.connection._BUSY_S", 0.05)
     locked = pytest.raises(StudioError, match="is locked by another process")
     with Store(path) as one, Store(path) as other, one.atomic(), locked:
         queued(other)

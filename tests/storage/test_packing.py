@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.errors import BadInput, IllegalMove, StudioError
-from optimizer_core.types import Instruction, Status
-from storage import Reader, SqliteJournal, Store, pack, unpack
+from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
+from mipro_studio.optimizer_core.types import Instruction, Status
+from mipro_studio.storage import Reader, SqliteJournal, Store, pack, unpack
 from tests.storage.samples import SAMPLES, WORKER, queued, running
 
 

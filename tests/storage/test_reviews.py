@@ -2,9 +2,9 @@
 
 import pytest
 
-from optimizer_core.errors import LeaseLost, StudioError
-from optimizer_core.journal import Journal, MemoryJournal
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
+from mipro_studio.optimizer_core.journal import Journal, MemoryJournal
+from mipro_studio.optimizer_core.types import (
     Author,
     Cell,
     CellKey,
@@ -18,7 +18,7 @@ from optimizer_core.types import (
     Split,
     Status,
 )
-from storage import Reader, SqliteJournal, Store
+from mipro_studio.storage import Reader, SqliteJournal, Store
 from tests.storage.samples import WORKER, queued, running
 from tests.storage.test_journal import HOSTILE
 

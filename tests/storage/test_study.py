@@ -7,10 +7,10 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from optimizer_core.errors import BadInput, StudioError
-from optimizer_core.types import Trial, TrialKind
-from storage import StudyMirror, study_path
-from storage.study import SPARE_CHOICES
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.types import Trial, TrialKind
+from mipro_studio.storage import StudyMirror, study_path
+from mipro_studio.storage.study import SPARE_CHOICES
 from tests.storage.samples import trial
 
 optuna = pytest.importorskip("optuna")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import StudioError
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Cell,
     CellKey,
@@ -25,7 +25,7 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from storage import CandidateMean, Reader, ScoreMatrix, SqliteJournal, Store
+from mipro_studio.storage import CandidateMean, Reader, ScoreMatrix, SqliteJournal, Store
 from tests.storage.samples import OUTCOME, SAMPLES, WORKER, HandClock, cell, example, queued, running, trial
 
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from optimizer_core.config import RunConfig
-from optimizer_core.score_table import ScoreTable
-from optimizer_core.statistics import estimate, paired_difference
-from optimizer_core.types import (
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.statistics import estimate, paired_difference
+from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
     Burn,
@@ -39,9 +39,9 @@ from optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from optimizer_core.winner import corrected
-from storage.journal import SqliteJournal
-from storage.store import Store
+from mipro_studio.optimizer_core.winner import corrected
+from mipro_studio.storage.journal import SqliteJournal
+from mipro_studio.storage.store import Store
 
 __all__ = ["HOSTILE", "LiveRun", "fill"]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from optimizer_core.config import RunConfig
-from optimizer_core.types import Author, Candidate, Event, Instruction, Phase, Status, Trial, TrialKind
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.types import Author, Candidate, Event, Instruction, Phase, Status, Trial, TrialKind
 from tests.ui.factory import HOSTILE, LEASE_S, MARKER, PREDICTORS, TEXTS, LiveRun
 
 __all__ = ["SETTINGS", "lab_session", "switch_search"]

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from streamlit import config as streamlit_config
 
-from optimizer_core.config import RunConfig
-from optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.ui import access
+from mipro_studio.ui.access import ALLOW_VARIABLE, code_refusal, require_allowed
+from mipro_studio.ui.run_form import OWN_ROWS
 from tests.pages.open import open_page, texts
-from ui import access
-from ui.access import ALLOW_VARIABLE, code_refusal, require_allowed
-from ui.run_form import OWN_ROWS
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -84,7 +84,7 @@ def test_the_form_offers_no_upload_of_code_and_check_refuses(
     exposed: None, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("launcher.inspect", asked.append)
+    monkeypatch.setattr("mipro_studio.launcher.inspect", asked.append)
     app = open_page("pages/new_run.py")
     app.segmented_control(key="nr_program_kind").set_value("Upload").run()
     assert not app.get("file_uploader")

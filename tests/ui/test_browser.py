@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from optimizer_core.types import Status
+from mipro_studio.optimizer_core.types import Status
 from tests.ui.browser import CHROMIUM, chromium, serve, visit
 from tests.ui.factory import MARKER, LiveRun, fill, running
 

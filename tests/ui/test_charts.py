@@ -2,8 +2,8 @@
 
 import json
 
-from optimizer_core.types import Trial, TrialKind
-from ui.charts import best_full, importance_figure, shares_figure, trials_alt, trials_figure
+from mipro_studio.optimizer_core.types import Trial, TrialKind
+from mipro_studio.ui.charts import best_full, importance_figure, shares_figure, trials_alt, trials_figure
 
 BASE = Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, 0.4, 40, 0, 40)
 SMALL = Trial(2, 1, TrialKind.MINIBATCH, "i1d2", (), True, 0.9, 25, 1, 65)

@@ -2,8 +2,8 @@
 
 import time
 
-from ui.copies import copied
-from ui.diffs import LONGEST, Piece, diff, diff_html, summary
+from mipro_studio.ui.copies import copied
+from mipro_studio.ui.diffs import LONGEST, Piece, diff, diff_html, summary
 
 
 def test_short_texts_differ_by_words() -> None:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mipro_studio.ui import format as fmt
 from tests.ui.factory import HOSTILE
-from ui import format as fmt
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Download, Page, expect
 
-from optimizer_core.errors import ModelUnavailable
-from optimizer_core.models.embedded import weights_path
-from optimizer_core.types import Author, Candidate, Status
-from storage import Reader
+from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.models.embedded import weights_path
+from mipro_studio.optimizer_core.types import Author, Candidate, Status
+from mipro_studio.storage import Reader
 from tests.agreement import LEAST, agreement
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.reviewing import SHOWN_MS, review

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from optimizer_core.config import RunConfig
-from optimizer_core.types import Status
-from storage import Reader
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage import Reader
 from tests.loopback import LoopbackEndpoint
 from tests.ui.browser import CHROMIUM, chromium, serve, visit
 from tests.ui.factory import LiveRun

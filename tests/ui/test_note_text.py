@@ -2,8 +2,8 @@
 
 import pytest
 
+from mipro_studio.ui.note_text import note_html
 from tests.ui.factory import HOSTILE
-from ui.note_text import note_html
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from optimizer_core.types import Author, Candidate, Status
-from storage import Reader
+from mipro_studio.optimizer_core.types import Author, Candidate, Status
+from mipro_studio.storage import Reader
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROWS
 from tests.programs import desk

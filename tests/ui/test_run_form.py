@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.config import RunConfig, SearchSettings
-from optimizer_core.errors import BadInput
-from ui.leaving import leaving
-from ui.run_form import FIELDS, to_config, to_state
-from ui.samples import all_samples, sample_values
+from mipro_studio.optimizer_core.config import RunConfig, SearchSettings
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.ui.leaving import leaving
+from mipro_studio.ui.run_form import FIELDS, to_config, to_state
+from mipro_studio.ui.samples import all_samples, sample_values
 
 REMOTE = {
     "model": "openai/some",

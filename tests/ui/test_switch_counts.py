@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from storage import Reader
+from mipro_studio.storage import Reader
+from mipro_studio.ui.switch_counts import ahead, switch_counts
 from tests.ui.lab_factory import switch_search
-from ui.switch_counts import ahead, switch_counts
 
 
 def test_each_trial_counts_once_with_its_own_mean(tmp_path: Path) -> None:

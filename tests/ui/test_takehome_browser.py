@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from storage import Reader
+from mipro_studio.storage import Reader
+from mipro_studio.ui.report import report_html
 from tests.ui.browser import CHROMIUM, chromium, serve, visit
 from tests.ui.factory import MARKER, fill
-from ui.report import report_html
 
 pytestmark = [
     pytest.mark.browser,

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.comparison import Change
-from optimizer_core.types import Role, Split
-from storage import Reader
+from mipro_studio.optimizer_core.comparison import Change
+from mipro_studio.optimizer_core.types import Role, Split
+from mipro_studio.storage import Reader
+from mipro_studio.ui.compare_data import choices, compared, in_words, to_csv
+from mipro_studio.ui.replay_state import history
+from mipro_studio.ui.report import report_html
+from mipro_studio.ui.report_chart import ticks
+from mipro_studio.ui.settings_rows import changed, differences, model_rows, setting_rows
 from tests.ui.factory import MARKER
-from ui.compare_data import choices, compared, in_words, to_csv
-from ui.replay_state import history
-from ui.report import report_html
-from ui.report_chart import ticks
-from ui.settings_rows import changed, differences, model_rows, setting_rows
 
 Filled = tuple[Path, dict[str, str]]
 

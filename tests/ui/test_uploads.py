@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import BadInput
-from ui import uploads
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.ui import uploads
 
 
 def test_a_file_is_kept_once_beside_the_store(empty: Path) -> None:

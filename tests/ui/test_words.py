@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.types import Demo, DemoSet, Event, Example, Outcome, Split
-from storage import Reader
-from ui.demo_sets import answer_counts, answer_words
-from ui.events import event_words
-from ui.evidence import evidence_of
-from ui.format import UNKNOWN
-from ui.result_words import sentences
+from mipro_studio.optimizer_core.types import Demo, DemoSet, Event, Example, Outcome, Split
+from mipro_studio.storage import Reader
+from mipro_studio.ui.demo_sets import answer_counts, answer_words
+from mipro_studio.ui.events import event_words
+from mipro_studio.ui.evidence import evidence_of
+from mipro_studio.ui.format import UNKNOWN
+from mipro_studio.ui.result_words import sentences
 
 TEST = {"mean": 0.4, "low": 0.2, "high": 0.6, "level": 0.9, "n": 20, "n_error": 0}
 PAIRED = {"difference": 0.4, "low": 0.2, "high": 0.6, "level": 0.9, "n": 20, "won": 9, "lost": 1, "tied": 10}

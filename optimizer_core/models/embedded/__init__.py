@@ -8,11 +8,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from optimizer_core.models.embedded.weights import MODEL_LICENCE, MODEL_NAME, weights_path, weights_present
+from mipro_studio.optimizer_core.models.embedded.weights import (
+    MODEL_LICENCE,
+    MODEL_NAME,
+    weights_path,
+    weights_present,
+)
 
 if TYPE_CHECKING:
-    from optimizer_core.models.embedded.adapter import CompactAdapter
-    from optimizer_core.models.embedded.lm import LM_NAME, embedded_lm
+    from mipro_studio.optimizer_core.models.embedded.adapter import CompactAdapter
+    from mipro_studio.optimizer_core.models.embedded.lm import LM_NAME, embedded_lm
 
 __all__ = [
     "LM_NAME",

@@ -19,7 +19,7 @@ from dspy.adapters.utils import format_field_value, parse_value
 from dspy.clients._deprecation import adapter_message_call
 from dspy.utils.exceptions import AdapterParseError
 
-from optimizer_core.models.embedded.grammar import OutputShape, choices, output_shape
+from mipro_studio.optimizer_core.models.embedded.grammar import OutputShape, choices, output_shape
 
 __all__ = ["CompactAdapter"]
 

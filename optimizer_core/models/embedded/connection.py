@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import IO, Final
 
 import httpx
 
-from optimizer_core.errors import ModelUnavailable
-from optimizer_core.models.embedded.runtime import (
+from mipro_studio import command
+from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.models.embedded.runtime import (
     ServerLayout,
     ServerPaths,
     ServerState,
@@ -22,7 +21,7 @@ from optimizer_core.models.embedded.runtime import (
     server_paths,
     wait_lock,
 )
-from optimizer_core.models.embedded.weights import weights_path
+from mipro_studio.optimizer_core.models.embedded.weights import weights_path
 
 __all__ = ["Connection", "connect"]
 
@@ -84,17 +83,10 @@ def connect(weights: Path | None = None, *, timeout_s: float = 120.0) -> Connect
 def _spawn(weights: Path, paths: ServerPaths, deadline: float) -> ServerState:
     """Start a detached server and wait until it is healthy. The caller holds the guard lock."""
     paths.state.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "optimizer_core.models.embedded.server", str(weights)]
-    # The child must import this very package even when it is not installed and cwd is elsewhere.
-    root = str(Path(__file__).resolve().parents[3])
-    inherited = os.environ.get("PYTHONPATH")
-    env = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root]),
-    }
+    serve = command("optimizer_core.models.embedded.server", str(weights))
     with paths.log.open("wb") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
+            serve, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     while time.monotonic() < deadline:
         state = read_state(paths)

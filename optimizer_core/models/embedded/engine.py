@@ -18,9 +18,9 @@ import httpx
 from dspy import lm15
 from dspy.clients.engines.base import validate_request
 
-from optimizer_core.errors import StudioError
-from optimizer_core.models.embedded.connection import Connection, connect
-from optimizer_core.models.embedded.slots import SlotBook
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.models.embedded.connection import Connection, connect
+from mipro_studio.optimizer_core.models.embedded.slots import SlotBook
 
 __all__ = ["AsyncEmbeddedEngine", "EmbeddedEngine"]
 

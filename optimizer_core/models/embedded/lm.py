@@ -6,8 +6,8 @@ from typing import Final
 
 import dspy
 
-from optimizer_core.models.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine
-from optimizer_core.models.embedded.weights import MODEL_NAME
+from mipro_studio.optimizer_core.models.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine
+from mipro_studio.optimizer_core.models.embedded.weights import MODEL_NAME
 
 __all__ = ["LM_NAME", "embedded_lm"]
 

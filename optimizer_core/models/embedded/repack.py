@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import platformdirs
 
-from optimizer_core.models.embedded.weights import APP_NAME, is_pinned
+from mipro_studio.optimizer_core.models.embedded.weights import APP_NAME, is_pinned
 
 __all__ = ["fast_copy"]
 

@@ -24,7 +24,7 @@ from typing import IO, Final
 
 import platformdirs
 
-from optimizer_core.models.embedded.weights import APP_NAME
+from mipro_studio.optimizer_core.models.embedded.weights import APP_NAME
 
 __all__ = [
     "IDLE_ENV",

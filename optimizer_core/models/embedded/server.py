@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from optimizer_core.models.embedded.repack import fast_copy
-from optimizer_core.models.embedded.runtime import (
+from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
+from mipro_studio.optimizer_core.models.embedded.runtime import (
     ServerLayout,
     ServerPaths,
     ServerState,
@@ -37,7 +37,7 @@ _HTTP_THREADS: Final = 64
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until idle. Exit code 0 also when another server for the same weights is already live."""
-    parser = argparse.ArgumentParser(prog="python -m optimizer_core.models.embedded.server")
+    parser = argparse.ArgumentParser(prog="python -m mipro_studio.optimizer_core.models.embedded.server")
     parser.add_argument("weights", type=Path)
     weights: Path = parser.parse_args(argv).weights
     layout = ServerLayout.of_this_machine()

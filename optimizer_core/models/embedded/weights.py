@@ -24,7 +24,7 @@ from typing import Final
 
 import platformdirs
 
-from optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.errors import ModelUnavailable
 
 __all__ = [
     "APP_NAME",

@@ -11,8 +11,8 @@ import pytest
 from dspy import lm15
 from dspy.utils.exceptions import AdapterParseError
 
-from optimizer_core.models.embedded.adapter import CompactAdapter
-from optimizer_core.models.embedded.grammar import output_shape
+from mipro_studio.optimizer_core.models.embedded.adapter import CompactAdapter
+from mipro_studio.optimizer_core.models.embedded.grammar import output_shape
 
 
 class Topic(dspy.Signature):

@@ -19,10 +19,10 @@ import dspy
 import pytest
 from dspy.utils.exceptions import ContextWindowExceededError, LMUnsupportedFeatureError
 
-from optimizer_core.errors import ModelUnavailable
-from optimizer_core.models.embedded import CompactAdapter, embedded_lm, runtime, weights_path
-from optimizer_core.models.embedded.connection import Connection, connect
-from optimizer_core.models.embedded.weights import GGUF_ENV, weights_present
+from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.models.embedded import CompactAdapter, embedded_lm, runtime, weights_path
+from mipro_studio.optimizer_core.models.embedded.connection import Connection, connect
+from mipro_studio.optimizer_core.models.embedded.weights import GGUF_ENV, weights_present
 
 pytestmark = [
     pytest.mark.embedded,
@@ -98,7 +98,7 @@ def test_literal_answers_stay_in_the_set_under_concurrency_and_are_accounted(lm:
 
 
 def test_two_clients_in_two_processes_share_one_server(claim: Connection) -> None:
-    code = "from optimizer_core.models.embedded.connection import connect; print(connect().server_pid)"
+    code = "from mipro_studio.optimizer_core.models.embedded.connection import connect; print(connect().server_pid)"
     other = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
@@ -173,7 +173,7 @@ def test_a_killed_server_is_replaced_within_the_call(lm: dspy.LM) -> None:
 
 def test_the_server_leaves_when_its_last_client_is_killed() -> None:
     code = (
-        "import time; from optimizer_core.models.embedded.connection import connect\n"
+        "import time; from mipro_studio.optimizer_core.models.embedded.connection import connect\n"
         "c = connect(); print('ready', flush=True); time.sleep(600)"
     )
     client = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optimizer_core.models.embedded.repack import fast_copy
-from optimizer_core.models.embedded.weights import is_pinned, weights_path, weights_present
+from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
+from mipro_studio.optimizer_core.models.embedded.weights import is_pinned, weights_path, weights_present
 
 
 def test_a_file_of_ones_own_is_served_as_it_is(tmp_path: Path) -> None:

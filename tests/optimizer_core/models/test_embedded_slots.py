@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optimizer_core.models.embedded.slots import SlotBook
+from mipro_studio.optimizer_core.models.embedded.slots import SlotBook
 
 
 def ask(book: SlotBook, prefix: str, cold: bool | None = None) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_core.errors import ModelUnavailable
-from optimizer_core.models.embedded import weights
+from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.models.embedded import weights
 
 CONTENT = b"GGUF stand-in" * 1000
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from optimizer_core.config import ModelSpec
-from optimizer_core.models.listing import lists_model
+from mipro_studio.optimizer_core.config import ModelSpec
+from mipro_studio.optimizer_core.models.listing import lists_model
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from typing import Any
 
 import dspy
 
-from optimizer_core.assembly import assemble
-from optimizer_core.config import RunConfig
-from optimizer_core.journal import MemoryJournal
-from optimizer_core.optimizers import OPTIMIZERS
-from optimizer_core.types import Candidate, Trial, TrialKind
+from mipro_studio.optimizer_core.assembly import assemble
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.types import Candidate, Trial, TrialKind
 from tests.loopback import LoopbackConfig, LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
 from tests.loopback.responders import Oracle

@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 
-from optimizer_core.optimizers import OPTIMIZERS
-from optimizer_core.types import Role, Split, Status, TrialKind
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.types import Role, Split, Status, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life, live
 from tests.optimizer_core.optimizers.small import ALL, choices, journal, killed, run, settings, suggested

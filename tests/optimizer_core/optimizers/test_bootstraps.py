@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.optimizers import mipro
-from optimizer_core.space import SearchSpace
-from optimizer_core.surrogates import Observation
-from optimizer_core.types import TEACHER, Candidate, Role, Split, TrialKind
+from mipro_studio.optimizer_core.optimizers import mipro
+from mipro_studio.optimizer_core.space import SearchSpace
+from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.types import TEACHER, Candidate, Role, Split, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life
 from tests.optimizer_core.optimizers.small import choices, run, suggested

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.optimizers.evolution import MINIBATCH, _scores, _shown
-from optimizer_core.types import Author, Cell, CellKey, ErrorClass, Split, TraceStep, TrialKind
+from mipro_studio.optimizer_core.optimizers.evolution import MINIBATCH, _scores, _shown
+from mipro_studio.optimizer_core.types import Author, Cell, CellKey, ErrorClass, Split, TraceStep, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt
 from tests.optimizer_core.builders import MORE, failed, live, make_examples, scored

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from optimizer_core.types import Author, Role, Split, Status
+from mipro_studio.optimizer_core.types import Author, Role, Split, Status
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import SMALL, Life, fresh_journal, live, make_config, make_examples
 

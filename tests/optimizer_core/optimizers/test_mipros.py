@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from optimizer_core.config import TIPS
-from optimizer_core.optimizers import switches
-from optimizer_core.optimizers.mipro_pp import NUMBER, SEED
-from optimizer_core.optimizers.switches import switch_rows
-from optimizer_core.types import Candidate, Instruction, TrialKind
+from mipro_studio.optimizer_core.config import TIPS
+from mipro_studio.optimizer_core.optimizers import switches
+from mipro_studio.optimizer_core.optimizers.mipro_pp import NUMBER, SEED
+from mipro_studio.optimizer_core.optimizers.switches import switch_rows
+from mipro_studio.optimizer_core.types import Candidate, Instruction, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
 from tests.optimizer_core.builders import live

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optimizer_core.types import Candidate, TrialKind
+from mipro_studio.optimizer_core.types import Candidate, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt
 from tests.optimizer_core.builders import Life, live

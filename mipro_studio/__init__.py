@@ -1,0 +1,25 @@
+"""The one package name of the studio: everything of ours is imported as `mipro_studio.<room>`.
+
+In a checkout the rooms (`optimizer_core`, `storage`, `ui`, ...) stand beside this folder, and the package's search
+path holds their parent. So a process that runs a person's code needs no folder of ours on `sys.path`, and a person's
+own `storage`, `ui` or `tests` is never shadowed by the studio's.
+"""
+
+import sys
+from pathlib import Path
+
+__all__ = ["ROOT", "command"]
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout."""
+
+if (ROOT / "optimizer_core").is_dir():
+    __path__.append(str(ROOT))
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs `main(arguments)` of `mipro_studio.<module>` in a process of its own.
+
+    The process starts with neither the studio's folder nor the current one on its `sys.path`.
+    """
+    return [sys.executable, "-P", str(Path(__file__).with_name("__main__.py")), module, *arguments]
