@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from mipro_studio import launcher, terminal
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.files import write_private
 from mipro_studio.storage import Reader, default_store
 
 __all__ = ["register"]
@@ -39,8 +41,10 @@ def report(run_id: RunArgument, out: OutOption, store: StoreOption = None, as_js
     with Reader(store or default_store()) as reader:
         full_id = reader.run(run_id).id
         page = report_html(reader, full_id)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
+    try:
+        write_private(out, page.encode())
+    except OSError as error:
+        raise StudioError(f"The report could not be written to {out}: {error.strerror}.") from error
     _wrote(full_id, out, as_json)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from mipro_studio import command, storage
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
+from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import Event, Example, Split, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
@@ -288,8 +289,13 @@ def open_replay(store: Path, file: Path, name: str = "") -> str:
 def spawn(store: Path, run_id: str) -> int:
     """Start the worker of a QUEUED run in a session of its own, so that it outlives us. Returns its pid."""
     log = log_path(store, run_id)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out:
+    try:
+        private_folder(log.parent)
+        out = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
+    except OSError as error:
+        raise StudioError(f"The log {log} cannot be written: {error.strerror}.", "Check its folder.") from error
+    with out:
+        os.fchmod(out.fileno(), PRIVATE_FILE)
         try:
             process = subprocess.Popen(
                 command("worker", "run", str(store.resolve()), run_id),

@@ -23,6 +23,7 @@ from mipro_studio.optimizer_core.config import NO_CODE, Budget, ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import ErrorClass, Role
+from mipro_studio.storage import study_url
 
 PREVIEW_ROWS = 5
 LONGEST_CELL = 400
@@ -122,8 +123,7 @@ def dashboard(study: Path) -> int:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # The dashboard has no login and can delete: it reads a file that it may not write.
-    url = f"sqlite:///file:{study.resolve()}?mode=ro&uri=true"
-    storage = RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
+    storage = RDBStorage(study_url(study, read_only=True), skip_compatibility_check=True, skip_table_creation=True)
     server = make_server("127.0.0.1", 0, optuna_dashboard.wsgi(storage), *_quiet())
     print(json.dumps({"port": server.server_port}), flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -162,3 +162,7 @@ def _answered(arguments: list[str]) -> int:
         case _:
             print(__doc__, file=sys.stderr)
             return 2
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

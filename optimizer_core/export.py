@@ -8,6 +8,7 @@ from pathlib import Path
 import dspy
 
 from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.files import written_aside
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Arms, load_program
 from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction
 
@@ -32,13 +33,8 @@ def build_program(
 
 def save_program(module: dspy.Module, path: Path) -> None:
     """Write instructions and demos of `module` (no models, no keys) as DSPy's JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part.json")
-    try:
-        module.save(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_aside(path, ".json") as aside:  # DSPy chooses the format by the ending
+        module.save(aside)
 
 
 def load_saved(config: RunConfig, path: Path) -> dspy.Module:

@@ -3,7 +3,7 @@
 from mipro_studio.storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.packing import pack, unpack
-from mipro_studio.storage.paths import default_store, log_path, study_path
+from mipro_studio.storage.paths import default_store, log_path, study_path, study_url
 from mipro_studio.storage.rows import (
     AskedChange,
     CandidateMean,
@@ -44,5 +44,6 @@ __all__ = [
     "pack",
     "save_endpoint",
     "study_path",
+    "study_url",
     "unpack",
 ]

@@ -1,12 +1,12 @@
 """Model endpoints that a person has saved, in a small JSON file beside the store. Keys are never in it."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.files import write_private
 
 __all__ = ["Endpoint", "endpoints", "endpoints_path", "forget_endpoint", "save_endpoint"]
 
@@ -55,11 +55,7 @@ def forget_endpoint(store: Path, name: str) -> None:
 
 def _write(store: Path, kept: Sequence[Endpoint]) -> None:
     path = endpoints_path(store)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
     try:
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-            json.dump([asdict(endpoint) for endpoint in kept], out, indent=1)
-        half.replace(path)
+        write_private(path, json.dumps([asdict(endpoint) for endpoint in kept], indent=1).encode())
     except OSError as error:
         raise StudioError(f"The endpoints could not be saved: {error}.") from error

@@ -15,6 +15,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
+from mipro_studio.optimizer_core.files import PRIVATE_FOLDER
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, Status
 from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
 from mipro_studio.storage.connection import immediate, open_writer
@@ -52,7 +53,7 @@ def pack(store: Path, run_id: str, out: Path, scrub: Change) -> None:
         StudioError: there is no such run.
         IllegalMove: it is still working.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
     with Reader(store) as reader, reader.snapshot():
         summary = reader.run(run_id)
         if summary.status in (Status.QUEUED, Status.RUNNING):

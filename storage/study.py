@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.files import private_folder
 from mipro_studio.optimizer_core.types import Trial
 
 if TYPE_CHECKING:
     import optuna
 from mipro_studio.storage.connection import create_private
+from mipro_studio.storage.paths import study_url
 
 __all__ = ["SPARE_CHOICES", "StudyMirror"]
 
@@ -50,8 +52,8 @@ class StudyMirror:
 
         # What Optuna raises for a file that fails and for a study that is gone.
         self._foreign = (StorageInternalError, KeyError)
-        self.url = f"sqlite:///{path.absolute()}"
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path, self.url = path, study_url(path)
+        private_folder(path.parent)
         create_private(path)
         self._storage = RDBStorage(self.url, engine_kwargs={"connect_args": {"timeout": 10}})
         with self._storage.engine.connect() as conn:
@@ -130,7 +132,7 @@ class StudyMirror:
             self._study.add_trial(frozen)
         except self._foreign as e:
             raise StudioError(
-                f"Trial {trial.order} could not be written to the study {self.url}.",
+                f"Trial {trial.order} could not be written to the study {self.path}.",
                 "Nothing of the run is lost: delete the file and it is made again.",
             ) from e
         self._mirrored.add(trial.order)

@@ -17,6 +17,8 @@ from typing import Any
 
 import streamlit as st
 
+from mipro_studio.optimizer_core.files import written_aside
+
 __all__ = ["ensure_plotly", "live_chart"]
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
@@ -136,11 +138,9 @@ def ensure_plotly() -> None:
     target = STATIC / source.name
     if target.exists() and target.stat().st_size == source.stat().st_size:
         return
-    STATIC.mkdir(exist_ok=True)
-    # Copied, then renamed: a page that loads meanwhile never sees half a file. A symlink would be refused.
-    half = target.with_suffix(".part")
-    shutil.copyfile(source, half)
-    half.replace(target)
+    # Copied: a symlink would be refused.
+    with written_aside(target) as aside:
+        shutil.copyfile(source, aside)
 
 
 def live_chart(figure: Mapping[str, Any], *, key: str, height: int, alt: str, revision: str) -> None:

@@ -4,7 +4,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.files import private_folder, write_private
 from mipro_studio.storage import default_store
 
 __all__ = ["ENDINGS", "MAX_MB", "keep", "keep_program"]
@@ -18,18 +19,14 @@ def keep(name: str, content: bytes) -> Path:
 
     Raises:
         BadInput: too large, or not a kind of file that is read.
+        StudioError: it cannot be written.
     """
     ending = Path(name).suffix.lower().lstrip(".")
     if ending not in ENDINGS:
         raise BadInput(f"{name!r} is not a kind of file that is read.", f"Use one of {', '.join(ENDINGS)}.")
     if len(content) > MAX_MB * 1024 * 1024:
         raise BadInput(f"{name!r} is larger than {MAX_MB} MB.", "Name its path instead of uploading it.")
-    folder = default_store().absolute().parent / "uploads"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.{ending}"
-    if not path.exists():
-        path.write_bytes(content)
-    return path
+    return _kept(_folder() / f"{_digest(content)}.{ending}", content)
 
 
 def keep_program(name: str, content: bytes) -> Path:
@@ -37,14 +34,37 @@ def keep_program(name: str, content: bytes) -> Path:
 
     Raises:
         BadInput: it is no Python file, or larger than a program is.
+        StudioError: it cannot be written.
     """
     stem = re.sub(r"\W", "_", Path(name).stem) or "program"
     if Path(name).suffix != ".py":
         raise BadInput(f"{name!r} is not a Python file.", "Upload the .py file that has the dspy.Module.")
     if len(content) > 1024 * 1024:
         raise BadInput(f"{name!r} is larger than 1 MB.", "Name its path instead of uploading it.")
-    folder = default_store().absolute().parent / "uploads" / hashlib.sha256(content).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{stem}.py"
-    path.write_bytes(content)
+    return _kept(_folder() / _digest(content) / f"{stem}.py", content)
+
+
+def _folder() -> Path:
+    return default_store().absolute().parent / "uploads"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _kept(path: Path, content: bytes) -> Path:
+    """`path` with `content` in it. A file that is there is looked into: its name alone does not say what it holds."""
+    try:
+        private_folder(_folder())
+        private_folder(path.parent)
+        if not _holds(path, content):
+            write_private(path, content)
+    except OSError as error:
+        raise StudioError(
+            f"The upload could not be kept in {path.parent}: {error.strerror}.", "Free some space, then try again."
+        ) from error
     return path
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content

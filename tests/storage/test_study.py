@@ -9,7 +9,7 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import Trial, TrialKind
-from mipro_studio.storage import StudyMirror, study_path
+from mipro_studio.storage import StudyMirror, study_path, study_url
 from mipro_studio.storage.study import SPARE_CHOICES
 from tests.storage.samples import trial
 
@@ -31,6 +31,26 @@ def done(order: int, mean: float | None = 0.5, **kwargs: object) -> Trial:
 @pytest.fixture
 def file(path: Path) -> Path:
     return study_path(path, RUN)
+
+
+@pytest.mark.parametrize("folder", ["Größe #1", "who?", "50%41", "a {b} c", "x=1&mode=ro", "%", "'q'"])
+def test_the_study_is_in_the_file_whatever_its_folder_is_called(tmp_path: Path, folder: str) -> None:
+    file = study_path(tmp_path / folder / "studio.db", RUN)
+    with StudyMirror(file, RUN, NAMES) as mirror:
+        mirror.add(done(1), params())
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [file]
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    for read_only in (False, True):
+        assert optuna.get_all_study_names(storage=optuna.storages.RDBStorage(study_url(file, read_only=read_only),
+                                          skip_table_creation=read_only)) == [RUN]  # fmt: skip
+
+
+def test_a_study_that_is_opened_for_reading_cannot_be_deleted(file: Path) -> None:
+    StudyMirror(file, RUN, NAMES).close()
+    shown = optuna.storages.RDBStorage(study_url(file, read_only=True), skip_table_creation=True)
+    with pytest.raises(optuna.exceptions.StorageInternalError):
+        optuna.delete_study(study_name=RUN, storage=shown)
+    assert optuna.get_all_study_names(storage=shown) == [RUN]
 
 
 def test_a_study_holds_the_finished_trials(file: Path) -> None:

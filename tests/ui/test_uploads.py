@@ -1,9 +1,14 @@
+import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core import files
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.ui import uploads
+
+ROWS = b"question,answer\n" + b"".join(b"q%d,a%d\n" % (n, n) for n in range(5000))
 
 
 def test_a_file_is_kept_once_beside_the_store(empty: Path) -> None:
@@ -23,3 +28,45 @@ def test_a_file_that_is_too_large_is_refused(empty: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(uploads, "MAX_MB", 0)
     with pytest.raises(BadInput, match="larger than 0 MB"):
         uploads.keep("x.csv", b"a")
+
+
+def test_half_a_file_of_an_earlier_upload_is_not_taken_for_the_whole(empty: Path) -> None:
+    path = uploads.keep("rows.csv", ROWS)
+    path.write_bytes(ROWS[: len(ROWS) // 2])
+    assert uploads.keep("rows.csv", ROWS).read_bytes() == ROWS
+    path.write_bytes(ROWS[:-1] + b"?")
+    assert uploads.keep("rows.csv", ROWS).read_bytes() == ROWS
+
+
+KEEPS = [lambda: uploads.keep("rows.csv", ROWS), lambda: uploads.keep_program("p.py", b"x = 1")]
+
+
+@pytest.mark.parametrize("keep", KEEPS, ids=["data", "program"])
+def test_a_disk_that_fills_is_said_and_leaves_nothing(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, keep: Callable[[], Path]
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        with path.open("wb") as out:
+            out.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(StudioError, match=r"could not be kept.*No space left"):
+            keep()
+    assert [path for path in (empty.parent / "uploads").rglob("*") if path.is_file()] == []
+    assert keep().read_bytes()
+
+
+def test_uploads_are_for_their_owner_alone(empty: Path) -> None:
+    data, program = uploads.keep("rows.csv", ROWS), uploads.keep_program("p.py", b"x = 1")
+    modes = {path.stat().st_mode & 0o777 for path in (data, program)}
+    assert modes == {files.PRIVATE_FILE}
+    assert {folder.stat().st_mode & 0o777 for folder in (data.parent, program.parent)} == {files.PRIVATE_FOLDER}
+
+
+def test_an_uploaded_program_is_not_written_again_while_a_worker_imports_it(empty: Path) -> None:
+    path = uploads.keep_program("p.py", b"x = 1")
+    before = path.stat().st_ino, path.stat().st_mtime_ns
+    assert uploads.keep_program("p.py", b"x = 1") == path
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == before

@@ -1,0 +1,68 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mipro_studio.optimizer_core.files import private_folder, write_private, written_aside
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.fixture(autouse=True)
+def _open_umask() -> object:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_a_file_and_the_folder_made_for_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "report #1?.html"
+    write_private(path, b"words")
+    assert (path.read_bytes(), mode(path), mode(path.parent)) == (b"words", 0o600, 0o700)
+
+
+def test_a_file_that_others_could_read_is_closed_by_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text("old")
+    assert mode(path) == 0o644
+    write_private(path, b"new")
+    assert (path.read_bytes(), mode(path)) == (b"new", 0o600)
+
+
+@pytest.mark.parametrize("there", [b"old", None])
+def test_a_disk_that_fills_leaves_what_was_there_and_no_half_file(tmp_path: Path, there: bytes | None) -> None:
+    path = tmp_path / "file.csv"
+    if there is not None:
+        path.write_bytes(there)
+    with pytest.raises(OSError, match="No space"), written_aside(path) as aside:
+        aside.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == ([] if there is None else [there])
+
+
+def test_readers_meet_the_old_content_or_the_whole_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(b"old")
+    with written_aside(path, ".csv") as aside:
+        assert (aside.parent, aside.suffix, mode(aside)) == (tmp_path, ".csv", 0o600)
+        aside.write_bytes(b"half of the n")
+        assert path.read_bytes() == b"old"
+        aside.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_longest_name_of_a_file_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 120 + ".json")
+    write_private(path, b"{}")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_of_ours_that_others_could_enter_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    assert mode(folder) == 0o755
+    assert mode(private_folder(folder)) == 0o700
