@@ -261,12 +261,17 @@ class LoopbackServer:
 
     def _change(self, connection: HttpConnection, body: bytes) -> None:
         try:
-            changes = json.loads(body)
-            config = self._config.updated(changes)
-            responder = build_responder(config)
+            self._apply(json.loads(body))
         except (ValueError, TypeError, ImportError, AttributeError) as exc:
             connection.reply(400, _error(str(exc), "invalid_request_error"))
             return
+        # The reply waits until the socket is open again, so that a client may rely on it.
+        self._opening = asyncio.get_running_loop().create_task(self._reply_open(connection))
+
+    def _apply(self, changes: dict[str, Any]) -> None:
+        """Follow changed settings; a setting that is not one leaves everything as it was."""
+        config = self._config.updated(changes)
+        responder = build_responder(config)
         self._config, self._responder = config, responder
         if any(name.startswith(("fail", "fault", "seed")) for name in changes):
             self._faults = FaultPlan(config)
@@ -276,8 +281,6 @@ class LoopbackServer:
             self._unlisten()
         elif config.down:
             self._drop_all()
-        # The reply waits until the socket is open again, so that a client may rely on it.
-        self._opening = asyncio.get_running_loop().create_task(self._reply_open(connection))
 
     async def _reply_open(self, connection: HttpConnection) -> None:
         if self._config.listening:

@@ -16,6 +16,12 @@ from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import player
 
 
+@pytest.fixture
+def endpoint(http_endpoint: LoopbackEndpoint) -> LoopbackEndpoint:
+    """Over HTTP: what a lost connection or a slow answer becomes is decided by sockets."""
+    return http_endpoint
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [

@@ -14,6 +14,7 @@ from mipro_studio.optimizer_core.journal import MemoryJournal
 from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
 from mipro_studio.optimizer_core.types import Candidate, Trial, TrialKind
 from tests.loopback import LoopbackConfig, LoopbackEndpoint
+from tests.loopback.inprocess import InProcessEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
 from tests.loopback.responders import Oracle
 from tests.optimizer_core.builders import ROOT, ROWS, Life, fresh_journal, live, make_config, make_examples, merge
@@ -118,7 +119,7 @@ def scripted(script: Callable[[DspyPrompt | None, list[dict[str, Any]]], str | N
         written = script(parse_prompt(messages), messages)
         return oracle(messages, body) if written is None else written
 
-    return LoopbackEndpoint(in_thread=True, responder=respond, keep_requests=True)
+    return InProcessEndpoint(responder=respond, keep_requests=True)
 
 
 def climb(prompt: DspyPrompt | None, messages: list[dict[str, Any]]) -> str | None:

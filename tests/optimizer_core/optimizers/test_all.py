@@ -61,6 +61,13 @@ def test_threads_decide_nothing(endpoint: LoopbackEndpoint, optimizer: str) -> N
     assert run(endpoint, optimizer, threads=1).decisions == with_many.decisions
 
 
+def test_over_http_a_run_is_the_same(endpoint: LoopbackEndpoint, http_endpoint: LoopbackEndpoint) -> None:
+    inside, calls = whole(endpoint, "mipro")
+
+    assert run(http_endpoint, "mipro").decisions == inside.decisions
+    assert http_endpoint.stats()["total"] == calls
+
+
 @pytest.mark.parametrize("optimizer", ALL)
 def test_the_seed_decides(endpoint: LoopbackEndpoint, optimizer: str) -> None:
     one, _ = whole(endpoint, optimizer)
