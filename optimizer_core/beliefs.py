@@ -32,13 +32,16 @@ Believe = Callable[[Parameter, int, Sequence[int]], Belief]
 
 
 def beliefs(space: SearchSpace, observed: Sequence[Observation], surrogate: str, seed: int) -> dict[str, Any]:
-    """{surrogate, level, n_candidates, n_cells, arms}, an arm being {predictor, kind, arm, mean, low, high,
-    n_candidates, n_cells}.
+    """{surrogate, level, n_candidates, n_cells, arms, converged}.
+
+    An arm is {predictor, kind, arm, mean, low, high, n_candidates, n_cells}. Not `converged`: the model's fit failed,
+    and these are shrunken means.
 
     Arms that no candidate had yet are there with mean None. JSON values only; the same for the same arguments.
     """
     seen = list(by_candidate(observed).values())
-    believe = _posterior(space, seen, seed) if surrogate == "item_response" else _shrunk(seen)
+    posterior = _fitted(seen) if surrogate == "item_response" else None
+    believe = _shrunk(seen) if surrogate != "item_response" else _believe(space, posterior, seed)
     arms = []
     for parameter in space.parameters:
         place, kind = space.predictors.index(parameter.predictor), KINDS.index(parameter.kind)
@@ -61,12 +64,16 @@ def beliefs(space: SearchSpace, observed: Sequence[Observation], surrogate: str,
                 }
             )
     cells = sum(one.n for one in seen)
-    return {"surrogate": surrogate, "level": LEVEL, "n_candidates": len(seen), "n_cells": cells, "arms": arms}
+    facts = {"surrogate": surrogate, "level": LEVEL, "n_candidates": len(seen), "n_cells": cells, "arms": arms}
+    return {**facts, "converged": posterior is None or posterior.converged}
 
 
-def _posterior(space: SearchSpace, seen: Sequence[Observation], seed: int) -> Believe:
+def _fitted(seen: Sequence[Observation]) -> Posterior | None:
     told = [one for one in seen if one.scores]
-    posterior: Posterior | None = fit([one.candidate for one in told], [one.scores for one in told]) if told else None
+    return fit([one.candidate for one in told], [one.scores for one in told]) if told else None
+
+
+def _believe(space: SearchSpace, posterior: Posterior | None, seed: int) -> Believe:
     if posterior is None:
         return lambda parameter, arm, having: (None, None, None)
     _, effects = posterior.draw(np.random.default_rng(derive_seed(seed, "beliefs")), DRAWS)

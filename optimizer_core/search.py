@@ -25,6 +25,10 @@ FIRST_TRIAL_PRIORITY = 10
 FULL_KINDS = (TrialKind.BASELINE, TrialKind.FULL)
 MOST_ERRORS = 0.1
 """Share of errors above which a full evaluation does not count as one: too little of it is known."""
+NOT_FITTED = (
+    "The model of the scores could not be fitted to the cells so far, so the search goes by shrunken means "
+    "until it can."
+)
 
 
 @dataclass
@@ -210,6 +214,8 @@ class Search:
                 beliefs, kit.space, observed, self._settings.surrogate, kit.config.seed
             )
             await kit.recorder.write(Event("beliefs", {"trial": number, **believed}))
+            if not believed["converged"]:
+                await kit.recorder.write(Event("warning", {"text": NOT_FITTED}))
         scores = {one.candidate.id: one.scores for one in by_candidate(observed).values() if one.scores}
         rows = await asyncio.to_thread(self._optimizer.importance, kit, scores)
         if rows:

@@ -9,20 +9,22 @@ pairs; the candidates' own), so that f ~ N(0, K),  K = sum_j v[j] G[j],  G[j][c,
 effect (everywhere for mu). The effects themselves are never formed in the fit: the posterior lives on the C
 candidates, whatever the number of arms.
 
-Fit: Newton steps to the mode (Laplace). W [C, E] are the weights p (1 - p) / phi of the cells; phi is the dispersion
-(below 1 for graded scores, which scatter less than coins). With t integrated out,
+Fit: damped Newton steps to the mode (Laplace, `surrogates.newton`). W [C, E] are the weights p (1 - p) / phi of the
+cells; phi is the dispersion (below 1 for graded scores, which scatter less than coins). With t integrated out,
     S = diag(W 1) - W Q^-1 W',  Q = diag(1' W + 1 / tau2),     a = (I + S K)^-1 b,  f = K a,  cov f = K (I + S K)^-1.
 The variances are empirical Bayes: v <- (|u|^2 + NU v0) / (g + NU) with u the effects at the mode, g = v tr(G M) the
 number of effects that the data determine, M = (I + S K)^-1 S.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import lu_factor, lu_solve
+from scipy.linalg import LinAlgError, lu_solve, solve
 from scipy.special import expit, logit
 
+from mipro_studio.optimizer_core.surrogates.newton import Model, Point, around_one_value, to_the_mode
 from mipro_studio.optimizer_core.surrogates.posterior import (
     BLAS,
     Cells,
@@ -36,6 +38,8 @@ from mipro_studio.optimizer_core.surrogates.posterior import (
 from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["fit"]
+
+logger = logging.getLogger(__name__)
 
 PRIOR = {"instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "mean": 2.0, "example": 1.0}
 """Where the variances start, and where they stay while there is little data (logit squared); mu's stays for good."""
@@ -68,13 +72,25 @@ def fit(
         return None
     families = _families(candidates)
     with BLAS.limit(limits=1):
-        if len(candidates) <= MANY:
-            return _learn(families, cells, nu, rounds)
-        counts = np.bincount(cells.row, minlength=len(candidates))
-        richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
-        part = _learn(_families([candidates[index] for index in richest]), _only(cells, richest), nu, rounds)
-        kernel = _kernel_once(families, part.scales)
-        return _newton(families, kernel, cells, part.scales, kernel[:, richest] @ part.pull, part.easiness)
+        try:
+            return _fit(candidates, families, cells, nu, rounds)
+        except LinAlgError as failure:
+            logger.warning("%s Shrunken means are used instead.", failure)
+            scales = _start(families)
+            model = Model(families, cells, scales, _kernel_once(families, scales))
+            return replace(around_one_value(model, _flat(cells)), converged=False)
+
+
+def _fit(candidates: Sequence[Candidate], families: list[Family], cells: Cells, nu: float, rounds: int) -> Posterior:
+    if len(candidates) <= MANY:
+        return to_the_mode(*_learn(families, cells, nu, rounds))
+    counts = np.bincount(cells.row, minlength=len(candidates))
+    richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
+    part, point = _learn(_families([candidates[index] for index in richest]), _only(cells, richest), nu, rounds)
+    model = Model(families, cells, part.scales, _kernel_once(families, part.scales))
+    pull = np.zeros(len(candidates))
+    pull[richest] = solve(part.kernel, point.f, assume_a="pos", check_finite=False)
+    return to_the_mode(model, Point(model.kernel @ pull, point.easiness, pull))
 
 
 def _cells(rows: Sequence[Mapping[str, float]]) -> Cells:
@@ -104,82 +120,32 @@ def _only(cells: Cells, rows: Ints) -> Cells:
     )
 
 
-def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> Posterior:
-    """Newton steps, each but the last followed by one step of the scales."""
+def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> tuple[Model, Point]:
+    """Damped Newton steps, each followed by one step of the scales."""
     grams = _grams(families)
-    scales = Scales(np.array([PRIOR[family.kind] for family in families]), PRIOR["example"], 1.0)
-    f = np.full(cells.n_rows, float(logit(np.clip(cells.score.mean(), 0.02, 0.98))))
-    easiness = np.zeros(cells.n_columns)
+    scales = _start(families)
+    model = Model(families, cells, scales, _kernel(scales.variances, grams))
+    point = Point(np.full(cells.n_rows, _flat(cells)), np.zeros(cells.n_columns))
     for _ in range(rounds - 1):
-        kernel = _kernel(scales.variances, grams)
-        around = _expand(cells, scales, f, easiness)
-        solved = lu_solve(
-            around.system(kernel), np.column_stack((around.target, around.information())), check_finite=False
-        )
-        f = kernel @ solved[:, 0]
-        easiness = around.easiness(cells, f)
-        variances = _variances(families, grams, scales.variances, solved, nu)
-        spread = float(easiness @ easiness) + float((1 / around.inner).sum())
+        around = model.expand(point)
+        sides = np.column_stack((around.target, around.information()))
+        solved = lu_solve(around.system(model.kernel), sides, check_finite=False)
+        point, _ = model.damped(Point(point.f, point.easiness), model.step(around, solved[:, 0]))
+        variances = _variances(families, grams, model.scales.variances, solved, nu)
+        spread = float(point.easiness @ point.easiness) + float((1 / around.inner).sum())
         tau2 = (spread + NU * PRIOR["example"]) / (cells.n_columns + NU)
-        scales = Scales(variances, tau2, _dispersion(cells, expit(f[cells.row] + easiness[cells.column])))
-    return _newton(families, _kernel(scales.variances, grams), cells, scales, f, easiness)
+        scales = Scales(variances, tau2, _dispersion(cells, expit(point.shape(cells))))
+        model = Model(families, cells, scales, _kernel(variances, grams))
+    return model, Point(point.f, point.easiness)
 
 
-def _newton(
-    families: list[Family], kernel: Floats, cells: Cells, scales: Scales, f: Floats, easiness: Floats
-) -> Posterior:
-    """The last Newton step, with known scales, from (f, easiness)."""
-    around = _expand(cells, scales, f, easiness)
-    system = around.system(kernel)
-    pull = lu_solve(system, around.target, check_finite=False)
-    f = kernel @ pull
-    easiness = around.easiness(cells, f)
-    return Posterior(families, cells, scales, kernel, around.weights, around.target, system, f, easiness, pull)
+def _start(families: Sequence[Family]) -> Scales:
+    return Scales(np.array([PRIOR[family.kind] for family in families]), PRIOR["example"], 1.0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Quadratic:
-    """The cells' evidence around one (f, t), as a quadratic.
-
-    Attributes:
-        weights, pulled: [N] W, and W (f + t) + y - p, at the cells.
-        table: [C, E] W.
-        inner: [E] the diagonal of Q.
-        target: [C] b.
-    """
-
-    weights: Floats
-    pulled: Floats
-    table: Floats
-    inner: Floats
-    target: Floats
-
-    def information(self) -> Floats:
-        """[C, C] S."""
-        found = (self.table / -self.inner) @ self.table.T
-        found[np.diag_indices(len(found))] += self.table.sum(1)
-        return np.asarray(found)
-
-    def system(self, kernel: Floats) -> tuple[Floats, Ints]:
-        """LU factors of I + S K. S is a diagonal and one outer product an example, so it is multiplied in parts."""
-        product = self.table.sum(1)[:, None] * kernel - (self.table / self.inner) @ (self.table.T @ kernel)
-        product[np.diag_indices(len(product))] += 1
-        return lu_factor(product, overwrite_a=True, check_finite=False)  # type: ignore[no-any-return]
-
-    def easiness(self, cells: Cells, f: Floats) -> Floats:
-        """[E] t given f."""
-        return np.asarray((cells.by_column(self.pulled) - cells.by_column(self.weights * f[cells.row])) / self.inner)
-
-
-def _expand(cells: Cells, scales: Scales, f: Floats, easiness: Floats) -> _Quadratic:
-    shape = f[cells.row] + easiness[cells.column]
-    chance = expit(shape)
-    weights = np.maximum(chance * (1 - chance), 1e-4) / scales.dispersion
-    pulled = weights * shape + (cells.score - chance) / scales.dispersion
-    table = cells.spread_out(weights)
-    inner = cells.by_column(weights) + 1 / scales.tau2
-    target = cells.by_row(pulled) - table @ (cells.by_column(pulled) / inner)
-    return _Quadratic(weights, pulled, table, inner, target)
+def _flat(cells: Cells) -> float:
+    """The mean of all cells as a logit."""
+    return float(logit(np.clip(cells.score.mean(), 0.02, 0.98)))
 
 
 def _grams(families: Sequence[Family]) -> Floats:
@@ -199,7 +165,11 @@ def _kernel_once(families: Sequence[Family], scales: Scales) -> Floats:
     n = len(families[0].group)
     kernel = np.zeros((n, n))
     for family, variance in zip(families, scales.variances, strict=True):
-        kernel += variance * (family.group[:, None] == family.group[None, :])
+        if len(family.codes) == n:  # each has its own
+            kernel[np.diag_indices(n)] += variance
+            continue
+        group = family.group.astype(np.int32)
+        np.add(kernel, variance, out=kernel, where=group[:, None] == group[None, :])
     return kernel
 
 

@@ -91,6 +91,7 @@ class Posterior:
         mode: [C] f.
         easiness: [E] t at the mode.
         pull: [C] a.
+        converged: The mode was found. Where it was not, this is a linear model's posterior: shrunken means.
     """
 
     families: list[Family]
@@ -103,6 +104,7 @@ class Posterior:
     mode: Floats
     easiness: Floats
     pull: Floats
+    converged: bool = True
 
     def covariance(self) -> Floats:
         """cov f [C, C]."""

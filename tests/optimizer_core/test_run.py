@@ -11,6 +11,7 @@ import pytest
 from mipro_studio.optimizer_core.assembly import Assembled
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested
 from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.surrogates import newton
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
@@ -485,6 +486,16 @@ def test_no_trials_at_all_score_the_baseline(endpoint: LoopbackEndpoint) -> None
     assert life.winner == Candidate.baseline(2).id
     outcome = life.journal.outcome()
     assert outcome is not None and outcome.baseline_test == outcome.best_test
+
+
+def test_a_fit_that_fails_is_said_and_the_search_goes_on(
+    endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newton, "MOST_STEPS", 0)
+    life = live(make_config(endpoint, search={"schedule": "racing", "full_eval_every": 5}))
+    finished(life)
+    warnings = [event.data["text"] for event in life.journal.events if event.kind == "warning"]
+    assert any("shrunken means" in text for text in warnings)
 
 
 def test_phases_are_announced_in_their_order(endpoint: LoopbackEndpoint) -> None:

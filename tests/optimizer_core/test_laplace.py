@@ -1,0 +1,123 @@
+"""The item-response model's fit finds the mode of any table of scores."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from mipro_studio.optimizer_core.surrogates import laplace, newton
+from mipro_studio.optimizer_core.surrogates.laplace import fit
+from mipro_studio.optimizer_core.surrogates.posterior import Posterior
+from mipro_studio.optimizer_core.types import Candidate
+from tests.optimizer_core.builders import ROOT
+
+Table = dict[str, dict[str, float]]
+SATURATED: Table = json.loads((ROOT / "tests/optimizer_core/saturated_table.json").read_text())
+
+
+def table(score: Callable[[int, int, random.Random], float], candidates: int = 12, examples: int = 10) -> Table:
+    """`score(candidate, example, rng)` at most cells, of candidates with two predictors."""
+    rng = random.Random(0)
+    names = [f"i{c % 4}d{c % 3}-i{c % 5}d{c % 2}" for c in range(candidates)]
+    return {
+        name: {f"e{e}": score(c, e, rng) for e in range(examples) if e < 3 or rng.random() < 0.7}
+        for c, name in enumerate(names)
+    }
+
+
+TABLES: Mapping[str, Table] = {
+    "saturated": SATURATED,
+    "all right": table(lambda c, e, rng: 1.0),
+    "all wrong": table(lambda c, e, rng: 0.0),
+    "all equal in between": table(lambda c, e, rng: 0.4),
+    "separated by candidate": table(lambda c, e, rng: float(c % 4 == 2), 60, 120),
+    "separated by example": table(lambda c, e, rng: float(e % 2), 60, 120),
+    "separated by both": table(lambda c, e, rng: float(c % 4 > e % 4), 60, 120),
+    "nearly all right": table(lambda c, e, rng: float(rng.random() < 0.99), 60, 120),
+    "graded": table(lambda c, e, rng: rng.random() ** (1 + c % 4), 40, 30),
+    "hardly any noise": table(lambda c, e, rng: (c % 4) / 4 + e / 1000, 40, 30),
+    "below zero": table(lambda c, e, rng: rng.gauss(-300, 100), 40, 30),
+    "huge": table(lambda c, e, rng: 10.0 ** rng.randrange(12), 40, 30),
+    "one row": {"i0d0": {f"e{n}": float(n % 2) for n in range(9)}},
+    "one cell": {"i1d1": {"e0": 1.0}},
+    "one column": table(lambda c, e, rng: float(c % 3 == 0), 12, 1),
+    "with empty rows": {**table(lambda c, e, rng: float(e < 5)), "i3d9-i3d9": {}},
+    "more candidates than the scales are learned from": {
+        f"i{c % 20}d{c // 20}": {f"e{e}": float((c + e) % 7 > 0) for e in range(6 + c % 30)} for c in range(160)
+    },
+}
+
+
+def slopes(found: Posterior) -> tuple[np.ndarray, np.ndarray]:
+    """The log posterior's gradients in f and t, from its definition alone."""
+    cells, scales = found.cells, found.scales
+    chance = expit(found.mode[cells.row] + found.easiness[cells.column])
+    residual = (cells.score - chance) / scales.dispersion
+    kernel = sum(
+        variance * (family.group[:, None] == family.group[None, :])
+        for family, variance in zip(found.families, scales.variances, strict=True)
+    )
+    np.testing.assert_allclose(kernel @ found.pull, found.mode, atol=1e-6)
+    in_f = np.bincount(cells.row, residual, cells.n_rows) - found.pull
+    in_t = np.bincount(cells.column, residual, cells.n_columns) - found.easiness / scales.tau2
+    return in_f, in_t
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize("name", TABLES)
+def test_the_gradient_is_small_at_the_end(name: str, final: bool) -> None:
+    told = TABLES[name]
+    found = fit([Candidate.parse(one) for one in told], list(told.values()), final=final)
+    assert found is not None and found.converged
+    for slope in slopes(found):
+        assert np.abs(slope).max() < 1e-4
+    assert np.abs(found.mode).max() < 40 and np.isfinite(found.covariance()).all()
+    drawn, _ = found.draw(np.random.default_rng(0), 5)
+    assert np.isfinite(drawn).all()
+
+
+def test_no_cells_have_no_posterior() -> None:
+    assert fit([], []) is None
+    assert fit([Candidate.parse("i0d0")], [{}]) is None
+
+
+def means(told: Table, found: Posterior) -> list[tuple[str, int, float, float]]:
+    """(candidate, cells, measured, believed)."""
+    believed = found.score(found.mode)
+    return [
+        (name, len(row), float(np.mean(list(row.values()))), float(one))
+        for (name, row), one in zip(told.items(), believed, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_where_scores_saturate_beliefs_are_near_what_was_measured(final: bool) -> None:
+    found = fit([Candidate.parse(one) for one in SATURATED], list(SATURATED.values()), final=final)
+    assert found is not None and found.scales.tau2 < 20
+    for name, n, measured, believed in means(SATURATED, found):
+        assert abs(believed - measured) < (0.07 if n >= 18 else 0.12), name
+
+
+def test_a_fit_that_fails_is_noticed_and_shrunken_means_take_its_place(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(newton, "MOST_STEPS", 0)
+    found = fit([Candidate.parse(one) for one in SATURATED], list(SATURATED.values()))
+    assert found is not None and not found.converged
+    assert "Shrunken means" in caplog.text
+    rows = means(SATURATED, found)
+    middle = float(np.mean([score for row in SATURATED.values() for score in row.values()]))
+    assert all(0.5 < believed < 1 for _, _, _, believed in rows)
+    # Whoever did worse than the rest is believed to be worse, less so than measured.
+    name, _, measured, believed = min(rows, key=lambda row: row[2] + 1 / row[1])
+    assert measured < believed < middle, name
+
+
+def test_the_scales_of_few_cells_stay_near_where_they_start() -> None:
+    found = fit([Candidate.parse("i1d1")], [{"e0": 1.0}])
+    assert found is not None
+    for family, variance in zip(found.families, found.scales.variances, strict=True):
+        assert 0.5 < variance / laplace.PRIOR[family.kind] < 2
