@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -54,8 +55,10 @@ class Connection:
         self._claim.close()
 
 
-def connect(weights: Path | None = None, *, timeout_s: float = 120.0) -> Connection:
-    """A connection to the machine's server for ``weights`` (default: :func:`weights_path`).
+def connect(
+    weights: Path | None = None, adapters: Sequence[Path] = (), *, timeout_s: float = 120.0
+) -> Connection:
+    """A connection to the machine's server for ``weights`` (default: :func:`weights_path`) with ``adapters``.
 
     Raises :class:`optimizer_core.errors.ModelUnavailable` when no server answers in ``timeout_s``
     seconds, with the end of the server's log when it died.
@@ -63,7 +66,7 @@ def connect(weights: Path | None = None, *, timeout_s: float = 120.0) -> Connect
     path = weights if weights is not None else weights_path()
     deadline = time.monotonic() + timeout_s
     layout = ServerLayout.of_this_machine()
-    paths = server_paths(path, layout)
+    paths = server_paths(path, layout, adapters)
     with open_lock(paths.guard) as guard:
         if not wait_lock(guard, timeout_s):
             raise _unavailable("another process is still starting it", paths)
@@ -73,17 +76,18 @@ def connect(weights: Path | None = None, *, timeout_s: float = 120.0) -> Connect
                 raise _unavailable("its client lock is stuck", paths)
             state = read_state(paths)
             if state is None or not _healthy(state):
-                state = _spawn(path, paths, deadline)
+                state = _spawn(path, adapters, paths, deadline)
         except BaseException:
             claim.close()
             raise
     return Connection(state.base_urls, layout.slots, state.api_key, state.pid, claim)
 
 
-def _spawn(weights: Path, paths: ServerPaths, deadline: float) -> ServerState:
+def _spawn(weights: Path, adapters: Sequence[Path], paths: ServerPaths, deadline: float) -> ServerState:
     """Start a detached server and wait until it is healthy. The caller holds the guard lock."""
     paths.state.unlink(missing_ok=True)
-    serve = command("optimizer_core.models.embedded.server", str(weights))
+    loaded = [part for adapter in adapters for part in ("--adapter", str(adapter))]
+    serve = command("optimizer_core.models.embedded.server", str(weights), *loaded)
     with paths.log.open("wb") as log:
         process = subprocess.Popen(
             serve, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

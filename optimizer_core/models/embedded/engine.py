@@ -10,8 +10,9 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -36,6 +37,9 @@ class EmbeddedEngine:
 
     ``seed`` is used for requests with a temperature above 0 that bring none of their own;
     ``max_tokens`` bounds every answer, whatever the request asks for.
+
+    ``adapters`` are files of low-rank adapters that the server holds beside the weights; ``adapter`` is the place
+    of the one that answers, None for the weights alone. Engines with the same ``adapters`` share a server.
     """
 
     supports_grammar: Final = True
@@ -44,9 +48,13 @@ class EmbeddedEngine:
     supports_response_schema: Final = False
     supported_params: Final = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop", "seed"})
 
-    def __init__(self, *, seed: int = 0, max_tokens: int = 200) -> None:
+    def __init__(
+        self, *, seed: int = 0, max_tokens: int = 200, adapters: Sequence[Path] = (), adapter: int | None = None
+    ) -> None:
         self.seed = seed
         self.max_tokens = max_tokens
+        self.adapters = tuple(adapters)
+        self.adapter = adapter
         self._lock = threading.Lock()
         self._session: _Session | None = None
 
@@ -76,11 +84,19 @@ class EmbeddedEngine:
             session.close()
 
     def dump_state(self) -> dict[str, Any]:
-        return {"seed": self.seed, "max_tokens": self.max_tokens}
+        state: dict[str, Any] = {"seed": self.seed, "max_tokens": self.max_tokens}
+        if self.adapters:
+            state |= {"adapters": [str(path) for path in self.adapters], "adapter": self.adapter}
+        return state
 
     @classmethod
     def load_state(cls, state: dict[str, Any]) -> EmbeddedEngine:
-        return cls(seed=int(state.get("seed", 0)), max_tokens=int(state.get("max_tokens", 200)))
+        return cls(
+            seed=int(state.get("seed", 0)),
+            max_tokens=int(state.get("max_tokens", 200)),
+            adapters=[Path(path) for path in state.get("adapters", ())],
+            adapter=state.get("adapter"),
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> EmbeddedEngine:
         # DSPy deep-copies programs per candidate; the copies share one connection pool.
@@ -95,7 +111,7 @@ class EmbeddedEngine:
             # A forked child must not share its parent's sockets or lock.
             if current is None or current is instead_of or current.pid != os.getpid():
                 try:
-                    self._session = _Session(connect())
+                    self._session = _Session(connect(adapters=self.adapters))
                 except StudioError as exc:
                     raise lm15.ConfigurationError(str(exc), provider=_PROVIDER) from exc
             assert self._session is not None
@@ -118,6 +134,11 @@ class EmbeddedEngine:
             "cache_prompt": True,
             **extensions,
         }
+        if self.adapters:
+            # An adapter that is not named keeps the scale that it was loaded with.
+            payload["lora"] = [
+                {"id": place, "scale": float(place == self.adapter)} for place in range(len(self.adapters))
+            ]
         if temperature > 0:
             payload["seed"] = config.seed if config.seed is not None else self.seed
             payload |= {k: v for k in ("top_p", "top_k") if (v := getattr(config, k)) is not None}
@@ -172,7 +193,7 @@ class _Session:
 
     def ask(self, request: lm15.Request, payload: dict[str, Any]) -> lm15.Response:
         """The answer, from the slot that knows the prompt's beginning. Raises what httpx raises."""
-        prefix = _Prefix.of(payload["messages"])
+        prefix = _Prefix.of(payload["messages"], payload.get("lora"))
         slot = self._slots.begin(prefix.key)
         cold: bool | None = None
         try:
@@ -201,10 +222,11 @@ class _Prefix:
     share: float
 
     @classmethod
-    def of(cls, messages: list[dict[str, str]]) -> _Prefix:
+    def of(cls, messages: list[dict[str, str]], adapters: list[dict[str, Any]] | None) -> _Prefix:
+        # A slot forgets its prompt when its adapter changes, so each adapter has prefixes of its own.
         text = json.dumps(messages[:-1])
         whole = len(text) + len(messages[-1]["content"])
-        return cls(text, len(text) / whole)
+        return cls(f"{json.dumps(adapters)}{text}", len(text) / whole)
 
     def was_cold(self, usage: lm15.Usage) -> bool:
         """Whether less than half of the prefix was found in the slot (tokens taken as even in length)."""

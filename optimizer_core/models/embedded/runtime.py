@@ -1,6 +1,6 @@
 """Files by which the embedded model's server and its clients find each other.
 
-One folder per (weights file, engine version, server layout) in the user's cache holds:
+One folder per (weights file, adapters, engine version, server layout) in the user's cache holds:
 
 * ``state.json`` (0600): addresses of its lanes, API key and process id of the live server;
 * ``guard.lock``: held exclusively while a client looks for or starts a server, and while the
@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -115,9 +116,10 @@ def idle_limit_s() -> float:
         return _IDLE_DEFAULT_S
 
 
-def server_paths(weights: Path, layout: ServerLayout) -> ServerPaths:
-    """The folder of the server for these weights, created private to the user."""
-    key = json.dumps([str(weights.resolve()), version("xllamacpp"), asdict(layout)])
+def server_paths(weights: Path, layout: ServerLayout, adapters: Sequence[Path] = ()) -> ServerPaths:
+    """The folder of the server for these weights and adapters, created private to the user."""
+    loaded = [str(adapter.resolve()) for adapter in adapters]
+    key = json.dumps([str(weights.resolve()), version("xllamacpp"), asdict(layout), *([loaded] if loaded else [])])
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     folder = platformdirs.user_cache_path(APP_NAME) / "embedded-server" / digest
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

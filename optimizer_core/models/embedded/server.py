@@ -13,6 +13,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,14 +40,15 @@ def main(argv: list[str] | None = None) -> int:
     """Serve until idle. Exit code 0 also when another server for the same weights is already live."""
     parser = argparse.ArgumentParser(prog="python -m mipro_studio.optimizer_core.models.embedded.server")
     parser.add_argument("weights", type=Path)
-    weights: Path = parser.parse_args(argv).weights
+    parser.add_argument("--adapter", type=Path, action="append", default=[], dest="adapters")
+    asked = parser.parse_args(argv)
     layout = ServerLayout.of_this_machine()
-    paths = server_paths(weights, layout)
+    paths = server_paths(asked.weights, layout, asked.adapters)
     with open_lock(paths.server) as alive:
         if not try_lock(alive):
             return 0
         api_key = secrets.token_urlsafe(32)
-        lanes = [_start(weights, layout, api_key) for _ in range(layout.lanes)]
+        lanes = [_start(asked.weights, asked.adapters, layout, api_key) for _ in range(layout.lanes)]
         state = ServerState(tuple(str(lane.listening_address) for lane in lanes), api_key, os.getpid())
         write_state(paths, state)
         _serve_until_idle(paths, state)
@@ -55,12 +57,16 @@ def main(argv: list[str] | None = None) -> int:
         os._exit(0)
 
 
-def _start(weights: Path, layout: ServerLayout, api_key: str) -> Any:
-    """Load the weights and listen. The caller keeps the returned ``xllamacpp.Server`` alive."""
+def _start(weights: Path, adapters: Sequence[Path], layout: ServerLayout, api_key: str) -> Any:
+    """Load the weights and adapters and listen. The caller keeps the returned ``xllamacpp.Server`` alive.
+
+    A request names the scale of every adapter; one that does not gets them all, at their full scale.
+    """
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(fast_copy(weights))
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in adapters]
     params.n_parallel = layout.slots
     params.n_ctx = layout.slots * layout.context
     params.cont_batching = True
