@@ -28,7 +28,7 @@ from typing import IO, Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 from mipro_studio import command
-from mipro_studio.optimizer_core.assembly import Assembled, assemble, key_variables, needs_weights
+from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble, key_variables, needs_weights
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
@@ -136,8 +136,7 @@ class Life:
     config: RunConfig
     journal: SqliteJournal
     scrubber: Scrubber
-    spent_s: float
-    approved: bool
+    past: Past
 
     async def live(self) -> Ending:
         """Work until the run ends or stands still."""
@@ -161,14 +160,7 @@ class Life:
         try:
             await _fetch_weights(self.config, self.journal)
             base = Path(self.config.base or ".")
-            made = assemble(
-                self.config,
-                self.journal,
-                base,
-                scrubber=self.scrubber,
-                spent_s=self.spent_s,
-                approved=self.approved,
-            )
+            made = assemble(self.config, self.journal, base, self.past, scrubber=self.scrubber)
             assembled.append(made)
             for command in early:
                 _obey(made, command)
@@ -184,8 +176,7 @@ def run(store_path: Path, run_id: str) -> int:
     store = Store(store_path)
     with Reader(store_path) as reader:
         config = parse_config(reader.config(run_id))
-        spent_s = reader.run(run_id).wall_s
-        approved = not config.review or any(command["kind"] == "approve" for command in reader.commands(run_id))
+        past = _past(reader, run_id, config)
     if not store.claim(run_id, worker_id, LEASE_S):
         print(f"Run {run_id} is not waiting for a worker.", file=sys.stderr)
         return 1
@@ -193,8 +184,9 @@ def run(store_path: Path, run_id: str) -> int:
     sys.stdout = _ScrubbedStream(sys.stdout, scrubber)  # type: ignore[assignment]
     sys.stderr = _ScrubbedStream(sys.stderr, scrubber)  # type: ignore[assignment]
     journal = SqliteJournal(store, run_id, worker_id)
+    life = Life(store_path, run_id, worker_id, config, journal, scrubber, past)
     try:
-        ending = asyncio.run(Life(store_path, run_id, worker_id, config, journal, scrubber, spent_s, approved).live())
+        ending = asyncio.run(life.live())
     except LeaseLost:
         traceback.print_exc()
         return 1
@@ -207,6 +199,12 @@ def run(store_path: Path, run_id: str) -> int:
     journal.commit([Event("ended", {"status": ending.status.value, "reason": reason, "capped": ending.capped})])
     store.release(run_id, worker_id, ending.status, reason, reason if ending.status is Status.FAILED else "")
     return 0
+
+
+def _past(reader: Reader, run_id: str, config: RunConfig) -> Past:
+    approved = not config.review or any(command["kind"] == "approve" for command in reader.commands(run_id))
+    ended = [event.data["status"] for _, _, event in reader.events_of(run_id, "ended", 1)]
+    return Past(reader.run(run_id).wall_s, approved, ended == [Status.FAILED])
 
 
 def _obey(assembled: Assembled, command: str) -> None:

@@ -25,7 +25,7 @@ from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import Example, Role, Split
 
-__all__ = ["Assembled", "assemble", "key_variables", "needs_weights", "player"]
+__all__ = ["Assembled", "Past", "assemble", "key_variables", "needs_weights", "player"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,21 @@ class Assembled:
     run: Run
     kit: Kit
     pool: WorkPool
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a new life of a run must know beside the journal.
+
+    Attributes:
+        spent_s: Wall seconds of earlier lives, for the cap on minutes.
+        approved: The review gate is open.
+        failed: The life before was given up. Somebody has mended something since: what failed is asked for again.
+    """
+
+    spent_s: float = 0.0
+    approved: bool = True
+    failed: bool = False
 
 
 def player(spec: ModelSpec, role: Role, meter: Meter, config: RunConfig) -> Player:
@@ -51,18 +66,15 @@ def assemble(
     config: RunConfig,
     journal: Journal,
     base: Path,
+    past: Past = Past(),
     *,
     scrubber: Scrubber | None = None,
-    spent_s: float = 0.0,
-    approved: bool = True,
 ) -> Assembled:
     """Everything a life of a run needs.
 
     Args:
         base: Folder that the program's and metric's paths are relative to.
         scrubber: Hides keys in all that is written.
-        spent_s: Wall seconds of earlier lives, for the cap on minutes.
-        approved: The review gate is open.
 
     Raises:
         BadInput: program, metric, model or optimizer cannot be had.
@@ -71,7 +83,7 @@ def assemble(
     examples = _by_split(list(journal.examples()))
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
-    meter = Meter(config.budget, journal.burns(), spent_s, config.pause_after)
+    meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after)
     task, teacher, prompt, test = (
         player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config)
         for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)
@@ -83,7 +95,7 @@ def assemble(
     dspy.configure(lm=task.lm, adapter=task.adapter, track_usage=False)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
-    table = ScoreTable(journal.cells())
+    table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
     evaluator = Evaluator(pool, recorder, table, scorer, config.budget.max_program_runs)
     memory = {call.key: call for call in journal.prompt_calls()}
     kit = Kit(
@@ -102,7 +114,7 @@ def assemble(
         takes=optimizer.accepts(),
         drops=optimizer.drops,
     )
-    return Assembled(Run(kit, optimizer, pool, approved), kit, pool)
+    return Assembled(Run(kit, optimizer, pool, past.approved), kit, pool)
 
 
 def needs_weights(config: RunConfig) -> bool:

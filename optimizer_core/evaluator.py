@@ -10,6 +10,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
+from mipro_studio.optimizer_core.failures import FailureWatch
 from mipro_studio.optimizer_core.metrics import MetricError, Scorer
 from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.models.meter import collect_calls
@@ -26,7 +27,6 @@ CONTROL = (BudgetReached, RunPaused, StopRequested, RunFailed)
 FEEDBACK = "metric_feedback"
 """Key of the metric's own words in a cell's prediction."""
 
-HOPELESS_AFTER = 8
 MESSAGE_LENGTH = 500
 
 
@@ -75,7 +75,7 @@ class Evaluator:
         self._scorer = scorer
         self._under_way: dict[CellKey, asyncio.Task[Cell]] = {}
         self._tried: set[CellKey] = set()
-        self._failures: list[Cell] = []
+        self._watch = FailureWatch(table.cells())
         self._cap = max_program_runs
         self.program_runs = sum(cell.key.split is not Split.TEST for cell in table.cells())
 
@@ -118,7 +118,7 @@ class Evaluator:
         Raises:
             BudgetReached: the cells would pass a cap; none of them was asked for. Or, as RunPaused and
                 StopRequested: the run is ending; cells already under way are still written.
-            RunFailed: the program or the metric fails on everything.
+            RunFailed, RunPaused: (nearly) everything fails, see `failures`.
         """
         keys = [CellKey(candidate, example.split, example.id) for example in examples]
         self._reserve(self.missing(keys))
@@ -157,26 +157,17 @@ class Evaluator:
             self._tried.add(run.key)
             await self._recorder.write(cell)
             self._table.put(cell)
-            self._give_up_if_hopeless(cell)
+            self._give_up_if_hopeless(cell, run.example)
             return cell
         finally:
             self._under_way.pop(run.key, None)
 
-    def _give_up_if_hopeless(self, cell: Cell) -> None:
-        """Stop a run in which nothing works, before it has spent its budget on errors."""
-        if cell.error is None:
-            self._failures.clear()
-            return
-        if cell.error in (ErrorClass.AUTH, ErrorClass.MODEL):
-            raise RunFailed(f"The model refused: {cell.error_message}", "Mend the key or model, then resume.")
-        if cell.error in (ErrorClass.PROGRAM, ErrorClass.METRIC):
-            self._failures.append(cell)
-        if len(self._failures) >= HOPELESS_AFTER:
-            first = self._failures[0]
-            raise RunFailed(
-                f"{HOPELESS_AFTER} program runs in a row failed in the {first.error}: {first.error_message}",
-                "Mend it, then resume: scored cells are kept.",
-            )
+    def _give_up_if_hopeless(self, cell: Cell, example: Example) -> None:
+        """End a run in which nothing works before it has spent its budget on errors: nothing further begins."""
+        reason = self._watch.why_stop(cell, example)
+        if reason is not None:
+            self._pool.refuse(reason)
+            raise reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.failures import TRY_AGAIN, with_example
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers import Optimizer
 from mipro_studio.optimizer_core.pool import WorkPool
@@ -98,13 +99,29 @@ class Run:
                     await self._search.finish_leader()
             kit.meter.open_for_test()
             winner, reason = self._search.extract()
+            if not kit.table.mean(winner.id, Split.VAL).n:
+                return self._nothing_scored(ending)
             await self._test(list(dict.fromkeys((kit.baseline, winner))))
         except (RunPaused, StopRequested, RunFailed) as stopped:
             await self._pool.drain()
             return _ending(stopped)
+        tested = list(kit.table.row(winner.id, Split.TEST).values())
+        if tested and all(cell.error for cell in tested):
+            reason = f"{reason} The sealed test has no score: {with_example(tested)}"
         await kit.recorder.write(self.outcome(winner, reason))
         await kit.announce(Phase.DONE, note=reason)
         return replace(ending, reason=ending.reason or reason)
+
+    def _nothing_scored(self, ending: Ending) -> Ending:
+        """There is no winner: what would be one has no score. Unless the run was cut short, that is a failure."""
+        table = self._kit.table
+        failed = with_example(list(table.cells())).rstrip(".")
+        some = bool(table.scores(Split.VAL))
+        what = "No candidate was scored on the whole validation set" if some else "Nothing was scored"
+        said = f"{what}: {failed}." if failed else f"{what}."
+        if ending.status is Status.STOPPED or not failed:
+            return replace(ending, reason=f"{ending.reason} {said}".strip())
+        return Ending(Status.FAILED, f"{said} {TRY_AGAIN}")
 
     async def _test(self, candidates: Sequence[Candidate]) -> None:
         test = self._kit.examples.get(Split.TEST, [])
@@ -121,7 +138,7 @@ class Run:
         def of(candidate: str, split: Split) -> Mapping[str, Any] | None:
             row = kit.table.row(candidate, split).values()
             scores = [cell.score for cell in row if cell.score is not None]
-            return estimate(scores, len(row) - len(scores)) if row else None
+            return estimate(scores, len(row) - len(scores)) if scores else None
 
         def paired(split: Split) -> Mapping[str, Any] | None:
             pairs = kit.table.paired(baseline, winner.id, split)

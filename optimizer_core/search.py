@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from mipro_studio.optimizer_core.beliefs import beliefs
 from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.failures import in_words
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View
 from mipro_studio.optimizer_core.schedules import Schedule, State, make_schedule
@@ -329,7 +330,11 @@ class Search:
                 eligible.append((known.mean, candidate))
         baseline = self._kit.baseline
         if not eligible:
-            return baseline, "No candidate was evaluated on the whole validation set, so the program stays as it is."
+            failed = in_words(list(self._kit.table.row(baseline.id, Split.VAL).values()))
+            why = f" The baseline: {failed}." if failed else ""
+            return baseline, (
+                f"No candidate was evaluated on the whole validation set, so the program stays as it is.{why}"
+            )
         mean, best = max(eligible, key=lambda pair: pair[0])  # of equals, the first evaluated
         if best == baseline.id and len(eligible) == 1:
             return baseline, (

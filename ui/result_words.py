@@ -15,7 +15,7 @@ Estimate = Mapping[str, Any]
 def sentences(outcome: Outcome) -> list[str]:
     """The sealed test in words for people who have never heard of a confidence interval."""
     before, after, paired = outcome.baseline_test, outcome.best_test, outcome.paired_test
-    if not before or not after:
+    if not before or not after or not after.get("n"):
         return []
     if no_gain(outcome):
         n = plural(int(before.get("n") or 0), "example")

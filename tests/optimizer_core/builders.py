@@ -9,7 +9,7 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.assembly import Assembled, assemble
+from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.data import example_id
 from mipro_studio.optimizer_core.evaluator import Player
@@ -119,13 +119,14 @@ def live(
     journal: MemoryJournal | None = None,
     *,
     approved: bool = True,
+    failed_before: bool = False,
     meanwhile: Callable[[Assembled], Coroutine[Any, Any, None]] | None = None,
 ) -> Life:
     """One life of a run, to its end; `meanwhile` runs beside it."""
     memory = journal if journal is not None else fresh_journal()
 
     async def main() -> Life:
-        assembled = assemble(config, memory, ROOT, approved=approved)
+        assembled = assemble(config, memory, ROOT, Past(approved=approved, failed=failed_before))
         beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None
         try:
             ending = await assembled.run.execute()

