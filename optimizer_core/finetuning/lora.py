@@ -85,6 +85,7 @@ def write_adapter(path: Path, pairs: Pairs, settings: LoraSettings, base_name: s
     import gguf
 
     part = path.with_name(f".{path.name}.part")
+    part.touch(mode=0o600)
     writer = gguf.GGUFWriter(part, "llama")
     try:
         writer.add_type("adapter")

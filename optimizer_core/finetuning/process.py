@@ -1,0 +1,82 @@
+"""The process that trains one adapter: `mipro_studio.command("optimizer_core.finetuning.process", FOLDER)`.
+
+Whoever starts it holds the job's lock and hands it down, so there is one process a job. SIGTERM ends it; the
+checkpoint stays.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.finetuning.batch import TokenRow
+from mipro_studio.optimizer_core.finetuning.embedded_trainer import JobFolder
+from mipro_studio.optimizer_core.finetuning.job import TrainingJob
+from mipro_studio.optimizer_core.finetuning.lora import write_adapter
+from mipro_studio.optimizer_core.finetuning.network import load_network
+from mipro_studio.optimizer_core.finetuning.training import Step, train
+from mipro_studio.optimizer_core.models.embedded.connection import connect
+from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
+from mipro_studio.optimizer_core.models.embedded.tokens import Tokenizer
+from mipro_studio.optimizer_core.models.embedded.weights import weights_path
+
+__all__ = ["main"]
+
+REPORT_S = 0.5
+NICENESS = 5
+"""The model server and the page go first."""
+
+
+def main(arguments: list[str]) -> int:
+    """Train the job in the folder."""
+    files = JobFolder(Path(arguments[0]))
+    files.write("process.json", {"pid": os.getpid()})
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+    os.nice(NICENESS)
+    try:
+        with threadpool_limits(1):
+            _train(files, files.load_job())
+    except (StudioError, ValueError, OSError, MemoryError) as error:
+        traceback.print_exc()
+        files.write("failure.json", {"message": f"{type(error).__name__}: {error}"})
+        return 1
+    return 0
+
+
+def _train(files: JobFolder, job: TrainingJob) -> None:
+    weights = weights_path()
+    rows = _token_rows(job)
+    network = load_network(fast_copy(weights))
+    losses: list[float] = []
+    reported = 0.0
+
+    def report(step: Step) -> None:
+        nonlocal reported
+        losses[step.number - 1 :] = [step.loss]
+        if time.monotonic() - reported > REPORT_S or step.number == step.total:
+            reported = time.monotonic()
+            files.write("progress.json", {"losses": losses, "steps": step.total})
+
+    earlier = files.read("progress.json")
+    if earlier is not None:
+        losses += earlier["losses"]
+    pairs, losses = train(network, rows, job.settings, files.checkpoint, report)
+    files.write("progress.json", {"losses": losses, "steps": len(losses)})
+    write_adapter(files.adapter, pairs, job.settings.lora, job.base_model)
+    files.write("result.json", {"adapter": files.adapter.name})
+    files.checkpoint.unlink(missing_ok=True)
+
+
+def _token_rows(job: TrainingJob) -> list[TokenRow]:
+    connection = connect()
+    try:
+        tokenizer = Tokenizer(connection)
+        return [TokenRow(tokenizer.prompt(row.messages), tokenizer.answer(row.answer)) for row in job.rows]
+    finally:
+        connection.close()
