@@ -14,7 +14,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
-from mipro_studio.optimizer_core.assembly import key_variables, player
+from mipro_studio.optimizer_core.assembly import key_variables, media_folders, player
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.export import build_program, load_saved, loading_snippet, save_program
@@ -125,7 +125,7 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
     made = player(config.task_model, Role.TASK, Meter(Budget()), config)
     dspy.configure(lm=made.lm, adapter=made.adapter, track_usage=False)
     scorer = load_metric(config.metric, load_program(config.program, base), base)
-    check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8))
+    check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8), media_folders(config))
     result = verify(check, asked)
     return {**result, "candidate": choice.candidate, "model": config.task_model.model}
 

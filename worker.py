@@ -185,6 +185,7 @@ def run(store_path: Path, run_id: str) -> int:
     sys.stderr = _ScrubbedStream(sys.stderr, scrubber)  # type: ignore[assignment]
     journal = SqliteJournal(store, run_id, worker_id)
     life = Life(store_path, run_id, worker_id, config, journal, scrubber, past)
+    _stand_in(config.base)
     try:
         ending = asyncio.run(life.live())
     except LeaseLost:
@@ -205,6 +206,12 @@ def _past(reader: Reader, run_id: str, config: RunConfig) -> Past:
     approved = not config.review or any(command["kind"] == "approve" for command in reader.commands(run_id))
     ended = [event.data["status"] for _, _, event in reader.events_of(run_id, "ended", 1)]
     return Past(reader.run(run_id).wall_s, approved, ended == [Status.FAILED])
+
+
+def _stand_in(base: str) -> None:
+    """Make the folder that the run was started in the current one: the program opens its files relative to it."""
+    if base and Path(base).is_dir():
+        os.chdir(base)
 
 
 def _obey(assembled: Assembled, command: str) -> None:

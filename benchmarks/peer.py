@@ -35,10 +35,11 @@ from mipro_studio.benchmarks.peers import Work, compile_peer
 from mipro_studio.optimizer_core.assembly import key_variables, player
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost
-from mipro_studio.optimizer_core.evaluator import Evaluator, as_dspy
+from mipro_studio.optimizer_core.evaluator import Evaluator
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.program import load_metric, load_program
+from mipro_studio.optimizer_core.program_inputs import as_dspy
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.secrets import Scrubber

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mipro_studio.optimizer_core.evaluator import plain
 from mipro_studio.optimizer_core.program import PredictorInfo
 from mipro_studio.optimizer_core.types import (
     Author,
@@ -22,6 +21,7 @@ from mipro_studio.optimizer_core.types import (
     Trial,
     TrialKind,
 )
+from mipro_studio.optimizer_core.values import plain
 
 __all__ = ["PeerRecords"]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import dspy
 
+from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig
-from mipro_studio.optimizer_core.evaluator import Evaluator, Player
+from mipro_studio.optimizer_core.evaluator import Evaluator
 from mipro_studio.optimizer_core.journal import Journal
 from mipro_studio.optimizer_core.judge import judge_scorer
 from mipro_studio.optimizer_core.kit import Kit, Players
@@ -16,7 +17,8 @@ from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.optimizers import get_optimizer
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.presets import resolve
-from mipro_studio.optimizer_core.program import Arms, load_metric, load_program
+from mipro_studio.optimizer_core.program import load_metric, load_program
+from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.proposer import Proposer
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.run import Run
@@ -25,7 +27,7 @@ from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import Example, Role, Split
 
-__all__ = ["Assembled", "Past", "assemble", "key_variables", "needs_weights", "player"]
+__all__ = ["Assembled", "Past", "assemble", "key_variables", "media_folders", "needs_weights", "player"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def assemble(
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
-    evaluator = Evaluator(pool, recorder, table, scorer, config.budget.max_program_runs)
+    evaluator = Evaluator(pool, recorder, table, scorer, config.budget.max_program_runs, media_folders(config))
     memory = {call.key: call for call in journal.prompt_calls()}
     kit = Kit(
         config=config,
@@ -115,6 +117,13 @@ def assemble(
         drops=optimizer.drops,
     )
     return Assembled(Run(kit, optimizer, pool, past.approved), kit, pool)
+
+
+def media_folders(config: RunConfig) -> tuple[Path, ...]:
+    """Where relative paths in rows are looked up: the folder of the run, then those of its data files."""
+    data = config.data
+    files = [Path(name) for name in (data.data, data.train, data.val, data.test) if name]
+    return tuple(dict.fromkeys([Path(config.base or "."), *(file.parent for file in files)]))
 
 
 def needs_weights(config: RunConfig) -> bool:

@@ -1,54 +1,21 @@
 """Fills cells of the score table: runs the program on an example, scores it, writes it down, hands it on."""
 
 import asyncio
-import json
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import dspy
 
-from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
+from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.failures import FailureWatch
-from mipro_studio.optimizer_core.metrics import MetricError, Scorer
-from mipro_studio.optimizer_core.models.lms import classify
-from mipro_studio.optimizer_core.models.meter import collect_calls
+from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.program_run import Player, ProgramRun, execute
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
-from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split, TraceStep
+from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Split
 
-__all__ = ["FEEDBACK", "Evaluator", "Player", "as_dspy", "plain", "run_once"]
-
-CONTROL = (BudgetReached, RunPaused, StopRequested, RunFailed)
-"""Raised inside a program run to end it; they say something about the run and nothing about the cell."""
-
-FEEDBACK = "metric_feedback"
-"""Key of the metric's own words in a cell's prediction."""
-
-MESSAGE_LENGTH = 500
-
-
-@dataclass(frozen=True)
-class Player:
-    """A model in a role, and how prompts are written for it."""
-
-    lm: Any
-    adapter: Any
-
-
-def as_dspy(example: Example) -> dspy.Example:
-    """The row as DSPy programs and metrics know it."""
-    return dspy.Example(**{**example.inputs, **example.labels}).with_inputs(*example.inputs)
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON values; what JSON has no word for becomes text."""
-    try:
-        return json.loads(json.dumps(value, default=str))
-    except (TypeError, ValueError, RecursionError):  # odd keys, circles
-        return str(value)
+__all__ = ["Evaluator"]
 
 
 class Evaluator:
@@ -59,6 +26,7 @@ class Evaluator:
 
     Args:
         max_program_runs: Cap on the cells asked for, those of the sealed test not counted; None = no cap.
+        folders: Where relative paths in rows (of images, say) are looked up.
     """
 
     def __init__(
@@ -68,11 +36,13 @@ class Evaluator:
         table: ScoreTable,
         scorer: Scorer,
         max_program_runs: int | None = None,
+        folders: tuple[Path, ...] = (),
     ) -> None:
         self._pool = pool
         self._recorder = recorder
         self._table = table
         self._scorer = scorer
+        self._folders = folders
         self._under_way: dict[CellKey, asyncio.Task[Cell]] = {}
         self._tried: set[CellKey] = set()
         self._watch = FailureWatch(table.cells())
@@ -123,7 +93,7 @@ class Evaluator:
         keys = [CellKey(candidate, example.split, example.id) for example in examples]
         self._reserve(self.missing(keys))
         waiting = [
-            self._cell(_ProgramRun(key, module, example, player, bootstrapping), priority)
+            self._cell(ProgramRun(key, module, example, player, bootstrapping, self._folders), priority)
             for key, example in zip(keys, examples, strict=True)
         ]
         results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -138,7 +108,7 @@ class Evaluator:
             raise BudgetReached(f"The cap of {self._cap} program runs is reached.")
         self.program_runs += counted
 
-    def _cell(self, run: "_ProgramRun", priority: int) -> "asyncio.Future[Cell]":
+    def _cell(self, run: ProgramRun, priority: int) -> "asyncio.Future[Cell]":
         if self._is_known(run.key):
             known: asyncio.Future[Cell] = asyncio.get_running_loop().create_future()
             cell = self._table.get(run.key)
@@ -149,11 +119,11 @@ class Evaluator:
             self._under_way[run.key] = asyncio.create_task(self._fill(run, priority))
         return asyncio.shield(self._under_way[run.key])
 
-    async def _fill(self, run: "_ProgramRun", priority: int) -> Cell:
+    async def _fill(self, run: ProgramRun, priority: int) -> Cell:
         try:
-            cell = await self._pool.run(lambda: _execute(run, self._scorer), priority)
+            cell = await self._pool.run(lambda: execute(run, self._scorer), priority)
             if cell.error is not None and cell.error.transient:
-                cell = await self._pool.run(lambda: _execute(run, self._scorer), priority)
+                cell = await self._pool.run(lambda: execute(run, self._scorer), priority)
             self._tried.add(run.key)
             await self._recorder.write(cell)
             self._table.put(cell)
@@ -168,79 +138,3 @@ class Evaluator:
         if reason is not None:
             self._pool.refuse(reason)
             raise reason
-
-
-@dataclass(frozen=True, slots=True)
-class _ProgramRun:
-    """What it takes to fill one cell. `tracing`: the metric is told the trace, as when deciding about demos."""
-
-    key: CellKey
-    module: dspy.Module
-    example: Example
-    player: Player
-    tracing: bool
-
-
-def _execute(run: _ProgramRun, scorer: Scorer) -> Cell:
-    """One program run, in a thread of the pool. A failure becomes the cell's error class; control flow passes."""
-    started = time.monotonic()
-    row = as_dspy(run.example)
-    trace: list[Any] = []
-    prediction: Any = None
-    score: float | None = None
-    error: ErrorClass | None = None
-    message = ""
-    with collect_calls() as log, dspy.context(lm=run.player.lm, adapter=run.player.adapter, trace=trace):
-        try:
-            prediction = run.module(**row.inputs())
-            score = scorer(row, prediction, trace if run.tracing else None)
-        except CONTROL:
-            raise
-        except MetricError as failure:
-            # A metric may ask a model itself; when that fails, it is the model's failure and may pass.
-            cause = failure.__cause__
-            error, message = (classify(cause) if cause else None) or ErrorClass.METRIC, str(failure)
-        except (Exception, SystemExit) as failure:  # noqa: BLE001 - the guard around one example: it becomes its class
-            error, message = classify(failure) or ErrorClass.PROGRAM, f"{type(failure).__name__}: {failure}"
-    if log.refused is not None:
-        raise log.refused
-    return Cell(
-        key=run.key,
-        score=None if score is None else float(score),
-        error=error,
-        error_message=" ".join(message.split())[:MESSAGE_LENGTH],
-        usage=log.usage,
-        seconds_s=time.monotonic() - started,
-        prediction=_answer(prediction, score),
-        trace=_steps(run.module, trace),
-    )
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {str(name): plain(value) for name, value in record.items()}
-
-
-def _answer(prediction: Any, score: float | None) -> dict[str, Any]:
-    """The prediction's fields, and beside them what the metric said about it, if it did."""
-    fields = _fields(prediction) if hasattr(prediction, "items") else {}
-    feedback = getattr(score, "feedback", "")
-    return {**fields, FEEDBACK: feedback} if feedback else fields
-
-
-def _steps(module: dspy.Module, trace: list[Any]) -> tuple[TraceStep, ...]:
-    names = {id(predictor): name for name, predictor in module.named_predictors()}
-    return tuple(
-        TraceStep(names[id(predictor)], _fields(inputs), _fields(outputs))
-        for predictor, inputs, outputs in trace
-        if id(predictor) in names
-    )
-
-
-def run_once(module: dspy.Module, example: Example, player: Player, scorer: Scorer, candidate: str) -> Cell:
-    """One program run outside of any search: the cell it would have been, written nowhere.
-
-    Raises:
-        StudioError: the model's meter refused the call.
-    """
-    key = CellKey(candidate, example.split, example.id)
-    return _execute(_ProgramRun(key, module, example, player, False), scorer)

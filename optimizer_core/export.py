@@ -1,15 +1,16 @@
 """A run's candidate as a DSPy program: the JSON that `program.load(path)` takes back, and how to load it."""
 
-import copy
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import dspy
 
+from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
 from mipro_studio.optimizer_core.files import written_aside
-from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Arms, load_program
+from mipro_studio.optimizer_core.module_copies import copy_module
+from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, load_program
 from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction
 
 __all__ = ["build_program", "load_saved", "loading_snippet", "save_program"]
@@ -43,7 +44,7 @@ def load_saved(config: RunConfig, path: Path) -> dspy.Module:
     Raises:
         BadInput: the program cannot be imported any more.
     """
-    module = copy.deepcopy(load_program(config.program, Path(config.base or ".")).module)
+    module = copy_module(load_program(config.program, Path(config.base or ".")).module)
     module.load(path)
     return module
 

@@ -19,7 +19,6 @@ from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, Budget, ModelSpe
 from mipro_studio.optimizer_core.data import Dataset, load_dataset
 from mipro_studio.optimizer_core.drafting import Facts
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.evaluator import Player, as_dspy
 from mipro_studio.optimizer_core.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics import MetricError, Scorer
 from mipro_studio.optimizer_core.models.listing import lists_model
@@ -29,6 +28,8 @@ from mipro_studio.optimizer_core.optimizers import get_optimizer
 from mipro_studio.optimizer_core.plan import make_plan
 from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
+from mipro_studio.optimizer_core.program_inputs import as_dspy
+from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Split
 from mipro_studio.sample_programs import CATALOG, Sample
 

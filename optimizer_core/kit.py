@@ -9,14 +9,16 @@ from typing import Any
 
 import dspy
 
+from mipro_studio.optimizer_core.arms import Arms, own_demos
 from mipro_studio.optimizer_core.bootstrap import Bootstrapper, SetPlan, plan_sets, trace_fates
 from mipro_studio.optimizer_core.changes import Board
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.evaluator import Evaluator, Player
+from mipro_studio.optimizer_core.evaluator import Evaluator
 from mipro_studio.optimizer_core.journal import Journal
 from mipro_studio.optimizer_core.labels import labeled_demos, labels_tell_all
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.program import Arms, PredictorInfo, Program
+from mipro_studio.optimizer_core.program import PredictorInfo, Program
+from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.proposer import Proposer, Recipe, SharedContext, drop_duplicates, usable_index
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
@@ -28,7 +30,6 @@ from mipro_studio.optimizer_core.types import (
     Author,
     Candidate,
     Cell,
-    Demo,
     DemoSet,
     Event,
     Example,
@@ -131,7 +132,7 @@ class Kit:
         """Arm 0 of everything: the program as it came, its instructions and its own demos, if it has any."""
         arms: list[Instruction | DemoSet] = []
         for info, (_, predictor) in zip(self.program.predictors, self.program.module.named_predictors(), strict=True):
-            own = tuple(Demo(dict(demo.items()), bool(demo.get("augmented")), "") for demo in predictor.demos)
+            own = tuple(own_demos(predictor))
             arms.append(Instruction(info.name, SEED_ARM, info.instruction, Author.SEED))
             arms.append(DemoSet(info.name, SEED_ARM, "seed" if own else "zero_shot", own))
         await self.add_arms(arms)

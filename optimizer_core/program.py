@@ -3,15 +3,13 @@
 Importing a program runs its author's code. Only a worker or an inspection process does that.
 """
 
-import copy
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,10 +20,9 @@ from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.metrics import BUILT_IN, Metric, Scorer
 from mipro_studio.optimizer_core.signature_program import signature_program
-from mipro_studio.optimizer_core.types import Candidate, Demo, DemoSet, Instruction
 from mipro_studio.sample_programs import CATALOG
 
-__all__ = ["SAMPLE_PREFIX", "Arms", "PredictorInfo", "Program", "load_metric", "load_program"]
+__all__ = ["SAMPLE_PREFIX", "PredictorInfo", "Program", "load_metric", "load_program"]
 
 SAMPLE_PREFIX = "sample:"
 
@@ -232,50 +229,3 @@ def load_metric(reference: str | None, program: Program, base: Path) -> Scorer:
     if not callable(found):
         raise BadInput(f"{reference!r} is not a function.")
     return Scorer(found, attribute)
-
-
-class Arms:
-    """The arms of a run by predictor, and the program with a candidate's arms put in.
-
-    `instructions[predictor][index]` and `demo_sets[predictor][index]`; inactive ones are kept, for the record.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self.names = tuple(predictor.name for predictor in program.predictors)
-        self.instructions: dict[str, dict[int, Instruction]] = {name: {} for name in self.names}
-        self.demo_sets: dict[str, dict[int, DemoSet]] = {name: {} for name in self.names}
-        self._build = lru_cache(maxsize=64)(self._build_uncached)
-
-    def add(self, arm: Instruction | DemoSet) -> None:
-        table: dict[str, dict[int, Any]] = self.instructions if isinstance(arm, Instruction) else self.demo_sets
-        # Made anew, not changed: a report that is being written in a thread may be going through the old one.
-        table[arm.predictor] = {**table[arm.predictor], arm.index: arm}
-
-    def module(self, candidate: Candidate) -> dspy.Module:
-        """The program with `candidate` put in. Shared between threads: running a program does not change it."""
-        return self._build(candidate)
-
-    def _build_uncached(self, candidate: Candidate) -> dspy.Module:
-        instructions = {}
-        demos = {}
-        for name, (instruction, demo_set) in zip(self.names, candidate.choices, strict=True):
-            instructions[name] = self.instructions[name][instruction].text
-            demos[name] = self.demo_sets[name][demo_set].demos
-        return self.build(instructions, demos)
-
-    def build(self, instructions: Mapping[str, str], demos: Mapping[str, Sequence[Demo]]) -> dspy.Module:
-        """A copy of the seed with these instructions and demos; predictors not named stay as they are."""
-        module = copy.deepcopy(self._program.module)
-        for name, predictor in module.named_predictors():
-            if name in instructions:
-                predictor.signature = predictor.signature.with_instructions(instructions[name])
-            if name in demos:
-                predictor.demos = [_as_dspy(demo, predictor.signature) for demo in demos[name]]
-            predictor.lm = None  # the run's task model, so that every call is metered and capped
-        return module
-
-
-def _as_dspy(demo: Demo, signature: Any) -> dspy.Example:
-    fields = {name: value for name, value in demo.fields.items() if name in signature.fields}
-    return dspy.Example(augmented=True, **fields) if demo.augmented else dspy.Example(**fields)

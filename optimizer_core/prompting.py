@@ -9,13 +9,14 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.evaluator import CONTROL, Player, plain
 from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.models.meter import CallLog, collect_calls
 from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.program_run import CONTROL, Player
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import PromptCall
+from mipro_studio.optimizer_core.values import plain
 
 __all__ = ["Prompter", "strip_reply"]
 

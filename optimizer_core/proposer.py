@@ -6,14 +6,15 @@ from typing import Any
 
 from mipro_studio.optimizer_core import proposer_signatures as signatures
 from mipro_studio.optimizer_core.config import TIPS, ProposerSettings
-from mipro_studio.optimizer_core.evaluator import Player
 from mipro_studio.optimizer_core.grounding import SharedContext, shared_context
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.program import PredictorInfo, Program
+from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.prompting import Prompter, strip_reply
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.types import SEED_ARM, Author, DemoSet, Example, Instruction, PromptCall
+from mipro_studio.optimizer_core.values import text_of
 
 __all__ = [
     "Proposer",
@@ -264,7 +265,9 @@ def _shown_demos(demo_sets: Sequence[DemoSet], recipe: Recipe, info: PredictorIn
         for demo in demo_set.demos:
             if demo.augmented and demo.example_id not in shown and len(shown) < DEMOS_SHOWN:
                 lines = (
-                    f"{name}: {demo.fields[name]}" for name in (*info.inputs, *info.outputs) if name in demo.fields
+                    f"{name}: {text_of(demo.fields[name])}"
+                    for name in (*info.inputs, *info.outputs)
+                    if name in demo.fields
                 )
                 shown[demo.example_id] = "\n".join(lines)
     return [{"example": example, "text": text} for example, text in shown.items()]

@@ -8,14 +8,16 @@ that samples (temperature above 0) may disagree with itself.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.evaluator import FEEDBACK, Player, plain, run_once
 from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.plain_messages import fill, plain_messages
+from mipro_studio.optimizer_core.program_run import FEEDBACK, Player, run_once
 from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Json, Split, TraceStep
+from mipro_studio.optimizer_core.values import plain
 
 __all__ = ["SHOWN", "Check", "examples_to_check", "verify"]
 
@@ -33,6 +35,7 @@ class Check:
     cells: Mapping[CellKey, Cell]
     candidate: str
     threads: int = 8
+    folders: tuple[Path, ...] = ()
 
 
 def examples_to_check(
@@ -76,7 +79,7 @@ def verify(check: Check, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def _ask_program(check: Check, example: Example) -> Cell:
-    return run_once(check.program, example, check.player, check.scorer, check.candidate)
+    return run_once(check.program, example, check.player, check.scorer, check.candidate, check.folders)
 
 
 def _compare_programs(check: Check, examples: Sequence[Example], fresh: Sequence[Cell]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ MACHINERY = {"dspy", "optuna", "litellm", "torch", "xllamacpp"}
 HEAVY = MACHINERY | {"sklearn", "scipy"}
 OURS = {*ROOMS, *SCRIPTS, "benchmarks", "tests", "scripts"}
 CORE_WORDS = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"}
-CORE_LIGHT = {f"optimizer_core.{name}" for name in ("catalogue", "changes", "comparison", "files", "signature_text")}
+LIGHT = ("catalogue", "changes", "comparison", "files", "signature_text", "value_tags")
+CORE_LIGHT = {f"optimizer_core.{name}" for name in LIGHT}
 OF_STORAGE = {"storage", "optimizer_core.types", "optimizer_core.errors", "optimizer_core.files"}
 
 

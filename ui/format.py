@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mipro_studio.optimizer_core.value_tags import text_of
+
 __all__ = [
     "UNKNOWN",
     "ago",
@@ -26,6 +28,7 @@ __all__ = [
     "score",
     "share",
     "usd",
+    "words",
 ]
 
 UNKNOWN = "\N{EN DASH}"
@@ -173,18 +176,23 @@ _SYMBOLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"
 _BIDI = dict.fromkeys((0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2066, 0x2067, 0x2068, 0x2069))
 
 
+def words(value: object) -> str:
+    """A stored value as text: records and lists as JSON, without the notes about types."""
+    return text_of(value) if isinstance(value, Mapping | list | tuple) else str(value)
+
+
 def clean(text: object) -> str:
     """`text` as something a browser can be sent: control characters visible, half emoji and bidi overrides gone.
 
     A lone surrogate cannot be encoded and would end the script; an override character would reverse what follows.
     """
-    whole = str(text).replace("\r\n", "\n").translate(_SYMBOLS).translate(_BIDI)
+    whole = words(text).replace("\r\n", "\n").translate(_SYMBOLS).translate(_BIDI)
     return whole.encode("utf-8", "replace").decode("utf-8")
 
 
 def clip(text: object, limit: int = 20_000) -> str:
     """`text`, cut after `limit` characters with the number of those left out."""
-    whole = str(text)
+    whole = words(text)
     left = len(whole) - limit
     return whole if left <= 0 else f"{whole[:limit]}\n… ({count(left)} more characters)"
 
@@ -192,7 +200,7 @@ def clip(text: object, limit: int = 20_000) -> str:
 def one_line(text: object, limit: int = 80) -> str:
     """`text` in one line of at most `limit` characters, cut with an ellipsis."""
     # A field of a megabyte is not looked through for the sake of one line.
-    whole = " ".join(clean(str(text)[: 20 * limit]).split())
+    whole = " ".join(clean(words(text)[: 20 * limit]).split())
     if len(whole) <= limit:
         return whole
     cut = whole[: limit - 1]

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from mipro_studio.ui.format import clean, count
+from mipro_studio.ui.format import clean, count, words
 from mipro_studio.ui.plain import paragraph
 
 __all__ = ["CLIP", "long_text", "values"]
@@ -17,7 +17,7 @@ def long_text(text: object, key: str, clip: int = CLIP, name: str = "text") -> N
     Args:
         key: Of the download button, once on the page.
     """
-    whole = str(text)
+    whole = words(text)
     if not whole:
         st.caption("Empty.")
         return

@@ -74,9 +74,7 @@ def segments(rows: Sequence[TokenRow]) -> list[Segment]:
     for group in _alike(rows):
         prefix = _common([row.prompt[:-1] for row in group])
         prefixes.update(dict.fromkeys(group, prefix))
-    return [
-        Segment(prefixes[row], (*row.prompt[len(prefixes[row]) :], *row.answer), len(row.answer)) for row in rows
-    ]
+    return [Segment(prefixes[row], (*row.prompt[len(prefixes[row]) :], *row.answer), len(row.answer)) for row in rows]
 
 
 def _alike(rows: Sequence[TokenRow]) -> list[list[TokenRow]]:

@@ -216,9 +216,7 @@ def loss_and_gradients(
     dlogits[np.arange(n), batch.targets] -= 1.0
     dended = (dlogits / n).astype(x.dtype) @ network.embedding
     d = np.zeros_like(x)
-    d[batch.predicting] = _normed_back(
-        x[batch.predicting], network.output_gain, network.shape.norm_epsilon, dended
-    )
+    d[batch.predicting] = _normed_back(x[batch.predicting], network.output_gain, network.shape.norm_epsilon, dended)
     gradients: dict[Key, Pair] = {}
     for index, needed in zip(reversed(range(first_layer, network.shape.layers)), reversed(kept), strict=True):
         d = one.layer_back(index, needed, d, gradients)

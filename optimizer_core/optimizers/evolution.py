@@ -17,8 +17,8 @@ from gepa.strategies.instruction_proposal import InstructionProposalSignature
 
 from mipro_studio.optimizer_core.changes import next_index
 from mipro_studio.optimizer_core.errors import RunFailed
-from mipro_studio.optimizer_core.evaluator import FEEDBACK
 from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.program_run import FEEDBACK
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, Cell, Example, Instruction, Split
 

@@ -8,9 +8,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.importance import importance
 from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.program import Arms
 from mipro_studio.optimizer_core.proposer import Recipe, usable_index
 from mipro_studio.optimizer_core.space import Parameter, SearchSpace
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Instruction, Json

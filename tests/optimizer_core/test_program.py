@@ -7,8 +7,9 @@ from pathlib import Path
 import dspy
 import pytest
 
+from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.program import Arms, load_metric, load_program
+from mipro_studio.optimizer_core.program import load_metric, load_program
 from mipro_studio.optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
 from tests.optimizer_core.builders import DESK, MORE, ROOT
 

@@ -17,7 +17,8 @@ from dspy.adapters.utils import serialize_for_json
 from pydantic import BaseModel, Field, RootModel
 
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.values import TAG, decode, encode, same, shown, text_of
+from mipro_studio.optimizer_core.value_tags import TAG
+from mipro_studio.optimizer_core.values import decode, encode, same, shown, text_of
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

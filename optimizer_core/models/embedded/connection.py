@@ -55,9 +55,7 @@ class Connection:
         self._claim.close()
 
 
-def connect(
-    weights: Path | None = None, adapters: Sequence[Path] = (), *, timeout_s: float = 120.0
-) -> Connection:
+def connect(weights: Path | None = None, adapters: Sequence[Path] = (), *, timeout_s: float = 120.0) -> Connection:
     """A connection to the machine's server for ``weights`` (default: :func:`weights_path`) with ``adapters``.
 
     Raises :class:`optimizer_core.errors.ModelUnavailable` when no server answers in ``timeout_s``
@@ -89,9 +87,7 @@ def _spawn(weights: Path, adapters: Sequence[Path], paths: ServerPaths, deadline
     loaded = [part for adapter in adapters for part in ("--adapter", str(adapter))]
     serve = command("optimizer_core.models.embedded.server", str(weights), *loaded)
     with paths.log.open("wb") as log:
-        process = subprocess.Popen(
-            serve, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(serve, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     while time.monotonic() < deadline:
         state = read_state(paths)
         if state is not None and _healthy(state):

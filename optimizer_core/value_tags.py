@@ -1,0 +1,204 @@
+"""Values with their types written beside them: {TAG: kind, "value": JSON, ...}, and back.
+
+Classes are looked up among those that are imported already; reading a value never imports a module.
+"""
+
+import base64
+import binascii
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+__all__ = [
+    "JSON",
+    "SCALARS",
+    "SHOWN",
+    "TAG",
+    "NotWritable",
+    "as_text",
+    "field_names",
+    "is_record",
+    "shown",
+    "tag",
+    "untag",
+]
+
+TAG = "mipro_studio.type"
+"""Key of an object that is a value with its type."""
+
+JSON = "json"
+"""Kind of plain JSON in a field whose annotation would make something else of it."""
+
+SHOWN = "shown"
+"""Kind of what cannot be read back: the value is JSON that DSPy writes as it writes the value itself."""
+
+SCALARS = (type(None), bool, int, float, str)
+_SEQUENCES: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+_TEXTS: dict[str, type] = {
+    made.__name__: made
+    for made in (
+        datetime.date,
+        datetime.datetime,
+        datetime.time,
+        datetime.timedelta,
+        decimal.Decimal,
+        uuid.UUID,
+        complex,
+        Path,
+    )
+}
+
+
+class NotWritable(ValueError):
+    """A value has no form that could be read back."""
+
+
+def tag(value: Any) -> Any:
+    """`value` as JSON, with the type of everything that JSON has no word for.
+
+    Raises:
+        NotWritable: something in it could not be read back.
+    """
+    if type(value) in SCALARS:
+        return value
+    if type(value) is list:
+        return [tag(item) for item in value]
+    if type(value) is dict:
+        return _tagged_dict(value)
+    if type(value) in _SEQUENCES.values():
+        return {TAG: type(value).__name__, "value": [tag(item) for item in value]}
+    if type(value) is bytes:
+        return {TAG: "bytes", "value": base64.b64encode(value).decode()}
+    if isinstance(value, enum.Enum):
+        return {TAG: "enum", "class": _class_name(value), "name": value.name, "value": _member_value(value)}
+    if is_record(value):
+        fields = {name: tag(getattr(value, name)) for name in field_names(value)}
+        return {TAG: "record", "class": _class_name(value), "value": fields}
+    kind = "Path" if isinstance(value, Path) else type(value).__name__
+    if isinstance(value, _TEXTS.get(kind, ())):
+        return {TAG: kind, "value": as_text(value)}
+    raise NotWritable
+
+
+def _tagged_dict(value: dict[Any, Any]) -> dict[str, Any]:
+    if TAG not in value and all(type(key) is str for key in value):
+        return {key: tag(item) for key, item in value.items()}
+    return {TAG: "dict", "value": [[tag(key), tag(item)] for key, item in value.items()]}
+
+
+def _member_value(member: enum.Enum) -> Any:
+    return member.value if type(member.value) in SCALARS else str(member.value)
+
+
+def is_record(value: Any) -> bool:
+    """Whether `value` is a pydantic model or a dataclass."""
+    return isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+
+
+def field_names(record: Any) -> list[str]:
+    """Names of the fields of a pydantic model or a dataclass, in their order."""
+    if isinstance(record, BaseModel):
+        return [*type(record).model_fields, *(record.model_extra or {})]
+    return [field.name for field in dataclasses.fields(record) if field.init]
+
+
+def as_text(value: Any) -> str:
+    """A date, number or path as one text.
+
+    Raises:
+        NotWritable: it is nothing of the kind.
+    """
+    if isinstance(value, PurePath):
+        return str(value)
+    if type(value) not in _TEXTS.values():
+        raise NotWritable
+    return str(TypeAdapter(type(value)).dump_python(value, mode="json"))
+
+
+def _class_name(value: Any) -> str:
+    """The name that `_class` finds the class of `value` by.
+
+    Raises:
+        NotWritable: it does not: the class was made inside a function, say.
+    """
+    name = f"{type(value).__module__}:{type(value).__qualname__}"
+    if _class(name) is not type(value):
+        raise NotWritable
+    return name
+
+
+def _class(name: str) -> type | None:
+    """A class of values by its name, among the modules that are imported; None for everything else."""
+    module, _, path = name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    if isinstance(found, type) and (issubclass(found, BaseModel | enum.Enum) or dataclasses.is_dataclass(found)):
+        return found
+    return None
+
+
+def untag(value: Any) -> Any:
+    """The inverse of `tag`; what names an unknown type, or does not fit it, comes back as plain JSON."""
+    if isinstance(value, list):
+        return [untag(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if TAG not in value:
+        return {name: untag(inner) for name, inner in value.items()}
+    try:
+        return _restored(value[TAG], value)
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        return shown(value)
+
+
+def _restored(kind: str, tagged: dict[str, Any]) -> Any:
+    inner = tagged["value"]
+    if kind == SHOWN:
+        return inner
+    if kind == "dict":
+        return {untag(key): untag(item) for key, item in inner}
+    if kind == "bytes":
+        return base64.b64decode(inner)
+    if kind == "enum":
+        return _class(tagged["class"])[tagged["name"]]  # type: ignore[index]
+    if kind == "record":
+        return _record(_class(tagged["class"]), untag(inner))
+    if kind in _TEXTS:
+        return TypeAdapter(_TEXTS[kind]).validate_python(inner)
+    made = _SEQUENCES.get(kind)
+    return made(untag(inner)) if made is not None else untag(inner)
+
+
+def _record(kind: Any, fields: dict[str, Any]) -> Any:
+    """A record as it was: pydantic's validators have seen its fields before and are not run again."""
+    if issubclass(kind, BaseModel):
+        return kind.model_construct(**fields)
+    return kind(**fields)
+
+
+def shown(value: Any) -> Any:
+    """Stored JSON as plain JSON, for a person's eyes: without the notes about types."""
+    if isinstance(value, Mapping):
+        if TAG not in value:
+            return {name: shown(inner) for name, inner in value.items()}
+        inner = value.get("value")
+        if value[TAG] == "dict" and isinstance(inner, list):
+            return {str(shown(key)): shown(item) for key, item in inner}
+        return shown(inner)
+    return [shown(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def text_of(value: Any) -> str:
+    """Stored JSON as one text: strings as they are, everything else as JSON."""
+    whole = shown(value)
+    return whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)
