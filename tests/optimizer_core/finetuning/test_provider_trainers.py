@@ -1,0 +1,112 @@
+"""What every trainer at a provider must do, with faults at every request."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from mipro_studio.optimizer_core.finetuning.fireworks import FireworksTrainer
+from mipro_studio.optimizer_core.finetuning.job import (
+    JobPhase,
+    Trainer,
+    TrainerRefused,
+    TrainerUnavailable,
+    TrainingJob,
+    TrainingRow,
+)
+from mipro_studio.optimizer_core.finetuning.together import TogetherTrainer
+from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
+from tests.optimizer_core.finetuning.providers import KEY, Provider, fireworks, together
+
+ROWS = (TrainingRow(({"role": "user", "content": "Où?"},), "ici", "where", "1"),)
+JOB = TrainingJob("run-7-stage-2", "some/base-model", ROWS, TrainingSettings())
+
+
+@dataclass
+class Case:
+    provider: Provider
+    make: Callable[[str], Trainer]
+
+    @property
+    def trainer(self) -> Trainer:
+        return self.make(KEY)
+
+
+@pytest.fixture(params=["together", "fireworks"])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    with (together if request.param == "together" else fireworks)() as provider:
+        makes: dict[str, Callable[[str], Trainer]] = {
+            "together": lambda key: TogetherTrainer(key, provider.url),
+            "fireworks": lambda key: FireworksTrainer(key, "me", provider.url),
+        }
+        yield Case(provider, makes[request.param])
+
+
+def test_a_job_goes_from_unsent_to_its_model(case: Case) -> None:
+    trainer = case.trainer
+    assert trainer.status(JOB).phase is JobPhase.UNSENT
+    trainer.submit(JOB)
+    assert trainer.status(JOB).phase is JobPhase.RUNNING
+    case.provider.state = "completed"
+    status = trainer.status(JOB)
+    assert status.phase is JobPhase.SUCCEEDED
+    assert status.tuned is not None and status.tuned.endswith(JOB.id)
+
+
+def test_the_rows_travel_as_chat_lines(case: Case) -> None:
+    case.trainer.submit(JOB)
+    (content,) = case.provider.files.values()
+    (line,) = content.decode().splitlines()
+    assert json.loads(line)["messages"] == [*ROWS[0].messages, {"role": "assistant", "content": "ici"}]
+    (job,) = case.provider.jobs.values()
+    assert "some/base-model" in json.dumps(job["request"])
+
+
+@pytest.mark.parametrize("fault", [429, 500, 503, "lost"])
+def test_a_failure_at_any_request_begins_no_second_job(case: Case, fault: int | str) -> None:
+    """Each submit fails one request later than the one before; whoever asks again finds what was done."""
+    for n in range(8):
+        case.provider.faults = [*([None] * n), fault]
+        try:
+            case.trainer.submit(JOB)
+            break
+        except TrainerUnavailable:
+            continue
+    else:
+        raise AssertionError("it was never submitted")
+    case.provider.faults = []
+    case.trainer.submit(JOB)
+    assert case.provider.submitted == len(case.provider.jobs) == 1
+    assert case.trainer.status(JOB).phase is JobPhase.RUNNING
+
+
+def test_a_lost_poll_says_so_and_loses_nothing(case: Case) -> None:
+    case.trainer.submit(JOB)
+    for fault in (500, "lost"):
+        case.provider.faults = [fault]
+        with pytest.raises(TrainerUnavailable):
+            case.trainer.status(JOB)
+    assert case.trainer.status(JOB).phase is JobPhase.RUNNING
+
+
+def test_a_failed_job_says_why(case: Case) -> None:
+    case.trainer.submit(JOB)
+    case.provider.state = "error"
+    status = case.trainer.status(JOB)
+    assert (status.phase, status.message) == (JobPhase.FAILED, "the loss is not a number")
+
+
+def test_a_cancelled_job_stays_cancelled(case: Case) -> None:
+    trainer = case.trainer
+    trainer.submit(JOB)
+    trainer.cancel(JOB)
+    trainer.cancel(JOB)
+    assert trainer.status(JOB).phase is JobPhase.CANCELLED
+
+
+def test_a_wrong_key_is_final_and_not_shown(case: Case) -> None:
+    with pytest.raises(TrainerRefused, match="401: wrong key") as refused:
+        case.make("another-key").submit(JOB)
+    assert "another-key" not in str(refused.value)
+    assert case.provider.submitted == 0
