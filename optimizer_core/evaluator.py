@@ -8,11 +8,11 @@ import dspy
 
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.failures import FailureWatch
-from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.program_run import Player, ProgramRun, execute
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Split
 
 __all__ = ["Evaluator"]

@@ -20,7 +20,6 @@ from mipro_studio.optimizer_core.data import Dataset, load_dataset
 from mipro_studio.optimizer_core.drafting import Facts
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.judge import judge_scorer
-from mipro_studio.optimizer_core.metrics import MetricError, Scorer
 from mipro_studio.optimizer_core.models.listing import lists_model
 from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.models.meter import Meter
@@ -30,6 +29,7 @@ from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, tri
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
 from mipro_studio.optimizer_core.program_inputs import as_dspy
 from mipro_studio.optimizer_core.program_run import Player
+from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Split
 from mipro_studio.sample_programs import CATALOG, Sample
 

@@ -11,8 +11,8 @@ import dspy
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.program_run import Player
+from mipro_studio.optimizer_core.scoring import Scorer
 
 __all__ = ["Judge", "judge_scorer"]
 

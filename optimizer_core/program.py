@@ -18,7 +18,8 @@ import dspy
 
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.metrics import BUILT_IN, Metric, Scorer
+from mipro_studio.optimizer_core.metrics import BUILT_IN
+from mipro_studio.optimizer_core.scoring import Metric, Scorer
 from mipro_studio.optimizer_core.signature_program import signature_program
 from mipro_studio.sample_programs import CATALOG
 

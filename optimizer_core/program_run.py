@@ -9,10 +9,10 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
-from mipro_studio.optimizer_core.metrics import MetricError, Scorer
 from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.models.meter import collect_calls
 from mipro_studio.optimizer_core.program_inputs import as_dspy, call, inputs_of
+from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, TraceStep
 from mipro_studio.optimizer_core.values import encode, plain
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.plain_messages import fill, plain_messages
 from mipro_studio.optimizer_core.program_run import FEEDBACK, Player, run_once
+from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Json, Split, TraceStep
 from mipro_studio.optimizer_core.values import plain
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from mipro_studio.optimizer_core.arms import Arms, own_demos
 from mipro_studio.optimizer_core.journal import MemoryJournal
-from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.program import Program
 from mipro_studio.optimizer_core.program_run import Player, run_once
+from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Demo, Example, Split
 from mipro_studio.storage.codec import from_json, to_json
 

@@ -17,11 +17,11 @@ from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed
 from mipro_studio.optimizer_core.evaluator import Evaluator
 from mipro_studio.optimizer_core.journal import MemoryJournal
-from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Split
 from mipro_studio.optimizer_core.values import plain
 from tests.loopback import LoopbackEndpoint
