@@ -48,7 +48,8 @@ def draft() -> int:
 def _answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
     if request["op"] == "rows":
         path = Path(request["path"]).expanduser()
-        return _rows(str(path.resolve()), path.stat().st_mtime if path.exists() else 0.0)
+        changed = path.stat().st_mtime if path.exists() else 0.0
+        return _rows(str(path.resolve()), changed, request.get("delimiter"), request.get("encoding"))
     if request["op"] == "importance":
         from mipro_studio.optimizer_core.optuna_importance import optuna_importance
 
@@ -78,13 +79,14 @@ def _look(program: str, data: str, seed: int, cwd: str) -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _rows(path: str, changed: float) -> Mapping[str, Any]:
-    from mipro_studio.optimizer_core.data import read_rows
+def _rows(path: str, changed: float, delimiter: str | None, encoding: str | None) -> Mapping[str, Any]:
+    from mipro_studio.optimizer_core.data import read_table
 
-    rows = read_rows(Path(path))
+    table = read_table(Path(path), delimiter, encoding)
+    rows = table.rows
     columns = list(dict.fromkeys(name for row in rows[:100] for name in row))
     preview = [{name: str(row.get(name, ""))[:LONGEST_CELL] for name in columns} for row in rows[:PREVIEW_ROWS]]
-    return {"columns": columns, "rows": preview, "n": len(rows)}
+    return {"columns": columns, "rows": preview, "n": len(rows), "notes": list(table.notes), "how": dict(table.how)}
 
 
 def ping() -> int:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mipro_studio.optimizer_core.config import DataSpec
-from mipro_studio.optimizer_core.data import load_dataset
+from mipro_studio.optimizer_core.data import Fields, gathered_rows, load_dataset
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.sample_programs import CATALOG
@@ -30,7 +30,8 @@ def write_splits(task: str, sizes: tuple[int, int, int], folder: Path) -> dict[s
     except FileNotFoundError as error:
         raise BadInput(str(error)) from error
     spec = DataSpec(split=sample.split, stratify=sample.stratify)
-    data = load_dataset(spec, rows, sample.inputs, 0, sample.split_column)
+    found = gathered_rows(rows, sample.split_column, None)
+    data = load_dataset(spec, found, Fields(tuple(sample.inputs)), 0, labels_needed=False)
     home.mkdir(parents=True, exist_ok=True)
     for split, size in zip(Split, sizes, strict=True):
         lines = [json.dumps({**row.inputs, **row.labels}, ensure_ascii=False) for row in data.of(split)[:size]]

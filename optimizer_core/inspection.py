@@ -16,7 +16,8 @@ from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.assembly import needs_weights, player
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, Budget, ModelSpec, RunConfig, parse_config
-from mipro_studio.optimizer_core.data import Dataset, load_dataset
+from mipro_studio.optimizer_core.data import Dataset, gather, gathered_rows, load_dataset
+from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.drafting import Facts
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.judge import judge_scorer
@@ -75,11 +76,17 @@ def _inspected(
     rows, inputs = own
     players = _players(config)
     scorer = _scorer(config, program, base, players)
-    inputs = config.data.inputs or inputs or _program_inputs(program)
-    _check_inputs(inputs, program)
     sample = _sample(config)
-    fixed = sample.split_column if sample is not None and rows is not None else None
-    data = load_dataset(config.data, rows, inputs, config.seed, fixed)
+    found = (
+        gather(config.data)
+        if rows is None
+        else gathered_rows(rows, sample.split_column if sample is not None else None, config.data.limit)
+    )
+    inputs = config.data.inputs or found.inputs or inputs or _program_inputs(program)
+    _check_inputs(inputs, program)
+    fields = fields_of(program.module, inputs, _optional(program))
+    data = load_dataset(config.data, found, fields, config.seed, labels_needed=config.metric != JUDGE)
+    inputs = data.roles.inputs
     _check_sizes(data, config)
     _check_freeze(config, program)
     sizes = {split.value: len(data.of(split)) for split in Split}
@@ -212,6 +219,11 @@ def _forward_parameters(program: Program) -> dict[str, bool]:
     }
 
 
+def _optional(program: Program) -> frozenset[str]:
+    """Parameters of forward() that have a default."""
+    return frozenset(name for name, required in _forward_parameters(program).items() if not required)
+
+
 def _check_inputs(inputs: Sequence[str], program: Program) -> None:
     """The program is called with the inputs by name, so forward() must take each and want no other."""
     takes = _forward_parameters(program)
@@ -337,7 +349,7 @@ def _receipt(
             "stratify",
             config.data.stratify,
             data.stratified_by,
-            "first categorical label" if config.data.stratify is None else "",
+            "the program's label" if config.data.stratify is None else "",
         ),
         ("metric", config.metric, scorer.name, "the program's own" if config.metric is None else ""),
         (

@@ -1,0 +1,154 @@
+"""The split into train, validation and sealed test: repeats and groups stay together, labels are spread."""
+
+import json
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.seeds import generator
+
+__all__ = ["Shares", "split_rows", "stratum_of", "units_of"]
+
+MOST_STRATA = 200
+
+Row = Mapping[str, Any]
+Shares = tuple[float, float, float]
+Unit = tuple[int, ...]
+"""Places of rows that may not be torn apart."""
+
+
+def same_text(value: Any) -> Any:
+    """`value` with its texts as a reader takes them: case, blanks and how an accent is coded make no difference."""
+    if isinstance(value, str):
+        return " ".join(unicodedata.normalize("NFC", value).casefold().split())
+    if isinstance(value, Mapping):
+        return {name: same_text(one) for name, one in value.items()}
+    return [same_text(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def asked_key(row: Row, inputs: Sequence[str]) -> str:
+    """The same for rows that ask the program the same."""
+    asked = {name: same_text(row[name]) for name in inputs if name in row}
+    return json.dumps(asked, sort_keys=True, default=str)
+
+
+def units_of(rows: Sequence[Row], inputs: Sequence[str], group: str | None) -> list[Unit]:
+    """Rows that ask the same, or are of one group, as units, in the order of their first rows.
+
+    A row without a value in `group` is of no group.
+    """
+    parent = list(range(len(rows)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[tuple[str, str], int] = {}
+    for i, row in enumerate(rows):
+        keys = [("asked", asked_key(row, inputs))] if inputs else []
+        if group is not None and row.get(group) not in (None, ""):
+            keys.append(("group", json.dumps(row[group], sort_keys=True, default=str)))
+        for key in keys:
+            one, other = sorted((root(first.setdefault(key, i)), root(i)))
+            parent[other] = one
+    units: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(rows)):
+        units[root(i)].append(i)
+    return [tuple(unit) for unit in units.values()]
+
+
+def split_rows(
+    rows: Sequence[Row], shares: Shares, stratify: str | None, seed: int, units: Sequence[Unit] | None = None
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Deal shuffled units, large ones first, then stratum after stratum, to the split furthest behind its share.
+
+    Unlike a split by class this needs no least count per class, and the sizes are off by at most one row where no
+    rows hang together. Afterwards a stratum that a split lacks is swapped into it where another has two.
+
+    Args:
+        units: Rows that stay together, by place; None = each for itself.
+
+    Raises:
+        BadInput: shares that are negative or do not sum to one.
+    """
+    if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        raise BadInput(f"The split {shares} must be three shares of at least 0 that sum to 1.")
+    units = [(i,) for i in range(len(rows))] if units is None else units
+    strata = [[stratum_of(rows[i], stratify) for i in unit] for unit in units]
+    rng = generator(seed, "split")
+    order = list(range(len(units)))
+    rng.shuffle(order)
+    if stratify is not None:
+        order.sort(key=lambda u: Counter(strata[u]).most_common(1)[0][0])
+    order.sort(key=lambda u: -len(units[u]))
+    dealt: tuple[list[int], list[int], list[int]] = ([], [], [])
+    sizes, total = [0, 0, 0], 0
+    for u in order:
+        total += len(units[u])
+        behind = [share * total - size for share, size in zip(shares, sizes, strict=True)]
+        to = behind.index(max(behind))
+        dealt[to].append(u)
+        sizes[to] += len(units[u])
+    if stratify is not None:
+        _Spread(dealt, strata).spread()
+    parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+    for part, chosen in zip(parts, dealt, strict=True):
+        part += [rows[i] for u in chosen for i in units[u]]
+        rng.shuffle(part)  # the strata must not stand in blocks: bootstrapping walks the rows in order
+    return parts
+
+
+def stratum_of(row: Row, column: str | None) -> str:
+    return "" if column is None else str(row.get(column))
+
+
+@dataclass
+class _Spread:
+    """Swaps units of one size between splits, so that every split that can have a label has it."""
+
+    dealt: tuple[list[int], list[int], list[int]]
+    strata: Sequence[Sequence[str]]
+
+    def spread(self) -> None:
+        self._has = [Counter(name for u in part for name in set(self.strata[u])) for part in self.dealt]
+        in_all = sum(self._has, Counter())
+        if len(in_all) > MOST_STRATA:  # nothing that could be spread, and long to try
+            return
+        for label, _ in sorted(in_all.items(), key=lambda item: (item[1], item[0])):
+            for to, part in enumerate(self.dealt):
+                if part and not self._has[to][label]:
+                    self._bring(label, to)
+
+    def _bring(self, label: str, to: int) -> None:
+        """One unit with `label` from the split that has most of them, against one whose labels `to` has twice."""
+        source = max(range(len(self.dealt)), key=lambda i: self._has[i][label])
+        if self._has[source][label] < 2:
+            return
+        for given in (u for u in self.dealt[source] if label in self.strata[u]):
+            taken = [u for u in self.dealt[to] if self._can_swap(given, source, u, to)]
+            if taken:
+                back = max(taken, key=lambda u: min(self._has[to][name] for name in set(self.strata[u])))
+                self._swap(given, source, back, to)
+                return
+
+    def _can_swap(self, given: int, source: int, taken: int, to: int) -> bool:
+        lost_there = set(self.strata[given]) - set(self.strata[taken])
+        lost_here = set(self.strata[taken]) - set(self.strata[given])
+        return (
+            len(self.strata[given]) == len(self.strata[taken])
+            and all(self._has[source][name] > 1 for name in lost_there)
+            and all(self._has[to][name] > 1 for name in lost_here)
+        )
+
+    def _swap(self, given: int, source: int, taken: int, to: int) -> None:
+        self.dealt[source][self.dealt[source].index(given)] = taken
+        self.dealt[to][self.dealt[to].index(taken)] = given
+        for unit, old, new in ((given, source, to), (taken, to, source)):
+            labels = Counter(set(self.strata[unit]))
+            self._has[old] -= labels
+            self._has[new] += labels
