@@ -59,7 +59,7 @@ def bytes_of(path: Path) -> bytes:
     except OSError as error:
         raise BadInput(f"{path.name!r} cannot be read: {error.strerror}.") from error
     if not raw:
-        raise BadInput(f"{path.name!r} is empty: it has 0 bytes and no rows.")
+        raise BadInput(f"{path.name!r} has no rows: it is empty (0 bytes).")
     return _unpacked(raw, path.name) if raw.startswith(_GZIP) else raw
 
 
@@ -72,7 +72,7 @@ def _unpacked(raw: bytes, name: str) -> bytes:
     if len(content) > LARGEST_BYTES:
         raise BadInput(f"{name!r} unpacks to more than {LARGEST_BYTES >> 20} MB.", "Give fewer rows.")
     if not content:
-        raise BadInput(f"{name!r} is empty: it unpacks to 0 bytes and has no rows.")
+        raise BadInput(f"{name!r} has no rows: it unpacks to 0 bytes.")
     return content
 
 

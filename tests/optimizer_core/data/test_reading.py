@@ -37,8 +37,8 @@ def png() -> bytes:
 
 BAD_FILES: list[tuple[str, str | bytes | None, str]] = [
     ("gone.csv", None, "There is no file"),
-    ("empty.csv", "", "'empty.csv' is empty: it has 0 bytes"),
-    ("empty.json", "", "'empty.json' is empty: it has 0 bytes"),
+    ("empty.csv", "", "'empty.csv' has no rows: it is empty (0 bytes)"),
+    ("empty.json", "", "'empty.json' has no rows: it is empty (0 bytes)"),
     ("blank.csv", "\n\n", "'blank.csv' has no rows"),
     ("blank.json", " \n", "'blank.json' has no rows"),
     ("header.csv", "text,label\n", "'header.csv' has no rows"),
@@ -72,7 +72,7 @@ BAD_FILES: list[tuple[str, str | bytes | None, str]] = [
     ("noise.csv", b"text\n\xff\x00\x01\x02\xfa\n", "'noise.csv' is not UTF-8 text (line 2, byte 5)"),
     ("book.csv", b"PK\x03\x04" + b"x" * 50, "'book.csv' is a zip archive or an Excel workbook"),
     ("cut.csv.gz", gzip.compress(CSV.encode())[:-9], "'cut.csv.gz' is damaged"),
-    ("nothing.csv.gz", gzip.compress(b""), "'nothing.csv.gz' is empty"),
+    ("nothing.csv.gz", gzip.compress(b""), "'nothing.csv.gz' has no rows"),
     ("rows.parquet", "no parquet", "'rows.parquet' is not a Parquet file"),
     ("rows.xlsx", "x", "'rows.xlsx' is not a kind of file I read"),
 ]
