@@ -1,7 +1,7 @@
 """Which columns are what: inputs, labels that a score is of, and the rest, which is kept and not scored."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
@@ -40,9 +40,9 @@ class Columns:
         others: Neither inputs nor labels, with the reason; metrics and demos see them.
     """
 
-    inputs: tuple[str, ...]
-    labels: tuple[str, ...]
-    others: Mapping[str, str]
+    inputs: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def end_outputs(predictors: Iterable[tuple[Sequence[str], Sequence[str]]]) -> tuple[tuple[str, ...], frozenset[str]]:

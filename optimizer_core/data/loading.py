@@ -53,7 +53,7 @@ class Dataset:
     columns: tuple[str, ...]
     warnings: tuple[str, ...]
     stratified_by: str | None
-    roles: Columns = Columns((), (), {})
+    roles: Columns = field(default_factory=Columns)
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     repeats: Repeats = Repeats()
