@@ -8,6 +8,7 @@ import typer
 
 from mipro_studio import cli_takehome, launcher, reviewing, terminal
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import ChangeKind
 from mipro_studio.storage import Reader, RunSummary, default_store
 
@@ -330,7 +331,8 @@ def main() -> None:
     try:
         app()
     except StudioError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)  # a person's code may raise several lines
+        # A person's code may raise several lines.
+        print(" ".join(Scrubber().text(str(error)).split()), file=sys.stderr)
         sys.exit(2)
 
 

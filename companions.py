@@ -14,6 +14,8 @@ from typing import Any
 
 from mipro_studio import command
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.roles import key_variables
+from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
 
 __all__ = ["Dashboards", "Drafter", "ping"]
 
@@ -29,6 +31,7 @@ _NO_ANSWER: Mapping[str, tuple[str, str]] = {
 
 
 def _spawn(*arguments: str) -> "subprocess.Popen[str]":
+    """A companion, which is given no key: it asks no model and runs no code of a person's."""
     return subprocess.Popen(
         command("sidecar", *arguments),
         stdin=subprocess.PIPE,
@@ -36,6 +39,7 @@ def _spawn(*arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        env=helper_environment(),
     )
 
 
@@ -49,12 +53,14 @@ def ping(spec: Mapping[str, Any], timeout_s: float = 60.0) -> dict[str, Any]:
             text=True,
             timeout=timeout_s,
             check=False,
+            env=helper_environment(*key_variables(spec), network=True),
         )
     except subprocess.TimeoutExpired:
         return {"error": "timeout", "message": f"No answer within {timeout_s:.0f} s."}
     lines = done.stdout.strip().splitlines()
     if not lines:
-        return {"error": "", "message": (done.stderr.strip().splitlines() or ["It said nothing."])[-1]}
+        last = (done.stderr.strip().splitlines() or ["It said nothing."])[-1]
+        return {"error": "", "message": Scrubber(key_variables(spec)).text(last)}
     answer: dict[str, Any] = json.loads(lines[-1])
     return answer
 

@@ -16,6 +16,7 @@ from mipro_studio import command, storage
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
+from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import Event, Example, Split, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
@@ -70,7 +71,8 @@ def inspect(config: dict[str, Any]) -> dict[str, Any]:
         raise refused
     if done.returncode != 0 or not answer:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BadInput(f"Looking at {config.get('program')!r} ended with: {last}")
+        said = Scrubber(key_variables(config)).text(last)
+        raise BadInput(f"Looking at {config.get('program')!r} ended with: {said}")
     return answer
 
 
@@ -235,7 +237,10 @@ def _take_home(what: str, store: Path, run_id: str, argument: str, candidate: st
     if "error" in answer:
         raise BadInput(answer["error"])
     if done.returncode != 0:
-        raise BadInput(f"Loading the program ended with: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        with Reader(store) as reader:
+            scrubber = Scrubber(key_variables(reader.config(reader.run(run_id).id)))
+        raise BadInput(f"Loading the program ended with: {scrubber.text(last)}")
     return answer
 
 
@@ -250,8 +255,7 @@ def pack(store: Path, run_id: str, out: Path) -> None:
     with Reader(store) as reader:
         full_id = reader.run(run_id).id
         config = reader.config(full_id)
-    specs = [config.get(role) or {} for role in ("task_model", "prompt_model", "teacher")]
-    scrubber = Scrubber(spec["api_key_env"] for spec in specs if spec.get("api_key_env"))
+    scrubber = Scrubber(key_variables(config))
     folders = sorted({f"{folder}/" for folder in (config.get("base"), str(Path.home())) if folder}, key=len)[::-1]
 
     def scrub(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from mipro_studio import launcher
 from mipro_studio.optimizer_core.changes import Board, changed_arms
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import (
     TEACHER,
@@ -25,8 +26,6 @@ from mipro_studio.optimizer_core.types import (
 from mipro_studio.storage import Reader, Store
 
 __all__ = ["Board", "board_of", "change", "withdraw", "write_note"]
-
-ROLES = ("task_model", "prompt_model", "teacher")
 
 
 def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any]) -> int:
@@ -46,7 +45,7 @@ def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any
             raise BadInput(
                 f"Run {summary.id} is completed, so its arms stand.", "Resume it with more trials, then change them."
             )
-        payload = _scrubber(reader.config(summary.id)).record(dict(payload))
+        payload = Scrubber(key_variables(reader.config(summary.id))).record(dict(payload))
 
         def trace_of(row: str) -> Cell | None:
             return _trace(reader, summary.id, row)
@@ -81,7 +80,7 @@ def write_note(store: Path, run_id: str, about: str, body: str) -> None:
     """
     with Reader(store) as reader:
         full_id = reader.run(run_id).id
-        scrubber = _scrubber(reader.config(full_id))
+        scrubber = Scrubber(key_variables(reader.config(full_id)))
     with Store(store) as opened:
         opened.write_note(full_id, about, scrubber.text(body))
 
@@ -113,8 +112,3 @@ def _trace(reader: Reader, run_id: str, row: str) -> Cell | None:
         return reader.cell(run_id, CellKey(TEACHER, Split.TRAIN, row))
     except StudioError:  # the teacher never ran on it
         return None
-
-
-def _scrubber(config: Mapping[str, Any]) -> Scrubber:
-    specs = (config.get(role) or {} for role in ROLES)
-    return Scrubber(spec["api_key_env"] for spec in specs if spec.get("api_key_env"))

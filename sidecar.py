@@ -21,7 +21,8 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 from mipro_studio.optimizer_core.config import NO_CODE, Budget, ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
-from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.roles import key_variables
+from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
 from mipro_studio.optimizer_core.types import ErrorClass, Role
 from mipro_studio.storage import study_url
 
@@ -96,10 +97,12 @@ def ping() -> int:
     from mipro_studio.optimizer_core.models.lms import build_lm, classify
     from mipro_studio.optimizer_core.models.meter import Meter
 
-    spec = ModelSpec.model_validate(json.loads(sys.stdin.read()))
-    scrubber = Scrubber({spec.api_key_env} if spec.api_key_env else set())
+    asked = json.loads(sys.stdin.read())
+    scrubber = Scrubber(key_variables(asked))
     answer: dict[str, Any]
     try:
+        refuse_secrets(asked)
+        spec = ModelSpec.model_validate(asked)
         lm = build_lm(spec, Role.TASK, Meter(Budget()), 0, 0)
         started = time.perf_counter()
         reply = lm("Reply with OK.")

@@ -14,7 +14,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
-from mipro_studio.optimizer_core.assembly import key_variables, media_folders, player
+from mipro_studio.optimizer_core.assembly import media_folders, player
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.export import build_program, load_saved, loading_snippet, save_program
@@ -22,6 +22,7 @@ from mipro_studio.optimizer_core.models.lms import adapter_for
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.plain_messages import document
 from mipro_studio.optimizer_core.program import load_metric, load_program
+from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
 from mipro_studio.optimizer_core.verification import Check, examples_to_check, verify
 from mipro_studio.storage import Reader
@@ -62,7 +63,7 @@ def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
 def hidden_variables(store: Path, run_id: str) -> set[str]:
     """Names of the environment variables whose values must not be printed."""
     with Reader(store) as reader:
-        return key_variables(parse_config(reader.config(run_id)))
+        return key_variables(reader.config(run_id))
 
 
 def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:

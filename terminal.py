@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 from mipro_studio import launcher
+from mipro_studio.optimizer_core.roles import MODEL_PLACES
 from mipro_studio.optimizer_core.types import Role, Split, Status
 from mipro_studio.storage import LiveView, Reader, RunSummary
 
@@ -45,7 +46,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     outcome = reader.outcome(run_id)
     ended = [event.data for _, _, event in reader.events(run_id, limit=1_000_000) if event.kind == "ended"]
     best_test = outcome.best_test if outcome else None
-    counted = (Role.TASK, Role.PROMPT, Role.TEACHER)
+    counted = [role for role in MODEL_PLACES if role is not Role.JUDGE or role in burns]
     usage = {role: burns[role].calls if role in burns else 0 for role in (*counted, Role.TEST)}
     test_cells = len(reader.cells(run_id, split=Split.TEST))
     return {

@@ -12,9 +12,7 @@ verify STORE RUN K CANDIDATE     ask the saved program and the plain messages ag
 import asyncio
 import json
 import os
-import secrets
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -22,108 +20,24 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 # A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-from mipro_studio import command
-from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble, key_variables, needs_weights
+from mipro_studio.attendants import Keeper, Mirror, worker_name
+from mipro_studio.heart import LEASE_S, Heart
+from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble, needs_weights
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
-from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested, StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
+from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.run import Ending
-from mipro_studio.optimizer_core.secrets import Scrubber
-from mipro_studio.optimizer_core.types import ChangeKind, Event, Status
+from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
+from mipro_studio.optimizer_core.types import Event, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
 
-LEASE_S = 6.0
-BEAT_S = 1.0
-SPENDING_S = 2.0
-MIRROR_WAIT_S = 20.0
-
-
-class _ScrubbedStream:
-    """A text stream that never lets a key through; standard output and error of a worker go to a log file."""
-
-    def __init__(self, stream: IO[str], scrubber: Scrubber) -> None:
-        self._stream = stream
-        self._scrubber = scrubber
-
-    def write(self, text: str) -> int:
-        return self._stream.write(self._scrubber.text(text))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-class Heart(threading.Thread):
-    """Renews the lease, hears commands and notes the spending, on connections of its own."""
-
-    def __init__(self, store: Path, run_id: str, worker_id: str, on_command: Callable[[str], None]) -> None:
-        super().__init__(name="heart", daemon=True)
-        self._path = store
-        self._run_id = run_id
-        self._worker_id = worker_id
-        self._on_command = on_command
-        self._quit = threading.Event()
-        self._born = self._noted = time.monotonic()
-        self._spent: dict[str, list[float | None]] = {}
-
-    def run(self) -> None:
-        store = Store(self._path)
-        while not self._quit.wait(BEAT_S):
-            try:
-                self._beat(store)
-            except LeaseLost:
-                self._on_command("lost")
-                return
-            except StudioError as error:  # a full disk, say: the next beat may work, and the run itself will notice
-                print(error, file=sys.stderr)
-
-    def _beat(self, store: Store) -> None:
-        store.beat(self._run_id, self._worker_id, LEASE_S)
-        # Changes of the arms wait for the search, which takes them up between trials.
-        commands = [asked for asked in store.pending_commands(self._run_id) if asked.kind not in {*ChangeKind}]
-        for asked in commands:
-            self._on_command(asked.kind)
-        store.mark_handled([asked.id for asked in commands])
-        self._note_spending(store)
-
-    def _note_spending(self, store: Store) -> None:
-        """Totals by role now and then, ever more rarely: hundreds in a long run and not thousands."""
-        now = time.monotonic()
-        if now - self._noted < max(SPENDING_S, 0.01 * (now - self._born)):
-            return
-        with Reader(self._path) as reader:
-            burns = reader.burns(self._run_id)
-        spent = {
-            role.value: [usage.calls, usage.input_tokens, usage.output_tokens, usage.cost_usd]
-            for role, usage in burns.items()
-        }
-        if spent != self._spent:
-            SqliteJournal(store, self._run_id, self._worker_id).commit([Event("spending", spent)])
-            self._spent, self._noted = spent, now
-
-    def stop(self) -> None:
-        self._quit.set()
-        self.join()
-
-
-class Mirror:
-    """The process that keeps the run's Optuna study (`mirror.py`)."""
-
-    def __init__(self, store: Path, run_id: str) -> None:
-        self._process = subprocess.Popen(command("mirror", str(store), run_id), stdin=subprocess.PIPE)
-
-    def close(self) -> None:
-        """Let it take a last look, so that the study is whole when the run says that it has ended."""
-        self._process.stdin.close()  # type: ignore[union-attr]
-        try:
-            self._process.wait(MIRROR_WAIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+EXIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -137,6 +51,7 @@ class Life:
     journal: SqliteJournal
     scrubber: Scrubber
     past: Past
+    tend: Callable[[], None]
 
     async def live(self) -> Ending:
         """Work until the run ends or stands still."""
@@ -153,7 +68,7 @@ class Life:
         def tell(command: str) -> None:
             loop.call_soon_threadsafe(hear, command)
 
-        heart = Heart(self.store, self.run_id, self.worker_id, tell)
+        heart = Heart(self.store, self.run_id, self.worker_id, tell, self.tend)
         heart.start()
         mirror = Mirror(self.store, self.run_id)
         loop.add_signal_handler(signal.SIGTERM, hear, "terminate")
@@ -171,20 +86,31 @@ class Life:
 
 
 def run(store_path: Path, run_id: str) -> int:
-    """Work on a queued run. Returns 0 whatever the run came to, 1 when it was not ours to run."""
-    worker_id = f"{os.getpid()}-{secrets.token_hex(4)}"
+    """Work on a queued run in a process of its own, whose log a keeper writes. Returns what `live` does."""
+    with Reader(store_path) as reader:
+        variables = key_variables(reader.config(run_id))
+    life = worker_name()
+    keeper = Keeper(life, variables)
+    return live(store_path, run_id, life, keeper.tend)
+
+
+def live(store_path: Path, run_id: str, worker_id: str, tend: Callable[[], None] = lambda: None) -> int:
+    """One life of a queued run. Returns 0 whatever the run came to, 1 when it was not ours to run.
+
+    Args:
+        tend: Called once a second.
+    """
     store = Store(store_path)
     with Reader(store_path) as reader:
-        config = parse_config(reader.config(run_id))
+        stored = reader.config(run_id)
+        config = parse_config(stored)
         past = _past(reader, run_id, config)
     if not store.claim(run_id, worker_id, LEASE_S):
         print(f"Run {run_id} is not waiting for a worker.", file=sys.stderr)
         return 1
-    scrubber = Scrubber(key_variables(config))
-    sys.stdout = _ScrubbedStream(sys.stdout, scrubber)  # type: ignore[assignment]
-    sys.stderr = _ScrubbedStream(sys.stderr, scrubber)  # type: ignore[assignment]
+    scrubber = Scrubber(key_variables(stored))
     journal = SqliteJournal(store, run_id, worker_id)
-    life = Life(store_path, run_id, worker_id, config, journal, scrubber, past)
+    life = Life(store_path, run_id, worker_id, config, journal, scrubber, past, tend)
     _stand_in(config.base)
     try:
         ending = asyncio.run(life.live())
@@ -250,8 +176,9 @@ async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
 
 def inspect() -> int:
     request = json.loads(sys.stdin.read())
-    scrubber = Scrubber()
+    scrubber = Scrubber(key_variables(request["config"]))
     try:
+        refuse_secrets(request["config"])
         answer = inspect_request(request["config"], Path(request["cwd"]))
     except StudioError as error:
         answer = {"error": str(error), "predictors": list(getattr(error, "predictors", ()))}
@@ -283,9 +210,15 @@ def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str
 def main(arguments: list[str]) -> int:
     try:
         return _done(arguments)
-    except IllegalMove as error:
+    except StudioError as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        sys.stdout.flush()
+        # A thread or an exit handler of the program's that never ends must not keep a process that is done.
+        end = threading.Timer(EXIT_S, os._exit, [0])
+        end.daemon = True
+        end.start()
 
 
 def _done(arguments: list[str]) -> int:

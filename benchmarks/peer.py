@@ -32,7 +32,7 @@ from mipro_studio.benchmarks.counting import (
 )
 from mipro_studio.benchmarks.peer_records import PeerRecords
 from mipro_studio.benchmarks.peers import Work, compile_peer
-from mipro_studio.optimizer_core.assembly import key_variables, player
+from mipro_studio.optimizer_core.assembly import player
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost
 from mipro_studio.optimizer_core.evaluator import Evaluator
@@ -41,6 +41,7 @@ from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.program import load_metric, load_program
 from mipro_studio.optimizer_core.program_inputs import as_dspy
 from mipro_studio.optimizer_core.recorder import Recorder
+from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.statistics import estimate, paired_difference
@@ -203,7 +204,7 @@ def _run(store_path: Path, run_id: str, optimizer: str) -> int:
         if not store.claim(run_id, worker_id, LEASE_S):
             print(f"Run {run_id} is not waiting for a worker.", file=sys.stderr)
             return 1
-        scrubber = Scrubber(key_variables(config))
+        scrubber = Scrubber(key_variables(config.model_dump()))
         meter = Meter(Budget(), pause_after=sys.maxsize)
         scribe = Scribe(store_path, run_id, worker_id, meter, scrubber)
         scribe.start()

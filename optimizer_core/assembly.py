@@ -27,7 +27,7 @@ from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import Example, Role, Split
 
-__all__ = ["Assembled", "Past", "assemble", "key_variables", "media_folders", "needs_weights", "player"]
+__all__ = ["Assembled", "Past", "assemble", "media_folders", "needs_weights", "player"]
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,6 @@ def media_folders(config: RunConfig) -> tuple[Path, ...]:
 def needs_weights(config: RunConfig) -> bool:
     """Whether any role is played by the embedded model."""
     return any(config.model_for(role).model == EMBEDDED for role in config.roles)
-
-
-def key_variables(config: RunConfig) -> set[str]:
-    """Names of the environment variables that hold the run's keys."""
-    specs = (config.model_for(role) for role in config.roles)
-    return {spec.api_key_env for spec in specs if spec.api_key_env}
 
 
 def _by_split(examples: Sequence[Example]) -> dict[Split, list[Example]]:

@@ -1,56 +1,95 @@
-"""Keys stay out of the store, the logs and the messages: whatever holds one is written with it blacked out."""
+"""What may not go out: keys and passwords in what is written and shown, and in the environment of other processes.
 
+One place for all of it. Whatever holds a secret is written with it blacked out: records, messages, reports, replays,
+and by `ScrubbedBytes` all that a worker, its libraries and its children write to its log.
+"""
+
+import base64
+import codecs
 import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-__all__ = ["HIDDEN", "Scrubber"]
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.roles import key_variables
+
+__all__ = ["HIDDEN", "ScrubbedBytes", "Scrubber", "helper_environment", "refuse_secrets", "without_userinfo"]
 
 HIDDEN = "[key hidden]"
-SHORTEST = 8
-_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+SHORTEST_GUESS = 8
+"""A shorter value is not blacked out for its variable's name alone: it may be any word."""
+SHORTEST = 6
+"""Nor one that a run's settings name as a key: blacking out `none` or `dummy` would spoil every text."""
+LONGEST_HELD = 4096
+
+_NAMES = re.compile(
+    r"(KEY|TOKEN|SECRET|PASSWORD)$|(^|_)(APIKEY|KEYS?|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|PAT|CREDENTIALS?)(_|\d|$)",
+    re.IGNORECASE,
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# User and password before a host: all that stands between the scheme and the last `@` of the authority.
+_USERINFO = re.compile(r"(?<=://)[^\s/?#\"'<>\\]+(?=@)")
+_OPEN_USERINFO = re.compile(r"(:|:/|://[^\s/?#\"'<>\\]*)$")
 
 T = TypeVar("T")
 
 
 class Scrubber:
-    """Replaces known secrets in text and in records.
+    """Replaces known secrets in text and in records, and user and password in every address.
 
     Args:
-        names: Environment variables that are known to hold a key; those whose name says so are added.
+        names: Environment variables that are known to hold a key; those whose name says so are added, and the
+            passwords in addresses that the environment holds.
         environment: Where to look them up.
     """
 
     def __init__(self, names: Iterable[str] = (), environment: Mapping[str, str] | None = None) -> None:
         known = os.environ if environment is None else environment
-        found = {*names, *(name for name in known if _NAMES.search(name))}
-        values = {known[name] for name in found if len(known.get(name, "")) >= SHORTEST}
-        values |= {json.dumps(value)[1:-1] for value in values}  # as it stands in JSON that is printed
+        self._secrets: list[str] = []
+        self.hide(*(known[name] for name in names if name in known))
+        self.hide(*_guessed(known))
+
+    def hide(self, *values: str) -> None:
+        """Black these out as well, in all the ways they may be written."""
+        told = {form for value in values for form in _forms(value)}
         # Longest first, so that a key which contains another is hidden whole.
-        self._secrets = sorted(values, key=len, reverse=True)
+        self._secrets = sorted({*self._secrets, *told}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return self._tail(text)
+        return self._tail(without_userinfo(text))
 
     def _tail(self, text: str) -> str:
         """Messages are cut to a length, and the cut may go through a key: its beginning is hidden as well."""
         for secret in self._secrets:
-            if secret[:SHORTEST] not in text[1 - len(secret) :]:
+            if secret[:SHORTEST_GUESS] not in text[1 - len(secret) :]:
                 continue
-            for length in range(len(secret) - 1, SHORTEST - 1, -1):
+            for length in range(len(secret) - 1, SHORTEST_GUESS - 1, -1):
                 if text.endswith(secret[:length]):
                     return text[:-length] + HIDDEN
         return text
 
+    def held(self, text: str) -> int:
+        """How many characters at the end of `text` may be the beginning of a secret that goes on."""
+        longest = max(
+            (
+                length
+                for secret in self._secrets
+                for length in range(1, min(len(secret), len(text) + 1))
+                if text.endswith(secret[:length])
+            ),
+            default=0,
+        )
+        address = _OPEN_USERINFO.search(text[-LONGEST_HELD:])
+        return max(longest, len(address[0]) if address else 0)
+
     def record(self, record: T) -> T:
         """The same record, or a copy in which every string is scrubbed when one of them holds a secret."""
-        if not self._secrets:
-            return record
         clean: T = self._value(record)
         return record if clean == record else clean
 
@@ -66,3 +105,118 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return type(value)(self._value(item) for item in value)
         return value
+
+
+def without_userinfo(text: str) -> str:
+    """`text` with user and password blacked out in every address, as in `https://user:password@host/`."""
+    return _USERINFO.sub(HIDDEN, text) if "://" in text and "@" in text else text
+
+
+def _guessed(known: Mapping[str, str]) -> Iterator[str]:
+    """Values that no settings name: of variables called like keys, and the passwords in addresses."""
+    for name, value in known.items():
+        if _NAMES.search(name) and len(value) >= SHORTEST_GUESS:
+            yield value
+        for userinfo in _USERINFO.findall(value):
+            yield userinfo
+            yield unquote(userinfo.partition(":")[2])
+            yield base64.b64encode(unquote(userinfo).encode()).decode()  # as it goes into a header
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A secret as it stands, and as JSON, Python and addresses write it."""
+    for form in (value, value.strip()):
+        if len(form) >= SHORTEST:
+            yield from (form, json.dumps(form)[1:-1], repr(form)[1:-1], quote(form, safe=""))
+
+
+class ScrubbedBytes:
+    """A stream of bytes without secrets, also where one of them is cut by the end of a piece.
+
+    Nothing is held back but what may be the beginning of a secret.
+    """
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber = scrubber
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._held = ""
+
+    def feed(self, piece: bytes) -> bytes:
+        """What may be written once `piece` has come."""
+        text = self._held + self._decoder.decode(piece)
+        safe = len(text) - min(self._scrubber.held(text), LONGEST_HELD)
+        self._held = text[safe:]
+        return self._clean(text[:safe])
+
+    def end(self) -> bytes:
+        """What was held back, when nothing comes any more."""
+        text, self._held = self._held + self._decoder.decode(b"", True), ""
+        return self._clean(text)
+
+    def _clean(self, text: str) -> bytes:
+        return self._scrubber.text(text).encode("utf-8", "surrogateescape")
+
+
+_HELPERS_NEED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|XDG_\w+|LD_LIBRARY_PATH|"
+    r"DYLD_\w+|PYTHON\w+|COVERAGE_\w+|MIPRO_STUDIO_\w+|LITELLM_LOCAL_MODEL_COST_MAP|(OMP|MKL|OPENBLAS)_NUM_THREADS|"
+    r"SYSTEMROOT|APPDATA|LOCALAPPDATA|DSPY_CACHEDIR"
+)
+_NETWORK_NEEDS = re.compile(
+    r"(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.IGNORECASE
+)
+
+
+def helper_environment(*names: str, network: bool = False) -> dict[str, str]:
+    """The environment of a process that runs no code of a person's: what Python and the studio need, and `names`.
+
+    A list of what is passed on, because nobody can tell by its name that a variable holds no key.
+
+    Args:
+        network: It reaches out, so it needs to know the proxy, whose address may hold a password.
+    """
+    passed = {name for name in os.environ if _HELPERS_NEED.fullmatch(name) and not _USERINFO.search(os.environ[name])}
+    if network:
+        passed |= {name for name in os.environ if _NETWORK_NEEDS.fullmatch(name)}
+    return {name: value for name, value in os.environ.items() if name in {*passed, *names}}
+
+
+def refuse_secrets(config: Mapping[str, Any]) -> None:
+    """Refuse a request that names a secret where the name of its variable belongs: it would be stored.
+
+    Raises:
+        BadInput: which does not repeat the secret.
+    """
+    for name in key_variables(config):
+        if not _VARIABLE.fullmatch(name):
+            raise BadInput(
+                "What is given for a model's key is not the name of an environment variable.",
+                "Put the key into the environment and name the variable; a key itself would be stored.",
+            )
+    for address in _addresses(config):
+        if _holds_secret(address):
+            raise BadInput(
+                "A model's base URL holds a user name, password or key, which would be stored.",
+                "Take it out of the address, put the key into the environment and name its variable.",
+            )
+
+
+def _addresses(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == "api_base" and isinstance(item, str):
+                yield item
+            else:
+                yield from _addresses(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _addresses(item)
+
+
+def _holds_secret(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "@" in address
+    asked = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    return "@" in parts.netloc or any(_NAMES.search(name.replace("-", "_")) for name in asked)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "mipro_studio"
 ROOMS = ("optimizer_core", "storage", "ui", "pages", "sample_programs")
 SCRIPTS = {path.stem: path for path in ROOT.glob("*.py")}
-TERMINAL = ("worker", "mirror", "sidecar", "cli", "launcher")
+TERMINAL = ("worker", "keeper", "mirror", "sidecar", "cli", "launcher")
 """What runs without a browser; whatever these import is held with them."""
 
 DATABASE = {"sqlite3", "sqlite_utils"}
@@ -19,7 +19,7 @@ MACHINERY = {"dspy", "optuna", "litellm", "torch", "xllamacpp"}
 HEAVY = MACHINERY | {"sklearn", "scipy"}
 OURS = {*ROOMS, *SCRIPTS, "benchmarks", "tests", "scripts"}
 CORE_WORDS = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"}
-LIGHT = ("catalogue", "changes", "comparison", "files", "signature_text", "value_tags")
+LIGHT = ("catalogue", "changes", "comparison", "files", "roles", "secrets", "signature_text", "value_tags")
 CORE_LIGHT = {f"optimizer_core.{name}" for name in LIGHT}
 OF_STORAGE = {"storage", "optimizer_core.types", "optimizer_core.errors", "optimizer_core.files"}
 

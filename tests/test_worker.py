@@ -26,6 +26,14 @@ LOST_CALLS = 2 * THREADS
 """What a crash may waste: one program run of two calls in each thread."""
 
 CANARY = "sk-canary-7b1f0c5d9e"
+LEAKY = f"""# The desk, with a child and a C library that print the key.
+import ctypes, os, sys
+sys.path.insert(0, {str(Path(DESK).parent)!r})
+from desk import *
+os.system("printenv DESK_KEY; printenv DESK_KEY >&2")
+ctypes.CDLL(None).puts(os.environ["DESK_KEY"].encode())
+ctypes.CDLL(None).fflush(None)
+"""
 HIDDEN = "[key hidden]"
 
 
@@ -192,7 +200,9 @@ def quoted(bench: Bench) -> Quoted:
     """Some prompts always fail, and then the key is refused; each time the error repeats it."""
     faulty = {"fail_rate": 0.06, "fail_kinds": {"500": 1.0}, "fail_by": "prompt"}
     with endpoint(require_key=CANARY, quote_key=True, **faulty) as running:
-        changes = {"retries": 0, "pause_after": 10_000}
+        program = bench.folder / "leaky.py"
+        program.write_text(LEAKY)
+        changes = {"retries": 0, "pause_after": 10_000, "program": str(program)}
         store, run = bench.queue("quoted", running, changes, api_key_env="DESK_KEY")
         launcher.spawn(store, run)
         on_the_way = b""
@@ -284,6 +294,10 @@ def test_a_key_that_the_endpoint_quotes_is_written_nowhere(bench: Bench, lives: 
         assert HIDDEN in str(reader.recent_errors(quoted.facts["run_id"])), "the endpoint did not quote the key"
     assert (folder / "winner.json").is_file() and quoted.facts["winner"]
     written = everything(folder)
+    log = (folder / "logs" / f"{quoted.facts['run_id']}.log").read_text()
+    assert log.splitlines()[:3] == [HIDDEN] * 3
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+    assert modes == {0o600, 0o700}, "somebody else could read it"
     assert HIDDEN.encode() in written and b"DESK_KEY" in written
     assert CANARY.encode() not in quoted.on_the_way + written
     assert quoted.refused.returncode == 2 and HIDDEN in quoted.refused.stderr

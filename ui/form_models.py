@@ -7,6 +7,7 @@ import streamlit as st
 
 from mipro_studio import companions
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.secrets import refuse_secrets
 from mipro_studio.optimizer_core.types import ErrorClass, Role
 from mipro_studio.storage import Endpoint, default_store, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.ui.access import code_refusal
@@ -136,6 +137,7 @@ def _save(role: Role) -> None:
     name = str(st.session_state.get(key + "save_name") or "").strip()
     try:
         spec = model_spec(st.session_state, role) or {}
+        refuse_secrets(spec)
         parts = {part: str(spec.get(part) or "") for part in _PARTS}
         save_endpoint(default_store(), Endpoint(name or parts["model"], **parts))
         st.session_state[key + "saved"] = name or parts["model"]

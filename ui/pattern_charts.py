@@ -3,20 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Candidate, Role, Trial, TrialKind, Usage
 from mipro_studio.ui.charts import label
 from mipro_studio.ui.format import count, plural, score
 
-__all__ = ["ROLE_NAMES", "beliefs_figure", "burn_figure", "parallel_figure", "scatter_figure", "trials_by_arm"]
+__all__ = ["beliefs_figure", "burn_figure", "parallel_figure", "scatter_figure", "trials_by_arm"]
 
 Figure = dict[str, Any]
 Belief = Mapping[str, Any]
 Note = tuple[float, Mapping[str, Sequence[Any]]]
 SHORT = {"instruction": "i", "demos": "d"}
-ROLE_NAMES: Mapping[str, str] = {
-    Role.TASK: "Task model", Role.PROMPT: "Prompt model", Role.TEACHER: "Teacher", Role.JUDGE: "Judge",
-    Role.TEST: "Sealed test",
-}  # fmt: skip
 MOST_TRIALS = 2000
 _AXIS = {"gridcolor": "@grid/0.6", "zeroline": False, "linecolor": "@grid", "ticks": "outside", "tickcolor": "@grid"}
 _BEST = {"symbol": "diamond", "size": 9, "color": "@c0"}
@@ -170,7 +167,7 @@ def burn_figure(
         history: (seconds since the start, role -> [calls, input tokens, output tokens, dollars]), oldest first.
     """
     data = []
-    for place, (role, name) in enumerate(ROLE_NAMES.items()):
+    for place, (role, name) in enumerate(ROLE_TITLES.items()):
         xs = [at / 60 for at, spent in history if role in spent]
         ys = [spent[role][0] for _, spent in history if role in spent]
         if role in burns:

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from mipro_studio.optimizer_core.comparison import Change, ComparedExample
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Outcome, Role, Split, TrialKind
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
+from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Outcome, Split, TrialKind
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms import author_words
 from mipro_studio.ui.compare_data import Comparison, compared
@@ -40,13 +41,6 @@ __all__ = ["report_html"]
 
 EXAMPLES_SHOWN = 6
 _LONGEST = 4_000
-_ROLES = {
-    Role.TASK: "Task model",
-    Role.PROMPT: "Prompt model",
-    Role.TEACHER: "Teacher",
-    Role.JUDGE: "Judge",
-    Role.TEST: "Task model on the sealed test",
-}
 
 
 def report_html(reader: Reader, run_id: str, now: datetime | None = None) -> str:
@@ -281,7 +275,7 @@ def _prediction(reader: Reader, run_id: str, key: CellKey) -> dict[str, Any]:
 def _spent(reader: Reader, run_id: str) -> list[dict[str, str]]:
     return [
         {
-            "role": _ROLES[role],
+            "role": ROLE_TITLES[role],
             "calls": count(usage.calls),
             "tokens_in": count(usage.input_tokens),
             "tokens_out": count(usage.output_tokens),

@@ -11,6 +11,7 @@ from typing import Any
 from mipro_studio.optimizer_core.catalogue import METRICS, OPTIMIZERS
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, NO_CODE, ModelSpec, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.roles import MODEL_PLACES
 from mipro_studio.optimizer_core.signature_text import signature_fields
 from mipro_studio.optimizer_core.types import Role
 
@@ -79,7 +80,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 BY_PRESET = (*(key for key, path in FIELDS.items() if path[0] == "search"), "nr_temperature")
 """Settings that the preset and the optimizer fill in as long as they are empty."""
 
-ROLES: Mapping[Role, str] = {Role.TASK: "task_model", Role.PROMPT: "prompt_model", Role.TEACHER: "teacher"}
+ROLES: Mapping[Role, str] = {role: place[0] for role, place in MODEL_PLACES.items() if len(place) == 1}
+"""The roles whose model stands at the top of a config; the judge's is beside its criteria."""
 MODEL_FIELDS = (
     "model", "api_base", "api_key_env", "timeout_s", "temperature", "max_tokens",
     "input_usd_per_mtok", "output_usd_per_mtok",

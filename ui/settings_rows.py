@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mipro_studio.optimizer_core.config import EMBEDDED
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE
+from mipro_studio.optimizer_core.roles import MODEL_PLACES, ROLE_TITLES, model_of
+from mipro_studio.optimizer_core.secrets import without_userinfo
+from mipro_studio.optimizer_core.types import Role
 from mipro_studio.ui.format import clean, clip
 
 __all__ = ["LEFT_OPEN", "changed", "differences", "flat", "model_rows", "setting_rows", "words"]
 
 LEFT_OPEN = "left open"
 
-_ROLES = {"task_model": "Task model", "prompt_model": "Prompt model", "teacher": "Teacher"}
+_MODELS = tuple(".".join(place) for place in MODEL_PLACES.values())
 _HIDDEN = ("base",)
 
 
@@ -33,7 +36,7 @@ def words(value: Any) -> str:
         return ", ".join(words(item) for item in value) or "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {words(item)}" for name, item in value.items()) or "none"
-    return clean(clip(value, 400)) if value != "" else "none"
+    return without_userinfo(clean(clip(value, 400))) if value != "" else "none"
 
 
 def setting_rows(config: Mapping[str, Any], receipt: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -52,7 +55,7 @@ def setting_rows(config: Mapping[str, Any], receipt: Mapping[str, Any]) -> list[
     ]
     named = {row["setting"] for row in rows}
     for path, effective in flat(config).items():
-        if path.split(".")[-1] in named or path in _HIDDEN or path.split(".")[0] in _ROLES:
+        if path.split(".")[-1] in named or path in _HIDDEN or _of_model(path):
             continue
         given = path in requested
         why = "default, preset or sample"
@@ -70,6 +73,10 @@ def setting_rows(config: Mapping[str, Any], receipt: Mapping[str, Any]) -> list[
     return sorted(rows, key=lambda row: (not changed(row), row["requested"] == LEFT_OPEN))
 
 
+def _of_model(path: str) -> bool:
+    return any(f"{path}.".startswith(f"{place}.") for place in _MODELS)
+
+
 def changed(row: Mapping[str, str]) -> bool:
     """Whether something else took effect than was asked for; what was left open is not a change."""
     return row["requested"] not in (LEFT_OPEN, "not set", row["effective"])
@@ -78,18 +85,21 @@ def changed(row: Mapping[str, str]) -> bool:
 def model_rows(config: Mapping[str, Any]) -> list[dict[str, str]]:
     """Models by role: names and settings, never a key (only the name of the variable that holds it)."""
     rows = []
-    for role, title in _ROLES.items():
-        own = config.get(role)
-        spec = own if isinstance(own, Mapping) else config.get("task_model") or {}
+    for role in MODEL_PLACES:
+        if role is Role.JUDGE and config.get("metric") != JUDGE:
+            continue
+        own = model_of(config, role)
+        shared = Role.PROMPT if role is Role.JUDGE and model_of(config, Role.PROMPT) else Role.TASK
+        spec = own or model_of(config, shared) or {}
         rows.append(
             {
-                "role": title,
+                "role": ROLE_TITLES[role],
                 "model": words(spec.get("model")),
                 "endpoint": _endpoint(spec),
                 "key from": words(spec.get("api_key_env") or "no key"),
                 "temperature": words(spec.get("temperature") if spec.get("temperature") is not None else "default"),
                 "longest reply": words(spec.get("max_tokens") or "default"),
-                "same as": "" if isinstance(own, Mapping) else "task model",
+                "same as": "" if own else ROLE_TITLES[shared].lower(),
             }
         )
     return rows

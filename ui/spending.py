@@ -5,19 +5,12 @@ from typing import Any
 
 import streamlit as st
 
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Role, Usage
 from mipro_studio.storage import LiveView
 from mipro_studio.ui.format import UNKNOWN, between, count, duration, of, usd
 
 __all__ = ["burn_table", "caps", "role_plan"]
-
-_ROLES: Mapping[Role, str] = {
-    Role.TASK: "Task model",
-    Role.PROMPT: "Prompt model",
-    Role.TEACHER: "Teacher",
-    Role.JUDGE: "Judge",
-    Role.TEST: "Sealed test",
-}
 
 
 def role_plan(plan: Mapping[str, Any], role: Role) -> str:
@@ -38,7 +31,7 @@ def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
             "tokens out": count(burns[role].output_tokens) if role in burns else "0",
             "cost": usd(burns[role].cost_usd) if role in burns else "$0",
         }
-        for role, title in _ROLES.items()
+        for role, title in ROLE_TITLES.items()
         if role in burns or role.value in planned
     ]
     if not rows:

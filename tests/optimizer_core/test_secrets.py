@@ -1,7 +1,9 @@
 import json
 
-from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.secrets import HIDDEN, Scrubber
+import pytest
+
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.secrets import HIDDEN, ScrubbedBytes, Scrubber, helper_environment, refuse_secrets
 from mipro_studio.optimizer_core.types import (
     Author,
     Cell,
@@ -98,3 +100,97 @@ def test_a_variable_that_is_not_set_is_no_secret() -> None:
 
 def test_what_the_studio_says_itself_can_be_scrubbed() -> None:
     assert SCRUBBER.text(str(StudioError(f"refused {KEY}", "Try again."))) == f"refused {HIDDEN} Try again."
+
+
+def test_user_and_password_of_an_address_are_hidden_and_the_rest_of_it_stays() -> None:
+    said = SCRUBBER.text("GET https://me:p%40ss@host.example:8443/v1?q=a@b failed; mail me@host.example")
+    assert said == f"GET https://{HIDDEN}@host.example:8443/v1?q=a@b failed; mail me@host.example"
+    assert SCRUBBER.text("git+https://ghp_0123@github.com/x") == f"git+https://{HIDDEN}@github.com/x"
+    assert SCRUBBER.text("http://host/path@2x.png, http://[::1]:80/") == "http://host/path@2x.png, http://[::1]:80/"
+
+
+def test_a_password_in_an_address_of_the_environment_is_hidden_also_where_it_stands_alone() -> None:
+    scrubber = Scrubber([], {"HTTPS_PROXY": "http://me:pa%20ssword@proxy:3128"})
+    assert scrubber.text("password 'pa ssword' refused") == f"password '{HIDDEN}' refused"
+    assert scrubber.text("Basic bWU6cGEgc3N3b3Jk") == f"Basic {HIDDEN}"
+
+
+def test_a_key_that_is_named_is_hidden_though_it_is_short_but_no_plain_word_is() -> None:
+    assert Scrubber(["DESK"], {"DESK": "s3cret"}).text("it is s3cret") == f"it is {HIDDEN}"
+    assert Scrubber(["DESK"], {"DESK": "none"}).text("there is none") == "there is none"
+
+
+def test_a_key_as_it_stands_in_an_address_and_without_the_line_end_of_its_file_is_found() -> None:
+    scrubber = Scrubber(["K"], {"K": "sk+canary/1234=\n"})
+    assert scrubber.text("GET /v1?key=sk%2Bcanary%2F1234%3D") == f"GET /v1?key={HIDDEN}"
+    assert scrubber.text("Bearer sk+canary/1234=") == f"Bearer {HIDDEN}"
+
+
+def test_what_is_learned_later_is_hidden_too() -> None:
+    scrubber = Scrubber([], {})
+    scrubber.hide("sk-in-the-code")
+    assert scrubber.text("sk-in-the-code") == HIDDEN
+
+
+@pytest.mark.parametrize("name", ["MY_API_KEY_2", "AWS_SECRET_ACCESS_KEY", "GITHUB_PAT", "DB_PASSWD", "OPENAIKEY"])
+def test_variables_called_like_keys_hold_keys(name: str) -> None:
+    assert Scrubber([], {name: "abcdefgh1"}).text("abcdefgh1") == HIDDEN
+
+
+@pytest.mark.parametrize("name", ["PATH", "TOKENIZERS_PARALLELISM", "KEYBOARD", "MONKEYS_HOME", "SSH_AUTH_SOCK"])
+def test_variables_called_otherwise_do_not(name: str) -> None:
+    assert Scrubber([], {name: "abcdefgh1"}).text("abcdefgh1") == "abcdefgh1"
+
+
+STREAM = f"one {KEY} two http://me:pass@h/ drei ä {KEY[:6]}\nlast {KEY}".encode()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 16, 1000])
+def test_a_stream_hides_a_key_wherever_its_pieces_are_cut(size: int) -> None:
+    stream = ScrubbedBytes(SCRUBBER)
+    pieces = [stream.feed(STREAM[at : at + size]) for at in range(0, len(STREAM), size)]
+    said = b"".join([*pieces, stream.end()]).decode()
+    assert said == f"one {HIDDEN} two http://{HIDDEN}@h/ drei ä {KEY[:6]}\nlast {HIDDEN}"
+
+
+def test_a_stream_passes_bytes_that_are_no_text() -> None:
+    stream = ScrubbedBytes(SCRUBBER)
+    assert stream.feed(b"\xff\xfe\x00 \xc3") + stream.end() == b"\xff\xfe\x00 \xc3"
+
+
+def test_a_stream_holds_nothing_back_that_cannot_become_a_key() -> None:
+    stream = ScrubbedBytes(SCRUBBER)
+    assert stream.feed(b"a line that is over.\n") == b"a line that is over.\n"
+    assert stream.feed(b"and a beginning: sk-can") == b"and a beginning: "
+    assert stream.feed(b"non") == b"sk-cannon"
+
+
+def test_a_helper_is_given_what_it_needs_and_no_key_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"PATH": "/bin", "HTTPS_PROXY": "http://me:pw@proxy", "DESK": KEY, "OPENAI_API_KEY": KEY, "LC_ALL": "C"}
+    given |= {"XDG_CACHE_HOME": "/c", "MIPRO_STUDIO_STORE": "s.db", "DATABASE_URL": "db://me:pw@h", "XDG_X": "a://u:p@h"}
+    monkeypatch.setattr("os.environ", given)
+    always = {"PATH", "LC_ALL", "XDG_CACHE_HOME", "MIPRO_STUDIO_STORE"}
+    assert set(helper_environment()) == always
+    assert set(helper_environment("DESK", "NOT_SET")) == always | {"DESK"}
+    assert set(helper_environment(network=True)) == always | {"HTTPS_PROXY"}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"api_base": "http://me:canary-pw@host/v1"},
+        {"api_base": "https://canary-token@host/v1"},
+        {"api_base": "https://host/v1?api-key=canary"},
+        {"api_key_env": "sk-canary-0123"},
+    ],
+)
+@pytest.mark.parametrize("place", ["task_model", "judge", "predictor_models"])
+def test_a_secret_where_it_would_be_stored_is_refused_and_not_repeated(model: dict[str, str], place: str) -> None:
+    inside = {"judge": {"model": model}, "predictor_models": {"a.predict": model}}.get(place, model)
+    with pytest.raises(BadInput, match="would be stored") as refused:
+        refuse_secrets({"program": "p", place: inside})
+    assert "canary" not in str(refused.value)
+
+
+def test_an_ordinary_request_is_not_refused() -> None:
+    refuse_secrets({"task_model": {"api_base": "http://[::1]:8080/v1?version=2", "api_key_env": "DESK_KEY"}})

@@ -23,6 +23,7 @@ from mipro_studio.optimizer_core.models.embedded.runtime import (
     wait_lock,
 )
 from mipro_studio.optimizer_core.models.embedded.weights import weights_path
+from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = ["Connection", "connect"]
 
@@ -87,7 +88,14 @@ def _spawn(weights: Path, adapters: Sequence[Path], paths: ServerPaths, deadline
     loaded = [part for adapter in adapters for part in ("--adapter", str(adapter))]
     serve = command("optimizer_core.models.embedded.server", str(weights), *loaded)
     with paths.log.open("wb") as log:
-        process = subprocess.Popen(serve, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            serve,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=helper_environment(),  # all runs of this machine share it: it is given nobody's keys
+        )
     while time.monotonic() < deadline:
         state = read_state(paths)
         if state is not None and _healthy(state):

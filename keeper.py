@@ -1,0 +1,106 @@
+"""Beside every worker: writes its log with keys blacked out, and ends what the run leaves behind.
+
+`main([WORKER_PID, LIFE, VARIABLE...])` copies standard input to standard output until the worker is gone and nobody
+else can write any more. A process of its own, because it has to see what C libraries and children write, to outlive
+a worker that is killed or crashes, and never to wait for one that holds Python's lock.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from mipro_studio.optimizer_core.secrets import ScrubbedBytes, Scrubber
+
+__all__ = ["LIFE_VARIABLE", "main"]
+
+LIFE_VARIABLE = "MIPRO_LIFE"
+"""Environment variable of a worker and of all that its run's program starts: the worker's name."""
+
+PIECE = 1 << 16
+LONGEST_LOG = 64 * 1024 * 1024
+LONGEST_WAITING = 1 << 20
+LOOK_S = 0.25
+GRACE_S = 1.0
+CUT = b"\n[The log is cut here: it has reached its longest.]\n"
+LOST = b"\n[Some of the log is lost: the disk was full.]\n"
+
+
+class _Log:
+    """Appends to a descriptor; what a full disk refuses waits, within bounds."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._waiting = b""
+        with suppress(OSError):
+            self._written = os.fstat(descriptor).st_size
+
+    def write(self, piece: bytes) -> None:
+        self._waiting += piece
+        if len(self._waiting) > LONGEST_WAITING:
+            self._waiting = self._waiting[: LONGEST_WAITING // 2] + LOST + self._waiting[-LONGEST_WAITING // 4 :]
+        if self._written > LONGEST_LOG:
+            self._waiting = b""
+        elif self._written + len(self._waiting) > LONGEST_LOG:
+            self._waiting = self._waiting[: max(0, LONGEST_LOG - self._written)] + CUT
+        with suppress(OSError):  # no room: it is tried again with the next piece, and at the end
+            while self._waiting:
+                done = os.write(self._descriptor, self._waiting)
+                self._waiting = self._waiting[done:]
+                self._written += done
+
+
+def _is_of(pid: int, worker: int, life: str) -> bool:
+    """Whether a process belongs to the worker's session or carries its name, wherever it has moved to."""
+    try:
+        if os.getsid(pid) == worker:
+            return True
+        return f"{LIFE_VARIABLE}={life}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
+    except OSError:  # gone, or somebody else's
+        return False
+
+
+def left_behind(worker: int, life: str) -> list[int]:
+    """Processes that the worker's program started, the worker itself apart."""
+    pids = [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()] if Path("/proc").is_dir() else []
+    return [pid for pid in pids if pid not in (os.getpid(), worker) and _is_of(pid, worker, life)]
+
+
+def _send(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(OSError):
+            os.kill(pid, number)
+
+
+def end_left_behind(worker: int, life: str) -> None:
+    """Ask them to end, and end those that do not."""
+    _send(left_behind(worker, life), signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while time.monotonic() < deadline and left_behind(worker, life):
+        time.sleep(0.05)
+    _send(left_behind(worker, life), signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> int:
+    worker, life, variables = int(arguments[0]), arguments[1], arguments[2:]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the worker, and not before
+    stream, log = ScrubbedBytes(Scrubber(variables)), _Log(sys.stdout.fileno())
+    os.set_blocking(sys.stdin.fileno(), False)
+    open_for_more, alive = True, True
+    while open_for_more or alive:
+        if open_for_more:
+            if select.select([sys.stdin], [], [], LOOK_S)[0]:
+                piece = os.read(sys.stdin.fileno(), PIECE)
+                open_for_more = bool(piece)
+                log.write(stream.feed(piece))
+        else:
+            time.sleep(LOOK_S)  # closed by the worker, which goes on
+        if alive and os.getppid() != worker:
+            alive = False
+            end_left_behind(worker, life)
+    log.write(stream.end())
+    return 0

@@ -1,0 +1,58 @@
+"""The roles that models play in a run: their titles, where their models stand in a config, and who holds a key.
+
+Plain values, for pages and commands too: a config is taken as it is stored, whichever studio wrote it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mipro_studio.optimizer_core.types import Role
+
+__all__ = ["MODEL_PLACES", "ROLE_TITLES", "key_variables", "model_of"]
+
+ROLE_TITLES: Mapping[Role, str] = {
+    Role.TASK: "Task model",
+    Role.PROMPT: "Prompt model",
+    Role.TEACHER: "Teacher",
+    Role.JUDGE: "Judge",
+    Role.TEST: "Sealed test",
+}
+"""What people call a role, in the order they are listed."""
+
+MODEL_PLACES: Mapping[Role, tuple[str, ...]] = {
+    Role.TASK: ("task_model",),
+    Role.PROMPT: ("prompt_model",),
+    Role.TEACHER: ("teacher",),
+    Role.JUDGE: ("judge", "model"),
+}
+"""Where a role's own model stands in a config; the sealed test is scored with the task model's."""
+
+_KEY = "api_key_env"
+
+
+def model_of(config: Mapping[str, Any], role: Role) -> Mapping[str, Any] | None:
+    """The settings of the role's own model; None where it shares another's."""
+    found: Any = config
+    for name in MODEL_PLACES[role]:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def key_variables(config: Mapping[str, Any]) -> set[str]:
+    """Names of the environment variables that hold the run's keys, wherever in the config they are named.
+
+    Not only at the roles: a model of one predictor, or of whatever comes, has a key too.
+    """
+    return set(_named(config))
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == _KEY and isinstance(item, str) and item:
+                yield item
+            else:
+                yield from _named(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _named(item)
