@@ -32,6 +32,7 @@ from mipro_studio.optimizer_core.finetuning.job import (
 )
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.embedded.runtime import open_lock, try_lock
+from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = ["EmbeddedTrainer", "JobFolder"]
 
@@ -154,7 +155,7 @@ class EmbeddedTrainer:
                     stderr=log,
                     start_new_session=True,
                     pass_fds=[lock.fileno()],  # the process holds the lock from its first moment to its last
-                    env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                    env={**helper_environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 )
 
     @staticmethod
