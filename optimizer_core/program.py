@@ -4,11 +4,8 @@ Importing a program runs its author's code. Only a worker or an inspection proce
 """
 
 import importlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +15,7 @@ import dspy
 
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.importing import configured_by, configuring, import_reference
 from mipro_studio.optimizer_core.metrics import BUILT_IN
 from mipro_studio.optimizer_core.scoring import Metric, Scorer
 from mipro_studio.optimizer_core.signature_program import signature_program
@@ -47,6 +45,7 @@ class PredictorInfo:
 class Program:
     """A `dspy.Module` and the file it came from. `module` is the seed and is never changed.
 
+    `configured` holds what the file gave `dspy.configure` when it was imported and the program was made.
     `source` is the source code of the module's class; None when there is none to show (built in a prompt, say). It is
     read here because finding it parses the file, which Python 3.11 cannot always do beside other threads: "AST
     constructor recursion depth mismatch".
@@ -55,7 +54,8 @@ class Program:
     def __init__(self, module: dspy.Module, home: ModuleType | None, name: str) -> None:
         self.module = module
         self.name = name
-        self._home = home
+        self.home = home
+        self.configured: Mapping[str, Any] = {}
         named = module.named_predictors()
         if not named:
             raise BadInput(
@@ -68,19 +68,19 @@ class Program:
     @property
     def metric(self) -> Metric | None:
         """The metric that stands beside the program in its file, if any."""
-        found = getattr(self._home, "metric", None)
+        found = getattr(self.home, "metric", None)
         return found if callable(found) else None
 
     @property
     def attribute(self) -> str:
         """The name in its file that the program is had by: `program` where there is one."""
-        names = vars(self._home) if self._home is not None else {}
+        names = vars(self.home) if self.home is not None else {}
         own = [name for name, value in names.items() if value is self.module or value is type(self.module)]
         return "program" if "program" in names else (own or [self.name])[0]
 
     def is_factory(self, attribute: str) -> bool:
         """Whether `attribute` of its file is a class or function that makes the program, not the program."""
-        return not isinstance(getattr(self._home, attribute, None), dspy.Module)
+        return not isinstance(getattr(self.home, attribute, None), dspy.Module)
 
 
 def _source(module: dspy.Module) -> str | None:
@@ -112,6 +112,13 @@ def load_program(reference: str, base: Path) -> Program:
     Raises:
         BadInput: it does not exist, does not import, or is no `dspy.Module`; one sentence says which.
     """
+    with configuring() as configured:
+        program = _loaded(reference, base)
+    program.configured = {**configured_by(program.home), **configured}
+    return program
+
+
+def _loaded(reference: str, base: Path) -> Program:
     if reference.startswith(SAMPLE_PREFIX):
         name = reference.removeprefix(SAMPLE_PREFIX)
         if name not in CATALOG:
@@ -121,62 +128,11 @@ def load_program(reference: str, base: Path) -> Program:
     if reference.startswith(NO_CODE):
         made = signature_program(reference)
         return Program(made, None, made.named_predictors()[0][0].split(".")[0])
-    home, attribute = _import(reference, base)
+    home, attribute = import_reference(reference, base)
     found = getattr(home, attribute, None) if attribute else _only_program(home, reference)
     if found is None:
         raise BadInput(f"{reference.split(':')[0]!r} has nothing named {attribute!r}.")
     return Program(_as_module(found, reference), home, attribute or Path(reference).stem)
-
-
-def _import(reference: str, base: Path) -> tuple[ModuleType, str]:
-    target, _, attribute = reference.partition(":")
-    if target.endswith(".py"):
-        path = (base / Path(target).expanduser()).resolve()
-        if not path.is_file():
-            raise BadInput(f"There is no file {target!r}.")
-        with _readable_import_errors(target):
-            return _import_file(path), attribute
-    if not attribute:
-        raise BadInput(
-            f"{reference!r} is not a program.", "Use sample:NAME, path/to/file.py[:attr] or package.module:attr."
-        )
-    if str(base) not in sys.path:
-        sys.path.insert(0, str(base))
-    with _readable_import_errors(target):
-        return importlib.import_module(target), attribute
-
-
-def _import_file(path: Path) -> ModuleType:
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))  # as `python file.py` does, so that it can import its neighbours
-    name = f"user_program_{path.stem}"
-    loaded = sys.modules.get(name)
-    if loaded is not None and loaded.__file__ == str(path):  # another folder may have a file of the same name
-        return loaded
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BadInput(f"{path.name!r} cannot be imported as Python.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # registered before running: pydantic and inspect look classes up there
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-@contextmanager
-def _readable_import_errors(target: str) -> Iterator[None]:
-    """A person's file may fail in any way when it is run; whatever it is becomes one sentence."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except SyntaxError as error:
-        raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
-    except (Exception, SystemExit) as error:
-        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {error}.") from error
 
 
 def _only_program(home: ModuleType, reference: str) -> Any:
@@ -225,7 +181,7 @@ def load_metric(reference: str | None, program: Program, base: Path) -> Scorer:
         return Scorer(BUILT_IN[reference], reference)
     if ":" not in reference:
         raise BadInput(f"There is no metric {reference!r}.", f"Use {', '.join(BUILT_IN)} or path.py:function.")
-    home, attribute = _import(reference, base)
+    home, attribute = import_reference(reference, base)
     found = getattr(home, attribute, None)
     if not callable(found):
         raise BadInput(f"{reference!r} is not a function.")

@@ -1,0 +1,167 @@
+"""Imports of a person's code: from where, under which name, and what it may find there.
+
+A file finds its neighbours, as with `python file.py`, and the packages of its project's root, as with `python -m`
+there. One that imports relatively is imported as part of its package. Code may call `dspy.configure`, and what it set
+is noted.
+"""
+
+import ast
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dspy
+
+from mipro_studio.optimizer_core.errors import BadInput
+
+__all__ = ["configured_by", "configuring", "import_reference"]
+
+ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
+_settings: Any = sys.modules[type(dspy.settings).__module__]
+_by_module: dict[str, dict[str, Any]] = {}
+"""What the import of a module configured: it is imported once and may be asked for again."""
+
+
+@contextmanager
+def configuring() -> Iterator[dict[str, Any]]:
+    """Let the code inside call `dspy.configure` from whatever thread or task this is; yields what it sets, by name.
+
+    Afterwards this thread is the one that may: a program that configures DSPy in the threads of a run is refused, as
+    under `dspy.Evaluate`.
+    """
+    _settings.config_owner_thread_id = _settings.config_owner_async_task = None
+    before = dict(_settings.main_thread_config)
+    made: dict[str, Any] = {}
+    try:
+        yield made
+    finally:
+        _settings.config_owner_thread_id = threading.get_ident()
+        _settings.config_owner_async_task = None
+        for name, value in _settings.main_thread_config.items():
+            if name not in before or before[name] is not value:
+                made[name] = value
+
+
+def configured_by(home: ModuleType | None) -> dict[str, Any]:
+    """What the import of `home` gave `dspy.configure`, by name."""
+    return dict(_by_module.get(home.__name__, {})) if home is not None else {}
+
+
+def import_reference(reference: str, base: Path) -> tuple[ModuleType, str]:
+    """The module and the attribute that `path.py[:attr]` or `package.module:attr` names; the attribute may be "".
+
+    Args:
+        base: Folder that relative paths and packages are looked up in.
+
+    Raises:
+        BadInput: there is no such module, or it does not import; one sentence says which.
+    """
+    target, _, attribute = reference.partition(":")
+    if not target.endswith(".py") and not attribute:
+        raise BadInput(
+            f"{reference!r} is not a program.", "Use sample:NAME, path/to/file.py[:attr] or package.module:attr."
+        )
+    with _readable_errors(target), configuring() as configured:
+        home = _import_file(target, base) if target.endswith(".py") else _import_package(target, base)
+        for name, value in _by_module.get(home.__name__, {}).items():  # it was imported before
+            _settings.main_thread_config[name] = value
+    _by_module.setdefault(home.__name__, configured)
+    return home, attribute
+
+
+@contextmanager
+def _readable_errors(target: str) -> Iterator[None]:
+    """A person's file may fail in any way when it is run; whatever it is becomes one sentence."""
+    arguments = sys.argv
+    sys.argv = [target]  # as with `python file.py`: ours are none of its business
+    try:
+        yield
+    except BadInput:
+        raise
+    except SyntaxError as error:
+        raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {error}.") from error
+    finally:
+        sys.argv = arguments
+
+
+def _import_package(target: str, base: Path) -> ModuleType:
+    _find_in(_roots(base.resolve()))
+    return importlib.import_module(target)
+
+
+def _import_file(target: str, base: Path) -> ModuleType:
+    path = (base / Path(target).expanduser()).resolve()
+    if not path.is_file():
+        raise BadInput(f"There is no file {target!r}.")
+    package = _package_root(path)
+    _find_in([path.parent, package, *_roots(path.parent), base.resolve()])
+    if package != path.parent and _imports_relatively(path):
+        name = ".".join(path.relative_to(package).with_suffix("").parts)
+        if name.endswith(".__init__"):
+            name = name.removesuffix(".__init__")
+        return _of_this_file(importlib.import_module(name), path)
+    return _import_alone(path)
+
+
+def _of_this_file(module: ModuleType, path: Path) -> ModuleType:
+    if Path(module.__file__ or "").resolve() != path:
+        raise BadInput(
+            f"{path.name!r} imports relatively, and another module is called {module.__name__!r}: {module.__file__}.",
+            "Rename its package, or start where only one of them is found.",
+        )
+    return module
+
+
+def _import_alone(path: Path) -> ModuleType:
+    name = f"user_program_{path.stem}"
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):  # another folder may have a file of the same name
+        return loaded
+    _by_module.pop(name, None)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"{path.name!r} cannot be imported as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # registered before running: pydantic and inspect look classes up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _package_root(path: Path) -> Path:
+    """The folder that holds the outermost package `path` is part of; its own folder when it is part of none."""
+    folder = path.parent
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier() and folder.parent != folder:
+        folder = folder.parent
+    return folder
+
+
+def _roots(folder: Path) -> list[Path]:
+    """The root of the project that `folder` is part of, and its `src`; `folder` itself where there is no project."""
+    for root in (folder, *folder.parents):
+        if any((root / mark).exists() for mark in ROOT_MARKS):
+            source = root / "src"
+            return [root, *([source] if source.is_dir() else []), folder]
+    return [folder]
+
+
+def _find_in(folders: Sequence[Path]) -> None:
+    """Put `folders` first on the path that modules are looked up in."""
+    first = list(dict.fromkeys(map(str, folders)))
+    sys.path[:] = [*first, *(entry for entry in sys.path if entry not in first)]
+
+
+def _imports_relatively(path: Path) -> bool:
+    tree = ast.parse(path.read_bytes())
+    return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
