@@ -7,7 +7,6 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from mipro_studio.optimizer_core.optimizers import get_optimizer
 from mipro_studio.optimizer_core.plan import make_plan
 from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
-from mipro_studio.optimizer_core.program_inputs import as_dspy
+from mipro_studio.optimizer_core.program_inputs import Inputs, allows_none, as_dspy, entry_of, inputs_of
 from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Split
@@ -202,39 +201,32 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
     return config.model_copy(update={"data": config.data.model_copy(update=paths), "base": str(base.resolve())})
 
 
+def _taken(program: Program) -> Inputs:
+    if entry_of(program.module) is None:
+        raise BadInput(f"The program {program.name!r} has no forward() and no aforward(), so it cannot be run.")
+    return inputs_of(program.module)
+
+
 def _program_inputs(program: Program) -> tuple[str, ...]:
-    """Inputs of the program: the parameters of its forward(), or of its first predictor when they are not named."""
-    return tuple(_forward_parameters(program)) or program.predictors[0].inputs
-
-
-def _forward_parameters(program: Program) -> dict[str, bool]:
-    """Name -> whether it must be given, of the named parameters of forward()."""
-    forward = getattr(program.module, "forward", None)
-    if forward is None:
-        raise BadInput(f"The program {program.name!r} has no forward(), so it cannot be run.")
-    return {
-        name: parameter.default is parameter.empty
-        for name, parameter in signature(forward).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
+    """Inputs of the program by its call and signature; where neither names any, of its first predictor."""
+    return tuple(_taken(program).types) or program.predictors[0].inputs
 
 
 def _optional(program: Program) -> frozenset[str]:
-    """Parameters of forward() that have a default."""
-    return frozenset(name for name, required in _forward_parameters(program).items() if not required)
+    """Inputs that may be null or have no column: those with a default or a type that allows None."""
+    taken = _taken(program)
+    return frozenset(taken.types) - taken.required | {name for name, kind in taken.types.items() if allows_none(kind)}
 
 
 def _check_inputs(inputs: Sequence[str], program: Program) -> None:
-    """The program is called with the inputs by name, so forward() must take each and want no other."""
-    takes = _forward_parameters(program)
-    if any(one.kind is one.VAR_KEYWORD for one in signature(program.module.forward).parameters.values()):
-        return
-    unknown = [name for name in inputs if name not in takes]
-    missing = [name for name, required in takes.items() if required and name not in inputs]
+    """The program is called with the inputs by name, so it must take each and want no other."""
+    taken = _taken(program)
+    unknown = [name for name in inputs if name not in taken.types and not taken.open]
+    missing = [name for name in taken.types if name in taken.required and name not in inputs]
     if unknown or missing:
         what = f"does not take {unknown[0]!r}" if unknown else f"wants {missing[0]!r} as well"
         raise BadInput(
-            f"The program's forward() {what}: its inputs are {', '.join(takes)}, and the data gives "
+            f"The program's forward() {what}: its inputs are {', '.join(taken.types)}, and the data gives "
             f"{', '.join(inputs)}.",
             "Name the input columns after the program's inputs.",
         )

@@ -14,7 +14,7 @@ from dspy.adapters.utils import annotation_allows_none
 from mipro_studio.optimizer_core.types import Example
 from mipro_studio.optimizer_core.values import decode
 
-__all__ = ["Inputs", "as_dspy", "call", "inputs_of"]
+__all__ = ["Inputs", "allows_none", "as_dspy", "call", "entry_of", "inputs_of"]
 
 _POSITIONAL = {"self", "instance"}
 """Names that DSPy's own call takes by keyword: an input called so can only be given by its place."""
@@ -61,7 +61,12 @@ def inputs_of(module: dspy.Module) -> Inputs:
 
 
 def _must_be_given(field: Any) -> bool:
-    return bool(field.is_required()) and not annotation_allows_none(field.annotation)
+    return bool(field.is_required()) and not allows_none(field.annotation)
+
+
+def allows_none(annotation: Any) -> bool:
+    """Whether a value of this annotation may be None."""
+    return bool(annotation_allows_none(annotation))
 
 
 def entry_of(module: dspy.Module) -> Callable[..., Any] | None:
