@@ -9,7 +9,7 @@ import dspy
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.failures import FailureWatch
 from mipro_studio.optimizer_core.pool import WorkPool
-from mipro_studio.optimizer_core.program_run import Player, ProgramRun, execute
+from mipro_studio.optimizer_core.program_run import Player, ProgramRun, Purpose, execute
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.scoring import Scorer
@@ -76,14 +76,14 @@ class Evaluator:
         player: Player,
         priority: int = 0,
         *,
-        bootstrapping: bool = False,
+        purpose: Purpose = Purpose.EVALUATE,
     ) -> list[Cell]:
         """The cells of `candidate` on `examples`, in that order; new ones are committed before this returns.
 
         Args:
             module: The program with the candidate put in; shared by all threads.
             priority: Lower goes first.
-            bootstrapping: Give the trace to the metric, as DSPy does when it decides about demos.
+            purpose: What the metric is told and asked.
 
         Raises:
             BudgetReached: the cells would pass a cap; none of them was asked for. Or, as RunPaused and
@@ -93,7 +93,7 @@ class Evaluator:
         keys = [CellKey(candidate, example.split, example.id) for example in examples]
         self._reserve(self.missing(keys))
         waiting = [
-            self._cell(ProgramRun(key, module, example, player, bootstrapping, self._folders), priority)
+            self._cell(ProgramRun(key, module, example, player, purpose, self._folders), priority)
             for key, example in zip(keys, examples, strict=True)
         ]
         results = await asyncio.gather(*waiting, return_exceptions=True)

@@ -18,7 +18,7 @@ from mipro_studio.optimizer_core.journal import Journal
 from mipro_studio.optimizer_core.labels import labeled_demos, labels_tell_all
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.program import PredictorInfo, Program
-from mipro_studio.optimizer_core.program_run import Player
+from mipro_studio.optimizer_core.program_run import Player, Purpose
 from mipro_studio.optimizer_core.proposer import Proposer, Recipe, SharedContext, drop_duplicates, usable_index
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
@@ -112,11 +112,18 @@ class Kit:
         )
 
     async def evaluate(
-        self, candidate: Candidate, examples: Sequence[Example], priority: int, *, sealed: bool = False
+        self,
+        candidate: Candidate,
+        examples: Sequence[Example],
+        priority: int,
+        *,
+        sealed: bool = False,
+        purpose: Purpose = Purpose.EVALUATE,
     ) -> list[Cell]:
         """Cells of `candidate`; `sealed` asks as the sealed test does (counted apart, under no cap)."""
         player = self.players.test if sealed else self.players.task
-        return await self.evaluator.cells(candidate.id, self.arms.module(candidate), examples, player, priority)
+        module = self.arms.module(candidate)
+        return await self.evaluator.cells(candidate.id, module, examples, player, priority, purpose=purpose)
 
     async def announce(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
         await self.recorder.write(Event("phase", {"phase": phase.value, "done": done, "total": total, "note": note}))
@@ -208,8 +215,8 @@ class Kit:
         """One teacher run; the teacher has labelled demos, as DSPy's has, but never the row itself."""
         without = row.id if row.id in self._teacher_rows else None
         module = self._teacher(without)
-        player = self.players.teacher
-        cells = await self.evaluator.cells(TEACHER, module, [row], player, BOOTSTRAP_PRIORITY, bootstrapping=True)
+        asked = (TEACHER, module, [row], self.players.teacher, BOOTSTRAP_PRIORITY)
+        cells = await self.evaluator.cells(*asked, purpose=Purpose.BOOTSTRAP)
         return cells[0]
 
     @cached_property

@@ -1,8 +1,9 @@
 """One program run on one example: it is called, scored and becomes a cell of the score table."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,14 @@ from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.models.meter import collect_calls
 from mipro_studio.optimizer_core.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
+from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, TraceStep
 from mipro_studio.optimizer_core.values import encode, plain
 
-__all__ = ["CONTROL", "FEEDBACK", "Player", "ProgramRun", "execute", "run_once"]
+__all__ = ["CONTROL", "Player", "ProgramRun", "Purpose", "execute", "run_once"]
 
 CONTROL = (BudgetReached, RunPaused, StopRequested, RunFailed)
 """Raised inside a program run to end it; they say something about the run and nothing about the cell."""
-
-FEEDBACK = "metric_feedback"
-"""Key of the metric's own words in a cell's prediction."""
 
 MESSAGE_LENGTH = 500
 
@@ -35,12 +34,21 @@ class Player:
     adapter: Any
 
 
+class Purpose(Enum):
+    """What a program run is for: deciding about demos, the metric is told the trace; for whoever reflects on the run,
+    it is asked about each predictor as well, where it can be."""
+
+    EVALUATE = "evaluate"
+    BOOTSTRAP = "bootstrap"
+    REFLECT = "reflect"
+
+
 @dataclass(frozen=True, slots=True)
 class ProgramRun:
     """What it takes to fill one cell.
 
     Attributes:
-        tracing: The metric is told the trace, as when deciding about demos.
+        purpose: What the metric is told and asked.
         folders: Where relative paths of images and other files are looked up.
     """
 
@@ -48,7 +56,7 @@ class ProgramRun:
     module: dspy.Module
     example: Example
     player: Player
-    tracing: bool = False
+    purpose: Purpose = Purpose.EVALUATE
     folders: tuple[Path, ...] = ()
 
 
@@ -58,13 +66,17 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
     trace: list[Any] = []
     prediction: Any = None
     score: float | None = None
+    said: dict[int, str] = {}
     error: ErrorClass | None = None
     message = ""
     with collect_calls() as log, dspy.context(lm=run.player.lm, adapter=run.player.adapter, trace=trace):
         try:
             row = as_dspy(run.example, inputs_of(run.module).types, run.folders)
             prediction = call(run.module, row, list(run.example.inputs))
-            score = scorer(row, prediction, trace if run.tracing else None)
+            calls = list(trace)  # a metric that asks a model itself adds calls of its own
+            score = scorer(row, prediction, trace if run.purpose is Purpose.BOOTSTRAP else None)
+            if run.purpose is Purpose.REFLECT and scorer.per_predictor:
+                said = _about_predictors(run, scorer, (row, prediction), calls)
         except CONTROL:
             raise
         except MetricError as failure:
@@ -82,24 +94,41 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
         error_message=" ".join(message.split())[:MESSAGE_LENGTH],
         usage=log.usage,
         seconds_s=time.monotonic() - started,
-        prediction=_answer(prediction, score),
-        trace=_steps(run.module, trace),
+        prediction=_answer(prediction),
+        trace=_steps(run.module, trace, said),
+        feedback=getattr(score, "feedback", ""),
     )
 
 
-def _answer(prediction: Any, score: float | None) -> dict[str, Any]:
-    """The prediction's fields, and beside them what the metric said about it, if it did. Nobody reads them back."""
+def _about_predictors(
+    run: ProgramRun, scorer: Scorer, scored: tuple[Any, Any], calls: Sequence[Any]
+) -> dict[int, str]:
+    """What the metric says about one call of each predictor (place in `calls` -> words), as `dspy.GEPA` asks it.
+
+    Of several calls one is drawn, the same whenever the row is run.
+    """
+    said = {}
+    for name, predictor in run.module.named_predictors():
+        places = [place for place, (called, _, _) in enumerate(calls) if called is predictor]
+        if places:
+            place = generator(0, "feedback", run.key.example, name).choice(places)
+            said[place] = scorer.feedback(*scored, calls, name, [calls[place]])
+    return said
+
+
+def _answer(prediction: Any) -> dict[str, Any]:
+    """The prediction's fields. Nobody reads them back."""
     items = prediction.items() if hasattr(prediction, "items") else ()
-    fields = {str(name): plain(value) for name, value in items}
-    feedback = getattr(score, "feedback", "")
-    return {**fields, FEEDBACK: feedback} if feedback else fields
+    return {str(name): plain(value) for name, value in items}
 
 
-def _steps(module: dspy.Module, trace: list[Any]) -> tuple[TraceStep, ...]:
+def _steps(module: dspy.Module, trace: list[Any], said: Mapping[int, str]) -> tuple[TraceStep, ...]:
     names = {id(predictor): name for name, predictor in module.named_predictors()}
     return tuple(
-        TraceStep(names[id(predictor)], _fields(predictor, inputs), _fields(predictor, outputs))
-        for predictor, inputs, outputs in trace
+        TraceStep(
+            names[id(predictor)], _fields(predictor, inputs), _fields(predictor, outputs), said.get(place, "")
+        )
+        for place, (predictor, inputs, outputs) in enumerate(trace)
         if id(predictor) in names
     )
 
@@ -127,4 +156,4 @@ def run_once(
         StudioError: the model's meter refused the call.
     """
     key = CellKey(candidate, example.split, example.id)
-    return execute(ProgramRun(key, module, example, player, False, folders), scorer)
+    return execute(ProgramRun(key, module, example, player, folders=folders), scorer)

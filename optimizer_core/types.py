@@ -260,11 +260,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """One predictor call inside a program run, in call order."""
+    """One predictor call inside a program run, in call order. `feedback`: what the metric said about it, if asked."""
 
     predictor: str
     inputs: Json
     outputs: Json
+    feedback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,8 @@ class CellKey:
 class Cell:
     """One entry of the score table: a score, or an error with its class. Never both, never neither.
 
-    `seconds_s` is the wall time of the program run, the metric included.
+    `seconds_s` is the wall time of the program run, the metric included. `feedback` is what the metric said about the
+    answer, if it said anything.
     """
 
     key: CellKey
@@ -292,6 +294,7 @@ class Cell:
     seconds_s: float = 0.0
     prediction: Json = field(default_factory=dict)
     trace: tuple[TraceStep, ...] = ()
+    feedback: str = ""
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.error is None):

@@ -14,9 +14,9 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.plain_messages import fill, plain_messages
-from mipro_studio.optimizer_core.program_run import FEEDBACK, Player, run_once
+from mipro_studio.optimizer_core.program_run import Player, run_once
 from mipro_studio.optimizer_core.scoring import Scorer
-from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Json, Split, TraceStep
+from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Split, TraceStep
 from mipro_studio.optimizer_core.values import plain
 
 __all__ = ["SHOWN", "Check", "examples_to_check", "verify"]
@@ -85,9 +85,9 @@ def _ask_program(check: Check, example: Example) -> Cell:
 def _compare_programs(check: Check, examples: Sequence[Example], fresh: Sequence[Cell]) -> dict[str, Any]:
     stored = [check.cells[cell.key] for cell in fresh]
     differ = [
-        _case(example, _outputs(then.prediction), _outputs(now.prediction) or now.error_message)
+        _case(example, then.prediction, now.prediction or now.error_message)
         for example, then, now in zip(examples, stored, fresh, strict=True)
-        if now.error is not None or _outputs(then.prediction) != _outputs(now.prediction)
+        if now.error is not None or then.prediction != now.prediction
     ]
     return {
         "asked": len(fresh),
@@ -96,10 +96,6 @@ def _compare_programs(check: Check, examples: Sequence[Example], fresh: Sequence
         "score_now": _mean([cell.score for cell in fresh]),
         "differ": differ[:SHOWN],
     }
-
-
-def _outputs(prediction: Json) -> dict[str, Any]:
-    return {name: value for name, value in prediction.items() if name != FEEDBACK}
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:

@@ -197,8 +197,9 @@ def _candidates(reader: Reader, of_trials: list[str]) -> Iterator[str]:
         if from_text(candidate) != TEACHER:
             yield from_text(candidate)
     for (body,) in reader.database.execute("select body from traces"):
-        prediction, steps = from_json(body)
-        if not isinstance(prediction, dict) or any(len(step) != 3 for step in steps):
+        prediction, steps, *said = from_json(body)
+        known = all(len(step) in (3, 4) and isinstance(step[-1], (dict, str)) for step in steps)
+        if not isinstance(prediction, dict) or not known or not all(isinstance(words, str) for words in said):
             raise ValueError("a trace is not one")
 
 

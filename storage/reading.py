@@ -102,7 +102,7 @@ def read_cells(db: Database, run_id: str, *, where: str = "", values: Sequence[o
 
 def _cell(row: Row) -> Cell:
     candidate, split, example, rollout, score, error, message, *spent, seconds_s, body = row
-    prediction, steps = from_json(body)
+    prediction, steps, *said = from_json(body)
     return Cell(
         key=CellKey(from_text(candidate), Split(split), from_text(example), rollout),
         score=score,
@@ -110,8 +110,10 @@ def _cell(row: Row) -> Cell:
         error_message=from_text(message),
         usage=Usage(*spent),
         seconds_s=seconds_s,
+        # Until November the metric's words stood among the prediction's fields.
+        feedback=said[0] if said else prediction.pop("metric_feedback", ""),
         prediction=prediction,
-        trace=tuple(TraceStep(predictor, inputs, outputs) for predictor, inputs, outputs in steps),
+        trace=tuple(TraceStep(*step) for step in steps),
     )
 
 

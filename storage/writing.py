@@ -227,11 +227,11 @@ def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
             at,
         ],
     )
-    steps = [[step.predictor, step.inputs, step.outputs] for step in cell.trace]
+    steps = [[step.predictor, step.inputs, step.outputs, step.feedback] for step in cell.trace]
     db.execute(
         "insert into traces (run_id, seq, body) values (?, ?, ?) "
         "on conflict (run_id, seq) do update set body = excluded.body",
-        [run_id, seq, to_json([cell.prediction, steps])],
+        [run_id, seq, to_json([cell.prediction, steps, cell.feedback])],
     )
 
 

@@ -207,6 +207,9 @@ def _prediction(title: str, cell: Cell | None) -> None:
     for name, value in cell.prediction.items():
         line(name, muted=True, limit=80)
         paragraph(value)
+    if cell.feedback:
+        line("What the metric said", muted=True)
+        paragraph(cell.feedback)
 
 
 def _step(step: TraceStep | None) -> None:
@@ -219,6 +222,9 @@ def _step(step: TraceStep | None) -> None:
             for name, value in fields.items():
                 line(f"{mark}: {name}", muted=True, limit=80)
                 paragraph(value)
+        if step.feedback:
+            line("what the metric said about this call", muted=True)
+            paragraph(step.feedback)
 
 
 def texts(reader: Reader, picked: Picked) -> None:

@@ -12,7 +12,7 @@ from mipro_studio.storage import CellRow, Reader
 from mipro_studio.ui.demo_sets import row_name
 from mipro_studio.ui.format import UNKNOWN, clean, duration, one_line, plural, score
 from mipro_studio.ui.long_text import values
-from mipro_studio.ui.plain import line
+from mipro_studio.ui.plain import line, paragraph
 
 __all__ = ["KINDS", "Fate", "Seen", "fates", "of_kind", "step_through", "summary", "traces_table"]
 
@@ -139,6 +139,9 @@ def step_through(reader: Reader, run_id: str, row: str, example: Example | None)
         values(dict(example.labels) if example else {}, "tr_labels", clip=800)
         st.caption("What the program answered")
         values(dict(cell.prediction), "tr_prediction", clip=800)
+        if cell.feedback:
+            st.caption("What the metric said")
+            paragraph(cell.feedback)
 
 
 def _steps(trace: Sequence[Any], row: str) -> None:
@@ -161,6 +164,9 @@ def _steps(trace: Sequence[Any], row: str) -> None:
     values(dict(trace[at].inputs), "tr_inputs", clip=1500)
     st.caption("Outputs")
     values(dict(trace[at].outputs), "tr_outputs", clip=1500)
+    if trace[at].feedback:
+        st.caption("What the metric said about this call")
+        paragraph(trace[at].feedback)
 
 
 def _move(by: int) -> None:

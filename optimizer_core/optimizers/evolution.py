@@ -18,7 +18,7 @@ from gepa.strategies.instruction_proposal import InstructionProposalSignature
 from mipro_studio.optimizer_core.changes import next_index
 from mipro_studio.optimizer_core.errors import RunFailed
 from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.program_run import FEEDBACK
+from mipro_studio.optimizer_core.program_run import Purpose
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, Cell, Example, Instruction, Split
 
@@ -116,7 +116,8 @@ class Evolution:
             self._known.add(chosen.id)
             self._tell(chosen)
             self._wait_for_turn()
-        cells = self._in_loop(self._kit.evaluate(chosen, batch, TRAIN_PRIORITY))
+        purpose = Purpose.REFLECT if capture_traces else Purpose.EVALUATE
+        cells = self._in_loop(self._kit.evaluate(chosen, batch, TRAIN_PRIORITY, purpose=purpose))
         return EvaluationBatch(outputs=cells, scores=_scores(cells), trajectories=cells)
 
     def _wait_for_turn(self) -> None:
@@ -204,20 +205,28 @@ def _at_most_one(kit: Kit) -> bool:
 
 
 def _shown(name: str, cell: Cell, rows: Mapping[str, Example]) -> list[dict[str, Any]]:
-    """Calls of predictor `name` in a cell; one that gave no output is not in the trace, so the row stands for it."""
-    calls = [(dict(step.inputs), dict(step.outputs)) for step in cell.trace if step.predictor == name]
+    """Calls of predictor `name` in a cell, or the one that the metric was asked about.
+
+    A call that gave no output is not in the trace, so the row stands for it.
+    """
+    steps = [step for step in cell.trace if step.predictor == name]
+    steps = [step for step in steps if step.feedback] or steps
+    calls = [(dict(step.inputs), dict(step.outputs), step.feedback) for step in steps]
     if not calls and cell.error is not None and cell.key.example in rows:
-        calls = [(dict(rows[cell.key.example].inputs), {})]
-    feedback = _feedback(cell, rows)
-    return [{"Inputs": given, "Generated Outputs": said, "Feedback": feedback} for given, said in calls]
+        calls = [(dict(rows[cell.key.example].inputs), {}, "")]
+    return [
+        {"Inputs": given, "Generated Outputs": answered, "Feedback": _feedback(cell, said, rows)}
+        for given, answered, said in calls
+    ]
 
 
-def _feedback(cell: Cell, rows: Mapping[str, Example]) -> str:
+def _feedback(cell: Cell, about_predictor: str, rows: Mapping[str, Example]) -> str:
+    """What the metric said about the predictor, else about the whole answer, behind score and labels."""
     if cell.error is not None:
         return f"The program failed on this input ({cell.error.value}): {cell.error_message}"
     labels = rows[cell.key.example].labels if cell.key.example in rows else {}
     expected = ", ".join(f"{name} = {value}" for name, value in labels.items())
-    said = str(cell.prediction.get(FEEDBACK, ""))
+    said = about_predictor or cell.feedback
     return " ".join(filter(None, (f"Score {cell.score:g}.", f"Expected: {expected}." if expected else "", said)))
 
 

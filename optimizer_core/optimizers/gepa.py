@@ -11,8 +11,9 @@ from mipro_studio.optimizer_core.types import Candidate, Event, Split
 __all__ = ["Gepa"]
 
 FEEDBACK = (
-    "Reflection is shown each row's score and labels, the error if there was one, and the metric's own feedback "
-    "text where the metric gives one (a dspy.Prediction with score and feedback)."
+    "Reflection is shown each row's score and labels, the error if there was one, and the metric's own feedback text "
+    "where the metric gives one (a dspy.Prediction with score and feedback): about the predictor where the metric "
+    "takes pred_name and pred_trace, else about the whole answer."
 )
 
 

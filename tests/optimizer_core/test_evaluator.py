@@ -19,6 +19,7 @@ from mipro_studio.optimizer_core.evaluator import Evaluator
 from mipro_studio.optimizer_core.journal import MemoryJournal
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.program_run import Purpose
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.scoring import Scorer
@@ -319,7 +320,7 @@ def test_only_bootstrapping_tells_the_metric_the_trace(endpoint: LoopbackEndpoin
     async def test(bench: Bench) -> None:
         one_player = player(endpoint, bench.meter)
         await bench.evaluator.cells("a", desk.Desk(), VAL[:1], one_player)
-        await bench.evaluator.cells("teacher", desk.Desk(), VAL[:1], one_player, bootstrapping=True)
+        await bench.evaluator.cells("teacher", desk.Desk(), VAL[:1], one_player, purpose=Purpose.BOOTSTRAP)
 
     on_bench(test, metric=metric)
     assert seen[0] is None

@@ -6,7 +6,17 @@ import dspy
 
 from tests.programs.desk import Desk, Queue, metric
 
-__all__ = ["Careless", "Demonstrated", "QueueOnly", "Single", "Twice", "metric", "queue_metric", "wide_metric"]
+__all__ = [
+    "Careless",
+    "Demonstrated",
+    "QueueOnly",
+    "Single",
+    "Twice",
+    "five_metric",
+    "metric",
+    "queue_metric",
+    "wide_metric",
+]
 
 
 def queue_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
@@ -16,6 +26,12 @@ def queue_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any 
 def wide_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
     """From 1 to 100: the worst score is what others call perfect."""
     return 1 + 99 * metric(example, prediction, trace)
+
+
+def five_metric(gold: Any, pred: Any, trace: Any, pred_name: Any, pred_trace: Any) -> dspy.Prediction:
+    """GEPA's protocol, nothing optional."""
+    told = f"FEEDBACK ON {pred_name}: {len(pred_trace)} of {len(trace)} calls" if pred_name else ""
+    return dspy.Prediction(score=metric(gold, pred), feedback=told)
 
 
 class QueueOnly(dspy.Module):

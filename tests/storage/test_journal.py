@@ -29,6 +29,7 @@ from mipro_studio.optimizer_core.types import (
     Usage,
 )
 from mipro_studio.storage import Reader, SqliteJournal, Store
+from mipro_studio.storage.codec import to_json
 from tests.storage.samples import SAMPLES, WORKER, cell, example, queued, running, trial
 
 KINDS: dict[type, Callable[[Journal], object]] = {
@@ -182,6 +183,13 @@ def test_hostile_text_comes_back_equal_in_every_field(journal: Journal, text: st
     assert journal.outcome() == records[-1]
 
 
+def test_what_a_metric_said_comes_back_with_what_it_spoke_of(journal: Journal) -> None:
+    step = TraceStep("answer", {"question": "e1"}, {"answer": "yes"}, "about the call")
+    said = replace(cell("e1"), trace=(step, *cell("e1").trace), feedback="about the answer")
+    journal.commit([said])
+    assert list(journal.cells()) == [said]
+
+
 def test_any_mapping_is_taken_for_a_dict(journal: Journal) -> None:
     journal.commit([replace(example("e1"), inputs=MappingProxyType({"question": "e1"}))])
     assert [dict(found.inputs) for found in journal.examples()] == [{"question": "e1"}]
@@ -201,6 +209,16 @@ def test_a_second_life_reads_what_the_first_wrote(store: Store) -> None:
         assert list(second.cells()) == of_kind(SAMPLES, Cell)
         second.commit([cell("e9")])
         assert list(second.cells())[-1] == cell("e9")
+
+
+def test_what_a_metric_said_in_an_older_store_stands_apart_from_the_prediction(store: Store) -> None:
+    written = SqliteJournal(store, running(store), WORKER)
+    old = [{"answer": "yes", "metric_feedback": "so so"}, [["answer", {"question": "q"}, {"answer": "yes"}]]]
+    written.commit([cell("e1")])
+    with store.atomic() as db:
+        db.execute("update traces set body = ?", [to_json(old)])
+    (read,) = written.cells()
+    assert (dict(read.prediction), read.feedback, read.trace[0].feedback) == ({"answer": "yes"}, "so so", "")
 
 
 def test_runs_do_not_see_each_other(store: Store) -> None:

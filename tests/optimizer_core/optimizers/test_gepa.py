@@ -1,6 +1,7 @@
 """GEPA through its library: what it asks for are our cells, what it writes are our arms."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,3 +103,31 @@ def test_faults_change_nothing_that_it_decides(endpoint: LoopbackEndpoint, fault
     endpoint.control(**faults)
 
     assert run(endpoint, "gepa", **MANY).decisions == without.decisions
+
+
+def test_reflection_is_shown_what_the_metric_says_about_the_predictor() -> None:
+    with scripted(reflect) as endpoint:
+        life = live(settings(endpoint, "gepa", metric=f"{MORE}:five_metric", **MANY), journal())
+        requests = endpoint.requests()
+
+    assert life.winner is not None
+    said = {name: f"FEEDBACK ON {name}: 1 of 2 calls" for name in ("queue", "tone")}
+    prompts = [str(entry["body"]["messages"]) for entry in requests if entry["model"] == "prompt"]
+    about = [{name for name, words in said.items() if words in text} for text in prompts]
+    assert all(len(names) == 1 for names in about)  # about the one that is rewritten and no other
+    assert {name for names in about for name in names} == {"queue", "tone"}
+    trained = [cell for cell in life.journal.cells() if cell.key.split is Split.TRAIN]
+    assert all({step.predictor: step.feedback for step in cell.trace} == said for cell in trained)
+    # Nobody asks about predictors where nobody reflects.
+    others = [cell for cell in life.journal.cells() if cell.key.split is not Split.TRAIN]
+    assert others and not any(step.feedback for cell in others for step in cell.trace)
+
+
+def test_without_words_about_the_predictor_those_about_the_answer_are_shown() -> None:
+    row = make_examples(1, 0)[0]
+    steps = tuple(TraceStep("queue", {"message": str(n)}, {"queue": "billing"}) for n in range(2))
+    whole = Cell(CellKey("c", Split.TRAIN, row.id), 0.5, trace=steps, feedback="half of it")
+    assert [one["Feedback"].endswith("half of it") for one in _shown("queue", whole, {row.id: row})] == [True, True]
+    asked = replace(whole, trace=(steps[0], replace(steps[1], feedback="this call")))
+    (one,) = _shown("queue", asked, {row.id: row})
+    assert one["Inputs"] == {"message": "1"} and one["Feedback"].endswith("this call")
