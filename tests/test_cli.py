@@ -1,27 +1,25 @@
-"""The command line as scripts use it: what it prints, its exit codes, and that bad input leaves nothing behind."""
+"""The command line as scripts use it: what it prints, its exit codes, and that bad input leaves nothing behind.
+
+One run and one refusal are made by real processes, everything else inside this one.
+"""
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from mipro_studio import cli
 from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage import Reader
+from tests.inside import Done, shell
 from tests.programs import desk
 from tests.working import arguments, endpoint, last_object, write_rows
-from tests.working import cli as shell
+from tests.working import cli as process
 
 pytestmark = pytest.mark.timeout(290)
 
-Done = subprocess.CompletedProcess[str]
 PROMISED = {
     "run_id", "status", "optimizer", "seed", "baseline_val", "best_val", "baseline_test", "best_test",
     "test_examples", "program_runs", "lm_calls", "cells", "wall_s", "error",
@@ -38,6 +36,7 @@ PROGRAMS = {
     "empty.py": "import dspy\n\nclass Nothing(dspy.Module):\n    def forward(self, message):\n        return None\n",
 }
 
+NO_IMPORT = "a program that does not import"
 BAD: Mapping[str, tuple[list[str], list[str]]] = {
     "a missing file": (["--data", "{here}/nowhere.jsonl"], ["There is no file", "nowhere.jsonl"]),
     "an empty file": (["--data", "{here}/empty.jsonl"], ["'empty.jsonl' has no rows"]),
@@ -45,7 +44,7 @@ BAD: Mapping[str, tuple[list[str], list[str]]] = {
     "no such column": (["--inputs", "message,letter"], ["'letter'"]),
     "a metric that raises": (["--metric", "{here}/raising.py:metric"], ["raised RuntimeError", "first second"]),
     "a metric that returns text": (["--metric", "{here}/wordy.py:metric"], ["'very good'", "not a number"]),
-    "a program that does not import": (
+    NO_IMPORT: (
         ["PROGRAM", "{here}/broken.py"],
         ["does not import", "no_such_package_at_all"],
     ),
@@ -64,20 +63,28 @@ BAD: Mapping[str, tuple[list[str], list[str]]] = {
 
 @dataclass(frozen=True)
 class Shell:
-    """What became of commands that were run side by side, because each spends seconds on imports."""
+    """A folder of good and bad files, stores of the tests beside them, and an endpoint."""
 
     folder: Path
-    done: Mapping[str, Future[Done]]
+    url: str
 
     def store(self, name: str) -> Path:
         return self.folder / name.replace(" ", "_") / "studio.db"
 
-    def __getitem__(self, name: str) -> Done:
-        return self.done[name].result()
+    def given(self, name: str, *more: str) -> list[str]:
+        """`run` with something added, in a store of its own."""
+        rows = self.folder / "rows.jsonl"
+        given = arguments(rows, self.url, "--store", str(self.store(name)), "--json")
+        if more[0] == "PROGRAM":
+            given[1], more = more[1], ()
+        return [*given, *more]
+
+    def bad(self, name: str) -> list[str]:
+        return self.given(name, *(part.format(here=self.folder) for part in BAD[name][0]))
 
 
 @pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     folder = tmp_path_factory.mktemp("cli")
     rows = write_rows(folder)
     (folder / "empty.jsonl").write_text("\n")
@@ -85,31 +92,18 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     (folder / "bad.jsonl").write_text("\n".join([*lines[:2], '{"message": ', *lines[2:]]))
     for name, text in PROGRAMS.items():
         (folder / name).write_text(text)
-    futures: dict[str, Future[Done]] = {}
-    made = Shell(folder, futures)
-    with endpoint() as running, ThreadPoolExecutor(3) as pool:
-
-        def send(name: str, more: list[str]) -> None:
-            given = arguments(rows, running.base_url, "--store", str(made.store(name)), "--json")
-            if more[0] == "PROGRAM":
-                given[1], more = more[1], []
-            futures[name] = pool.submit(shell, *given, *more)
-
-        send("completed", ["--seed", "3", "--name", "a small one"])
-        send("capped", ["--max-program-runs", str(CAP)])
-        send("renamed", ["--rename", "queue=team", "--dry-run", "--metric", "exact_match"])
-        send("shrunk", ["--schedule", "minibatch", "--minibatch-size", "99", "--dry-run"])
-        for name, (more, _) in BAD.items():
-            send(name, [part.format(here=folder) for part in more])
-        yield made
+    with endpoint() as running:
+        yield Shell(folder, running.base_url)
 
 
-def in_process(*given: str) -> Any:
-    return CliRunner().invoke(cli.app, given)
+@pytest.fixture(scope="module")
+def completed(bench: Shell) -> Done:
+    """A run by a process of the command line, which starts one to look at the request and one for the run."""
+    return process(*bench.given("completed", "--seed", "3", "--name", "a small one"))
 
 
-def test_run_prints_one_object_with_all_that_was_promised(commands: Shell) -> None:
-    done = commands["completed"]
+def test_run_prints_one_object_with_all_that_was_promised(completed: Done) -> None:
+    done = completed
     assert done.returncode == 0, done.stderr
     facts = last_object(done)
     assert facts.keys() >= PROMISED
@@ -124,67 +118,75 @@ def test_run_prints_one_object_with_all_that_was_promised(commands: Shell) -> No
     assert facts["wall_s"] > 0
 
 
-def test_a_cap_ends_with_a_winner_and_exit_code_3(commands: Shell) -> None:
-    done = commands["capped"]
+def test_a_cap_ends_with_a_winner_and_exit_code_3(bench: Shell) -> None:
+    done = shell(*bench.given("capped", "--max-program-runs", str(CAP)))
     assert done.returncode == 3, done.stderr
     facts = last_object(done)
     assert (facts["status"], facts["capped"]) == ("completed", True)
     assert facts["reason"].startswith(f"The cap of {CAP} program runs ")
     assert facts["winner"]
     assert 0 < facts["program_runs"] <= CAP
-    with Reader(commands.store("capped")) as reader:
+    with Reader(bench.store("capped")) as reader:
         counted = [cell for cell in reader.cells(facts["run_id"]) if cell.key.split is not Split.TEST]
     assert len(counted) == facts["program_runs"]
 
 
-def test_a_minibatch_larger_than_the_validation_set_shrinks_and_says_so(commands: Shell) -> None:
-    done = commands["shrunk"]
+def test_a_minibatch_larger_than_the_validation_set_shrinks_and_says_so(bench: Shell) -> None:
+    done = shell(*bench.given("shrunk", "--schedule", "minibatch", "--minibatch-size", "99", "--dry-run"))
     assert done.returncode == 0, done.stderr
     plan = last_object(done)["plan"]
     assert plan["minibatch_size"] == 20
     assert "The minibatch shrinks from 99 to 20: the validation set has no more rows." in plan["notes"]
 
 
-def test_a_column_can_be_renamed(commands: Shell) -> None:
-    found = last_object(commands["renamed"])
+def test_a_column_can_be_renamed(bench: Shell) -> None:
+    given = bench.given("renamed", "--rename", "queue=team", "--dry-run", "--metric", "exact_match")
+    found = last_object(shell(*given))
     assert "team" in found["data"]["columns"] and "queue" not in found["data"]["columns"]
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_sentence_and_creates_nothing(commands: Shell, name: str) -> None:
-    done = commands[name]
+def test_bad_input_is_one_sentence_and_creates_nothing(bench: Shell, name: str) -> None:
+    refused(shell(*bench.bad(name)), bench, name)
+
+
+def test_a_refusal_comes_through_from_a_real_process(bench: Shell) -> None:
+    refused(process(*bench.bad(NO_IMPORT)), bench, NO_IMPORT)
+
+
+def refused(done: Done, bench: Shell, name: str) -> None:
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert [words for words in BAD[name][1] if words not in done.stderr] == [], done.stderr
-    assert not commands.store(name).parent.exists()
+    assert not bench.store(name).parent.exists()
 
 
-def test_show_and_list_say_what_run_said(commands: Shell) -> None:
-    facts, store = last_object(commands["completed"]), str(commands.store("completed"))
-    shown = in_process("show", facts["run_id"], "--store", store, "--json")
-    assert (shown.exit_code, json.loads(shown.stdout)) == (0, facts)
-    text = in_process("show", facts["run_id"], "--store", store).stdout
+def test_show_and_list_say_what_run_said(bench: Shell, completed: Done) -> None:
+    facts, store = last_object(completed), str(bench.store("completed"))
+    shown = shell("show", facts["run_id"], "--store", store, "--json")
+    assert (shown.returncode, json.loads(shown.stdout)) == (0, facts)
+    text = shell("show", facts["run_id"], "--store", store).stdout
     assert facts["run_id"] in text and facts["winner"] in text and f"{facts['best_val']:.3f}" in text
 
-    listed = json.loads(in_process("list", "--store", store, "--json").stdout)["runs"]
+    listed = json.loads(shell("list", "--store", store, "--json").stdout)["runs"]
     assert [(run["id"], run["name"], run["best_val"]) for run in listed] == [
         (facts["run_id"], "a small one", facts["best_val"])
     ]
-    said = in_process("list", "--store", store).stdout
+    said = shell("list", "--store", store).stdout
     assert "completed" in said and facts["run_id"] in said, "whole, to be copied"
 
 
-def test_optimizers_are_listed_by_name(commands: Shell) -> None:
-    shown = in_process("optimizers")
+def test_optimizers_are_listed_by_name() -> None:
+    shown = shell("optimizers")
     assert [line.split()[0] for line in shown.stdout.splitlines()] == list(OPTIMIZERS)
 
 
-def test_the_exported_winner_loads_back(commands: Shell, tmp_path: Path) -> None:
-    facts, store = last_object(commands["completed"]), commands.store("completed")
+def test_the_exported_winner_loads_back(bench: Shell, completed: Done, tmp_path: Path) -> None:
+    facts, store = last_object(completed), bench.store("completed")
     out = tmp_path / "winner.json"
-    done = in_process("export", facts["run_id"], "--out", str(out), "--store", str(store), "--json")
-    assert json.loads(done.stdout) == {"run_id": facts["run_id"], "out": str(out)}
+    done = shell("export", facts["run_id"], "--out", str(out), "--store", str(store), "--json")
+    assert last_object(done) == {"run_id": facts["run_id"], "out": str(out)}
     program = desk.Desk()
     program.load(out)
     with Reader(store) as reader:
@@ -207,22 +209,15 @@ def test_the_exported_winner_loads_back(commands: Shell, tmp_path: Path) -> None
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_a_command_that_cannot_be_obeyed_is_one_sentence(
-    commands: Shell,
-    given: tuple[str, ...],
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    bench: Shell, completed: Done, given: tuple[str, ...], said: str
 ) -> None:
-    run, store = last_object(commands["completed"])["run_id"], str(commands.store("completed"))
-    monkeypatch.setattr("sys.argv", ["cli.py", *(part.format(run=run) for part in given), "--store", store])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    printed = capsys.readouterr()
-    assert (ended.value.code, printed.out, len(printed.err.splitlines())) == (2, "", 1)
-    assert said in printed.err
+    run, store = last_object(completed)["run_id"], str(bench.store("completed"))
+    done = shell(*(part.format(run=run) for part in given), "--store", store)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert said in done.stderr
 
 
 def test_looking_at_no_store_creates_none(tmp_path: Path) -> None:
     store = tmp_path / "none" / "studio.db"
-    assert json.loads(in_process("list", "--store", str(store), "--json").stdout) == {"runs": []}
+    assert json.loads(shell("list", "--store", str(store), "--json").stdout) == {"runs": []}
     assert list(tmp_path.iterdir()) == []

@@ -1,31 +1,31 @@
 """Optimizers and presets from the terminal, before anything is started."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+
+import pytest
 
 from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
 from mipro_studio.optimizer_core.presets import PRESETS
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
+from tests.inside import shell
 
 
-def test_optimizers_has_a_line_each(tmp_path: Path) -> None:
-    lines = cli("optimizers", cwd=tmp_path).stdout.splitlines()
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which commands must leave so."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_optimizers_has_a_line_each() -> None:
+    lines = shell("optimizers").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(OPTIMIZERS)
-    assert json.loads(cli("optimizers", "--json", cwd=tmp_path).stdout)["optimizers"] == {
+    assert json.loads(shell("optimizers", "--json").stdout)["optimizers"] == {
         name: optimizer.summary for name, optimizer in OPTIMIZERS.items()
     }
 
 
-def test_a_dry_run_shows_every_preset_and_starts_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_shows_every_preset_and_starts_nothing(folder: Path) -> None:
     arguments = [
         "run",
         "sample:triage",
@@ -37,7 +37,7 @@ def test_a_dry_run_shows_every_preset_and_starts_nothing(tmp_path: Path) -> None
         "tone",
         "--dry-run",
     ]
-    done = cli(*arguments, "--json", cwd=tmp_path)
+    done = shell(*arguments, "--json")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout.splitlines()[-1])
     # One free predictor, two variables: light is 10 trials of 35 rows, 3 instructions, 6 demo sets.
@@ -47,17 +47,17 @@ def test_a_dry_run_shows_every_preset_and_starts_nothing(tmp_path: Path) -> None
     assert [row["preset"] for row in shown["presets"]] == list(PRESETS)
     assert all(row["program_runs"][1] > 0 and row["trials"] > 0 for row in shown["presets"])
 
-    text = cli(*arguments, cwd=tmp_path).stdout
+    text = shell(*arguments).stdout
     assert "preset light" in text and "program runs" in text and all(name in text for name in PRESETS)
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_an_optimizer_that_does_not_fit_is_one_sentence_and_creates_nothing(tmp_path: Path) -> None:
-    store = tmp_path / "studio.db"
-    done = cli("run", "sample:triage", "--optimizer", "opro", "--store", str(store), "--json", cwd=tmp_path)
+def test_an_optimizer_that_does_not_fit_is_one_sentence_and_creates_nothing(folder: Path) -> None:
+    store = folder / "studio.db"
+    done = shell("run", "sample:triage", "--optimizer", "opro", "--store", str(store), "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.strip() == (
         "OPRO optimizes one instruction, and this program has 2 free predictors (queue, tone). "
         "Use module_opro, or freeze all but one."
     )
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []

@@ -1,6 +1,6 @@
-"""The review gate with real workers: what a person asked is searched, what they rejected is not."""
+"""The review gate with whole workers on a store: what a person asked is searched, what they rejected is not."""
 
-import time
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from mipro_studio import launcher, reviewing
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Author, Candidate, ChangeKind, Status
 from mipro_studio.storage import Reader
+from tests.inside import workers_inside
 from tests.loopback import LoopbackEndpoint
+from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import DESK, ROWS
 from tests.programs import desk
 
@@ -21,14 +23,12 @@ GOOD = "Find the queue. q=1.0"
 
 @pytest.fixture
 def endpoint() -> Iterator[LoopbackEndpoint]:
-    with LoopbackEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5) as running:
+    with InProcessEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5) as running, workers_inside():
         yield running
 
 
 def start(store: Path, folder: Path, endpoint: LoopbackEndpoint, **changes: object) -> str:
     """A small run of the desk that stops at the gate."""
-    import json
-
     rows = folder / "rows.json"
     rows.write_text(json.dumps(ROWS))
     model = {"model": "openai/task", "api_base": endpoint.base_url, "timeout_s": 20.0}
@@ -44,24 +44,15 @@ def start(store: Path, folder: Path, endpoint: LoopbackEndpoint, **changes: obje
     return launcher.start(store, config)
 
 
-def until(store: Path, run_id: str, *wanted: Status, seconds: float = 100) -> Status:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with Reader(store) as reader:
-            run = reader.run(run_id)
-        if run.status in wanted:
-            return run.status
-        # On a loaded machine a worker may miss its lease for a moment and come back.
-        waits = (Status.QUEUED, Status.RUNNING, Status.AWAITING_REVIEW, Status.LOST)
-        assert run.status in waits, (run.status, run.reason)
-        time.sleep(0.3)
-    raise AssertionError(f"still {run.status} after {seconds} s")
+def status(store: Path, run_id: str) -> Status:
+    with Reader(store) as reader:
+        return reader.run(run_id).status
 
 
 def test_the_gate_takes_up_what_a_person_asked(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
     store = tmp_path / "studio.db"
     run_id = start(store, tmp_path, endpoint)
-    until(store, run_id, Status.AWAITING_REVIEW)
+    assert status(store, run_id) is Status.AWAITING_REVIEW
     queue = {"predictor": "queue"}
     reviewing.change(store, run_id, ChangeKind.WRITE, {**queue, "text": GOOD, "reason": "better"})
     reviewing.change(store, run_id, ChangeKind.EDIT, {**queue, "index": 1, "text": "Find it. q=0.9", "keep": False})
@@ -69,7 +60,7 @@ def test_the_gate_takes_up_what_a_person_asked(tmp_path: Path, endpoint: Loopbac
     with pytest.raises(BadInput, match="the baseline that all is compared with"):
         reviewing.change(store, run_id, ChangeKind.REJECT, {**queue, "kind": "instruction", "index": 0})
     launcher.approve(store, run_id)
-    until(store, run_id, Status.COMPLETED)
+    assert status(store, run_id) is Status.COMPLETED
     with Reader(store) as reader:
         arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.predictor == "queue"}
         tried = [Candidate.parse(trial.candidate).choices[0][0] for trial in reader.trials(run_id)]
@@ -86,12 +77,10 @@ def test_the_gate_takes_up_what_a_person_asked(tmp_path: Path, endpoint: Loopbac
 def test_more_are_written_at_the_gate_and_the_gate_stays_shut(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
     store = tmp_path / "studio.db"
     run_id = start(store, tmp_path, endpoint)
-    until(store, run_id, Status.AWAITING_REVIEW)
+    assert status(store, run_id) is Status.AWAITING_REVIEW
     reviewing.change(store, run_id, ChangeKind.ASK, {"predictor": "tone", "hint": "Be brief.", "count": 2})
     with Reader(store) as reader:
-        assert reader.run(run_id).status is not Status.AWAITING_REVIEW
-    until(store, run_id, Status.AWAITING_REVIEW)
-    with Reader(store) as reader:
+        assert (reader.run(run_id).status, reader.run(run_id).lives) == (Status.AWAITING_REVIEW, 2)
         more = [arm for arm in reader.instructions(run_id) if arm.provenance.get("hint") == "Be brief."]
         assert [arm.index for arm in more] == [3, 4]
         assert len(reader.trials(run_id)) == 1
@@ -103,7 +92,7 @@ def test_a_key_that_is_typed_into_a_change_is_blacked_out(
     monkeypatch.setenv("SOME_API_KEY", "sk-very-secret-0123456789")
     store = tmp_path / "studio.db"
     run_id = start(store, tmp_path, endpoint)
-    until(store, run_id, Status.AWAITING_REVIEW)
+    assert status(store, run_id) is Status.AWAITING_REVIEW
     text = "Use the key sk-very-secret-0123456789 to answer."
     reviewing.change(store, run_id, ChangeKind.WRITE, {"predictor": "queue", "text": text})
     reviewing.write_note(store, run_id, "run", text)

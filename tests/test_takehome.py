@@ -1,13 +1,13 @@
 """A real run's winner taken home: exported, loaded by the printed snippet, asked again, reported, packed, replayed.
 
-One run of 30 trials against the loopback endpoint, made by a real worker, serves all tests.
+One run of 30 trials against the loopback endpoint serves all tests. Its worker, and the processes that load the
+program to take it home, are played inside this one; the printed snippet is run by a process of its own.
 """
 
 import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from mipro_studio import cli, launcher
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
 from mipro_studio.optimizer_core.types import CellKey, Split, Status
 from mipro_studio.storage import Reader
+from tests.inside import workers_inside
 from tests.loopback import LoopbackEndpoint
 from tests.programs import desk
 
@@ -44,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     data.write_text("\n".join(json.dumps(row) for row in ROWS))
     patch = pytest.MonkeyPatch()
     patch.setenv("DESK_KEY", KEY)
-    with LoopbackEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5) as endpoint:
+    with LoopbackEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5) as endpoint, workers_inside():
         model = {"api_base": endpoint.base_url, "api_key_env": "DESK_KEY", "timeout_s": 30.0}
         config: dict[str, Any] = {
             "program": "tests/programs/desk.py",
@@ -55,21 +56,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         }
         store = folder / "studio.db"
         run = launcher.start(store, config)
-        _wait(store, run)
+        with Reader(store) as reader:
+            assert reader.run(run).status is Status.COMPLETED
         yield Home(store, run, endpoint)
     patch.undo()
-
-
-def _wait(store: Path, run: str) -> None:
-    for _ in range(480):
-        with Reader(store) as reader:
-            summary = reader.run(run)
-        if summary.status is Status.COMPLETED:
-            return
-        # On a loaded machine the worker's heart may skip a beat: it is taken for lost, and comes back.
-        assert summary.status in (Status.QUEUED, Status.RUNNING, Status.LOST), summary.reason
-        time.sleep(0.5)
-    raise AssertionError("the run did not end")
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,15 @@
-"""Workers that are killed, endpoints that fail, keys: real processes, and an endpoint that counts for itself."""
+"""Workers that are killed, endpoints that fail, keys: whole runs on a store, and an endpoint that counts for itself.
+
+Workers that are killed, or whose log is searched for a key, are processes; the others are played inside this one.
+"""
 
 import os
 import signal
-import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from typing import Any
 import pytest
 
 from mipro_studio import launcher, terminal
+from mipro_studio.optimizer_core.models import lms
 from mipro_studio.optimizer_core.types import CellKey, Example, Split, Status
 from mipro_studio.storage import Reader, Store
+from tests.inside import Done, shell, workers_inside
 from tests.loopback import LoopbackEndpoint
-from tests.working import DESK, THREADS, arguments, cli, endpoint, last_object, write_rows
+from tests.working import DESK, THREADS, arguments, cli, endpoint, inside, last_object, write_rows
 
 pytestmark = pytest.mark.timeout(290)
 
@@ -35,6 +39,8 @@ ctypes.CDLL(None).puts(os.environ["DESK_KEY"].encode())
 ctypes.CDLL(None).fflush(None)
 """
 HIDDEN = "[key hidden]"
+start_process = launcher.spawn
+"""Threads start real workers while the main thread plays others, for which `launcher.spawn` is replaced."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows = write_rows(folder)
-        with endpoint() as nowhere:
+        with inside() as nowhere, workers_inside():
             self._found = launcher.inspect(
                 {
                     "program": DESK,
@@ -91,11 +97,6 @@ class Bench:
         return path, run
 
 
-def finish(store: Path, run: str) -> None:
-    """Wait until the run ends or stands still. A busy machine may hold a worker up past its lease: LOST may pass."""
-    until(lambda: status(store, run) not in (Status.QUEUED, Status.RUNNING, Status.LOST))
-
-
 def until(true: Callable[[], bool], seconds_s: float = 200) -> None:
     deadline = time.monotonic() + seconds_s
     while not true():
@@ -113,25 +114,54 @@ def facts_of(store: Path, run: str) -> dict[str, Any]:
         return terminal.run_facts(reader, run)
 
 
+def played(bench: Bench, name: str, running: LoopbackEndpoint, **model: Any) -> Life:
+    """A run whose worker is played inside this process."""
+    store, run = bench.queue(name, running, {}, **model)
+    with workers_inside():
+        launcher.spawn(store, run)
+    return Life(store, run, facts_of(store, run), running.stats())
+
+
 def resumed(store: Path, run: str) -> dict[str, Any]:
-    done = cli("resume", run, "--store", str(store), "--json")
+    done = shell("resume", run, "--store", str(store), "--json")
     assert done.returncode == 0, done.stderr
     return last_object(done)
 
 
-def killed_after(bench: Bench, calls: int) -> Life:
-    """Kill -9 when that many calls were answered and all threads wait for the next answers; then resume."""
-    with endpoint(fault_script=[*["ok"] * calls, *["hang"] * 99], hang_s=250) as running:
-        store, run = bench.queue(f"killed{calls}", running, {})
-        pid = launcher.spawn(store, run)
-        until(lambda: running.stats()["in_flight"] >= 1 and running.stats()["ok"] == calls)
-        before = facts_of(store, run)
-        os.kill(pid, signal.SIGKILL)
-        # The worker leads a session of its own: whatever it has started must be gone with it.
-        until(lambda: not alive(pid), 60)
-        running.control(fault_script=[])
-        facts = resumed(store, run)
-        return Life(store, run, {**facts, "before": before}, running.stats())
+@dataclass(frozen=True)
+class Killed:
+    """A run whose worker was killed, what was known of it then, and its endpoint, which answers again."""
+
+    store: Path
+    run: str
+    before: dict[str, Any]
+    running: LoopbackEndpoint
+
+    def life(self) -> Life:
+        facts = resumed(self.store, self.run)
+        return Life(self.store, self.run, {**facts, "before": self.before}, self.running.stats())
+
+
+def killed_after(bench: Bench, calls: int, running: LoopbackEndpoint) -> Killed:
+    """Kill -9 when that many calls were answered and all threads wait for the next answers."""
+    running.control(fault_script=[*["ok"] * calls, *["hang"] * 99], hang_s=250)
+    store, run = bench.queue(f"killed{calls}", running, {})
+    pid = start_process(store, run)
+    until(lambda: running.stats()["in_flight"] >= 1 and running.stats()["ok"] == calls)
+    # Every thread waits in a program run of which one call may be answered; what else was answered is being written.
+    until(lambda: written(store, run) >= calls - running.stats()["in_flight"])
+    before = facts_of(store, run)
+    os.kill(pid, signal.SIGKILL)
+    # The worker leads a session of its own: whatever it has started must be gone with it.
+    until(lambda: not alive(pid), 60)
+    running.control(fault_script=[])
+    return Killed(store, run, before, running)
+
+
+def written(store: Path, run: str) -> int:
+    """Model calls behind all that the store holds; a program run makes two."""
+    with Reader(store) as reader:
+        return 2 * len(reader.cells(run)) + len(reader.prompt_calls(run))
 
 
 def alive(group: int) -> bool:
@@ -144,30 +174,24 @@ def alive(group: int) -> bool:
 def failing(bench: Bench) -> Life:
     """Every tenth call fails in one of four ways."""
     faults = {"429": 1.0, "500": 1.0, "drop": 1.0, "hang": 1.0}
-    with endpoint(fail_rate=0.1, fail_kinds=faults, hang_s=250, seed=0) as running:
-        store, run = bench.queue("failing", running, {}, timeout_s=3.0)
-        launcher.spawn(store, run)
-        finish(store, run)
-        return Life(store, run, facts_of(store, run), running.stats())
+    with inside(fail_rate=0.1, fail_kinds=faults, hang_s=250, seed=0) as running:
+        return played(bench, "failing", running, timeout_s=0.5)
 
 
-def down_for_a_while(bench: Bench) -> tuple[subprocess.CompletedProcess[str], Life]:
+def down_for_a_while(bench: Bench) -> tuple[Done, Life]:
     """The endpoint goes away after 90 calls; the run is resumed when it is back."""
     store = bench.folder / "down" / "studio.db"
-    with endpoint(fault_script=[*["ok"] * 90, *["drop"] * 999]) as running:
+    with inside(fault_script=[*["ok"] * 90, *["drop"] * 999]) as running:
         given = arguments(bench.rows, running.base_url, "--store", str(store), "--minibatch-size", "35", "--json")
-        first = cli(*given)
+        first = shell(*given)
         running.control(fault_script=[])
         run = last_object(first)["run_id"]
         return first, Life(store, run, resumed(store, run), running.stats())
 
 
 def undisturbed(bench: Bench) -> Life:
-    with endpoint() as running:
-        store, run = bench.queue("undisturbed", running, {})
-        launcher.spawn(store, run)
-        finish(store, run)
-        return Life(store, run, facts_of(store, run), running.stats())
+    with inside() as running:
+        return played(bench, "undisturbed", running)
 
 
 def everything(folder: Path) -> bytes:
@@ -193,28 +217,33 @@ class Quoted:
     facts: dict[str, Any]
     on_the_way: bytes
     shown: str
-    refused: subprocess.CompletedProcess[str]
+    refused: Done
 
 
-def quoted(bench: Bench) -> Quoted:
-    """Some prompts always fail, and then the key is refused; each time the error repeats it."""
-    faulty = {"fail_rate": 0.06, "fail_kinds": {"500": 1.0}, "fail_by": "prompt"}
-    with endpoint(require_key=CANARY, quote_key=True, **faulty) as running:
-        program = bench.folder / "leaky.py"
-        program.write_text(LEAKY)
-        changes = {"retries": 0, "pause_after": 10_000, "program": str(program)}
-        store, run = bench.queue("quoted", running, changes, api_key_env="DESK_KEY")
-        launcher.spawn(store, run)
-        on_the_way = b""
-        while status(store, run) in (Status.QUEUED, Status.RUNNING, Status.LOST):
-            if CANARY.encode() not in on_the_way:
-                on_the_way = everything(store.parent)
-            time.sleep(0.5)
-        running.control(require_key="another")
-        given = arguments(bench.rows, running.base_url, "--store", str(bench.folder / "refused" / "studio.db"))
-        refused = cli(*given, "--api-key-env", "DESK_KEY")
+def searched(bench: Bench, running: LoopbackEndpoint) -> tuple[Path, str, bytes]:
+    """A run in which some prompts always fail with the key in the error, and what its files held on the way."""
+    running.control(require_key=CANARY, quote_key=True, fail_rate=0.06, fail_kinds={"500": 1.0}, fail_by="prompt")
+    program = bench.folder / "leaky.py"
+    program.write_text(LEAKY)
+    changes = {"retries": 0, "pause_after": 10_000, "program": str(program)}
+    store, run = bench.queue("quoted", running, changes, api_key_env="DESK_KEY")
+    start_process(store, run)
+    on_the_way = b""
+    # A busy machine may hold a worker up past its lease, so that it is taken for lost and comes back.
+    while status(store, run) in (Status.QUEUED, Status.RUNNING, Status.LOST):
+        if CANARY.encode() not in on_the_way:
+            on_the_way = everything(store.parent)
+        time.sleep(0.5)
+    return store, run, on_the_way
+
+
+def quoted(bench: Bench, running: LoopbackEndpoint, store: Path, run: str, on_the_way: bytes) -> Quoted:
+    """What is shown of it, and what is said of a request whose key is refused."""
+    running.control(require_key="another")
+    given = arguments(bench.rows, running.base_url, "--store", str(bench.folder / "refused" / "studio.db"))
+    refused = shell(*given, "--api-key-env", "DESK_KEY")
     out = cli("export", run, "--out", str(store.parent / "winner.json"), "--store", str(store))
-    shown = cli("show", run, "--store", str(store), "--json")
+    shown = shell("show", run, "--store", str(store), "--json")
     said = shown.stdout + shown.stderr + out.stdout + out.stderr
     return Quoted(store, last_object(shown), on_the_way, said, refused)
 
@@ -226,18 +255,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture(scope="module")
 def lives(bench: Bench) -> Iterator[dict[str, Any]]:
-    """All runs of this file, side by side: each spends most of its time waiting."""
-    made: dict[str, Callable[[], Any]] = {
-        "undisturbed": lambda: undisturbed(bench),
-        "early": lambda: killed_after(bench, 30),
-        "in search": lambda: killed_after(bench, 150),
-        "failing": lambda: failing(bench),
-        "quoted": lambda: quoted(bench),
-        "down": lambda: down_for_a_while(bench),
-    }
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as pool:
+    """All runs of this file: what is played inside this process is played while the real processes work."""
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as pool, ExitStack() as endpoints:
         patch.setenv("DESK_KEY", CANARY)
-        yield {name: pool.submit(life) for name, life in made.items()}
+        patch.setattr(lms, "FIRST_BACKOFF_S", 0.05)
+        one, two, three = (endpoints.enter_context(endpoint()) for _ in range(3))
+        early = pool.submit(killed_after, bench, 30, one)
+        later = pool.submit(killed_after, bench, 150, two)
+        quoting = pool.submit(searched, bench, three)
+        made = {"undisturbed": undisturbed(bench), "failing": failing(bench), "down": down_for_a_while(bench)}
+        made |= {"early": early.result().life(), "in search": later.result().life()}
+        yield {**made, "quoted": quoted(bench, three, *quoting.result())}
 
 
 def the_same(life: Life, plain: Life) -> None:
@@ -248,7 +276,7 @@ def the_same(life: Life, plain: Life) -> None:
 
 
 def test_every_call_the_endpoint_counts_is_in_the_runs_own_count(lives: dict[str, Any]) -> None:
-    plain: Life = lives["undisturbed"].result()
+    plain: Life = lives["undisturbed"]
     assert plain.facts["status"] == "completed", plain.facts
     counted = sum(plain.facts["lm_calls"].values()) + plain.facts["test_lm_calls"]
     assert counted == plain.stats["total"] == plain.stats["ok"]
@@ -256,8 +284,8 @@ def test_every_call_the_endpoint_counts_is_in_the_runs_own_count(lives: dict[str
 
 @pytest.mark.parametrize("moment", ["early", "in search"])
 def test_a_killed_worker_loses_only_what_was_under_way(lives: dict[str, Any], moment: str) -> None:
-    plain: Life = lives["undisturbed"].result()
-    life: Life = lives[moment].result()
+    plain: Life = lives["undisturbed"]
+    life: Life = lives[moment]
     searching = life.facts["before"]["baseline_val"] is not None
     assert searching == (moment == "in search"), life.facts["before"]
     the_same(life, plain)
@@ -267,8 +295,8 @@ def test_a_killed_worker_loses_only_what_was_under_way(lives: dict[str, Any], mo
 
 
 def test_a_failing_endpoint_changes_no_score(lives: dict[str, Any]) -> None:
-    plain: Life = lives["undisturbed"].result()
-    life: Life = lives["failing"].result()
+    plain: Life = lives["undisturbed"]
+    life: Life = lives["failing"]
     assert set(life.stats["failed_by_kind"]) == {"429", "500", "drop", "hang"}, life.stats
     assert life.facts["cells"]["error"] == 0, life.facts["errors"]
     the_same(life, plain)
@@ -277,17 +305,17 @@ def test_a_failing_endpoint_changes_no_score(lives: dict[str, Any]) -> None:
 
 
 def test_an_endpoint_that_is_down_pauses_the_run_until_it_is_back(lives: dict[str, Any]) -> None:
-    first, life = lives["down"].result()
+    first, life = lives["down"]
     paused = last_object(first)
     assert (first.returncode, paused["status"]) == (3, "paused"), first.stderr
     assert paused["reason"].startswith("10 model calls in a row failed (connection)")
     assert (paused["winner"], paused["error"]) == (None, None)
     assert not [score for key, score in life.cells.items() if score is None]
-    the_same(life, lives["undisturbed"].result())
+    the_same(life, lives["undisturbed"])
 
 
 def test_a_key_that_the_endpoint_quotes_is_written_nowhere(bench: Bench, lives: dict[str, Any]) -> None:
-    quoted: Quoted = lives["quoted"].result()
+    quoted: Quoted = lives["quoted"]
     folder = quoted.store.parent
     assert quoted.facts["errors"].get("server", 0) > 0, quoted.facts
     with Reader(quoted.store) as reader:

@@ -1,4 +1,4 @@
-"""Runs of the desk made by the real command line and real workers against the loopback endpoint."""
+"""Runs of the desk made by the command line and workers against the loopback endpoint."""
 
 import json
 import os
@@ -9,9 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from tests.loopback import LoopbackEndpoint
+from tests.loopback.inprocess import InProcessEndpoint
 from tests.programs import desk
 
-__all__ = ["DESK", "MODELS", "ROOT", "ROWS", "THREADS", "arguments", "cli", "endpoint", "last_object", "write_rows"]
+__all__ = [
+    "DESK",
+    "MODELS",
+    "ROOT",
+    "ROWS",
+    "THREADS",
+    "arguments",
+    "cli",
+    "endpoint",
+    "inside",
+    "last_object",
+    "write_rows",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 DESK = str(ROOT / "tests" / "programs" / "desk.py")
@@ -19,11 +32,17 @@ ROWS = desk.rows(50)
 THREADS = 4
 MODELS = ["task"]
 """What the endpoint says it has, so that looking at a request makes no model call and every call is the run's."""
+ANSWERS: Mapping[str, Any] = {"responder": "oracle", "gold": desk.gold(ROWS), "models": MODELS}
 
 
 def endpoint(**settings: Any) -> LoopbackEndpoint:
     """An endpoint that knows the desk's answers."""
-    return LoopbackEndpoint(**{"responder": "oracle", "gold": desk.gold(ROWS), "models": MODELS, **settings})
+    return LoopbackEndpoint(**{**ANSWERS, **settings})
+
+
+def inside(**settings: Any) -> LoopbackEndpoint:
+    """The same, for runs inside this process."""
+    return InProcessEndpoint(**{**ANSWERS, **settings})
 
 
 def write_rows(folder: Path) -> Path:

@@ -1,8 +1,8 @@
 """The endpoint inside the test's own process: the same server, without sockets.
 
-A DSPy model that is given `base_url` builds its real request and reads the real reply (or the status, the lost
-connection, the time-out); only the bytes between are handed over by a function call. That takes half the time
-of a call over HTTP. Other processes, and DSPy's asynchronous transport, cannot reach it.
+A DSPy model (or `httpx.Client`) that is given `base_url` builds its real request and reads the real reply (or the
+status, the lost connection, the time-out); only the bytes between are handed over by a function call. That takes two
+thirds of the time of a call over HTTP. Other processes, and asynchronous clients, cannot reach it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from dspy._vendor.lm15.transports import ConnectError, ReadError, ReadTimeout, StdlibTransport
 from dspy._vendor.lm15.transports._types import TransportRequest, TransportResponse
 
@@ -27,6 +28,7 @@ _FOREVER_S = 600.0
 _numbers = itertools.count()
 _servers: dict[str, _Server] = {}
 _over_sockets = StdlibTransport.stream
+_over_httpx = httpx.HTTPTransport.handle_request
 
 
 class InProcessEndpoint(LoopbackEndpoint):
@@ -37,7 +39,7 @@ class InProcessEndpoint(LoopbackEndpoint):
         self._host = f"loop-{next(_numbers)}.in-process"
         self._server = _servers[self._host] = _Server(self.config)
         self.base_url = f"http://{self._host}/v1"
-        StdlibTransport.stream = _stream
+        StdlibTransport.stream, httpx.HTTPTransport.handle_request = _stream, _handle
         return self
 
     def close(self) -> None:
@@ -157,3 +159,21 @@ def _stream(transport: StdlibTransport, request: TransportRequest) -> TransportR
         chunks=iter([exchange.body]),
         release=lambda consumed: None,
     )
+
+
+def _handle(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+    """`httpx.HTTPTransport.handle_request`, which looks here first."""
+    server = _servers.get(request.url.host)
+    if server is None:
+        return _over_httpx(transport, request)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    timeout_s = request.extensions.get("timeout", {}).get("read") or _FOREVER_S
+    try:
+        exchange = server.serve(HttpRequest(request.method, request.url.path, headers, request.read()), timeout_s)
+    except ConnectError as error:
+        raise httpx.ConnectError(str(error), request=request) from error
+    except ReadTimeout as error:
+        raise httpx.ReadTimeout(str(error), request=request) from error
+    except ReadError as error:
+        raise httpx.RemoteProtocolError(str(error), request=request) from error
+    return httpx.Response(exchange.status or 0, headers=exchange.headers, content=exchange.body, request=request)

@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,17 +137,20 @@ def live(
                 await beside  # an error of it is an error of the test
         return Life(ending, memory, assembled.kit)
 
-    _let_dspy_be_configured_again()
-    try:
+    with dspy_as_new():
         return asyncio.run(main())
+
+
+@contextmanager
+def dspy_as_new() -> Iterator[None]:
+    """DSPy lets one task of one process configure it; a worker has one run, a test process has many."""
+    of_dspy = sys.modules["dspy.dsp.utils.settings"]
+    of_dspy.config_owner_async_task = None  # type: ignore[attr-defined]
+    try:
+        yield
     finally:
-        _let_dspy_be_configured_again()
+        of_dspy.config_owner_async_task = None  # type: ignore[attr-defined]
         dspy.configure(lm=None, adapter=None)
-
-
-def _let_dspy_be_configured_again() -> None:
-    # DSPy lets one task of one process configure it; a worker has one run, a test process has many.
-    sys.modules["dspy.dsp.utils.settings"].config_owner_async_task = None  # type: ignore[attr-defined]
 
 
 def player(endpoint: LoopbackEndpoint, meter: Meter, role: Role = Role.TASK, retries: int = 0, **spec: Any) -> Player:

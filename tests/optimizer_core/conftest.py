@@ -33,7 +33,7 @@ def endpoint(running_endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def http_endpoint(running_http_endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> LoopbackEndpoint:
-    """The same over HTTP, for what is about the wire; a call takes twice the time."""
+    """The same over HTTP, for what is about the wire; a call takes half as long again."""
     return set_back(running_http_endpoint, monkeypatch)
 
 

@@ -2,11 +2,8 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
-
-import dspy
 
 from mipro_studio.optimizer_core.assembly import assemble
 from mipro_studio.optimizer_core.config import RunConfig
@@ -17,7 +14,17 @@ from tests.loopback import LoopbackConfig, LoopbackEndpoint
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
 from tests.loopback.responders import Oracle
-from tests.optimizer_core.builders import ROOT, ROWS, Life, fresh_journal, live, make_config, make_examples, merge
+from tests.optimizer_core.builders import (
+    ROOT,
+    ROWS,
+    Life,
+    dspy_as_new,
+    fresh_journal,
+    live,
+    make_config,
+    make_examples,
+    merge,
+)
 from tests.programs import desk
 
 THREADS = 8
@@ -60,13 +67,8 @@ def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
         for thread in assembled.pool._threads:
             thread.join(20)  # what they were doing arrives at the endpoint before anybody counts
 
-    settings_of_dspy = sys.modules["dspy.dsp.utils.settings"]
-    settings_of_dspy.config_owner_async_task = None  # type: ignore[attr-defined]
-    try:
+    with dspy_as_new():
         asyncio.run(main())
-    finally:
-        settings_of_dspy.config_owner_async_task = None  # type: ignore[attr-defined]
-        dspy.configure(lm=None, adapter=None)
 
 
 def suggested(life: Life) -> list[Trial]:
