@@ -3,8 +3,6 @@
 Runs in a process of its own, because it imports a person's code. What it returns is JSON.
 """
 
-import importlib.metadata
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,30 +12,29 @@ import dspy
 from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.assembly import needs_weights, player
-from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, Budget, ModelSpec, RunConfig, parse_config
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.data import Dataset, gather, gathered_rows, load_dataset
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.drafting import Facts
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.input_columns import check_inputs, columns_of, input_columns, optional_inputs
 from mipro_studio.optimizer_core.judge import judge_scorer
-from mipro_studio.optimizer_core.models.listing import lists_model
-from mipro_studio.optimizer_core.models.lms import classify
+from mipro_studio.optimizer_core.model_check import ask_endpoints
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.optimizers import get_optimizer
 from mipro_studio.optimizer_core.plan import make_plan
 from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
-from mipro_studio.optimizer_core.program_inputs import Inputs, allows_none, as_dspy, entry_of, inputs_of
+from mipro_studio.optimizer_core.program_inputs import as_dspy
 from mipro_studio.optimizer_core.program_run import Player
+from mipro_studio.optimizer_core.receipt import receipt
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
-from mipro_studio.optimizer_core.types import ErrorClass, Role, Split
+from mipro_studio.optimizer_core.types import Role, Split
 from mipro_studio.sample_programs import CATALOG, Sample
 
 __all__ = ["inspect_request"]
 
 PREVIEW_ROWS = 5
 METRIC_TRIES = 3
-PACKAGES = ("mipro-studio", "dspy", "optuna", "xllamacpp", "streamlit", "plotly", "scikit-learn", "sqlite-utils")
 
 
 def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = True) -> dict[str, Any]:
@@ -81,9 +78,10 @@ def _inspected(
         if rows is None
         else gathered_rows(rows, sample.split_column if sample is not None else None, config.data.limit)
     )
-    inputs = config.data.inputs or found.inputs or inputs or _program_inputs(program)
-    _check_inputs(inputs, program)
-    fields = fields_of(program.module, inputs, _optional(program))
+    columns = columns_of(found, config.data.columns)
+    inputs = config.data.inputs or found.inputs or inputs or input_columns(program, columns)
+    check_inputs(inputs, program)
+    fields = fields_of(program.module, inputs, optional_inputs(program))
     data = load_dataset(config.data, found, fields, config.seed, labels_needed=config.metric != JUDGE)
     inputs = data.roles.inputs
     _check_sizes(data, config)
@@ -96,7 +94,7 @@ def _inspected(
     tried = [] if config.metric == JUDGE else _try_metric(scorer, program, data)
     warnings = [*data.warnings, *tried, *_beyond_embedded(sample, config, values)]
     if call_models:
-        warnings += _call_models(config, players)
+        warnings += ask_endpoints(config, players)
     config = config.model_copy(update={"data": config.data.model_copy(update={"inputs": tuple(inputs)})})
     sizes = {split.value: len(data.of(split)) for split in Split}
     plan = make_plan(config, sizes, len(program.predictors), _row_chars(data), _instruction_chars(program))
@@ -109,7 +107,7 @@ def _inspected(
         "plan": plan,
         "presets": presets,
         "facts": asdict(facts),
-        "receipt": _receipt(config, values, program, scorer, data),
+        "receipt": receipt(config, values, program, scorer, data),
         "warnings": warnings,
         "needs_weights": needs_weights(config),
         "records": [asdict(example) for example in data.examples],
@@ -201,37 +199,6 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
     return config.model_copy(update={"data": config.data.model_copy(update=paths), "base": str(base.resolve())})
 
 
-def _taken(program: Program) -> Inputs:
-    if entry_of(program.module) is None:
-        raise BadInput(f"The program {program.name!r} has no forward() and no aforward(), so it cannot be run.")
-    return inputs_of(program.module)
-
-
-def _program_inputs(program: Program) -> tuple[str, ...]:
-    """Inputs of the program by its call and signature; where neither names any, of its first predictor."""
-    return tuple(_taken(program).types) or program.predictors[0].inputs
-
-
-def _optional(program: Program) -> frozenset[str]:
-    """Inputs that may be null or have no column: those with a default or a type that allows None."""
-    taken = _taken(program)
-    return frozenset(taken.types) - taken.required | {name for name, kind in taken.types.items() if allows_none(kind)}
-
-
-def _check_inputs(inputs: Sequence[str], program: Program) -> None:
-    """The program is called with the inputs by name, so it must take each and want no other."""
-    taken = _taken(program)
-    unknown = [name for name in inputs if name not in taken.types and not taken.open]
-    missing = [name for name in taken.types if name in taken.required and name not in inputs]
-    if unknown or missing:
-        what = f"does not take {unknown[0]!r}" if unknown else f"wants {missing[0]!r} as well"
-        raise BadInput(
-            f"The program's forward() {what}: its inputs are {', '.join(taken.types)}, and the data gives "
-            f"{', '.join(inputs)}.",
-            "Name the input columns after the program's inputs.",
-        )
-
-
 def _check_sizes(data: Dataset, config: RunConfig) -> None:
     for split in (Split.TRAIN, Split.VAL):
         if not data.of(split):
@@ -291,33 +258,6 @@ def _players(config: RunConfig) -> dict[str, Player]:
     return seen
 
 
-def _call_models(config: RunConfig, players: dict[str, Player]) -> list[str]:
-    """One short call to every endpoint whose own list does not answer for it.
-
-    A wrong key or name is bad input; an endpoint that is down is not, and gets a warning.
-    """
-    warnings = []
-    for key, one in players.items():
-        spec = ModelSpec.model_validate_json(key)
-        if spec.model == EMBEDDED or lists_model(spec):
-            continue
-        one.lm._retries = 0
-        try:
-            one.lm("Reply with OK.")
-        except LMError as error:
-            kind = classify(error)
-            if kind is ErrorClass.AUTH:
-                raise BadInput(f"The endpoint refuses the key for {one.lm.model!r}: {error}.") from error
-            if kind is ErrorClass.MODEL:
-                raise BadInput(f"The endpoint does not know the model {one.lm.model!r}: {error}.") from error
-            warnings.append(
-                f"The endpoint of {one.lm.model!r} did not answer just now: {error}. A run would pause until it does."
-            )
-        except (ValueError, TypeError, ImportError) as error:
-            raise BadInput(f"The model {one.lm.model!r} cannot be used: {error}.") from error
-    return warnings
-
-
 def _row_chars(data: Dataset) -> float:
     rows = data.examples[:200]
     return sum(len(str(value)) for row in rows for value in (*row.inputs.values(), *row.labels.values())) / len(rows)
@@ -325,66 +265,3 @@ def _row_chars(data: Dataset) -> float:
 
 def _instruction_chars(program: Program) -> float:
     return sum(len(info.instruction) for info in program.predictors) / len(program.predictors)
-
-
-def _receipt(
-    config: RunConfig, values: dict[str, Any], program: Program, scorer: Scorer, data: Dataset
-) -> dict[str, Any]:
-    """Requested against effective, before the first call; a run adds what only it can find out."""
-    sizes = {split.value: len(data.of(split)) for split in Split}
-    minibatch = min(config.search.minibatch_size, sizes["val"])
-    shrunk = "validation rows" if minibatch != config.search.minibatch_size else ""
-    batch = ("minibatch_size", config.search.minibatch_size, minibatch, shrunk)
-    rows: list[tuple[str, Any, Any, str]] = [
-        *([batch] if config.search.schedule == "minibatch" else []),  # a race has steps of its own
-        (
-            "stratify",
-            config.data.stratify,
-            data.stratified_by,
-            "the program's label" if config.data.stratify is None else "",
-        ),
-        ("metric", config.metric, scorer.name, "the program's own" if config.metric is None else ""),
-        (
-            "program_summary",
-            config.proposer.program_summary,
-            config.proposer.program_summary and program.source is not None,
-            "" if program.source else "no source code",
-        ),
-        *(
-            (
-                f"{role.value}_model",
-                getattr(config, f"{role.value}_model", None) and config.model_for(role).model,
-                config.model_for(role).model,
-                "",
-            )
-            for role in (Role.TASK, Role.PROMPT)
-        ),
-        (
-            "teacher",
-            config.teacher and config.teacher.model,
-            config.model_for(Role.TEACHER).model,
-            "the task model" if config.teacher is None else "",
-        ),
-        ("dspy response cache", None, False, "every call is paid for once and counted"),
-    ]
-    return {
-        "settings": [
-            {"setting": name, "requested": asked, "effective": effective, "why": why}
-            for name, asked, effective, why in rows
-        ],
-        "asked": values,
-        "takes": list(get_optimizer(config.optimizer).accepts()),
-        "drops": get_optimizer(config.optimizer).drops,
-        "splits": sizes,
-        "versions": {"python": platform.python_version(), **_versions()},
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -28,11 +28,13 @@ class Inputs:
         types: Name -> annotation, in the program's order; `Any` where nothing says the type.
         required: Names without a default.
         open: Other names are taken as well (`forward(**kwargs)`).
+        guessed: Of `types`, names that only the first predictor has: the program may make them up itself.
     """
 
     types: Mapping[str, Any]
     required: frozenset[str]
     open: bool
+    guessed: frozenset[str] = frozenset()
 
 
 def inputs_of(module: dspy.Module) -> Inputs:
@@ -53,11 +55,14 @@ def inputs_of(module: dspy.Module) -> Inputs:
     fields = _fields(module)
     types = {name: hints.get(name, fields.get(name, Any)) for name in named}
     required = {name for name, parameter in named.items() if parameter.default is parameter.empty}
-    if is_open:
-        declared = _declared(module)
-        types |= {name: field.annotation for name, field in declared.items() if name not in types}
-        required |= {name for name, field in declared.items() if name not in named and _must_be_given(field)}
-    return Inputs(types, frozenset(required), is_open)
+    if not is_open:
+        return Inputs(types, frozenset(required), False)
+    declared = {name: field for name, field in _declared(module).items() if name not in named}
+    types |= {name: field.annotation for name, field in declared.items()}
+    if not _says_its_inputs(module):
+        return Inputs(types, frozenset(required), True, frozenset(declared))
+    required |= {name for name, field in declared.items() if _must_be_given(field)}
+    return Inputs(types, frozenset(required), True)
 
 
 def _must_be_given(field: Any) -> bool:
@@ -106,7 +111,19 @@ def _declared(module: dspy.Module) -> Mapping[str, Any]:
     if isinstance(inner, dspy.Module):
         return _declared(inner)
     predictors = module.predictors()
-    return predictors[0].signature.input_fields if predictors else {}
+    fields: Mapping[str, Any] = predictors[0].signature.input_fields if predictors else {}
+    if isinstance(module, dspy.MultiChainComparison):  # it fills these in itself, from `completions`
+        return {name: field for name, field in fields.items() if not name.startswith("reasoning_attempt_")}
+    return fields
+
+
+def _says_its_inputs(module: dspy.Module) -> bool:
+    """Whether `_declared` are inputs of the module, and not only of a predictor inside a person's forward()."""
+    inner = getattr(module, "module", None)
+    if isinstance(inner, dspy.Module):
+        return _says_its_inputs(inner)
+    own = hasattr(getattr(module, "signature", None), "input_fields")
+    return own or type(module).__module__.startswith("dspy.")
 
 
 def _fields(module: dspy.Module) -> dict[str, Any]:
