@@ -125,7 +125,7 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
         loaded = load_saved(config, path)
     made = player(config.task_model, Role.TASK, Meter(Budget()), config)
     dspy.configure(lm=made.lm, adapter=made.adapter, track_usage=False)
-    scorer = load_metric(config.metric, load_program(config.program, base), base)
+    scorer = load_metric(config.metric, load_program(config.program, base), base, config.data.labels)
     check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8), media_folders(config))
     result = verify(check, asked)
     return {**result, "candidate": choice.candidate, "model": config.task_model.model}

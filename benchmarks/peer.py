@@ -111,7 +111,7 @@ class PeerRun:
         self._config, self._optimizer, self._scribe, self._meter = config, optimizer, scribe, meter
         base = Path(config.base or ".")
         self._program = load_program(config.program, base)
-        self._scorer = load_metric(config.metric, self._program, base)
+        self._scorer = load_metric(config.metric, self._program, base, config.data.labels)
         self._examples = {split: [row for row in examples if row.split is split] for split in Split}
         self.counter = RunCounter(config.budget.max_program_runs or sys.maxsize)
         self._records = PeerRecords(self._program.predictors, self._examples[Split.VAL], optimizer)

@@ -93,7 +93,7 @@ def assemble(
     if config.metric == JUDGE:
         scorer = judge_scorer(config, player(config.model_for(Role.JUDGE), Role.JUDGE, meter, config))
     else:
-        scorer = load_metric(config.metric, program, base)
+        scorer = load_metric(config.metric, program, base, config.data.labels)
     dspy.configure(lm=task.lm, adapter=task.adapter, track_usage=False)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)

@@ -71,7 +71,6 @@ def _inspected(
     """What `inspect_request` answers, once the program is loaded; `own` is a sample's rows and inputs."""
     rows, inputs = own
     players = _players(config)
-    scorer = _scorer(config, program, base, players)
     sample = _sample(config)
     found = (
         gather(config.data)
@@ -84,6 +83,8 @@ def _inspected(
     fields = fields_of(program.module, inputs, optional_inputs(program))
     data = load_dataset(config.data, found, fields, config.seed, labels_needed=config.metric != JUDGE)
     inputs = data.roles.inputs
+    config = _told(config, data)
+    scorer = _scorer(config, program, base, players)
     _check_sizes(data, config)
     _check_freeze(config, program)
     sizes = {split.value: len(data.of(split)) for split in Split}
@@ -95,7 +96,6 @@ def _inspected(
     warnings = [*data.warnings, *tried, *_beyond_embedded(sample, config, values)]
     if call_models:
         warnings += ask_endpoints(config, players)
-    config = config.model_copy(update={"data": config.data.model_copy(update={"inputs": tuple(inputs)})})
     sizes = {split.value: len(data.of(split)) for split in Split}
     plan = make_plan(config, sizes, len(program.predictors), _row_chars(data), _instruction_chars(program))
     return {
@@ -137,7 +137,13 @@ def _about_data(data: Dataset, inputs: Sequence[str], sizes: Mapping[str, int]) 
 def _scorer(config: RunConfig, program: Program, base: Path, players: dict[str, Player]) -> Scorer:
     if config.metric == JUDGE:
         return judge_scorer(config, players[config.model_for(Role.JUDGE).model_dump_json()])
-    return load_metric(config.metric, program, base)
+    return load_metric(config.metric, program, base, config.data.labels)
+
+
+def _told(config: RunConfig, data: Dataset) -> RunConfig:
+    """The settings with the inputs and labels that were found, so that a worker takes the same."""
+    found = {"inputs": data.roles.inputs, "labels": data.roles.labels}
+    return config.model_copy(update={"data": config.data.model_copy(update=found)})
 
 
 def _with_defaults(

@@ -5,7 +5,7 @@ Importing a program runs its author's code. Only a worker or an inspection proce
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,7 @@ import dspy
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.importing import configured_by, configuring, import_reference
-from mipro_studio.optimizer_core.metrics import BUILT_IN
+from mipro_studio.optimizer_core.metrics import BUILT_IN, built_in_metric
 from mipro_studio.optimizer_core.scoring import Metric, Scorer
 from mipro_studio.optimizer_core.signature_program import signature_program
 from mipro_studio.sample_programs import CATALOG
@@ -164,8 +164,11 @@ def _as_module(found: Any, reference: str) -> dspy.Module:
     return found
 
 
-def load_metric(reference: str | None, program: Program, base: Path) -> Scorer:
+def load_metric(reference: str | None, program: Program, base: Path, labels: Sequence[str] = ()) -> Scorer:
     """The metric named: a built-in name, `path.py:function` or `package.module:function`, or the program's own.
+
+    Args:
+        labels: Columns that a built-in metric scores; empty = those that the prediction has.
 
     Raises:
         BadInput: there is none, or it cannot be imported.
@@ -178,7 +181,7 @@ def load_metric(reference: str | None, program: Program, base: Path) -> Scorer:
             )
         return Scorer(program.metric, getattr(program.metric, "__name__", "metric"))
     if reference in BUILT_IN:
-        return Scorer(BUILT_IN[reference], reference)
+        return Scorer(built_in_metric(reference, labels), reference)
     if ":" not in reference:
         raise BadInput(f"There is no metric {reference!r}.", f"Use {', '.join(BUILT_IN)} or path.py:function.")
     home, attribute = import_reference(reference, base)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
 
-__all__ = ["Columns", "Fields", "end_outputs", "is_missing", "sort_columns"]
+__all__ = ["ASIDE", "Columns", "Fields", "end_outputs", "is_missing", "sort_columns"]
 
 ASIDE = frozenset({"reasoning", "rationale"})
 """Outputs beside an answer: what a model thought on the way. No two are worded alike, so no score is of them."""
@@ -76,8 +76,8 @@ def sort_columns(columns: Sequence[str], fields: Fields, asked: Sequence[str] = 
             there = ", ".join(rest) or "the data has none"
             raise BadInput(f"The label {name!r} {what}.", f"Labels may be: {there}.")
     labels = tuple(asked) or tuple(name for name in rest if name in fields.outputs)
-    if not labels:  # only what is put out on the way is labelled, or nothing that a predictor puts out
-        labels = tuple(name for name in rest if name in fields.within) or (tuple(rest) if len(rest) == 1 else ())
+    if not labels and (len(rest) == 1 or all(name in fields.within for name in rest)):
+        labels = tuple(rest)  # nothing else is labelled
     others = {name: _why(name, fields, bool(asked), bool(labels)) for name in rest if name not in labels}
     return Columns(inputs, labels, others)
 
