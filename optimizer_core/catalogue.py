@@ -90,11 +90,11 @@ SCHEDULES: Mapping[str, str] = {
 }
 
 METRICS: Mapping[str, str] = {
-    "exact_match": "1 when the answer is the label, whatever type each has (3 and 3.0, true and True, a record and its "
-    "JSON); texts to the letter, lists in order",
-    "normalized_exact_match": "the same, texts without case, articles and punctuation that changes no meaning (C++ is "
-    "not C#, -5 is not 5)",
+    "exact_match": "1 when the answer is the label, whatever type each has (3 and 3.0, true and True, a record and "
+    "its JSON); texts to the letter, lists in order",
+    "normalized_exact_match": "the same, texts without case, articles and punctuation that changes no meaning (C++ "
+    "is not C#, -5 is not 5)",
     "token_f1": "overlap of words with the label, 0 to 1, as SQuAD has it",
     "numeric": "1 when the number that the answer comes to is the label's (1/2 and 50%, 1,000 and 1e3), else 0",
 }
-"""The built-in metrics; each is the mean over the label columns that the program puts out, or those that are named."""
+"""The built-in metrics; each is the mean over the label columns that the program puts out, or over those named."""
