@@ -320,6 +320,12 @@ def optimizers(as_json: JsonOption = False) -> None:
 cli_takehome.register(app)
 
 
+@app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def open_app(context: typer.Context) -> None:
+    """Open the studio in the browser. What follows is passed on to `streamlit run`."""
+    raise typer.Exit(launcher.open_app(context.args))
+
+
 def _follow(path: Path, run_id: str, as_json: bool) -> None:
     facts = terminal.to_the_end(path, run_id, quiet=as_json)
     if as_json:
@@ -334,6 +340,13 @@ def main() -> None:
         # A person's code may raise several lines.
         print(" ".join(Scrubber().text(str(error)).split()), file=sys.stderr)
         sys.exit(2)
+
+
+def installed() -> None:
+    """The command `mipro-studio`: alone it opens the app, with arguments it is this command line."""
+    if len(sys.argv) == 1:
+        sys.exit(launcher.open_app())
+    main()
 
 
 if __name__ == "__main__":

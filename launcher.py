@@ -6,13 +6,15 @@ Used by the pages and the command line. Imports neither streamlit nor dspy, so t
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mipro_studio import command, storage
+from mipro_studio import ROOT, command, storage
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
@@ -26,6 +28,7 @@ __all__ = [
     "export",
     "export_files",
     "inspect",
+    "open_app",
     "open_replay",
     "pack",
     "pause",
@@ -38,6 +41,18 @@ __all__ = [
 
 INSPECT_TIMEOUT_S = 300.0
 LEASE_WAIT_S = 8.0
+
+
+def open_app(arguments: Sequence[str] = ()) -> int:
+    """Serve the pages until the person ends it. Returns Streamlit's exit code.
+
+    Args:
+        arguments: Options for `streamlit run`, such as `--server.port=8600`.
+    """
+    serve = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), *arguments]
+    with suppress(KeyboardInterrupt):  # Ctrl-C reaches Streamlit too, which ends by itself
+        return subprocess.call(serve)
+    return 0
 
 
 def inspect(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The one package name of the studio: everything of ours is imported as `mipro_studio.<room>`.
 
 In a checkout the rooms (`optimizer_core`, `storage`, `ui`, ...) stand beside this folder, and the package's search
-path holds their parent. So a process that runs a person's code needs no folder of ours on `sys.path`, and a person's
-own `storage`, `ui` or `tests` is never shadowed by the studio's.
+path holds their parent; in a wheel they stand inside it. So a process that runs a person's code needs no folder of ours
+on `sys.path`, and a person's own `storage`, `ui` or `tests` is never shadowed by the studio's.
 """
 
 import sys
@@ -10,10 +10,13 @@ from pathlib import Path
 
 __all__ = ["ROOT", "command"]
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout."""
+_HERE = Path(__file__).resolve().parent
+_INSTALLED = (_HERE / "optimizer_core").is_dir()
 
-if (ROOT / "optimizer_core").is_dir():
+ROOT = _HERE if _INSTALLED else _HERE.parent
+"""Where `app.py` and the rooms are: the checkout, or the installed package."""
+
+if not _INSTALLED:
     __path__.append(str(ROOT))
 
 
