@@ -1,8 +1,8 @@
 """The one package name of the studio: everything of ours is imported as `mipro_studio.<room>`.
 
 In a checkout the rooms (`optimizer_core`, `storage`, `ui`, ...) stand beside this folder, and the package's search
-path holds their parent; in a wheel they stand inside it. So a process that runs a person's code needs no folder of ours
-on `sys.path`, and a person's own `storage`, `ui` or `tests` is never shadowed by the studio's.
+path holds their parent; in a wheel they stand inside it. So a process that runs a person's code needs no folder of
+ours on `sys.path`, and a person's own `storage`, `ui` or `tests` is never shadowed by the studio's.
 """
 
 import sys
