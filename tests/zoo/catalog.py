@@ -1,0 +1,438 @@
+"""The programs of the zoo: where each is, its rows, and what the scripted model says to it.
+
+Imports nothing of ours and no DSPy, so that every process of the zoo can read it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CASES", "TRAIN", "VAL", "Case"]
+
+TRAIN = range(1, 5)
+VAL = range(11, 15)
+"""The numbers that rows are about. The model is wrong about every fifth, see `guess`."""
+
+Row = dict[str, Any]
+Say = Callable[[int, str], Any]
+
+
+def text(n: int) -> str:
+    return f"Tell me about item {n}."
+
+
+def parity(n: int) -> str:
+    return "odd" if n % 2 else "even"
+
+
+def guess(n: int, said: str = "") -> str:
+    """What the model answers: the parity, but for every fifth number."""
+    return parity(n + 1) if n % 5 == 4 else parity(n)
+
+
+def labelled(n: int) -> Row:
+    return {"text": text(n), "answer": parity(n)}
+
+
+def of(value: Callable[[int], Any]) -> dict[str, Any]:
+    """Rows labelled with `value` of their number, and a model that is wrong where `guess` is."""
+    return {
+        "row": lambda n: {"text": text(n), "answer": value(n)},
+        "says": {"answer": lambda n, said: value(n + 1 if n % 5 == 4 else n)},
+    }
+
+
+def given(value: Callable[[int], Any]) -> dict[str, Any]:
+    """Rows with an input `given` beside the text."""
+    return {"row": lambda n: {"given": value(n), **labelled(n)}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One program.
+
+    Attributes:
+        program: `file.py:attribute` or `package.module:attribute` below `folder`.
+        folder: Below `programs`; the person's working folder.
+        module: How plain Python imports it; None = the file's name.
+        row: The row about a number, as JSON.
+        typed: How a person writes the inputs of a row in code, which is how plain DSPy gets them: by input, an
+            expression over `row` and the names of the program's module.
+        inputs: Named by hand where it is not the program's text alone.
+        metric: The metric's name in the program's file.
+        says: What the model says, beside `SAYS`.
+        traced: The metric takes a trace; one that does not cannot be given to DSPy's bootstrapping as it is.
+        synced: An asynchronous program, which plain DSPy evaluates through `dspy.syncify`.
+        unsafe_load: It brings models that DSPy loads only with `allow_unsafe_lm_state`.
+    """
+
+    name: str
+    program: str
+    folder: str = ""
+    module: str | None = None
+    row: Callable[[int], Row] = labelled
+    typed: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ("text",)
+    metric: str = "metric"
+    says: Mapping[str, Say] = field(default_factory=dict)
+    traced: bool = True
+    synced: bool = False
+    unsafe_load: bool = False
+
+    @property
+    def attribute(self) -> str:
+        return self.program.partition(":")[2]
+
+    @property
+    def imported_as(self) -> str:
+        target = self.program.partition(":")[0]
+        return self.module or target.removesuffix(".py")
+
+
+def tool(n: int, said: str) -> str:
+    return "finish" if "observation_0" in said else "look_up"
+
+
+def tool_args(n: int, said: str) -> Row:
+    return {} if "observation_0" in said else {"number": str(n)}
+
+
+def calls(n: int, said: str) -> Row:
+    """A call of a tool, and what was found out once there is a result to be seen."""
+    if "call_1" in said or "tool_call_results" in said:
+        return {"tool_calls": [{"id": "call_2", "name": "submit", "args": {"answer": guess(n)}}]}
+    return {"tool_calls": [{"id": "call_1", "name": "look_up", "args": {"number": str(n)}}]}
+
+
+SAYS: Mapping[str, Say] = {
+    "answer": guess,
+    "rating": lambda n, said: 1 + (n + (n % 5 == 4)) % 5,
+    "next_tool_name": tool,
+    "next_tool_args": tool_args,
+    "next_thought": lambda n, said: "enough" if "observation_0" in said else "I shall look it up",
+    "tool_calls": calls,
+    "found": lambda n, said: {"answer": guess(n), "left": n * 3},
+    "generated_code": lambda n, said: f"```python\nSUBMIT({{'answer': {n} * 3}})\n```",
+    "finished": lambda n, said: "triple" in said or n % 2 == 1,
+    "verdict": lambda n, said: {"word": guess(n), "sure": n % 3 == 0},
+    "right": lambda n, said: guess(n) == parity(n),
+    "advice": lambda n, said: {"guess.predict": "Think of halves.", "predict": "Think of halves."},
+    "precision": lambda n, said: 0.5 if n % 5 == 4 else 1.0,
+    "recall": lambda n, said: 0.5 if n % 5 == 4 else 1.0,
+    "note": lambda n, said: {"day": "2026-03-04", "grade": "poor"},
+    "grades": lambda n, said: ["good", "poor"],
+}
+LEVELS = ("low", "high")
+
+
+def item(n: int) -> Row:
+    return {"name": "bolts", "count": n, "level": LEVELS[n % 2]}
+
+
+def lines(n: int) -> list[Row]:
+    return [item(n), item(n + 1)]
+
+
+def conversation(n: int) -> Row:
+    return {"messages": [{"text": f"What of item {n + 50}?", "answer": parity(n)}]}
+
+
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="
+SOUND = {"data": "UklGRiQAAABXQVZFZm10IBAAAAABAAEA", "audio_format": "wav"}
+FILE = {"file_data": "data:application/pdf;base64,aGVsbG8="}
+
+VALUES = [
+    Case("int", "values.py:Count", **of(lambda n: n)),
+    Case("float", "values.py:Share", metric="half_full", **of(lambda n: n / 4)),
+    Case("bool", "values.py:Truth", **of(lambda n: n % 2 == 0)),
+    Case("list of text", "values.py:Words", **of(lambda n: [parity(n), str(n)])),
+    Case("dictionary", "values.py:Table", **of(lambda n: {parity(n): n})),
+    Case("tuple", "values.py:Pair", metric="same_pair", **of(lambda n: [parity(n), n])),
+    Case("optional output", "values.py:Maybe", **of(parity)),
+    Case("union", "values.py:Either", **of(lambda n: n)),
+    Case("literal", "values.py:Label", **of(parity)),
+    Case("date", "values.py:Day", metric="same_day", **of(lambda n: f"2026-02-{n:02}")),
+    Case("datetime", "values.py:Moment", metric="same_day", **of(lambda n: f"2026-02-{n:02}T10:00:00")),
+    Case("enum", "values.py:Rated", metric="same_level", **of(lambda n: LEVELS[n % 2])),
+    Case("int enum", "values.py:Sized", metric="same_level", **of(lambda n: 1 + n % 2)),
+    Case("record", "values.py:Line", metric="same_line", **of(item)),
+    Case("list of records", "values.py:Lines", metric="same_lines", **of(lines)),
+    Case(
+        "nested record",
+        "values.py:Ordered",
+        metric="same_order",
+        **of(lambda n: {"lines": lines(n), "due": f"2026-03-{n:02}", "note": None}),
+    ),
+    Case("dataclass", "values.py:Placed", metric="same_point", **of(lambda n: {"x": n, "y": 1})),
+    Case("typed dict", "values.py:Filmed", metric="same_film", **of(lambda n: {"title": "It", "year": 1990 + n})),
+    Case(
+        "code",
+        "values.py:Coded",
+        metric="runs",
+        row=lambda n: {"text": text(n), "answer": parity(n)},
+        says={"answer": lambda n, said: f"```python\nanswer = {guess(n)!r}\n```"},
+    ),
+    Case("reasoning and record", "values.py:Thinking", metric="same_line", **of(item)),
+    Case(
+        "renamed label",
+        "values.py:Rater",
+        metric="close",
+        row=lambda n: {"text": text(n), "gold": 1 + n % 5},
+    ),
+]
+
+INPUTS = [
+    Case(
+        "record as input",
+        "inputs.py:OfPart",
+        inputs=("given", "text"),
+        typed={"given": "Part(**row['given'])"},
+        **given(lambda n: {"name": "steel", "kind": "nut"}),
+    ),
+    Case(
+        "records as input",
+        "inputs.py:OfParts",
+        inputs=("given", "text"),
+        typed={"given": "[Part(**one) for one in row['given']]"},
+        **given(lambda n: [{"name": "steel"}, {"name": "brass", "kind": "nut"}]),
+    ),
+    Case(
+        "enum as input",
+        "inputs.py:OfKind",
+        inputs=("given", "text"),
+        typed={"given": "Kind(row['given'])"},
+        **given(lambda n: "nut" if n % 2 else "bolt"),
+    ),
+    Case(
+        "date as input",
+        "inputs.py:OnDay",
+        inputs=("given", "text"),
+        typed={"given": "datetime.date.fromisoformat(row['given'])"},
+        **given(lambda n: f"2026-02-{n:02}"),
+    ),
+    Case(
+        "image",
+        "inputs.py:OfImage",
+        inputs=("given", "text"),
+        typed={"given": "dspy.Image(row['given'])"},
+        **given(lambda n: PIXEL if n % 2 else f"https://example.com/{n}.png"),
+    ),
+    Case(
+        "images",
+        "inputs.py:OfImages",
+        inputs=("given", "text"),
+        typed={"given": "[dspy.Image(one) for one in row['given']]"},
+        **given(lambda n: [PIXEL, f"https://example.com/{n}.png"]),
+    ),
+    Case(
+        "audio and a file's name",
+        "inputs.py:OfAudio",
+        inputs=("given", "file", "text"),
+        typed={"given": "dspy.Audio(**row['given'])", "file": "dspy.File(**row['file'])"},
+        row=lambda n: {"given": SOUND, "file": {**FILE, "filename": "hello.pdf"}, **labelled(n)},
+    ),
+    Case(
+        "file",
+        "inputs.py:OfFile",
+        inputs=("given", "text"),
+        typed={"given": "dspy.File(**row['given'])"},
+        **given(lambda n: FILE),
+    ),
+    Case(
+        "code as input",
+        "inputs.py:OfCode",
+        inputs=("given", "text"),
+        typed={"given": "dspy.Code(code=row['given'])"},
+        **given(lambda n: f"print({n})"),
+    ),
+    Case(
+        "history",
+        "inputs.py:Chat",
+        inputs=("given", "text"),
+        typed={"given": "dspy.History(**row['given'])"},
+        **given(conversation),
+    ),
+    Case(
+        "null input",
+        "inputs.py:Perhaps",
+        inputs=("given", "text"),
+        **given(lambda n: None if n % 2 else "a hint"),
+    ),
+    Case("defaulted parameter", "inputs.py:Defaulted"),
+    Case("default in the signature", "inputs.py:SignatureDefault"),
+    Case(
+        "numbers as inputs",
+        "inputs.py:Numbers",
+        inputs=("text", "first", "second", "strict"),
+        row=lambda n: {**labelled(n), "first": n, "second": n / 2, "strict": n % 2 == 0},
+    ),
+    Case(
+        "a column called base",
+        "inputs.py:OddlyNamed",
+        inputs=("base", "text"),
+        row=lambda n: {"base": f"base {n}", "self": "me", "dspy_uid": n, "keys": "k", **labelled(n)},
+    ),
+    Case(
+        "forward(**kwargs)",
+        "inputs.py:Keywords",
+        inputs=("text", "place"),
+        row=lambda n: {**labelled(n), "place": "here"},
+    ),
+]
+
+AGENTS = [
+    Case("a bare ReAct", "agents.py:agent"),
+    Case(
+        "ReAct with typed answers",
+        "agents.py:Clerk",
+        says={"next_tool_name": lambda n, said: tool(n, said).replace("look_up", "stock")},
+    ),
+    Case("tools called by hand", "agents.py:Native"),
+    Case("ReActV2", "agents.py:second_react"),
+    Case("CodeAct", "agents.py:code_act"),
+    Case("ProgramOfThought", "agents.py:program_of_thought"),
+    Case("MultiChainComparison", "agents.py:Compare"),
+    Case("BestOfN", "agents.py:Best"),
+    Case("Refine", "agents.py:Refined"),
+    Case("several completions", "agents.py:Majority"),
+    Case("reads its own source", "agents.py:Explains"),
+]
+
+TOGETHER = [
+    Case("dspy.Parallel", "together.py:ByParallel"),
+    Case("module.batch", "together.py:ByBatch"),
+    Case("a pool of one's own", "together.py:ByPool"),
+    Case("threads of one's own", "together.py:ByThread"),
+    Case("asyncio.run and gather", "together.py:ByLoop"),
+    Case("syncify", "together.py:BySyncify"),
+    Case("asyncify", "together.py:ByAsyncify"),
+    Case("aforward only", "together.py:OnlyAsync", synced=True),
+]
+
+SHAPES = [
+    Case("nested", "shapes.py:Nested"),
+    Case("listed", "shapes.py:Listed"),
+    Case("held in a dictionary", "shapes.py:Held"),
+    Case("shared", "shapes.py:Shared"),
+    Case("frozen part", "shapes.py:Frozen"),
+    Case("looping", "shapes.py:Looping"),
+    Case("instructions in code", "shapes.py:Instructed"),
+    Case("returns text", "shapes.py:Bare", metric="bare_metric"),
+    Case("returns a dictionary", "shapes.py:Mapping", metric="mapped_metric"),
+    Case("factory", "shapes.py:factory"),
+    Case("instance", "shapes.py:instance"),
+    Case("raises on a row", "shapes.py:Sometimes"),
+    Case("demos for one call", "shapes.py:Cautious"),
+]
+
+MODELS = [
+    Case("a model for each predictor", "models.py:OwnModels"),
+    Case("a model for one predictor", "models.py:OneOwnModel"),
+    Case("options by predictor", "models.py:Configured"),
+    Case("another model in context", "models.py:InContext"),
+    Case("a copy of the model", "models.py:CopiedModel"),
+    Case("the model called directly", "models.py:DirectCall"),
+    Case("the model's history", "models.py:Remembering"),
+    Case("the predictor's history", "models.py:OwnHistory"),
+    Case("an engine of one's own", "models.py:OwnEngine", unsafe_load=True),
+]
+
+ADAPTERS = [
+    Case(
+        name.replace("_", " "),
+        f"{name}.py:Program",
+        folder="adapters",
+        says={"notes": lambda n, said: [f"note {n}", "another"]},
+    )
+    for name in (
+        "json_adapter",
+        "xml_adapter",
+        "two_step",
+        "strict_chat",
+        "baml",
+        "written_by_hand",
+        "in_context",
+        "native_tools",
+    )
+]
+
+BRINGING = [
+    Case("demos brought along", "bringing.py:Shown"),
+    Case("demos that are no JSON", "bringing.py:ShownTyped"),
+    Case("demos as dictionaries", "bringing.py:ShownDicts"),
+    Case("augmented demos", "bringing.py:ShownAugmented"),
+    Case("lock and database", "bringing.py:Locked"),
+    Case("generator", "bringing.py:Streaming"),
+    Case("embeddings", "bringing.py:Retrieving"),
+    Case("nearest neighbours", "bringing.py:Neighbours"),
+    Case("dspy.Retrieve", "bringing.py:Searching"),
+]
+
+JUDGING = [
+    Case("metric: of two", "judging.py:Guess", metric="of_two", traced=False),
+    *(
+        Case(f"metric: {name.replace('_', ' ')}", "judging.py:Guess", metric=name)
+        for name in (
+            "of_three",
+            "of_five",
+            "an_int",
+            "of_numpy",
+            "numpy_bool",
+            "fraction",
+            "by_model",
+            "by_own_model",
+            "scaled",
+            "exact",
+            "with_keywords",
+            "of_reasoning",
+            "by_history",
+        )
+    ),
+    Case(
+        "metric: by labels",
+        "judging.py:Guess",
+        metric="by_labels",
+        row=lambda n: {**labelled(n), "weight": 1.0 + n % 2},
+    ),
+    Case(
+        "metric: semantic",
+        "judging.py:guess_response",
+        metric="semantic",
+        row=lambda n: {"question": text(n), "response": parity(n)},
+        inputs=("question",),
+        says={"response": guess},
+    ),
+]
+
+WATCHED = [
+    Case("usage in the metric", "watched.py:Metered", metric="by_usage"),
+    Case("usage in the program", "watched.py:Tracking"),
+    Case("callbacks", "watched.py:Called"),
+    Case("prints", "watched.py:Talking"),
+    Case("the trace", "watched.py:Tracing"),
+]
+
+PLACES = [
+    Case("package", "desk.program:Desk", folder="package"),
+    Case("file in a package", "desk/program.py:Desk", folder="package", module="desk.program"),
+    Case("files beside it", "reads_files.py:Program", folder="beside"),
+    Case("names of ours", "program.py:Program", folder="neighbours"),
+    Case("configured at import", "configured.py:program"),
+]
+
+CASES: Mapping[str, Case] = {
+    case.name: case
+    for case in (
+        *VALUES,
+        *INPUTS,
+        *AGENTS,
+        *TOGETHER,
+        *SHAPES,
+        *MODELS,
+        *ADAPTERS,
+        *BRINGING,
+        *JUDGING,
+        *WATCHED,
+        *PLACES,
+    )
+}

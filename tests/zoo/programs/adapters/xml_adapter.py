@@ -1,0 +1,8 @@
+"""The adapter is set where the program is imported: XML."""
+
+import dspy
+from answers import Program, metric
+
+__all__ = ["Program", "metric"]
+
+dspy.configure(adapter=dspy.XMLAdapter())

@@ -1,0 +1,5 @@
+"""Steps of the desk."""
+
+from .noting import Noting
+
+__all__ = ["Noting"]

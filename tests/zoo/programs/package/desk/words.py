@@ -1,0 +1,1 @@
+TASK = "Take a note of the item."
