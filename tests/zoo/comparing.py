@@ -1,12 +1,12 @@
 """Where the studio and plain DSPy differ on a program of the zoo: {check: what was seen}, empty when they agree."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tests.zoo.catalog import TRAIN
+from tests.zoo.wire import subject
 
 __all__ = ["differences"]
 
@@ -70,11 +70,12 @@ def _messages(studio: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
 
 def _export(plain: Mapping[str, Any]) -> str:
     for candidate, both in plain["candidates"].items():
-        if seen := _unequal(both["export"]["requests"], both["plain"]["requests"]):
+        expected = both.get("saved", both["plain"])
+        if seen := _unequal(both["export"]["requests"], expected["requests"]):
             return f"{candidate}: {seen}"
         for what in ("answers", "scores"):
-            if both["export"][what] != both["plain"][what]:
-                return f"{candidate}: {both['export'][what]}, before {both['plain'][what]}"
+            if both["export"][what] != expected[what]:
+                return f"{candidate}: {both['export'][what]}, before {expected[what]}"
     return ""
 
 
@@ -90,12 +91,7 @@ def _answers(studio: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
 
 def _about(requests: Iterable[Request], training: bool) -> list[Request]:
     """The requests about a training row, or those about a validation row."""
-    numbers = {str(number) for number in TRAIN}
-    return [one for one in requests if bool(numbers & set(re.findall(r"item (\d+)", _last(one)))) is training]
-
-
-def _last(request: Request) -> str:
-    return json.dumps(next(one for one in reversed(request["messages"]) if one["role"] == "user"))
+    return [one for one in requests if (subject(one["messages"])[0] in TRAIN) is training]
 
 
 def _without_demos(request: Request) -> Request:

@@ -63,6 +63,11 @@ class Plain:
         found = getattr(self.home, self.case.attribute)
         return found.deepcopy() if isinstance(found, dspy.Module) else found()
 
+    def loaded(self, path: Path | str) -> dspy.Module:
+        program = self.made()
+        program.load(path, allow_unsafe_lm_state=self.case.unsafe_load)
+        return program
+
     def evaluated(self, program: dspy.Module) -> dict[str, Any]:
         """{score (the mean), scores, answers, requests} of `dspy.Evaluate` on the validation rows.
 
@@ -123,16 +128,16 @@ class Plain:
         labelled = dspy.LabeledFewShot(k=len(self.train)).compile(self.made(), trainset=self.train, sample=False)
         labels, compiled = dict(labelled.named_predictors()), dict(taught["compiled"].named_predictors())
         program = self.made()
-        for name, predictor in program.named_predictors():
+        for name, predictor in program.named_predictors() if chosen else ():
             demos = []
             for place, demo in enumerate(chosen[name]):
                 if not demo["augmented"]:
                     demos.append(labels[name].demos[demo["row"]])
                     continue
                 calls = taught["calls"][demo["row"]][name]
-                assert compiled[name].demos[place] in calls, f"{name}: demo {place} is none of the calls of its row"
                 # In the order of a trace calls of threads stand as they came, so the fields go first.
                 shown_calls = [shown(call) for call in calls]
+                assert shown(compiled[name].demos[place]) in shown_calls, f"{name}: demo {place} is no call there"
                 same = [
                     at for at, fields in enumerate(shown_calls) if fields == {"augmented": True, **demo["fields"]}
                 ]
@@ -159,9 +164,13 @@ def work(name: str, told: dict[str, Any]) -> dict[str, Any]:
     answer |= {"teacher": taught["requests"], "rows": taught["rows"], "candidates": {}}
     for candidate, facts in told["candidates"].items():
         few = plain.evaluated(plain.with_demos(facts["demos"], taught)) if facts["demos"] else answer["baseline"]
-        loaded = plain.made()
-        loaded.load(facts["export"], allow_unsafe_lm_state=plain.case.unsafe_load)
-        answer["candidates"][candidate] = {"plain": few, "export": plain.evaluated(loaded)}
+        export = plain.evaluated(plain.loaded(facts["export"]))
+        answer["candidates"][candidate] = {"plain": few, "export": export}
+        if any(export[part] != few[part] for part in ("answers", "requests")):
+            # What a file holds is not always what was in memory: DSPy's own file says what is right then.
+            saved = Path(facts["export"]).with_suffix(".plain.json")
+            plain.with_demos(facts["demos"], taught).save(saved)
+            answer["candidates"][candidate]["saved"] = plain.evaluated(plain.loaded(saved))
     answer["ours"] = sorted(one for one in sys.modules if one.partition(".")[0] in ("mipro_studio", "optimizer_core"))
     return answer
 

@@ -19,7 +19,7 @@ from dspy._vendor.lm15.transports import (
     TransportResponse,
 )
 
-__all__ = ["Wire", "say"]
+__all__ = ["Wire", "say", "subject"]
 
 Answers = Mapping[str, Callable[[int, str], Any]]
 """Output field -> its value as JSON, of the number that the conversation is about and of its end."""
@@ -97,7 +97,7 @@ def say(body: Mapping[str, Any], answers: Answers) -> dict[str, Any]:
     """The assistant's message: values for the fields asked for, in the format that the request asks for."""
     messages = body["messages"]
     last = _text(next(one for one in reversed(messages) if one["role"] == "user"))
-    number, said = _subject(messages)
+    number, said = subject(messages)
 
     def value(field: str) -> Any:
         return answers[field](number, said) if field in answers else f"{field} of item {number}"
@@ -127,7 +127,7 @@ def say(body: Mapping[str, Any], answers: Answers) -> dict[str, Any]:
     }
 
 
-def _subject(messages: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
+def subject(messages: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
     """The number that the latest message with one is about, and the text from there on."""
     said = ""
     for message in reversed(messages):

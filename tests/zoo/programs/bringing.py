@@ -123,7 +123,7 @@ class Retrieving(dspy.Module):
 
     def __init__(self):
         super().__init__()
-        passages = [f"item {n} is a {name}" for n, name in enumerate(["bolt", "nut", "washer", "screw", "spring"])]
+        passages = [f"part {n} is a {name}" for n, name in enumerate(["bolt", "nut", "washer", "screw", "spring"])]
         self.search = dspy.retrievers.Embeddings(passages, letters, k=2)
         self.ask = dspy.ChainOfThought("context: list[str], text -> answer")
 
