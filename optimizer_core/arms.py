@@ -47,9 +47,12 @@ class Arms:
     def build(self, instructions: Mapping[str, str], demos: Mapping[str, Sequence[Demo]]) -> dspy.Module:
         """A copy of the seed with these instructions and demos; predictors not named stay as they are."""
         module = copy_module(self._program.module)
+        frames = {info.name: info.frame for info in self._program.predictors}
         for name, predictor in module.named_predictors():
-            if instructions.get(name, predictor.signature.instructions) != predictor.signature.instructions:
-                predictor.signature = predictor.signature.with_instructions(instructions[name])
+            if name in instructions:
+                whole = frames[name].around(instructions[name])
+                if whole != predictor.signature.instructions:
+                    predictor.signature = predictor.signature.with_instructions(whole)
             if name in demos and list(demos[name]) != own_demos(predictor):
                 predictor.demos = [_as_dspy(demo, predictor.signature) for demo in demos[name]]
             predictor.lm = None  # the run's task model, so that every call is metered and capped

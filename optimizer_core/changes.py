@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.instruction_frame import Frame
 from mipro_studio.optimizer_core.types import (
     SEED_ARM,
     Author,
@@ -137,6 +138,9 @@ def _written(change: Change, predictor: str, board: Board, facts: Json) -> Instr
     arms = board.instructions[predictor]
     text = checked_text(_value(change.payload, "text", str))
     _must_be_new(text, arms)
+    seed = arms[SEED_ARM]
+    if why := Frame.of(seed.text, seed.provenance).why_not(text):
+        raise BadInput(why, "Name it, or start from the program's own instruction.")
     provenance = {CHANGE: change.id, "reason": _reason(change.payload), **facts}
     return Instruction(predictor, next_index(arms), text, Author.PERSON, provenance)
 

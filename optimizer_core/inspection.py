@@ -270,4 +270,4 @@ def _row_chars(data: Dataset) -> float:
 
 
 def _instruction_chars(program: Program) -> float:
-    return sum(len(info.instruction) for info in program.predictors) / len(program.predictors)
+    return sum(len(info.frame.around(info.instruction)) for info in program.predictors) / len(program.predictors)

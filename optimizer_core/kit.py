@@ -140,7 +140,7 @@ class Kit:
         arms: list[Instruction | DemoSet] = []
         for info, (_, predictor) in zip(self.program.predictors, self.program.module.named_predictors(), strict=True):
             own = tuple(own_demos(predictor))
-            arms.append(Instruction(info.name, SEED_ARM, info.instruction, Author.SEED))
+            arms.append(Instruction(info.name, SEED_ARM, info.instruction, Author.SEED, info.frame.facts))
             arms.append(DemoSet(info.name, SEED_ARM, "seed" if own else "zero_shot", own))
         await self.add_arms(arms)
 
@@ -288,7 +288,11 @@ class Kit:
         await self.add_instructions([replace(arm, provenance={**arm.provenance, **facts}) for arm in proposals])
 
     async def add_instructions(self, proposals: Sequence[Instruction]) -> None:
-        """Add proposals as arms; one that repeats an arm's text is kept inactive, with the reason."""
+        """Add proposals as arms.
+
+        One that repeats an arm's text, or that the program cannot work with, is kept inactive, with the reason.
+        """
+        proposals = [self.program.without_losses(arm) for arm in proposals]
         known = [arm for of_name in self.arms.instructions.values() for arm in of_name.values()]
         taken = {(arm.predictor, arm.index) for arm in known}
         judged = drop_duplicates([*known, *proposals])

@@ -6,19 +6,22 @@ Importing a program runs its author's code. Only a worker or an inspection proce
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import dspy
 
+from mipro_studio.optimizer_core.agents import frame_of
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.importing import configured_by, configuring, import_reference
+from mipro_studio.optimizer_core.instruction_frame import Frame, ToolInfo
 from mipro_studio.optimizer_core.metrics import BUILT_IN, built_in_metric
 from mipro_studio.optimizer_core.scoring import Metric, Scorer
 from mipro_studio.optimizer_core.signature_program import signature_program
+from mipro_studio.optimizer_core.types import Instruction
 from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["SAMPLE_PREFIX", "PredictorInfo", "Program", "load_metric", "load_program"]
@@ -28,18 +31,36 @@ SAMPLE_PREFIX = "sample:"
 
 @dataclass(frozen=True)
 class PredictorInfo:
-    """One LM-calling step: its `name` in the program, the module's class, fields, and seed instruction."""
+    """One LM-calling step: its `name` in the program, the module's class, fields, and seed instruction.
+
+    Attributes:
+        instruction: The part of the seed's instruction that may be replaced.
+        before, after: What stays around it whatever is written, as an agent's tools and rules do.
+        tools: What the model is told that it may call.
+    """
 
     name: str
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     instruction: str
+    before: str = ""
+    after: str = ""
+    tools: tuple[ToolInfo, ...] = ()
 
     @property
     def signature(self) -> str:
         """`Predict(message) -> queue`: how the proposer is told about the module."""
-        return f"{self.kind}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}"
+        told = f"{self.kind}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}"
+        if not self.tools:
+            return told
+        stay = "; what they do is told to the model below any instruction" if self.after else ""
+        return f"{told}, an agent with the tools {', '.join(map(str, self.tools))}{stay}"
+
+    @property
+    def frame(self) -> Frame:
+        """The parts of its instruction."""
+        return Frame(self.instruction, self.before, self.after, self.tools)
 
 
 class Program:
@@ -62,7 +83,7 @@ class Program:
                 f"The program {name!r} has no predictors, so there is nothing to optimize.",
                 "Make dspy.Predict (or ChainOfThought, ...) objects attributes of the module in __init__.",
             )
-        self.predictors = tuple(_describe(path, predictor) for path, predictor in named)
+        self.predictors = tuple(_describe(module, path, predictor) for path, predictor in named)
         self.source = _source(module)
 
     @property
@@ -78,6 +99,12 @@ class Program:
         own = [name for name, value in names.items() if value is self.module or value is type(self.module)]
         return "program" if "program" in names else (own or [self.name])[0]
 
+    def without_losses(self, arm: Instruction) -> Instruction:
+        """`arm`, switched off with the reason if it leaves out what the program's own instruction must name."""
+        frame = next(info.frame for info in self.predictors if info.name == arm.predictor)
+        why = frame.why_not(arm.text) if arm.active and arm.text else ""
+        return replace(arm, active=False, reason=why) if why else arm
+
     def is_factory(self, attribute: str) -> bool:
         """Whether `attribute` of its file is a class or function that makes the program, not the program."""
         return not isinstance(getattr(self.home, attribute, None), dspy.Module)
@@ -92,14 +119,18 @@ def _source(module: dspy.Module) -> str | None:
         return None
 
 
-def _describe(path: str, predictor: Any) -> PredictorInfo:
+def _describe(module: dspy.Module, path: str, predictor: Any) -> PredictorInfo:
     signature = predictor.signature
+    frame = frame_of(module, predictor)
     return PredictorInfo(
         path,
         type(predictor).__name__,
         tuple(signature.input_fields),
         tuple(signature.output_fields),
-        signature.instructions,
+        frame.task,
+        frame.before,
+        frame.after,
+        frame.tools,
     )
 
 

@@ -176,7 +176,7 @@ class Proposer:
         inputs["task_demos"] = demo_text(shown.demos)
         if shown.history:
             inputs["previous_instructions"] = history_text(shown.history)
-        inputs["basic_instruction"] = info.instruction
+        inputs["basic_instruction"] = info.instruction or info.after
         if TIPS[recipe.tip]:
             inputs["tip"] = TIPS[recipe.tip]
         if hint := self._hint(recipe):

@@ -67,14 +67,14 @@ async def _asked(kit: Kit, change: Change) -> Sequence[Arm]:
     first = next_index(kit.arms.instructions[name])
     await kit.grounding()
     written = await asyncio.gather(*(_write(kit, change, info, first + n, hint) for n in range(count)))
-    good = [arm for arm in written if arm.active]
+    judged = [kit.program.without_losses(arm) for arm in written]
+    good = [arm for arm in judged if arm.active]
     if not good:
-        raise BadInput(f"The prompt model wrote nothing usable: {written[0].reason}.", "Ask again.")
+        raise BadInput(f"The prompt model wrote nothing usable: {judged[0].reason}.", "Ask again.")
     # Numbered without the gaps that failed calls leave.
     numbered = [replace(arm, index=first + n) for n, arm in enumerate(good)]
     known = kit.arms.instructions[name].values()
-    judged = drop_duplicates([*known, *numbered])
-    return [arm for arm in judged if arm.index >= first]
+    return [arm for arm in drop_duplicates([*known, *numbered]) if arm.index >= first]
 
 
 async def _write(kit: Kit, change: Change, info: PredictorInfo, index: int, hint: str) -> Instruction:

@@ -19,7 +19,17 @@ MACHINERY = {"dspy", "optuna", "litellm", "torch", "xllamacpp"}
 HEAVY = MACHINERY | {"sklearn", "scipy"}
 OURS = {*ROOMS, *SCRIPTS, "benchmarks", "tests", "scripts"}
 CORE_WORDS = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"}
-LIGHT = ("catalogue", "changes", "comparison", "files", "roles", "secrets", "signature_text", "value_tags")
+LIGHT = (
+    "catalogue",
+    "changes",
+    "comparison",
+    "files",
+    "instruction_frame",
+    "roles",
+    "secrets",
+    "signature_text",
+    "value_tags",
+)
 CORE_LIGHT = {f"optimizer_core.{name}" for name in LIGHT}
 OF_STORAGE = {"storage", "optimizer_core.types", "optimizer_core.errors", "optimizer_core.files"}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from mipro_studio.optimizer_core.instruction_frame import Frame
 from mipro_studio.optimizer_core.types import SEED_ARM, Example, Instruction
 from mipro_studio.storage import AskedChange, Note, Reader, RunSummary
 from mipro_studio.ui.arm_scores import ArmScore
@@ -24,7 +25,21 @@ def title(arm: Instruction) -> str:
 
 
 def compared(arm: Instruction, arms: Mapping[int, Instruction]) -> None:
-    """The text with what differs from another."""
+    """The text with what differs from another, and what the program adds to it."""
+    _differing(arm, arms)
+    _kept(arms[SEED_ARM])
+
+
+def _kept(seed: Instruction) -> None:
+    frame = Frame.of(seed.text, seed.provenance)
+    if frame.tools:
+        st.caption("Tools the model is told of: " + ", ".join(one_line(tool, 80) for tool in frame.tools))
+    if frame.before or frame.after:
+        with st.expander("What stays around it, whatever is written"):
+            long_text(f"{frame.before}[the instruction]{frame.after}", "ins_kept", name="kept")
+
+
+def _differing(arm: Instruction, arms: Mapping[int, Instruction]) -> None:
     base = arm.provenance.get("edited_from", SEED_ARM)
     others = [index for index in arms if index != arm.index]
     if not others:

@@ -89,7 +89,7 @@ def _inputs(
     if context.module_descriptions:
         inputs["module_description"] = _named(described)
     inputs["task_demos"] = demos
-    inputs["basic_instruction"] = _named({info.name: info.instruction for info in infos})
+    inputs["basic_instruction"] = _named({info.name: info.instruction or info.after for info in infos})
     if TIPS[recipe.tip]:
         inputs["tip"] = TIPS[recipe.tip]
     if kit.config.proposer.hint:
