@@ -10,8 +10,8 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
-from mipro_studio.optimizer_core.models.lms import classify
-from mipro_studio.optimizer_core.models.meter import collect_calls
+from mipro_studio.optimizer_core.models.calls import collect_calls
+from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.seeds import generator
@@ -69,7 +69,7 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
     said: dict[int, str] = {}
     error: ErrorClass | None = None
     message = ""
-    with collect_calls() as log, dspy.context(lm=run.player.lm, adapter=run.player.adapter, trace=trace):
+    with collect_calls(lm=run.player.lm, adapter=run.player.adapter, trace=trace) as log:
         try:
             row = as_dspy(run.example, inputs_of(run.module).types, run.folders)
             prediction = call(run.module, row, list(run.example.inputs))

@@ -9,8 +9,8 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.models.lms import classify
-from mipro_studio.optimizer_core.models.meter import CallLog, collect_calls
+from mipro_studio.optimizer_core.models.calls import CallLog, collect_calls
+from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.program_run import CONTROL, Player
 from mipro_studio.optimizer_core.recorder import Recorder
@@ -67,7 +67,7 @@ class Prompter:
     ) -> PromptCall:
         outputs: dict[str, Any] = {}
         error = ""
-        with collect_calls() as log, dspy.context(lm=self._player.lm, adapter=self._player.adapter, trace=None):
+        with collect_calls(lm=self._player.lm, adapter=self._player.adapter, trace=None) as log:
             try:
                 predict = dspy.Predict(signature)
                 outputs = plain(dict(predict(**inputs, config=self._config(key, temperature)).items()))

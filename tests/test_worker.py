@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mipro_studio import launcher, terminal
-from mipro_studio.optimizer_core.models import lms
+from mipro_studio.optimizer_core.models import attempts
 from mipro_studio.optimizer_core.types import CellKey, Example, Split, Status
 from mipro_studio.storage import Reader, Store
 from tests.inside import Done, shell, workers_inside
@@ -258,7 +258,7 @@ def lives(bench: Bench) -> Iterator[dict[str, Any]]:
     """All runs of this file: what is played inside this process is played while the real processes work."""
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as pool, ExitStack() as endpoints:
         patch.setenv("DESK_KEY", CANARY)
-        patch.setattr(lms, "FIRST_BACKOFF_S", 0.05)
+        patch.setattr(attempts, "FIRST_BACKOFF_S", 0.05)
         one, two, three = (endpoints.enter_context(endpoint()) for _ in range(3))
         early = pool.submit(killed_after, bench, 30, one)
         later = pool.submit(killed_after, bench, 150, two)

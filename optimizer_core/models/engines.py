@@ -5,18 +5,22 @@ interpreter each; an engine object costs under 1 ms. What the native engine cann
 """
 
 import urllib.request
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import dspy
 from dspy.clients.backend_selection import select_backend
 from dspy.clients.capabilities import capabilities
 from dspy.clients.engines.lm15_engine import LM15Engine, timeouts_for
 from dspy.clients.model_metadata import model_info, rate
-from dspy.lm15 import RouterConfig
+from dspy.lm15 import Request, Response, RouterConfig
 
 from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
 
-__all__ = ["native_engine", "prices_usd_per_token"]
+__all__ = ["ThreadedEngine", "native_engine", "prices_usd_per_token"]
 
 MAX_CONNECTIONS = 512
 
@@ -34,6 +38,35 @@ class _NativeEngine(LM15Engine):  # type: ignore[misc]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_NativeEngine":
         return self  # it holds connections, and is safe to share
+
+
+class ThreadedEngine:
+    """An engine for event loops: each call waits in a thread, so that one pool of connections serves all loops.
+
+    DSPy's own async engine has connections for every loop, and `asyncio.run` in a program is a loop a program run.
+    """
+
+    def __init__(self, engine: LM15Engine) -> None:
+        self._engine = engine
+
+    async def complete(self, request: Request) -> Response:
+        return await _in_thread(partial(self._engine.complete, request))
+
+    async def stream(self, request: Request) -> AsyncIterator[Any]:
+        events = self._engine.stream(request)
+        try:
+            while (event := await _in_thread(partial(next, events, None))) is not None:
+                yield event
+        finally:
+            await _in_thread(events.close)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ThreadedEngine":
+        return self
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    """`work()` in a thread that nobody waits for when the task is cancelled; as many at once as there are tasks."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
 
 
 def native_engine(spec: ModelSpec, api_key: str | None) -> LM15Engine | None:

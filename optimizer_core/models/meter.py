@@ -2,56 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StudioError
 from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
 
-__all__ = ["CallLog", "CallRecord", "Meter", "collect_calls", "log_call", "log_failure", "log_refusal"]
-
-
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """One answered call: its messages, raw reply, and what it cost."""
-
-    messages: tuple[Mapping[str, Any], ...]
-    reply: str
-    usage: Usage
-
-
-@dataclass(slots=True)
-class CallLog:
-    """Calls made while a program run or a proposal was under way in this thread."""
-
-    calls: list[CallRecord] = field(default_factory=list)
-    failed: int = 0
-    refused: StudioError | None = None
-
-    @property
-    def usage(self) -> Usage:
-        total = Usage(retries=self.failed)
-        for call in self.calls:
-            total = total + call.usage
-        return total
-
-
-_log: ContextVar[CallLog | None] = ContextVar("call_log", default=None)
-
-
-@contextmanager
-def collect_calls() -> Iterator[CallLog]:
-    """Collect the calls made inside the block by this thread (and by threads that inherit its context)."""
-    log = CallLog()
-    token = _log.set(log)
-    try:
-        yield log
-    finally:
-        _log.reset(token)
+__all__ = ["Meter"]
 
 
 class Meter:
@@ -81,8 +39,11 @@ class Meter:
         self._testing = False
         self.halted = threading.Event()
 
-    def admit(self, role: Role) -> None:
+    def admit(self, role: Role, requests: int = 1) -> None:
         """Count one attempt of `role`, before it is made.
+
+        Args:
+            requests: Calls that the attempt is counted as.
 
         Raises:
             BudgetReached: it would pass a cap.
@@ -97,7 +58,12 @@ class Meter:
                 if reason:
                     self._stop(BudgetReached(reason))
                     raise BudgetReached(reason)
-            self._add(role, Usage(calls=1))
+            self._add(role, Usage(calls=requests))
+
+    def take_back(self, role: Role, requests: int) -> None:
+        """An admitted attempt turned out to be none: the answer was known."""
+        with self._lock:
+            self._add(self._counted(role), Usage(calls=-requests))
 
     def _counted(self, role: Role) -> Role:
         # What a judge says about the sealed test belongs to the test, which is under no cap.
@@ -194,20 +160,3 @@ class Meter:
             burns = [Burn(role, self._totals[role]) for role in sorted(self._dirty)]
             self._dirty.clear()
             return burns
-
-
-def log_call(record: CallRecord) -> None:
-    """Add an answered call to the collecting log of this thread, if any."""
-    if (log := _log.get()) is not None:
-        log.calls.append(record)
-
-
-def log_failure() -> None:
-    if (log := _log.get()) is not None:
-        log.failed += 1
-
-
-def log_refusal(refusal: StudioError) -> None:
-    """Remember that a call was refused: a program that swallows the error must not be given a score for it."""
-    if (log := _log.get()) is not None:
-        log.refused = refusal

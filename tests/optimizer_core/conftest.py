@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mipro_studio.optimizer_core.models import lms
+from mipro_studio.optimizer_core.models import attempts
 from tests.loopback import LoopbackConfig, LoopbackEndpoint
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import ROWS
@@ -40,5 +40,5 @@ def http_endpoint(running_http_endpoint: LoopbackEndpoint, monkeypatch: pytest.M
 def set_back(running: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> LoopbackEndpoint:
     running.control(**LoopbackConfig(**DEFAULTS).to_json())
     running.reset()
-    monkeypatch.setattr(lms, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(attempts, "FIRST_BACKOFF_S", 0.01)
     return running

@@ -7,7 +7,7 @@ import pytest
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StopRequested
-from mipro_studio.optimizer_core.models.meter import Meter, collect_calls, log_failure
+from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
 
 
@@ -144,15 +144,3 @@ def test_a_forecast_says_which_cap_has_no_room() -> None:
     assert meter.forecast(done=20, more=30) == ""
     assert "100 LM calls" in meter.forecast(done=20, more=31)
     assert meter.forecast(done=0, more=1_000) == ""
-
-
-def test_calls_are_collected_by_the_thread_that_makes_them() -> None:
-    def one(failures: int) -> int:
-        with collect_calls() as log:
-            for _ in range(failures):
-                log_failure()
-            return log.usage.retries
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(one, range(20))) == list(range(20))
-    log_failure()  # outside of any collection: nothing to write to, nothing breaks

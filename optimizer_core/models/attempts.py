@@ -1,0 +1,207 @@
+"""One attempt of one model call: admitted by the meter before it is made, noted by meter and call log after.
+
+`ask` and `aask` make attempts until one is answered. Retries are made here and not in DSPy, because DSPy's own are
+invisible: a retried call is paid for and counts against the caps. Pauses double from half a second, with jitter, and
+honour Retry-After.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import LMError
+
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.models.calls import CallRecord, current_log, refuse_open_logs
+from mipro_studio.optimizer_core.models.classes import classify
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
+
+__all__ = ["Account", "Asking", "aask", "ask", "current_attempt"]
+
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+LONGEST_RETRY_AFTER_S = 300.0
+_LOOK_S = 0.1
+"""How often a waiting task looks whether the run is being halted."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What calls are counted under.
+
+    Args:
+        prices: (input, output) dollars a token; None = whatever DSPy reports, if it does.
+    """
+
+    meter: Meter
+    role: Role
+    prices: tuple[float, float] | None = None
+
+    def cost_usd(self, reported: float | None, input_tokens: int, output_tokens: int) -> float | None:
+        """Dollars of one call; None when neither we nor DSPy know the price."""
+        if self.prices is None:
+            return float(reported) if reported else None
+        return input_tokens * self.prices[0] + output_tokens * self.prices[1]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a model is asked.
+
+    Args:
+        retries: Further attempts of a call that failed for a reason that passes.
+        requests: Requests to the endpoint that one attempt makes.
+        cached: DSPy may know the answer, which then costs nothing and is no call.
+    """
+
+    lm: Any
+    account: Account
+    retries: int
+    requests: int = 1
+    cached: bool = False
+
+
+class Attempt:
+    """An admitted attempt, as a context manager around it.
+
+    Attributes:
+        hidden: The person has switched DSPy's history off, which the meter learns from.
+    """
+
+    def __init__(self, asking: Asking) -> None:
+        self.lm = asking.lm
+        self.hidden = bool(dspy.settings.disable_history)
+        self._asking = asking
+        self._paid = not asking.cached
+        self._started = time.monotonic()
+        self._ends = ExitStack()
+
+    def __enter__(self) -> "Attempt":
+        token = _attempt.set(self)
+        self._ends.callback(_attempt.reset, token)
+        if self.hidden or not self._paid:
+            tracker = _Tracker(self, dspy.settings.usage_tracker)
+            self._ends.enter_context(dspy.context(disable_history=False, usage_tracker=tracker))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ends.close()
+
+    def paid(self) -> None:
+        """The answer did not come out of a cache."""
+        self._paid = True
+
+    def answered(self, entry: Mapping[str, Any]) -> None:
+        """Take up what DSPy's history says of the answered call."""
+        spent = self._spent(entry) if self._paid else Usage()
+        account = self._asking.account
+        account.meter.answered(account.role, spent)
+        if not self._paid:
+            account.meter.take_back(account.role, self._asking.requests)
+        if (log := current_log()) is not None:
+            reply = entry.get("outputs") or [""]
+            first = reply[0]["text"] if isinstance(reply[0], dict) else reply[0]
+            log.add(CallRecord(tuple(entry.get("messages") or ()), str(first or ""), spent))
+
+    def _spent(self, entry: Mapping[str, Any]) -> Usage:
+        usage = entry.get("usage") or {}
+        input_tokens = int(usage.get("prompt_tokens") or 0)
+        output_tokens = int(usage.get("completion_tokens") or 0)
+        cost_usd = self._asking.account.cost_usd(entry.get("cost"), input_tokens, output_tokens)
+        seconds_s = time.monotonic() - self._started
+        return Usage(self._asking.requests, 0, input_tokens, output_tokens, cost_usd, seconds_s)
+
+    def failed(self, error: LMError, again: bool) -> bool:
+        """Take up a failure; whether there is to be another attempt, given that there may be."""
+        kind = classify(error) or ErrorClass.SERVER
+        again = again and kind.transient
+        account = self._asking.account
+        account.meter.failed(account.role, kind, time.monotonic() - self._started, again)
+        if (log := current_log()) is not None:
+            log.add_failure()
+        return again
+
+
+_attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+def current_attempt() -> Attempt | None:
+    """The attempt that this thread or task is making."""
+    return _attempt.get()
+
+
+class _Tracker:
+    """Stands in for DSPy's usage tracker, which hears of a call only if it was paid for."""
+
+    def __init__(self, attempt: Attempt, tracker: Any) -> None:
+        self._attempt = attempt
+        self._tracker = tracker
+
+    def add_usage(self, lm: str, usage: dict[str, Any]) -> None:
+        self._attempt.paid()
+        if self._tracker is not None:
+            self._tracker.add_usage(lm, usage)
+
+
+def _admitted(asking: Asking) -> Attempt:
+    try:
+        asking.account.meter.admit(asking.account.role, asking.requests)
+    except StudioError as refusal:
+        log = current_log()
+        # A thread that outlives its program run may be working for another one by now.
+        refuse_open_logs(refusal) if log is None or log.ended else log.refuse(refusal)
+        raise
+    return Attempt(asking)
+
+
+def ask(asking: Asking, call: Callable[[], Any]) -> Any:
+    """What `call()` returns, once the meter has admitted it; tried again when it fails for a reason that passes.
+
+    Raises:
+        StudioError: the meter refuses.
+        LMError: the last attempt's.
+    """
+    number = 0
+    while True:
+        attempt = _admitted(asking)
+        try:
+            with attempt:
+                return call()
+        except LMError as error:
+            if not attempt.failed(error, number < asking.retries):
+                raise
+            pause_s = _pause_s(number, error)
+        asking.account.meter.halted.wait(pause_s)
+        number += 1
+
+
+async def aask(asking: Asking, call: Callable[[], Awaitable[Any]]) -> Any:
+    """`ask` for a task of an event loop, which goes on while this waits."""
+    number = 0
+    while True:
+        attempt = _admitted(asking)
+        try:
+            with attempt:
+                return await call()
+        except LMError as error:
+            if not attempt.failed(error, number < asking.retries):
+                raise
+            until = time.monotonic() + _pause_s(number, error)
+        while (left_s := until - time.monotonic()) > 0 and not asking.account.meter.halted.is_set():
+            await asyncio.sleep(min(left_s, _LOOK_S))
+        number += 1
+
+
+def _pause_s(number: int, error: LMError) -> float:
+    """Seconds before the next attempt."""
+    if error.retry_after is not None:
+        return float(min(error.retry_after, LONGEST_RETRY_AFTER_S))
+    # The jitter keeps threads that failed together from coming back together; it decides no result.
+    return min(FIRST_BACKOFF_S * 2.0**number, LONGEST_BACKOFF_S) * random.uniform(0.5, 1.0)

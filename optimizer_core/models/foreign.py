@@ -1,0 +1,80 @@
+"""Models that a program brings along or a metric asks: no role's, and yet counted, capped and logged.
+
+Their calls are counted under the role whose program run they are made in. Such a model keeps what its author gave it:
+its cache, its number of retries, its callbacks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import dspy
+from dspy.utils.callback import with_callbacks
+
+from mipro_studio.optimizer_core.models.attempts import Asking, aask, ask, current_attempt
+from mipro_studio.optimizer_core.models.calls import current_log
+
+__all__ = ["PLAIN_ACALL", "PLAIN_CALL", "count_foreign_models"]
+
+PLAIN_CALL = dspy.BaseLM.__call__.__wrapped__
+PLAIN_ACALL = dspy.BaseLM.acall.__wrapped__
+"""A call as DSPy makes it, without its callbacks: they hear of a call once, whatever the number of attempts."""
+
+_keep_history = dspy.BaseLM.update_history
+
+
+def count_foreign_models() -> None:
+    """Let every model of this process be counted, from now on."""
+    dspy.BaseLM.__call__, dspy.BaseLM.acall = _called, _acalled
+    dspy.BaseLM.update_history = _answered
+    dspy.BaseLM.num_retries = _Retries()
+
+
+@with_callbacks  # type: ignore[untyped-decorator]
+def _called(self: Any, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+    asking = _asking(self, kwargs)
+    if asking is None:
+        return PLAIN_CALL(self, prompt, messages=messages, **kwargs)
+    return ask(asking, lambda: PLAIN_CALL(self, prompt, messages=messages, **kwargs))
+
+
+@with_callbacks  # type: ignore[untyped-decorator]
+async def _acalled(self: Any, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+    asking = _asking(self, kwargs)
+    if asking is None:
+        return await PLAIN_ACALL(self, prompt, messages=messages, **kwargs)
+    return await aask(asking, lambda: PLAIN_ACALL(self, prompt, messages=messages, **kwargs))
+
+
+def _asking(lm: Any, kwargs: Mapping[str, Any]) -> Asking | None:
+    """How to ask `lm` in the program run that is under way; None where nobody counts, or another model asks it."""
+    log = current_log()
+    account = getattr(log.settings.get("lm"), "account", None) if log is not None else None
+    if account is None or current_attempt() is not None:
+        return None
+    # DSPy tries a model with a forward() of its own once.
+    retries = lm.num_retries if isinstance(lm, dspy.LM) and type(lm).forward is dspy.LM.forward else 0
+    # What such a model costs is what DSPy says: the prices of a role are those of the role's own model.
+    return Asking(lm, replace(account, prices=None), retries, cached=bool(kwargs.get("cache", lm.cache)))
+
+
+class _Retries:
+    """A model's `num_retries`: none while we make its attempts, as we make the others too."""
+
+    def __get__(self, lm: Any, kind: type | None = None) -> Any:
+        if lm is None:
+            return self
+        attempt = current_attempt()
+        return 0 if attempt is not None and attempt.lm is lm else lm.__dict__["num_retries"]
+
+    def __set__(self, lm: Any, number: int) -> None:
+        lm.__dict__["num_retries"] = number
+
+
+def _answered(self: Any, entry: dict[str, Any]) -> None:
+    """DSPy's hook for an answered call: everything about it in one place."""
+    attempt = current_attempt()
+    if attempt is not None and attempt.lm is self:
+        attempt.answered(entry)
+    if attempt is None or not attempt.hidden:
+        _keep_history(self, entry)
