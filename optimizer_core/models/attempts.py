@@ -18,12 +18,12 @@ import dspy
 from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.models.calls import CallRecord, current_log, refuse_open_logs
+from mipro_studio.optimizer_core.models.calls import CallLog, CallRecord, current_log, refuse_open_logs
 from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 
-__all__ = ["Account", "Asking", "aask", "ask", "current_attempt"]
+__all__ = ["Account", "Asking", "aask", "account_of", "ask", "current_attempt"]
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
@@ -150,14 +150,23 @@ class _Tracker:
             self._tracker.add_usage(lm, usage)
 
 
+def account_of(log: CallLog) -> Account | None:
+    """What a program run's calls are counted under: the account of its model."""
+    return getattr(log.settings.get("lm"), "account", None)
+
+
 def _admitted(asking: Asking) -> Attempt:
+    meter, log = asking.account.meter, current_log()
     try:
-        asking.account.meter.admit(asking.account.role, asking.requests)
+        meter.admit(asking.account.role, asking.requests)
     except StudioError as refusal:
-        log = current_log()
-        # A thread that outlives its program run may be working for another one by now.
-        refuse_open_logs(refusal) if log is None or log.ended else log.refuse(refusal)
+        if log is None or log.outlived:
+            refuse_open_logs(refusal, lambda other: (owner := account_of(other)) is not None and owner.meter is meter)
+        else:
+            log.refuse(refusal)
         raise
+    if log is not None and log.ended:
+        log.outlived = True
     return Attempt(asking)
 
 

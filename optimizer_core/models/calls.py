@@ -40,11 +40,13 @@ class CallLog:
     Attributes:
         settings: DSPy's settings at the beginning, as a thread that the program starts should find them.
         refused: Why a call was not made, if one was not: a program that swallows the refusal must not be scored.
+        outlived: Whether calls were made in its threads after its end: they may be at the service of others by now.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = dict(settings)
         self.refused: StudioError | None = None
+        self.outlived = False
         self._calls: list[CallRecord] = []
         self._failed = 0
         self._ended = False
@@ -129,11 +131,16 @@ def collect_calls(**settings: Any) -> Iterator[CallLog]:
             _log.reset(token)
 
 
-def refuse_open_logs(refusal: StudioError) -> None:
-    """Note a refused call of which nobody knows whose it is: it may be any program run's that is under way."""
+def refuse_open_logs(refusal: StudioError, concerns: Callable[[CallLog], bool]) -> None:
+    """Note a refused call of which nobody knows whose it is: it may be any program run's that is under way.
+
+    Args:
+        concerns: Of which logs it may be at all.
+    """
     with _open_lock:
         for log in _open:
-            log.refuse(refusal)
+            if concerns(log):
+                log.refuse(refusal)
 
 
 def carried(work: Callable[..., T]) -> Callable[..., T]:

@@ -11,7 +11,7 @@ from typing import Any
 import dspy
 from dspy.utils.callback import with_callbacks
 
-from mipro_studio.optimizer_core.models.attempts import Asking, aask, ask, current_attempt
+from mipro_studio.optimizer_core.models.attempts import Asking, aask, account_of, ask, current_attempt
 from mipro_studio.optimizer_core.models.calls import current_log
 
 __all__ = ["PLAIN_ACALL", "PLAIN_CALL", "count_foreign_models"]
@@ -49,7 +49,7 @@ async def _acalled(self: Any, prompt: Any = None, *, messages: Any = None, **kwa
 def _asking(lm: Any, kwargs: Mapping[str, Any]) -> Asking | None:
     """How to ask `lm` in the program run that is under way; None where nobody counts, or another model asks it."""
     log = current_log()
-    account = getattr(log.settings.get("lm"), "account", None) if log is not None else None
+    account = account_of(log) if log is not None else None
     if account is None or current_attempt() is not None:
         return None
     # DSPy tries a model with a forward() of its own once.

@@ -1,6 +1,8 @@
 """Calls belong to their program run, in whatever thread or task they are made; a refused one ends it."""
 
 import asyncio
+import contextlib
+import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +14,10 @@ from dspy import lm15
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, StopRequested
-from mipro_studio.optimizer_core.evaluator import Player, run_once
-from mipro_studio.optimizer_core.metrics import Scorer
 from mipro_studio.optimizer_core.models.calls import collect_calls
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.program_run import Player, run_once
+from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, Example, Role, Split
 from tests.optimizer_core.scripted import chat, scripted, scripted_player
 from tests.programs.concurrent_ways import WAYS, Twice
@@ -142,24 +144,35 @@ def test_a_thread_left_behind_adds_nothing_to_a_program_run_that_is_over_but_is_
     assert meter.total(Role.TASK).calls == 1
 
 
-def test_a_refusal_that_nobody_can_place_ends_every_program_run_that_is_under_way() -> None:
-    meter = Meter(Budget(max_lm_calls=1))
+@pytest.mark.parametrize("born", ["at import", "in an earlier program run"])
+def test_a_refusal_that_nobody_can_place_ends_every_program_run_that_is_under_way(born: str) -> None:
+    meter = Meter(Budget(max_lm_calls=2))
     lm = scripted(echo, meter)
-    lm("[[ ## text ## ]]\nx\n")
-    asked = threading.Event()
-    done = threading.Event()
+    asked: queue.Queue[threading.Event] = queue.Queue()
 
-    def server() -> None:
-        asked.wait(10)
-        try:
-            lm("[[ ## text ## ]]\nx\n")
-        except BudgetReached:
+    def serve() -> None:
+        for _ in range(3):
+            done = asked.get()
+            with contextlib.suppress(BudgetReached):
+                lm("[[ ## text ## ]]\nx\n")
             done.set()
 
-    thread = threading.Thread(target=server)
-    thread.start()  # before any program run, as a program's own worker at import
-    with collect_calls(lm=lm) as log:
-        asked.set()
+    def wait_for_an_answer() -> None:
+        done = threading.Event()
+        asked.put(done)
         assert done.wait(10)
-    thread.join()
-    assert isinstance(log.refused, BudgetReached)
+
+    server = threading.Thread(target=serve)
+    if born == "at import":
+        server.start()
+    with collect_calls(lm=lm):
+        if born != "at import":
+            server.start()
+        wait_for_an_answer()
+    with collect_calls(lm=lm) as second:
+        wait_for_an_answer()
+    with collect_calls(lm=scripted(echo)) as of_another_run, collect_calls(lm=lm) as third:
+        wait_for_an_answer()
+    server.join()
+    assert (second.refused, of_another_run.refused) == (None, None)
+    assert isinstance(third.refused, BudgetReached)
