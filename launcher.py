@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio import ROOT, command, storage
-from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
 from mipro_studio.optimizer_core.roles import key_variables
-from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
 from mipro_studio.optimizer_core.types import Event, Example, Split, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
@@ -40,6 +39,7 @@ __all__ = [
 ]
 
 INSPECT_TIMEOUT_S = 300.0
+OPEN_TIMEOUT_S = 120.0
 LEASE_WAIT_S = 8.0
 
 
@@ -292,6 +292,8 @@ def _without(folders: Sequence[str], value: Any) -> Any:
 def open_replay(store: Path, file: Path, name: str = "") -> str:
     """Take a replay file into the store, to be shown only. Returns the run's id.
 
+    It is read in a process of its own, which may take so much time and memory and no more.
+
     Args:
         name: What to call the file, when `file` is a copy with another name.
 
@@ -299,10 +301,23 @@ def open_replay(store: Path, file: Path, name: str = "") -> str:
         BadInput: it is not a replay file.
     """
 
-    def check(reader: Reader, run_id: str) -> None:
-        parse_config(reader.config(run_id))
-
-    return storage.unpack(file, store, name or file.name, check)
+    called = name or file.name
+    try:
+        done = subprocess.run(
+            command("sidecar", "open", str(store.absolute()), str(file.absolute()), called),
+            capture_output=True,
+            text=True,
+            timeout=OPEN_TIMEOUT_S,
+            check=False,
+            env={**helper_environment(), "OPENBLAS_NUM_THREADS": "1"},
+        )
+        answer = json.loads((done.stdout.strip().splitlines() or ["{}"])[-1])
+    except (subprocess.TimeoutExpired, ValueError):
+        answer = {}
+    if "run_id" not in answer:
+        too_much = f"Reading {called!r} took more time or memory than any replay file should."
+        raise BadInput(answer.get("error") or too_much, "" if answer else "Ask for it to be packed again.")
+    return str(answer["run_id"])
 
 
 def spawn(store: Path, run_id: str) -> int:

@@ -5,6 +5,7 @@ Started with `mipro_studio.command("sidecar", ...)`:
 draft            answer requests (plans, files, trials), a JSON line each, until the input ends
 ping             one call to a model endpoint (JSON on standard input)
 dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends
+open STORE FILE NAME    take the replay file FILE, which people call NAME, into STORE
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-from mipro_studio.optimizer_core.config import NO_CODE, Budget, ModelSpec
+from mipro_studio.optimizer_core.config import NO_CODE, Budget, ModelSpec, parse_config
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
@@ -28,6 +29,8 @@ from mipro_studio.storage import study_url
 
 PREVIEW_ROWS = 5
 LONGEST_CELL = 400
+MOST_BYTES = 4 * 1024**3
+MOST_CPU_S = 90
 
 
 def draft() -> int:
@@ -118,6 +121,29 @@ def ping() -> int:
     return 0
 
 
+def open_replay(store: Path, file: Path, name: str) -> int:
+    """{run_id} or {error}. A stranger's file is read here, within bounds, and shown once before it is let in."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
+    from mipro_studio.storage import Reader, unpack
+    from mipro_studio.ui.replay_state import history
+    from mipro_studio.ui.report import report_html
+
+    def check(reader: Reader, run_id: str) -> None:
+        parse_config(reader.config(run_id))
+        history(reader, reader.run(run_id))
+        report_html(reader, run_id)
+
+    try:
+        answer = {"run_id": unpack(file, store, name, check)}
+    except StudioError as error:
+        answer = {"error": str(error)}
+    print("\n" + Scrubber().text(json.dumps(answer)))
+    return 0
+
+
 def dashboard(study: Path) -> int:
     """Print the port, then serve. It ends when its standard input does, so it cannot outlive the studio."""
     from wsgiref.simple_server import make_server
@@ -162,6 +188,8 @@ def _answered(arguments: list[str]) -> int:
             return draft()
         case ["ping"]:
             return ping()
+        case ["open", store, file, name]:
+            return open_replay(Path(store), Path(file), name)
         case ["dashboard", study]:
             return dashboard(Path(study))
         case _:

@@ -61,7 +61,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "best_val": summary.best_val,
         "baseline_test": summary.baseline_test,
         "best_test": summary.best_test,
-        "test_examples": best_test["n"] if best_test else 0,
+        "test_examples": (best_test or {}).get("n", 0),
         "paired_test": dict(outcome.paired_test) if outcome and outcome.paired_test else None,
         "winner": outcome.winner if outcome else None,
         "trials": summary.trials_done,

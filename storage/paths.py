@@ -1,10 +1,15 @@
 """Where a store and the files beside it live on disk."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import quote
 
-__all__ = ["STORE_VARIABLE", "default_store", "log_path", "study_path", "study_url"]
+from mipro_studio.optimizer_core.errors import StudioError
+
+__all__ = ["STORE_VARIABLE", "default_store", "is_run_id", "log_path", "study_path", "study_url"]
+
+_RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 STORE_VARIABLE = "MIPRO_STUDIO_STORE"
 """Environment variable that names the store's file."""
@@ -16,14 +21,33 @@ def default_store() -> Path:
     return Path(named).expanduser() if named else Path(".mipro-studio") / "studio.db"
 
 
+def is_run_id(text: object) -> bool:
+    """Whether `text` may be a run's id: files are named by it, so it is ASCII letters, digits, `-` and `_` only."""
+    return isinstance(text, str) and _RUN_ID.fullmatch(text) is not None
+
+
 def log_path(store: Path, run_id: str) -> Path:
-    """The file that takes the output of a run's worker."""
-    return store.parent / "logs" / f"{run_id}.log"
+    """The file that takes the output of a run's worker.
+
+    Raises:
+        StudioError: the id could name a file elsewhere.
+    """
+    return _beside(store, "logs", run_id, ".log")
 
 
 def study_path(store: Path, run_id: str) -> Path:
-    """The Optuna study that mirrors a run's trials."""
-    return store.parent / "studies" / f"{run_id}.db"
+    """The Optuna study that mirrors a run's trials.
+
+    Raises:
+        StudioError: the id could name a file elsewhere.
+    """
+    return _beside(store, "studies", run_id, ".db")
+
+
+def _beside(store: Path, folder: str, run_id: str, ending: str) -> Path:
+    if not is_run_id(run_id):
+        raise StudioError(f"{run_id[:80]!r} is not the id of a run.", "Delete that run: it was not made by a studio.")
+    return store.parent / folder / f"{run_id}{ending}"
 
 
 def study_url(study: Path, *, read_only: bool = False) -> str:

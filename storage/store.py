@@ -26,7 +26,7 @@ from mipro_studio.storage.lifecycle import (
     run_missing,
     status_of,
 )
-from mipro_studio.storage.paths import log_path, study_path
+from mipro_studio.storage.paths import is_run_id, log_path, study_path
 from mipro_studio.storage.writing import write_records
 
 __all__ = ["Command", "Store"]
@@ -150,6 +150,8 @@ class Store:
             if status_of(db, run_id) is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} is running and cannot be deleted.", "Stop it first.")
             db.execute("delete from runs where id = ?", [run_id])
+        if not is_run_id(run_id):
+            return  # it came in through an older studio, and its name could lead to any file
         study = study_path(self.path, run_id)
         beside = [study.with_name(study.name + end) for end in ("", "-wal", "-shm", "-journal")]
         for file in [log_path(self.path, run_id), *beside]:
