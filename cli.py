@@ -31,12 +31,27 @@ def _store(path: Path | None) -> Path:
 @app.command()
 def run(
     program: Annotated[str, typer.Argument(help="sample:NAME, path.py[:attr] or package.module:attr")],
-    train: Annotated[str | None, typer.Option(help="Training rows (CSV, JSON, JSONL, Parquet).")] = None,
+    train: Annotated[str | None, typer.Option(help="Training rows: a file, or path.py:name.")] = None,
     val: Annotated[str | None, typer.Option(help="Validation rows.")] = None,
     test: Annotated[str | None, typer.Option(help="Sealed test rows.")] = None,
-    data: Annotated[str | None, typer.Option(help="One file that is split.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="One source that is split (CSV, TSV, JSON, JSONL, Parquet, .gz; path.py:name).")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Shares of train/val/test.", show_default="0.4/0.4/0.2")] = None,
+    stratify: Annotated[
+        str | None, typer.Option(help="Column that keeps its shares, or none.", show_default="the label")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Column whose values stay in one split.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of CSV files.", show_default="found out")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of text files.", show_default="found out")] = None,
     inputs: Annotated[str | None, typer.Option(help="Input columns, by comma.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Columns that built-in metrics score, by comma.", show_default="the program's outputs"),
+    ] = None,
+    empty_is_answer: Annotated[
+        bool, typer.Option("--empty-is-answer", help="An empty label is an answer, not a row without one.")
+    ] = False,
     rename: Annotated[str | None, typer.Option(help="Columns to rename, as column=field,column=field.")] = None,
     metric: Annotated[str | None, typer.Option(help="Built-in name or path.py:function.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
@@ -50,7 +65,7 @@ def run(
     full_eval_every: Annotated[int | None, typer.Option(help="Trials between full evaluations.")] = None,
     max_bootstrapped: Annotated[int | None, typer.Option(help="Most bootstrapped demos in a set.")] = None,
     max_labeled: Annotated[int | None, typer.Option(help="Most demos in a set.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Labelled demos: spread or random.")] = None,
+    labeled_demos: Annotated[str | None, typer.Option(help="How they are drawn: spread or random.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Least score of a trace that may become a demo.")] = None,
     breadth: Annotated[int | None, typer.Option(help="ca_opro: instructions tried for one predictor.")] = None,
     depth: Annotated[int | None, typer.Option(help="ca_opro: times round all predictors.")] = None,
@@ -110,7 +125,13 @@ def run(
             val=val,
             test=test,
             split=_shares(split) if split else None,
-            inputs=[name.strip() for name in inputs.split(",")] if inputs else None,
+            stratify=stratify,
+            group=group,
+            delimiter=delimiter,
+            encoding=encoding,
+            inputs=_names(inputs),
+            labels=_names(labels),
+            empty_is_answer=empty_is_answer or None,
             columns=_renamed(rename) if rename else None,
         ),
         task_model=model(task_model),
@@ -129,13 +150,13 @@ def run(
             full_eval_every=full_eval_every,
             max_bootstrapped=max_bootstrapped,
             max_labeled=max_labeled,
-            labels=labels,
+            labels=labeled_demos,
             threshold=threshold,
             surrogate=surrogate,
             schedule=schedule,
             breadth=breadth,
             depth=depth,
-            freeze=[one.strip() for one in freeze.split(",")] if freeze else None,
+            freeze=_names(freeze),
         ),
         budget=_given(
             max_program_runs=max_program_runs,
@@ -156,6 +177,10 @@ def run(
 def _given(**values: Any) -> dict[str, Any]:
     """Only what was given: the rest is left to the sample's settings and the defaults."""
     return {name: value for name, value in values.items() if value is not None and value != {}}
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else None
 
 
 def _renamed(text: str) -> dict[str, str]:

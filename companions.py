@@ -108,13 +108,13 @@ class Drafter:
         answer = self._ask({"op": "plan", "config": dict(config), "cwd": str(Path.cwd()), "facts": facts})
         return None if "unknown" in answer else answer
 
-    def rows(self, path: str) -> dict[str, Any]:
-        """{columns, rows, n} of a data file; `rows` are the first few, as text.
+    def rows(self, path: str, delimiter: str | None = None, encoding: str | None = None) -> dict[str, Any]:
+        """{columns, rows, n, notes, how} of a data file; `rows` are the first few, as text.
 
         Raises:
             BadInput: it cannot be read.
         """
-        return self._ask({"op": "rows", "path": path})
+        return self._ask({"op": "rows", "path": path, "delimiter": delimiter, "encoding": encoding})
 
     def importance(
         self, params: Sequence[Mapping[str, str]], scores: Sequence[float], evaluator: str, seed: int

@@ -24,6 +24,7 @@ from mipro_studio.optimizer_core.config import NO_CODE, Budget, ModelSpec, parse
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
+from mipro_studio.optimizer_core.sources import is_python_source
 from mipro_studio.optimizer_core.types import ErrorClass, Role
 from mipro_studio.storage import study_url
 
@@ -64,11 +65,16 @@ def _answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
     config = request["config"]
     facts = request.get("facts")
     if facts is None:
-        if not str(config.get("program", "")).startswith(("sample:", *NO_CODE)):
+        if not str(config.get("program", "")).startswith(("sample:", *NO_CODE)) or _rows_are_code(config):
             return {"unknown": True}  # a person's own code is looked at when they ask for it, and not here
         data = json.dumps(config.get("data") or {}, sort_keys=True)
         facts = _look(config["program"], data, int(config.get("seed") or 0), request["cwd"])
     return make_draft(config, facts_of(facts))
+
+
+def _rows_are_code(config: Mapping[str, Any]) -> bool:
+    data = config.get("data") or {}
+    return any(is_python_source(str(data.get(part) or "")) for part in ("data", "train", "val", "test"))
 
 
 @lru_cache(maxsize=32)

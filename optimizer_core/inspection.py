@@ -24,10 +24,12 @@ from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.plan import make_plan
 from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
-from mipro_studio.optimizer_core.program_inputs import as_dspy
+from mipro_studio.optimizer_core.program_inputs import as_dspy, inputs_of
 from mipro_studio.optimizer_core.program_run import Player
+from mipro_studio.optimizer_core.python_rows import python_rows
 from mipro_studio.optimizer_core.receipt import receipt
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
+from mipro_studio.optimizer_core.sources import is_module_object
 from mipro_studio.optimizer_core.types import Role, Split
 from mipro_studio.sample_programs import CATALOG, Sample
 
@@ -73,7 +75,7 @@ def _inspected(
     players = _players(config)
     sample = _sample(config)
     found = (
-        gather(config.data)
+        gather(config.data, python_rows(base, inputs_of(program.module).types))
         if rows is None
         else gathered_rows(rows, sample.split_column if sample is not None else None, config.data.limit)
     )
@@ -200,7 +202,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
     paths = {
         name: str((base / Path(path).expanduser()).resolve())
         for name in ("data", "train", "val", "test")
-        if (path := getattr(config.data, name))
+        if (path := getattr(config.data, name)) and not is_module_object(path)
     }
     return config.model_copy(update={"data": config.data.model_copy(update=paths), "base": str(base.resolve())})
 

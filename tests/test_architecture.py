@@ -28,6 +28,7 @@ LIGHT = (
     "roles",
     "secrets",
     "signature_text",
+    "sources",
     "value_tags",
 )
 CORE_LIGHT = {f"optimizer_core.{name}" for name in LIGHT}

@@ -12,6 +12,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.config import NO_CODE, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.sources import is_python_source
 from mipro_studio.storage import default_store
 
 __all__ = ["ALLOW_VARIABLE", "code_refusal", "require_allowed"]
@@ -56,6 +57,8 @@ def _names(config: RunConfig) -> str:
         return "A metric of your own"
     uploads = default_store().absolute().parent / "uploads"
     files = [config.data.data, config.data.train, config.data.val, config.data.test]
+    if any(file and is_python_source(file) for file in files):
+        return "Rows from Python code"
     if any(file and uploads.resolve() not in Path(file).expanduser().resolve().parents for file in files):
         return "The path of a data file"
     if any(config.model_for(role).api_base or config.model_for(role).api_key_env for role in config.roles):

@@ -44,6 +44,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "nr_pause_after": ("pause_after",),
     "nr_review": ("review",),
     "nr_stratify": ("data", "stratify"),
+    "nr_group": ("data", "group"),
+    "nr_delimiter": ("data", "delimiter"),
+    "nr_encoding": ("data", "encoding"),
+    "nr_empty": ("data", "empty_is_answer"),
     "nr_limit": ("data", "limit"),
     "nr_summary": ("proposer", "dataset_summary"),
     "nr_program_summary": ("proposer", "program_summary"),
@@ -92,6 +96,7 @@ SAME, OWN, ENDPOINT = "Same as the task model", "Embedded", "Endpoint"
 OWN_ROWS = "The program's own"
 """Where rows come from when no file is named; only samples have some."""
 
+_DATA_TEXTS = ("stratify", "group", "delimiter", "encoding")
 _TEXTS = {"api_base", "api_key_env"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -102,7 +107,7 @@ def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
     config, said = model.model_dump(mode="json"), model.model_dump(mode="json", exclude_unset=True)
     state = {key: _at(config, path) for key, path in FIELDS.items()}
     state |= {key: said.get(FIELDS[key][0], {}).get(FIELDS[key][1]) for key in BY_PRESET}
-    state["nr_stratify"] = state["nr_stratify"] or ""
+    state |= {f"nr_{name}": state[f"nr_{name}"] or "" for name in _DATA_TEXTS}
     if state["nr_optimizer"] not in OPTIMIZERS:  # a lab session is no search
         state["nr_optimizer"] = RunConfig.model_fields["optimizer"].default
     data = config["data"]
@@ -112,6 +117,7 @@ def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
         **{f"nr_data_{part}": data[part] or "" for part in ("data", "train", "val", "test")},
         **{f"nr_split_{i}": share for i, share in enumerate(data["split"])},
         "nr_inputs": ", ".join(data["inputs"]),
+        "nr_label_columns": ", ".join(data["labels"]),
         "nr_columns": "\n".join(f"{column} = {field}" for column, field in data["columns"].items()),
         "nr_freeze": list(config["search"]["freeze"]),
     }
@@ -225,8 +231,10 @@ def _data(state: Mapping[str, Any]) -> dict[str, Any]:
             columns[column] = field
     data: dict[str, Any] = {
         "inputs": _words(state.get("nr_inputs")),
+        "labels": _words(state.get("nr_label_columns")),
+        "empty_is_answer": bool(state.get("nr_empty")),
         "columns": columns,
-        "stratify": str(state.get("nr_stratify") or "").strip() or None,
+        **{name: str(state.get(f"nr_{name}") or "").strip() or None for name in _DATA_TEXTS},
         "split": [state.get(f"nr_split_{i}") for i in range(3)],
     }
     kind = state.get("nr_data_kind")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.files import private_folder, write_private
+from mipro_studio.optimizer_core.sources import ENDINGS, ending_of
 from mipro_studio.storage import default_store
 
-__all__ = ["ENDINGS", "MAX_MB", "keep", "keep_program"]
+__all__ = ["MAX_MB", "keep", "keep_program"]
 
-ENDINGS = ("csv", "json", "jsonl", "parquet")
 MAX_MB = 50
 
 
@@ -21,12 +21,15 @@ def keep(name: str, content: bytes) -> Path:
         BadInput: too large, or not a kind of file that is read.
         StudioError: it cannot be written.
     """
-    ending = Path(name).suffix.lower().lstrip(".")
-    if ending not in ENDINGS:
-        raise BadInput(f"{name!r} is not a kind of file that is read.", f"Use one of {', '.join(ENDINGS)}.")
+    ending = ending_of(name)
+    if not ending:
+        raise BadInput(
+            f"{name!r} is not a kind of file that is read.", f"Use one of {', '.join(ENDINGS)}, each also with .gz."
+        )
     if len(content) > MAX_MB * 1024 * 1024:
         raise BadInput(f"{name!r} is larger than {MAX_MB} MB.", "Name its path instead of uploading it.")
-    return _kept(_folder() / f"{_digest(content)}.{ending}", content)
+    packed = ".gz" if name.lower().endswith(".gz") else ""
+    return _kept(_folder() / f"{_digest(content)}.{ending}{packed}", content)
 
 
 def keep_program(name: str, content: bytes) -> Path:

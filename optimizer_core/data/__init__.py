@@ -1,13 +1,12 @@
 """Rows of a run: read from files or Python, cleaned, split, and reported on before anything is paid for."""
 
 from mipro_studio.optimizer_core.data.fields import Columns, Fields, end_outputs, is_missing
-from mipro_studio.optimizer_core.data.gathering import Gathered, gather, gathered_rows, is_python_source
+from mipro_studio.optimizer_core.data.gathering import Gathered, gather, gathered_rows
 from mipro_studio.optimizer_core.data.loading import Dataset, Repeats, example_id, load_dataset
-from mipro_studio.optimizer_core.data.reading import ENDINGS, Table, ending_of, read_table
+from mipro_studio.optimizer_core.data.reading import Table, read_table
 from mipro_studio.optimizer_core.data.splitting import split_rows, units_of
 
 __all__ = [
-    "ENDINGS",
     "Columns",
     "Dataset",
     "Fields",
@@ -15,12 +14,10 @@ __all__ = [
     "Repeats",
     "Table",
     "end_outputs",
-    "ending_of",
     "example_id",
     "gather",
     "gathered_rows",
     "is_missing",
-    "is_python_source",
     "load_dataset",
     "read_table",
     "split_rows",

@@ -8,9 +8,10 @@ from typing import Any
 from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data.reading import read_table
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.sources import is_python_source
 from mipro_studio.optimizer_core.types import Split
 
-__all__ = ["Gathered", "PythonRows", "gather", "gathered_rows", "is_python_source"]
+__all__ = ["Gathered", "PythonRows", "gather", "gathered_rows"]
 
 Row = dict[str, Any]
 
@@ -38,15 +39,6 @@ class Gathered:
 
 PythonRows = Callable[[str], Gathered]
 """Imports the object that `path.py:name` names, which runs a person's code: only inspection processes have one."""
-
-
-def is_python_source(reference: str) -> bool:
-    """Whether rows are to come from an object of a Python file (`path.py:name`) or module (`package.module:name`)."""
-    home, colon, name = reference.rpartition(":")
-    named = name.replace(".", "").isidentifier()
-    return reference.endswith(".py") or (
-        bool(colon) and named and (home.endswith(".py") or home.replace(".", "").isidentifier())
-    )
 
 
 def gathered_rows(rows: Sequence[Row], split_column: str | None, limit: int | None) -> Gathered:

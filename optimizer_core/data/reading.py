@@ -10,15 +10,13 @@ from mipro_studio.optimizer_core.data.files import bytes_of, text_of
 from mipro_studio.optimizer_core.data.json_rows import json_rows, jsonl_rows
 from mipro_studio.optimizer_core.data.parquet import parquet_rows
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.sources import DELIMITERS, ENDINGS, ending_of
 
-__all__ = ["ENDINGS", "Table", "ending_of", "read_table"]
+__all__ = ["Table", "read_table"]
 
 Row = dict[str, Any]
 
-_DELIMITED: Mapping[str, str] = {"csv": ",", "tsv": "\t", "tab": "\t"}
 _JSON = {"json": json_rows, "jsonl": jsonl_rows, "ndjson": jsonl_rows}
-ENDINGS = (*_DELIMITED, *_JSON, "parquet")
-"""Kinds of files by the end of their names; each may be packed (`.gz` behind it)."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,6 @@ class Table:
     rows: list[Row]
     notes: tuple[str, ...] = ()
     how: Mapping[str, str] = field(default_factory=dict)
-
-
-def ending_of(name: str) -> str:
-    """`csv` of `rows.csv` and of `rows.CSV.gz`; empty when it is no kind of file that is read."""
-    parts = name.lower().removesuffix(".gz").rsplit(".", 1)
-    return parts[1] if len(parts) == 2 and parts[1] in ENDINGS else ""
 
 
 def read_table(path: Path, delimiter: str | None = None, encoding: str | None = None) -> Table:
@@ -62,8 +54,8 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str | None = 
         return Table(_some(rows, name), tuple(notes), {"format": ending})
     text = text_of(raw, name, encoding)
     how = {"format": ending, "encoding": text.encoding}
-    if ending in _DELIMITED:
-        found = delimited_rows(text.content, name, _DELIMITED[ending], delimiter)
+    if ending in DELIMITERS:
+        found = delimited_rows(text.content, name, DELIMITERS[ending], delimiter)
         return Table(found.rows, (*text.notes, *found.notes), {**how, "delimiter": found.delimiter})
     read = _JSON[ending](text.content, name)
     return Table(_some(read.rows, name), (*text.notes, *read.notes), how)
