@@ -15,6 +15,7 @@ from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, TraceStep
 from mipro_studio.optimizer_core.values import encode, plain
 
@@ -69,6 +70,7 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
     said: dict[int, str] = {}
     error: ErrorClass | None = None
     message = ""
+    frames: tuple[str, ...] = ()
     with collect_calls(lm=run.player.lm, adapter=run.player.adapter, trace=trace) as log:
         try:
             row = as_dspy(run.example, inputs_of(run.module).types, run.folders)
@@ -79,12 +81,8 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
                 said = _about_predictors(run, scorer, (row, prediction), calls)
         except CONTROL:
             raise
-        except MetricError as failure:
-            # A metric may ask a model itself; when that fails, it is the model's failure and may pass.
-            cause = failure.__cause__
-            error, message = (classify(cause) if cause else None) or ErrorClass.METRIC, str(failure)
         except (Exception, SystemExit) as failure:  # noqa: BLE001 - the guard around one example: it becomes its class
-            error, message = classify(failure) or ErrorClass.PROGRAM, f"{type(failure).__name__}: {failure}"
+            score, (error, message, frames) = None, _failure(failure, run.folders)
     if log.refused is not None:
         raise log.refused
     return Cell(
@@ -97,7 +95,24 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
         prediction=_answer(prediction),
         trace=_steps(run.module, trace, said),
         feedback=getattr(score, "feedback", ""),
+        frames=frames,
     )
+
+
+def _failure(error: BaseException, folders: Sequence[Path]) -> tuple[ErrorClass, str, tuple[str, ...]]:
+    """(its class, in words, the frames of the person's code) of what ended a program run.
+
+    A metric may ask a model itself; when that fails, it is the model's failure and may pass.
+    """
+    own = ErrorClass.METRIC if isinstance(error, MetricError) else ErrorClass.PROGRAM
+    raised = error.__cause__ if isinstance(error, MetricError) else error
+    words = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
+    kind = classify(raised) if raised is not None else None
+    if raised is None or kind is not None:
+        return kind or own, words, ()
+    frames = frames_of(raised, folders[0] if folders else None)
+    at = f"{'' if words.endswith('.') else '.'} At {where(frames)}." if where(frames) else ""
+    return own, words + at, frames
 
 
 def _about_predictors(

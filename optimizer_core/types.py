@@ -283,7 +283,8 @@ class Cell:
     """One entry of the score table: a score, or an error with its class. Never both, never neither.
 
     `seconds_s` is the wall time of the program run, the metric included. `feedback` is what the metric said about the
-    answer, if it said anything.
+    answer, if it said anything; `frames` are the lines of the person's code that an error of it went through, the
+    innermost last.
     """
 
     key: CellKey
@@ -295,6 +296,7 @@ class Cell:
     prediction: Json = field(default_factory=dict)
     trace: tuple[TraceStep, ...] = ()
     feedback: str = ""
+    frames: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.error is None):

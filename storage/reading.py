@@ -102,7 +102,7 @@ def read_cells(db: Database, run_id: str, *, where: str = "", values: Sequence[o
 
 def _cell(row: Row) -> Cell:
     candidate, split, example, rollout, score, error, message, *spent, seconds_s, body = row
-    prediction, steps, *said = from_json(body)
+    prediction, steps, *more = from_json(body)
     return Cell(
         key=CellKey(from_text(candidate), Split(split), from_text(example), rollout),
         score=score,
@@ -111,9 +111,10 @@ def _cell(row: Row) -> Cell:
         usage=Usage(*spent),
         seconds_s=seconds_s,
         # Until November the metric's words stood among the prediction's fields.
-        feedback=said[0] if said else prediction.pop("metric_feedback", ""),
+        feedback=more[0] if more else prediction.pop("metric_feedback", ""),
         prediction=prediction,
         trace=tuple(TraceStep(*step) for step in steps),
+        frames=tuple(more[1]) if len(more) > 1 else (),
     )
 
 

@@ -230,7 +230,8 @@ TrialExamples = list[str]
 _Usage = tuple[Count, Count, Count, Count, Number | None, Number]
 PromptCall = tuple[list[_Message], str, dict[str, Any], _Usage, Number | None, str]
 _Step = tuple[str, dict[str, Any], dict[str, Any]] | tuple[str, dict[str, Any], dict[str, Any], str]
-Trace = tuple[dict[str, Any], list[_Step]] | tuple[dict[str, Any], list[_Step], str]
+_Run = tuple[dict[str, Any], list[_Step]]
+Trace = _Run | tuple[dict[str, Any], list[_Step], str] | tuple[dict[str, Any], list[_Step], str, list[str]]
 Settled = tuple[Count, list[Count], str]
 
 EVENTS: Mapping[str, Any] = {

@@ -231,7 +231,7 @@ def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
     db.execute(
         "insert into traces (run_id, seq, body) values (?, ?, ?) "
         "on conflict (run_id, seq) do update set body = excluded.body",
-        [run_id, seq, to_json([cell.prediction, steps, cell.feedback])],
+        [run_id, seq, to_json([cell.prediction, steps, cell.feedback, list(cell.frames)])],
     )
 
 
