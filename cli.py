@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mipro_studio import cli_takehome, launcher, reviewing, terminal
+from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import ChangeKind
@@ -94,6 +95,9 @@ def run(
     no_program: Annotated[bool, typer.Option("--no-program", help="Proposer sees no program summary.")] = False,
     no_tips: Annotated[bool, typer.Option("--no-tips", help="Proposer gets no tips.")] = False,
     no_demos: Annotated[bool, typer.Option("--no-demos", help="Proposer sees no demos.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting, as search.lag=3; `settings` lists them.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Optimize PROGRAM, and follow it to the end."""
@@ -166,6 +170,7 @@ def run(
             max_minutes=max_minutes,
         ),
     )
+    config = merge(config, assigned(settings or ()))
     if dry_run:
         terminal.show_plan(launcher.inspect(config), as_json)
         return
@@ -340,6 +345,17 @@ def optimizers(as_json: JsonOption = False) -> None:
         return
     for name, summary in summaries.items():
         typer.echo(f"{name:24} {summary}")
+
+
+@app.command()
+def settings(as_json: JsonOption = False) -> None:
+    """Every setting of a run, with its type and default, for `run --set`."""
+    known = all_settings()
+    if as_json:
+        terminal.print_json({"settings": [vars(one) for one in known]})
+        return
+    for one in known:
+        typer.echo(f"{one.path} ({one.type}; default: {one.default or 'none'})\n    {one.meaning}")
 
 
 cli_takehome.register(app)

@@ -86,7 +86,8 @@ class DataSpec(_Settings):
     A source is a file, or `path.py:name`: a list of `dspy.Example` or of objects, or a function that returns one.
 
     Attributes:
-        data: One source to be split; or `train` (and `val`, `test`) as sources of their own.
+        data: One source to be split.
+        train, val, test: A source for each split, instead of `data`.
         split: Shares of train, validation and sealed test when one source is split.
         stratify: Column whose values keep their shares in every split; None picks the label that the program
             predicts if it is categorical, `none` draws without.
@@ -224,6 +225,10 @@ class LabSettings(_Settings):
     """What the optimizer `lab` writes: `samples` instructions for every predictor under every variant.
 
     A variant can only show what `ProposerSettings` has switched on.
+
+    Attributes:
+        variants: Settings of the switches, as JSON.
+        samples: Instructions a predictor and variant.
     """
 
     variants: tuple[Variant, ...] = ()
@@ -231,7 +236,13 @@ class LabSettings(_Settings):
 
 
 class Budget(_Settings):
-    """Caps; None = no cap. They cover bootstrapping, proposing and search; the sealed test is apart."""
+    """Caps; None = no cap. They cover bootstrapping, proposing and search; the sealed test is apart.
+
+    Attributes:
+        max_program_runs, max_lm_calls, max_tokens: Of all roles together, input and output tokens alike.
+        max_usd: Dollars, where prices are known.
+        max_minutes: Over all lives of the run.
+    """
 
     max_program_runs: Positive | None = None
     max_lm_calls: Positive | None = None
@@ -246,6 +257,9 @@ class RunConfig(_Settings):
     Attributes:
         program: `sample:NAME`, `path.py[:attr]`, `package.module:attr`, or without code `predict:SIGNATURE` and
             `chain_of_thought:SIGNATURE`, the instruction on the lines below.
+        name: What to call the run; empty = as the program is called.
+        optimizer: One of `optimizer_core.optimizers`.
+        seed: Of everything that is drawn; 0 is a seed.
         preset: A budget by name; it fills in what a person left open (`optimizer_core.presets`).
         metric: A built-in metric's name, `judge`, `path.py:function`, or None for the program's own.
         judge: What the metric `judge` looks for.

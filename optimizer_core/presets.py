@@ -12,6 +12,7 @@ from typing import Any, cast
 import dspy
 
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.config_paths import merge
 from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers import Optimizer, get_optimizer
@@ -170,15 +171,6 @@ def preset_rows(
             {"preset": name, "meaning": preset.meaning, **facts, "program_runs": runs, "prompt_calls": prompts}
         )
     return rows
-
-
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Settings:
-    """`below` with the values of `above` put over it, mapping by mapping."""
-    merged = dict(below)
-    for name, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
-        merged[name] = merge(merged[name], value) if both else value
-    return merged
 
 
 def trimmed(data: Dataset, config: RunConfig) -> Dataset:
