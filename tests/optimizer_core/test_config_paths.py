@@ -9,7 +9,8 @@ from mipro_studio.optimizer_core.errors import BadInput
 
 def test_every_setting_has_a_meaning_and_a_type() -> None:
     settings = {setting.path: setting for setting in all_settings()}
-    assert {"search.lag", "proposer.hint", "budget.max_usd", "task_model.timeout_s", "judge.model.model"} <= {*settings}
+    expected = {"search.lag", "proposer.hint", "budget.max_usd", "task_model.timeout_s", "judge.model.model"}
+    assert expected <= set(settings)
     assert (settings["search.lag"].type, settings["search.lag"].default) == ("int", "6")
     assert settings["search.schedule"].type == "'racing' | 'minibatch' | 'full'"
     assert settings["budget.max_usd"].type == "float | None"
