@@ -9,9 +9,9 @@ from typing import Any
 
 __all__ = ["CASES", "TRAIN", "VAL", "Case"]
 
-TRAIN = range(1, 5)
-VAL = range(11, 15)
-"""The numbers that rows are about. The model is wrong about every fifth, see `guess`."""
+TRAIN = (1, 4, 2, 3)
+VAL = (12, 13, 14)
+"""The numbers that rows are about. The model is wrong about 4 and 14, see `guess`."""
 
 Row = dict[str, Any]
 Say = Callable[[int, str], Any]

@@ -178,7 +178,7 @@ def work(name: str, told: dict[str, Any]) -> dict[str, Any]:
 def main(job: Path, result: Path) -> None:
     # It only draws which of several calls becomes the demo, and pickles, which demos with tools in them do not stand.
     Hasher.hash = classmethod(lambda cls, value: repr(value))
-    dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
+    wiring.prepare()
     told = json.loads(job.read_text())
     done = forking.forked(
         told["studio"], lambda name: work(name, told["studio"][name]), result.parent, told["at_once"]

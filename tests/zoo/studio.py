@@ -13,8 +13,6 @@ from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-import dspy
-
 from mipro_studio import launcher, takehome, worker
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
@@ -149,7 +147,7 @@ def _fields(step: TraceStep) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     job, result = map(Path, arguments)
-    dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
+    wiring.prepare()
     told = json.loads(job.read_text())
     done = forking.forked(told["cases"], lambda name: work(name, result.parent), result.parent, told["at_once"])
     result.write_text(json.dumps(done))

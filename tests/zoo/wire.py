@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+import dspy
 import httpx
 from dspy._vendor.lm15.transports import (
     AsyncTransportResponse,
@@ -18,8 +19,9 @@ from dspy._vendor.lm15.transports import (
     TransportRequest,
     TransportResponse,
 )
+from dspy.clients import model_metadata
 
-__all__ = ["Wire", "say", "subject"]
+__all__ = ["Wire", "prepare", "say", "subject"]
 
 Answers = Mapping[str, Callable[[int, str], Any]]
 """Output field -> its value as JSON, of the number that the conversation is about and of its end."""
@@ -82,6 +84,12 @@ class Wire:
         }
         reply = {"id": "r", "object": "chat.completion", "created": 0, "model": body["model"], "choices": [choice]}
         return json.dumps({**reply, "usage": usage}).encode()
+
+
+def prepare() -> None:
+    """What every child would do again: no caches of DSPy's, and its list of models read once."""
+    dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
+    model_metadata.model_info("openai", "gpt-4o-mini")
 
 
 def _head() -> dict[str, Any]:
