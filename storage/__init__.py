@@ -1,5 +1,6 @@
 """SQLite through sqlite-utils: the store a worker writes, the reader pages look through, the mirrored study."""
 
+import mipro_studio.storage.quick_start  # isort: skip # noqa: F401 - before anything imports sqlite-utils
 from mipro_studio.storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.packing import pack, unpack

@@ -207,3 +207,12 @@ def test_what_the_ast_says_is_what_python_does() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not MACHINERY & set(done.stdout.split())
     assert {"streamlit", "mipro_studio.ui.store"} <= set(done.stdout.split())
+
+
+def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
+    """Each takes a tenth of a second and more, at every call of a command."""
+    loaded = "import sys, mipro_studio.cli; print(*sys.modules); import mipro_studio.ui.report; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    at_the_start, with_report = (set(line.split()) for line in done.stdout.splitlines())
+    assert not {"dspy", "numpy", "pandas", "optuna", "scipy", "streamlit"} & at_the_start
+    assert "streamlit" not in with_report

@@ -162,9 +162,3 @@ def test_a_replay_opens_elsewhere_and_is_only_shown(home: Home, tmp_path: Path) 
 def test_a_candidate_that_is_not_there_is_a_sentence(home: Home) -> None:
     with pytest.raises(BadInput, match="has no candidate 'i99d0-i0d0'"):
         launcher.export_files(home.store, home.run, "i99d0-i0d0")
-
-
-def test_the_command_line_needs_no_streamlit() -> None:
-    ours = "from mipro_studio import cli, cli_takehome; import mipro_studio.ui.report"
-    code = f"import sys; {ours}; sys.exit('streamlit' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
