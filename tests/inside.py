@@ -10,28 +10,38 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from mipro_studio import cli, command, launcher, worker
+from mipro_studio import cli, command, launcher, sidecar, worker
 from mipro_studio.attendants import worker_name
 from tests.optimizer_core.builders import dspy_as_new
 
-__all__ = ["Done", "shell", "workers_inside"]
+__all__ = ["Done", "helpers_inside", "shell", "workers_inside"]
 
 Done = subprocess.CompletedProcess[str]
 _process = subprocess.run
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def helpers_inside() -> Iterator[None]:
+    """What answers once and ends (an inspection, an export, a call to an endpoint) happens in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "run", _run)
+        yield
 
 
 @contextmanager
 def workers_inside() -> Iterator[None]:
-    """Inspections, exports and runs of `launcher` happen in this process; `spawn` returns when the run is over."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "run", _run)
+    """Helpers and the runs of `launcher` happen in this process; `spawn` returns when the run is over."""
+    with helpers_inside(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(launcher, "spawn", _spawn)
         patch.setattr(worker, "Mirror", _NoMirror)
         yield
@@ -56,29 +66,38 @@ def _exit_code(main: Any) -> int:
 
 
 def _run(arguments: Any, **options: Any) -> Any:
-    """`subprocess.run`, for a process of `worker.py` what its `main` does but for ending the process."""
-    ours = command("worker")
-    if list(arguments[: len(ours)]) != ours:
+    """`subprocess.run`, for a process of ours what its `main` does but for ending the process."""
+    mains = {"worker": worker._done, "sidecar": sidecar._answered}
+    main, given = next(
+        ((main, arguments[len(ours) :]) for name, main in mains.items() if _begins(arguments, ours := command(name))),
+        (None, []),
+    )
+    if main is None:
         return _process(arguments, **options)
     out, err = io.StringIO(), io.StringIO()
-    with _as_a_process(out, err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", io.StringIO(options.get("input") or ""))
-        code = worker._done(list(arguments[len(ours) :]))
+    with _one_at_a_time, redirect_stdout(out), redirect_stderr(err), chdir(Path.cwd()), _environment(options):
+        code = main(list(given))
     return Done(arguments, code, out.getvalue(), err.getvalue())
 
 
-def _spawn(store: Path, run_id: str) -> int:
-    """A worker's whole life."""
-    with _as_a_process(sys.stdout, sys.stderr):
-        worker.live(store.resolve(), run_id, worker_name())
-    return os.getpid()
+def _begins(arguments: Any, ours: list[str]) -> bool:
+    return list(arguments[: len(ours)]) == ours
 
 
 @contextmanager
-def _as_a_process(out: Any, err: Any) -> Iterator[None]:
-    """What a process leaves behind when it ends: nothing of its streams, its current folder and DSPy's settings."""
-    with redirect_stdout(out), redirect_stderr(err), chdir(Path.cwd()), dspy_as_new():
+def _environment(options: Any) -> Iterator[None]:
+    """Standard input and the environment that a process would have been given."""
+    given = options.get("env")
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ, given or {}, clear=given is not None):
+        patch.setattr(sys, "stdin", io.StringIO(options.get("input") or ""))
         yield
+
+
+def _spawn(store: Path, run_id: str) -> int:
+    """A worker's whole life, which leaves nothing of its current folder and of DSPy's settings."""
+    with chdir(Path.cwd()), dspy_as_new():
+        worker.live(store.resolve(), run_id, worker_name())
+    return os.getpid()
 
 
 class _NoMirror:

@@ -15,7 +15,9 @@ from mipro_studio.companions import Dashboards, Drafter, ping
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import Trial, TrialKind
 from mipro_studio.storage import StudyMirror
+from tests.inside import helpers_inside
 from tests.loopback import LoopbackEndpoint
+from tests.loopback.inprocess import InProcessEndpoint
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,7 +115,7 @@ def test_a_killed_drafter_is_started_again(tmp_path: Path) -> None:
 def test_an_endpoint_is_tested_and_its_failure_has_a_class(
     settings: dict[str, object], spec: dict[str, object], error: str | None
 ) -> None:
-    with LoopbackEndpoint(in_thread=True, **settings) as endpoint:
+    with InProcessEndpoint(**settings) as endpoint, helpers_inside():
         answer = ping({"model": "openai/some", "api_base": endpoint.base_url, "timeout_s": 20.0, **spec})
     assert answer.get("error") == error, answer
     if error is None:
