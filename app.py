@@ -55,4 +55,12 @@ def page() -> None:
     sample_cards()
 
 
-page()
+if __name__ == "__main__":
+    page()
+else:
+    # `streamlit run` imports this module for its server, which then runs it as the first page.
+    from streamlit.starlette import App
+
+    from mipro_studio.ui.door import announced, door
+
+    app = App(__file__, middleware=[door()], lifespan=announced)

@@ -5,6 +5,7 @@ Imports neither streamlit nor dspy. A companion's standard input is a pipe of ou
 
 import json
 import queue
+import secrets
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio import command
+from mipro_studio.dashboard import TOKEN_VARIABLE
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
@@ -30,7 +32,7 @@ _NO_ANSWER: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _spawn(*arguments: str) -> "subprocess.Popen[str]":
+def _spawn(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
     """A companion, which is given no key: it asks no model and runs no code of a person's."""
     return subprocess.Popen(
         command("sidecar", *arguments),
@@ -39,7 +41,7 @@ def _spawn(*arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        env=helper_environment(),
+        env={**helper_environment(), **environment},
     )
 
 
@@ -203,12 +205,13 @@ class Dashboards:
                 raise StudioError("This run has no study yet.", "It is written when the first trial is finished.")
             for oldest in list(self._served)[: max(0, len(self._served) - self.MOST + 1)]:
                 self.stop(oldest)
-            process = _spawn("dashboard", str(study))
+            token = secrets.token_urlsafe(24)
+            process = _spawn("dashboard", str(study), **{TOKEN_VARIABLE: token})
             said = _Lines(process).next(START_S)
             if said is None:
                 process.kill()
                 raise StudioError("optuna-dashboard did not start.", "Is it installed? See requirements.txt.")
-            url = f"http://127.0.0.1:{json.loads(said)['port']}/dashboard"
+            url = f"http://127.0.0.1:{json.loads(said)['port']}/dashboard?token={token}"
             self._served[run_id] = _Served(process, url)
             return url
 

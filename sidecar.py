@@ -4,14 +4,13 @@ Started with `mipro_studio.command("sidecar", ...)`:
 
 draft            answer requests (plans, files, trials), a JSON line each, until the input ends
 ping             one call to a model endpoint (JSON on standard input)
-dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends
+dashboard FILE   optuna-dashboard on the study in FILE, on loopback, until the input ends (`dashboard.py`)
 open STORE FILE NAME    take the replay file FILE, which people call NAME, into STORE
 """
 
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -26,7 +25,6 @@ from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
 from mipro_studio.optimizer_core.sources import is_python_source
 from mipro_studio.optimizer_core.types import ErrorClass, Role
-from mipro_studio.storage import study_url
 
 PREVIEW_ROWS = 5
 LONGEST_CELL = 400
@@ -150,38 +148,6 @@ def open_replay(store: Path, file: Path, name: str) -> int:
     return 0
 
 
-def dashboard(study: Path) -> int:
-    """Print the port, then serve. It ends when its standard input does, so it cannot outlive the studio."""
-    from wsgiref.simple_server import make_server
-
-    import optuna
-    import optuna_dashboard
-    from optuna.storages import RDBStorage
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # The dashboard has no login and can delete: it reads a file that it may not write.
-    storage = RDBStorage(study_url(study, read_only=True), skip_compatibility_check=True, skip_table_creation=True)
-    server = make_server("127.0.0.1", 0, optuna_dashboard.wsgi(storage), *_quiet())
-    print(json.dumps({"port": server.server_port}), flush=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdin.read()
-    return 0
-
-
-def _quiet() -> tuple[Any, Any]:
-    from socketserver import ThreadingMixIn
-    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
-
-    class Server(ThreadingMixIn, WSGIServer):
-        daemon_threads = True
-
-    class Handler(WSGIRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    return Server, Handler
-
-
 def main(arguments: list[str]) -> int:
     code = _answered(arguments)
     sys.stdout.flush()
@@ -197,7 +163,9 @@ def _answered(arguments: list[str]) -> int:
         case ["open", store, file, name]:
             return open_replay(Path(store), Path(file), name)
         case ["dashboard", study]:
-            return dashboard(Path(study))
+            from mipro_studio import dashboard
+
+            return dashboard.main([study])
         case _:
             print(__doc__, file=sys.stderr)
             return 2

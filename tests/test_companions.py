@@ -1,6 +1,7 @@
 """Processes beside the pages: plans, previews, a call to an endpoint, optuna-dashboard; and that they end with us."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -146,6 +147,28 @@ def _get(url: str) -> str:
         return text
 
 
+def _status(url: str, account: int | None = None, **headers: str) -> str:
+    """What curl is answered, as another account if one is given."""
+    given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    asked = ["curl", "-s", "--compressed", "-o", "/dev/null", "-w", "%{http_code}", *given, url]
+    return subprocess.run(asked, capture_output=True, text=True, check=True, user=account).stdout
+
+
+def _guards(url: str) -> None:
+    """Other names, other pages and other accounts get nothing of the dashboard, its static files included."""
+    plain, _, token = url.partition("?token=")
+    for path in ("/dashboard", "/api/studies", "/static/bundle.js"):
+        there = plain.replace("/dashboard", path)
+        assert _status(there) == "200"
+        assert _status(there, Host="evil.example") == "403"
+        assert _status(there, Origin="http://evil.example") == "403"
+        if os.getuid() == 0:
+            assert _status(there, 65534) == "403"
+            assert _status(there, 65534, Cookie=f"mipro_dashboard_{plain.split(':')[2][:-10]}={token}") == "200"
+    assert _status(url) == "303"
+    assert _status(f"{plain}?token=wrong", 65534 if os.getuid() == 0 else None, Host="evil.example") == "403"
+
+
 def test_the_dashboard_serves_the_study_read_only_and_stops(tmp_path: Path) -> None:
     study = tmp_path / "run.db"
     _study(study)
@@ -160,6 +183,7 @@ def test_the_dashboard_serves_the_study_read_only_and_stops(tmp_path: Path) -> N
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(request, timeout=20)
     assert "run" in json.dumps(json.loads(_get(url.replace("/dashboard", "/api/studies"))))
+    _guards(url)
     process = served._served["run"].process
     served.close()
     assert process.wait(timeout=20) == 0

@@ -1,5 +1,9 @@
 """What only a browser shows: deep links, the chart that outlives its data, polling, foreign text at rest."""
 
+import os
+import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,3 +181,21 @@ def test_the_page_asks_no_other_host(page: Page, studio: tuple[str, dict[str, st
     visit(page, f"{url}/live?run={ids['paused']}", "triage, remote endpoint")
     expect(page.locator(POINTS).first).to_be_visible(timeout=30_000)
     assert {host for host in hosts if host} <= {url.split("/")[2]}
+
+
+def test_the_server_is_behind_its_door(studio: tuple[str, dict[str, str]]) -> None:
+    url, _ = studio
+    for path in ("/", "/app/static/favicon.svg", "/_stcore/host-config"):
+        assert _status(url + path) == 200
+        assert _status(url + path, Host="evil.example") == _status(url + path, Origin="http://evil.example") == 403
+        if os.getuid() == 0:  # another account of this machine
+            asked = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url + path]
+            assert subprocess.run(asked, capture_output=True, text=True, user=65534).stdout == "403"
+
+
+def _status(url: str, **headers: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
