@@ -19,7 +19,6 @@ from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.presets import resolve
 from mipro_studio.optimizer_core.program import load_metric, load_program
 from mipro_studio.optimizer_core.program_run import Player
-from mipro_studio.optimizer_core.progress_bars import bear_clearing
 from mipro_studio.optimizer_core.proposer import Proposer
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.run import Run
@@ -95,7 +94,6 @@ def assemble(
         scorer = judge_scorer(config, player(config.model_for(Role.JUDGE), Role.JUDGE, meter, config))
     else:
         scorer = load_metric(config.metric, program, base, config.data.labels)
-    bear_clearing()
     dspy.configure(lm=task.lm, adapter=task.adapter, track_usage=False)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)

@@ -1,11 +1,14 @@
 """Models for the roles: a `dspy.LM` whose every attempt is metered, capped, retried and classified."""
 
 import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import dspy
 from dspy.utils.callback import with_callbacks
-from dspy.utils.exceptions import LMError
+from dspy.utils.exceptions import LMError, LMUnsupportedFeatureError
 
 from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable
@@ -24,26 +27,77 @@ follow()
 count_foreign_models()
 
 
+_left_to_dspy: ContextVar[bool] = ContextVar("left_to_dspy", default=False)
+"""The call under way is one that the native engine cannot carry."""
+
+
 class MeteredLM(dspy.LM):  # type: ignore[misc]
     """A `dspy.LM` that asks the meter before each attempt and tells it what came of it, see `models.attempts`.
 
     DSPy's response cache is off, whatever a call says: every call is paid for once and counted.
+
+    Args:
+        clients: How DSPy reaches the endpoint by itself, where `engine` is ours: a request that the native engine
+            has no form for (audio, a file's name) goes the way that DSPy chooses for it.
     """
 
-    def __init__(self, model: str, *, account: Account, retries: int, **kwargs: Any) -> None:
+    def __init__(
+        self, model: str, *, account: Account, retries: int, clients: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(model, cache=False, num_retries=0, **kwargs)
         self.account = account
         self._retries = retries
+        self._clients = clients
+
+    @property
+    def _engine_spec(self) -> Any:
+        return "auto" if _left_to_dspy.get() else self._engine
+
+    @_engine_spec.setter
+    def _engine_spec(self, engine: Any) -> None:
+        self._engine = engine
 
     @with_callbacks  # type: ignore[untyped-decorator]
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        def send(**options: Any) -> Any:
+            return PLAIN_CALL(self, prompt, messages=messages, **options)
+
         asking = self._asking(kwargs)
-        return ask(asking, lambda: PLAIN_CALL(self, prompt, messages=messages, **kwargs))
+        return ask(asking, lambda: self._sent(send, kwargs))
 
     @with_callbacks  # type: ignore[untyped-decorator]
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        def send(**options: Any) -> Awaitable[Any]:
+            sent: Awaitable[Any] = PLAIN_ACALL(self, prompt, messages=messages, **options)
+            return sent
+
         asking = self._asking(kwargs)
-        return await aask(asking, lambda: PLAIN_ACALL(self, prompt, messages=messages, **kwargs))
+        return await aask(asking, lambda: self._asent(send, kwargs))
+
+    def _sent(self, send: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+        try:
+            return send(**options)
+        except LMUnsupportedFeatureError:
+            with self._left_to_dspy() as clients:
+                return send(**options, **clients)
+
+    async def _asent(self, send: Callable[..., Awaitable[Any]], options: Mapping[str, Any]) -> Any:
+        try:
+            return await send(**options)
+        except LMUnsupportedFeatureError:
+            with self._left_to_dspy() as clients:
+                return await send(**options, **clients)
+
+    @contextmanager
+    def _left_to_dspy(self) -> Iterator[Mapping[str, Any]]:
+        """The error that is being handled is raised again where DSPy would do nothing else."""
+        if self._clients is None:
+            raise
+        token = _left_to_dspy.set(True)
+        try:
+            yield self._clients
+        finally:
+            _left_to_dspy.reset(token)
 
     def _asking(self, kwargs: dict[str, Any]) -> Asking:
         kwargs.pop("cache", None)
@@ -71,11 +125,12 @@ def build_lm(spec: ModelSpec, role: Role, meter: Meter, retries: int, seed: int)
         return MeteredLM(LM_NAME, **shared, **settings, engine=embedded, async_engine=AsyncEmbeddedEngine(embedded))
     key = _key(spec)
     try:
+        clients = {"timeout": spec.timeout_s, "api_base": spec.api_base, "api_key": key}
         engine = native_engine(spec, key)
         if engine is not None:
-            settings |= {"engine": engine, "async_engine": ThreadedEngine(engine)}
+            settings |= {"engine": engine, "async_engine": ThreadedEngine(engine), "clients": clients}
         else:
-            settings |= {"timeout": spec.timeout_s, "api_base": spec.api_base, "api_key": key}
+            settings |= clients
         return MeteredLM(spec.model, **shared, **settings)
     except (LMError, ValueError, TypeError) as error:
         raise BadInput(f"The model {spec.model!r} cannot be used: {error}.") from error

@@ -1,9 +1,11 @@
 """Models: every attempt is metered, failures are classified, keys and names are checked."""
 
+import asyncio
 import time
 
 import dspy
 import pytest
+from dspy.clients.engines.lm15_engine import LM15Engine
 from dspy.utils import exceptions as dspy_errors
 
 from mipro_studio.optimizer_core.config import Budget, ModelSpec
@@ -144,3 +146,19 @@ def test_the_metered_model_is_a_dspy_model_with_one_adapter(endpoint: LoopbackEn
     one = player(endpoint, Meter(Budget()))
     with dspy.context(lm=one.lm, adapter=one.adapter):
         assert dspy.Predict("text -> label")(text="x").label
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["called", "awaited"])
+def test_what_the_native_engine_cannot_carry_goes_the_way_that_dspy_chooses(
+    endpoint: LoopbackEndpoint, asynchronous: bool
+) -> None:
+    meter = Meter(Budget())
+    lm = player(endpoint, meter).lm
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    file = {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGVsbG8=", "filename": "a.pdf"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, sound, file]}]
+    with collect_calls() as log:
+        assert asyncio.run(lm.acall(messages=messages)) if asynchronous else lm(messages=messages)
+    assert [list(call.messages) for call in log.calls] == [messages]
+    assert meter.total(Role.TASK).calls == 1
+    assert isinstance(lm.engine, LM15Engine), "the next call is the native engine's again"
