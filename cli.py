@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio import cli_takehome, launcher, reviewing, terminal
+from mipro_studio import cli_takehome, launcher, reviewing, terminal, terminal_plan
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import Scrubber
@@ -172,7 +172,7 @@ def run(
     )
     config = merge(config, assigned(settings or ()))
     if dry_run:
-        terminal.show_plan(launcher.inspect(config), as_json)
+        terminal_plan.show_plan(launcher.inspect(config), as_json)
         return
     path = _store(store)
     run_id = launcher.start(path, config, terminal.fetching)

@@ -28,7 +28,6 @@ __all__ = [
     "review_facts",
     "row",
     "run_facts",
-    "show_plan",
     "to_the_end",
 ]
 
@@ -253,37 +252,3 @@ def print_table(runs: list[RunSummary]) -> None:
         ]
         table.add_row(run.id, run.name, run.status.value, run.optimizer, str(run.trials_done), *scores)
     Console().print(table)
-
-
-def show_plan(found: dict[str, Any], as_json: bool) -> None:
-    """What a request would cost, and what every preset would mean for it; `found` is `launcher.inspect`'s."""
-    plan, config, presets = found["plan"], found["config"], found["presets"]
-    if as_json:
-        settings = {key: config[key] for key in ("optimizer", "preset", "search", "proposer", "budget")}
-        data = {key: found["data"][key] for key in ("columns", "inputs", "splits")}
-        print_json({**settings, "data": data, "plan": plan, "presets": presets, "warnings": found["warnings"]})
-        return
-    console = Console()
-    rows = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in {
-        "optimizer": f"{config['optimizer']}, preset {config['preset']}",
-        "trials": f"{plan['trials']} of {plan['minibatch_size']} validation rows, at most",
-        "full evaluations": f"{plan['full_evaluations']}, at most, the baseline's included",
-        "program runs": f"{_span(plan['program_runs']['total'])}, and {plan['program_runs']['test']} for the test",
-        "LM calls": ", ".join(f"{role} {_span(count)}" for role, count in plan["lm_calls"].items()),
-    }.items():
-        rows.add_row(name, value)
-    console.print(rows, markup=False, soft_wrap=True)
-    for text in (*found["warnings"], *plan["notes"]):
-        console.print(text, markup=False, soft_wrap=True)
-    table = Table("preset", "trials", "candidates", "minibatch", "full", "program runs", "prompt calls", box=None)
-    for row in presets:
-        counts = [str(row[key]) for key in ("trials", "candidates", "minibatch_size", "full_evaluations")]
-        table.add_row(row["preset"], *counts, _span(row["program_runs"]), _span(row["prompt_calls"]))
-    console.print("\nThe same request under every preset:", table, sep="\n")
-
-
-def _span(count: int | list[int]) -> str:
-    """A planned number, or the least and the most where it depends on what is found."""
-    least, most = (count, count) if isinstance(count, int) else count
-    return f"{most:,}" if least == most else f"{least:,} to {most:,}"

@@ -3,7 +3,7 @@
 Runs in a process of its own, because it imports a person's code. What it returns is JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.assembly import needs_weights, player
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, Budget, RunConfig, parse_config
-from mipro_studio.optimizer_core.data import Dataset, gather, gathered_rows, load_dataset
+from mipro_studio.optimizer_core.data import Dataset, data_report, gather, gathered_rows, load_dataset
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.drafting import Facts
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.input_columns import check_inputs, columns_of, input_columns, optional_inputs
 from mipro_studio.optimizer_core.judge import judge_scorer
+from mipro_studio.optimizer_core.label_score import label_score, output_types
+from mipro_studio.optimizer_core.metrics import BUILT_IN
 from mipro_studio.optimizer_core.model_check import ask_endpoints
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.plan import make_plan
@@ -31,12 +33,14 @@ from mipro_studio.optimizer_core.receipt import receipt
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.sources import is_module_object
 from mipro_studio.optimizer_core.types import Role, Split
+from mipro_studio.optimizer_core.values import shown
 from mipro_studio.sample_programs import CATALOG, Sample
 
 __all__ = ["inspect_request"]
 
 PREVIEW_ROWS = 5
 METRIC_TRIES = 3
+LABEL_ROWS = 200
 
 
 def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = True) -> dict[str, Any]:
@@ -84,7 +88,6 @@ def _inspected(
     check_inputs(inputs, program)
     fields = fields_of(program.module, inputs, optional_inputs(program))
     data = load_dataset(config.data, found, fields, config.seed, labels_needed=config.metric != JUDGE)
-    inputs = data.roles.inputs
     config = _told(config, data)
     scorer = _scorer(config, program, base, players)
     _check_sizes(data, config)
@@ -105,7 +108,7 @@ def _inspected(
         "config": config.model_dump(mode="json"),
         "program": _about_program(program),
         "metric": {"name": scorer.name},
-        "data": _about_data(data, inputs, sizes),
+        "data": _about_data(data, sizes) | {"report": _report(config, scorer, program, data)},
         "plan": plan,
         "presets": presets,
         "facts": asdict(facts),
@@ -125,14 +128,23 @@ def _about_program(program: Program) -> dict[str, Any]:
     }
 
 
-def _about_data(data: Dataset, inputs: Sequence[str], sizes: Mapping[str, int]) -> dict[str, Any]:
+def _report(config: RunConfig, scorer: Scorer, program: Program, data: Dataset) -> dict[str, Any]:
+    """See `data_report`. A metric of a person's own is only tried on a few rows: it may take its time."""
+    built_in = config.metric in BUILT_IN
+    rows = data.examples[: LABEL_ROWS if built_in else METRIC_TRIES]
+    given = None if config.metric == JUDGE else label_score(scorer, rows, output_types(program.module))
+    return data_report(data, scorer.name, built_in, given)
+
+
+def _about_data(data: Dataset, sizes: Mapping[str, int]) -> dict[str, Any]:
     return {
         "n_rows": len(data.examples),
         "columns": list(data.columns),
-        "inputs": list(inputs),
+        "inputs": list(data.roles.inputs),
+        "labels": list(data.roles.labels),
         "splits": sizes,
         "stratified_by": data.stratified_by,
-        "preview": [{**row.inputs, **row.labels} for row in data.examples[:PREVIEW_ROWS]],
+        "preview": [shown({**row.inputs, **row.labels}) for row in data.examples[:PREVIEW_ROWS]],
     }
 
 

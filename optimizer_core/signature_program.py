@@ -26,6 +26,7 @@ class OnePredictor(dspy.Module):  # type: ignore[misc]
         super().__init__()
         _, outputs = signature_fields(signature)
         made = dspy.Signature(signature, instruction) if instruction else dspy.Signature(signature)
+        self.signature = made  # what forward() takes, for whoever asks which columns are inputs
         name = "predict" if hasattr(self, outputs[0]) else outputs[0]
         predictor = _KINDS[kind]
         setattr(self, name, predictor(made))

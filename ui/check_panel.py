@@ -8,6 +8,7 @@ import streamlit as st
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import Role
+from mipro_studio.ui.data_report import data_report
 from mipro_studio.ui.format import between, clean, count, one_line, plural, usd
 from mipro_studio.ui.notices import notice
 from mipro_studio.ui.plain import line, paragraph
@@ -85,6 +86,8 @@ def _data(data: Found) -> None:
     if preview:
         rows = [{name: one_line(value, 200) for name, value in row.items()} for row in preview]
         st.dataframe(rows, hide_index=True, height=180, alt="The first rows", key="nr_preview")
+    if report := data.get("report"):
+        data_report(report)
 
 
 def _plan(plan: Found) -> None:

@@ -4,6 +4,7 @@ from mipro_studio.optimizer_core.data.fields import Columns, Fields, end_outputs
 from mipro_studio.optimizer_core.data.gathering import Gathered, gather, gathered_rows
 from mipro_studio.optimizer_core.data.loading import Dataset, Repeats, example_id, load_dataset
 from mipro_studio.optimizer_core.data.reading import Table, read_table
+from mipro_studio.optimizer_core.data.report import data_report
 from mipro_studio.optimizer_core.data.splitting import split_rows, units_of
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Gathered",
     "Repeats",
     "Table",
+    "data_report",
     "end_outputs",
     "example_id",
     "gather",

@@ -9,7 +9,7 @@ from typing import Any
 
 from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data.cleaning import columns_of, labelled, renamed, require_inputs
-from mipro_studio.optimizer_core.data.fields import Columns, Fields, sort_columns
+from mipro_studio.optimizer_core.data.fields import Columns, Fields, is_missing, sort_columns
 from mipro_studio.optimizer_core.data.gathering import Gathered
 from mipro_studio.optimizer_core.data.splitting import Shares, asked_key, split_rows, units_of
 from mipro_studio.optimizer_core.data.strata import classes_in, stratum
@@ -47,6 +47,7 @@ class Dataset:
         stratified_by: The column that took effect.
         roles: Which column is what.
         tables: Name of each file -> how it was read.
+        missing: Column -> rows, of all that were read, that have no value in it.
     """
 
     examples: tuple[Example, ...]
@@ -57,6 +58,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     repeats: Repeats = Repeats()
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, split: Split) -> list[Example]:
         return [example for example in self.examples if example.split is split]
@@ -98,7 +100,7 @@ def load_dataset(
     warnings = [*found.notes, *warnings, *_said(repeats, bool(found.parts)), *plan.warnings, *_leaks(by_split, roles)]
     return Dataset(
         tuple(_as_examples(by_split, roles)), columns, tuple(warnings), stratified, roles, tuple(notes),
-        found.tables, repeats,
+        found.tables, repeats, {name: sum(is_missing(row.get(name)) for row in rows) for name in columns},
     )  # fmt: skip
 
 

@@ -45,6 +45,16 @@ ANSWER: dict[str, Any] = {
         "columns": ["message", "queue"],
         "splits": {"train": 40, "val": 40, "test": 20},
         "preview": [{"message": HOSTILE, "queue": "billing"}],
+        "report": {
+            "sentences": [f"exact_match scores 'queue'. {HOSTILE}"],
+            "columns": [
+                {"column": HOSTILE, "role": "input", "why": "", "missing": 0, "distinct": 100, "longest": 80},
+                {"column": "queue", "role": "label", "why": "", "missing": 7, "distinct": 2, "longest": 9},
+                {"column": "id", "role": "other", "why": "no output of the program"}
+                | {"missing": 0, "distinct": 100, "longest": 3},
+            ],
+            "classes": {"queue": {HOSTILE: {"train": 20, "val": 20, "test": 10}}},
+        },
     },
     "facts": FACTS,
     "plan": {
@@ -95,6 +105,10 @@ def test_check_shows_predictors_splits_warnings_and_plan(empty: Path, inspected:
     said = texts(app)
     for expected in ("classify", "100 rows: train 40, val 40, test 20", "exact_match", "The plan"):
         assert expected in said
+    assert "exact_match scores" in said
+    columns = next(table.value for table in app.table if "Column" in table.value)
+    assert list(columns["Is"]) == ["input", "label", "other: no output of the program"]
+    assert list(columns["Missing"]) == ["0", "7", "0"]
     assert not app.button(key="nr_start").disabled
     RunConfig.model_validate(inspected[0])
 
