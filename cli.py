@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from mipro_studio import cli_takehome, launcher, reviewing, terminal, terminal_plan
+from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.model_text import read_model
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import ChangeKind
 from mipro_studio.storage import Reader, RunSummary, default_store
@@ -70,9 +72,18 @@ def run(
     threshold: Annotated[float | None, typer.Option(help="Least score of a trace that may become a demo.")] = None,
     breadth: Annotated[int | None, typer.Option(help="ca_opro: instructions tried for one predictor.")] = None,
     depth: Annotated[int | None, typer.Option(help="ca_opro: times round all predictors.")] = None,
-    task_model: Annotated[str | None, typer.Option(help="`embedded` or a DSPy model string.")] = None,
+    task_model: Annotated[
+        str | None, typer.Option(help="`embedded`, a DSPy model string, or `program`: what the program configures.")
+    ] = None,
     prompt_model: Annotated[str | None, typer.Option(help="Writes instructions; default: the task model.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Bootstraps demos; default: the task model.")] = None,
+    predictor_models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="One predictor's: PREDICTOR=MODEL[@API_BASE][,temperature=0.2]...; repeat it."),
+    ] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="chat, json, xml, two_step, baml; auto: as the program configures it.")
+    ] = None,
     api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds one model call may take.")] = None,
@@ -102,16 +113,20 @@ def run(
 ) -> None:
     """Optimize PROGRAM, and follow it to the end."""
 
-    def model(name: str | None) -> dict[str, Any] | None:
+    def model_of(name: str | None) -> dict[str, Any] | None:
         if name is None:
             return None
-        endpoint = name != "embedded"
+        endpoint = name not in (EMBEDDED, OF_PROGRAM)
         return _given(
             model=name,
             api_base=api_base if endpoint else None,
             api_key_env=api_key_env if endpoint else None,
             timeout_s=timeout,
         )
+
+    own_models = {
+        name: {**(model_of(spec["model"]) or {}), **spec} for name, spec in map(read_model, predictor_models or ())
+    }
 
     switches = {"dataset_summary": no_summary, "program_summary": no_program, "demos": no_demos}
     config = _given(
@@ -138,9 +153,11 @@ def run(
             empty_is_answer=empty_is_answer or None,
             columns=_renamed(rename) if rename else None,
         ),
-        task_model=model(task_model),
-        prompt_model=model(prompt_model),
-        teacher=model(teacher),
+        task_model=model_of(task_model),
+        prompt_model=model_of(prompt_model),
+        teacher=model_of(teacher),
+        models=own_models,
+        adapter=adapter,
         proposer=_given(
             temperature=temperature,
             tips=[] if no_tips else None,

@@ -14,14 +14,15 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
-from mipro_studio.optimizer_core.assembly import media_folders, player
+from mipro_studio.optimizer_core.assembly import media_folders
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.export import build_program, load_saved, loading_snippet, save_program
-from mipro_studio.optimizer_core.models.lms import adapter_for
+from mipro_studio.optimizer_core.export import build_program, load_saved, save_program
+from mipro_studio.optimizer_core.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.plain_messages import document
-from mipro_studio.optimizer_core.program import load_metric, load_program
+from mipro_studio.optimizer_core.players import adapter_of, player
+from mipro_studio.optimizer_core.program import Program, load_metric, load_program
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
 from mipro_studio.optimizer_core.verification import Check, examples_to_check, verify
@@ -37,6 +38,7 @@ class _Choice:
     config: RunConfig
     candidate: str
     module: dspy.Module
+    program: Program
 
 
 def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
@@ -54,10 +56,11 @@ def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
             raise BadInput(f"Run {run_id} has no winner yet.")
         instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
     try:
-        module = build_program(config, instructions, demo_sets, Candidate.parse(chosen))
+        program = load_program(config.program, Path(config.base or "."))
+        module = build_program(config, program, (*instructions, *demo_sets), Candidate.parse(chosen))
     except (ValueError, KeyError) as error:
         raise BadInput(f"Run {run_id} has no candidate {chosen!r}.") from error
-    return _Choice(config, chosen, module)
+    return _Choice(config, chosen, module, program)
 
 
 def hidden_variables(store: Path, run_id: str) -> set[str]:
@@ -89,7 +92,7 @@ def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
     spec = choice.config.task_model
     messages = document(
         choice.module,
-        adapter_for(spec),
+        adapter_of(spec, choice.config, choice.program),
         name=choice.config.name or choice.config.program,
         candidate=choice.candidate,
         model=spec.model,
@@ -97,7 +100,7 @@ def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
     return {
         "candidate": choice.candidate,
         "program": program,
-        "snippet": loading_snippet(choice.config, PROGRAM_FILE),
+        "snippet": loading_snippet(choice.config, choice.program, PROGRAM_FILE),
         "messages": messages,
     }
 
@@ -118,14 +121,12 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
     asked = examples_to_check(examples, cells, choice.candidate, k)
     if not asked:
         raise BadInput(f"Candidate {choice.candidate} has no scored example to ask again.")
-    base = Path(config.base or ".")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PROGRAM_FILE
         save_program(choice.module, path)
-        loaded = load_saved(config, path)
-    made = player(config.task_model, Role.TASK, Meter(Budget()), config)
-    dspy.configure(lm=made.lm, adapter=made.adapter, track_usage=False)
-    scorer = load_metric(config.metric, load_program(config.program, base), base, config.data.labels)
+        loaded = load_saved(config, choice.program, path)
+    made = player(config.task_model, Role.TASK, Meter(Budget()), config, choice.program)
+    scorer = load_metric(config.metric, choice.program, Path(config.base or "."), config.data.labels)
     check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8), media_folders(config))
     result = verify(check, asked)
     return {**result, "candidate": choice.candidate, "model": config.task_model.model}

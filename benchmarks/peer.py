@@ -32,11 +32,11 @@ from mipro_studio.benchmarks.counting import (
 )
 from mipro_studio.benchmarks.peer_records import PeerRecords
 from mipro_studio.benchmarks.peers import Work, compile_peer
-from mipro_studio.optimizer_core.assembly import player
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost
 from mipro_studio.optimizer_core.evaluator import Evaluator
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.players import player
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.program import load_metric, load_program
 from mipro_studio.optimizer_core.program_inputs import as_dspy

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import dspy
@@ -18,10 +19,14 @@ class Arms:
     """The arms of a run by predictor, and the program with a candidate's arms put in.
 
     `instructions[predictor][index]` and `demo_sets[predictor][index]`; inactive ones are kept, for the record.
+
+    Args:
+        models: Predictor -> the model that it works with, where it is not the program's choice or the role's.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, models: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._program = program
+        self._models = models
         self.names = tuple(predictor.name for predictor in program.predictors)
         self.instructions: dict[str, dict[int, Instruction]] = {name: {} for name in self.names}
         self.demo_sets: dict[str, dict[int, DemoSet]] = {name: {} for name in self.names}
@@ -55,7 +60,7 @@ class Arms:
                     predictor.signature = predictor.signature.with_instructions(whole)
             if name in demos and list(demos[name]) != own_demos(predictor):
                 predictor.demos = [_as_dspy(demo, predictor.signature) for demo in demos[name]]
-            predictor.lm = None  # the run's task model, so that every call is metered and capped
+            predictor.lm = self._models.get(name, predictor.lm)
         return module
 
 

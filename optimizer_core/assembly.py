@@ -4,30 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import dspy
-
 from mipro_studio.optimizer_core.arms import Arms
-from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig
 from mipro_studio.optimizer_core.evaluator import Evaluator
 from mipro_studio.optimizer_core.journal import Journal
 from mipro_studio.optimizer_core.judge import judge_scorer
 from mipro_studio.optimizer_core.kit import Kit, Players
-from mipro_studio.optimizer_core.models.lms import adapter_for, build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.optimizers import get_optimizer
+from mipro_studio.optimizer_core.players import chosen_models, player
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.presets import resolve
 from mipro_studio.optimizer_core.program import load_metric, load_program
-from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.proposer import Proposer
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.run import Run
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.secrets import Scrubber
-from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import Example, Role, Split
 
-__all__ = ["Assembled", "Past", "assemble", "media_folders", "needs_weights", "player"]
+__all__ = ["Assembled", "Past", "assemble", "media_folders", "needs_weights"]
 
 
 @dataclass(frozen=True)
@@ -54,16 +50,6 @@ class Past:
     failed: bool = False
 
 
-def player(spec: ModelSpec, role: Role, meter: Meter, config: RunConfig) -> Player:
-    """The model of `spec` in `role`, metered.
-
-    Raises:
-        BadInput: see `build_lm`.
-    """
-    seed = derive_seed(config.seed, "model", role.value)
-    return Player(build_lm(spec, role, meter, config.retries, seed), adapter_for(spec))
-
-
 def assemble(
     config: RunConfig,
     journal: Journal,
@@ -87,14 +73,13 @@ def assemble(
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after)
     task, teacher, prompt, test = (
-        player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config)
+        player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config, program)
         for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)
     )
     if config.metric == JUDGE:
-        scorer = judge_scorer(config, player(config.model_for(Role.JUDGE), Role.JUDGE, meter, config))
+        scorer = judge_scorer(config, player(config.model_for(Role.JUDGE), Role.JUDGE, meter, config, program))
     else:
         scorer = load_metric(config.metric, program, base, config.data.labels)
-    dspy.configure(lm=task.lm, adapter=task.adapter, track_usage=False)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
@@ -104,7 +89,7 @@ def assemble(
         config=config,
         program=program,
         examples=examples,
-        arms=Arms(program),
+        arms=Arms(program, chosen_models(config, program)),
         table=table,
         journal=journal,
         recorder=recorder,
@@ -127,8 +112,8 @@ def media_folders(config: RunConfig) -> tuple[Path, ...]:
 
 
 def needs_weights(config: RunConfig) -> bool:
-    """Whether any role is played by the embedded model."""
-    return any(config.model_for(role).model == EMBEDDED for role in config.roles)
+    """Whether any role, or predictor, is played by the embedded model."""
+    return any(spec.model == EMBEDDED for spec in config.specs)
 
 
 def _by_split(examples: Sequence[Example]) -> dict[Split, list[Example]]:

@@ -14,6 +14,7 @@ __all__ = [
     "EMBEDDED",
     "JUDGE",
     "NO_CODE",
+    "OF_PROGRAM",
     "TIPS",
     "Budget",
     "DataSpec",
@@ -29,6 +30,9 @@ __all__ = [
 
 EMBEDDED = "embedded"
 """The model string of the small model that the studio brings along."""
+
+OF_PROGRAM = "program"
+"""The model string of whatever model the program configures by itself."""
 
 NO_CODE = ("predict:", "chain_of_thought:")
 """How a program without code begins: the kind of predictor, then its signature, then (on further lines) its
@@ -60,7 +64,8 @@ class ModelSpec(_Settings):
     """A model for one role.
 
     Attributes:
-        model: `embedded`, or any DSPy model string such as `openai/gpt-4o-mini`.
+        model: `embedded`, `program` (what the program configures), or any DSPy model string such as
+            `openai/gpt-4o-mini`.
         api_base: Base URL of an OpenAI-compatible endpoint; None for the provider's own.
         api_key_env: NAME of the environment variable that holds the key; the key itself is never stored.
         temperature: None for the model's own default.
@@ -265,6 +270,10 @@ class RunConfig(_Settings):
         judge: What the metric `judge` looks for.
         lab: What the optimizer `lab` compares.
         prompt_model, teacher: None = the task model.
+        models: Predictor -> the model that it works with, instead of the one the program set for it or the task
+            model. A predictor with a model of the program's keeps it unless it is named here.
+        adapter: How prompts are written; auto = as the program configures it, else DSPy's ChatAdapter (the embedded
+            model has one of its own). two_step reads replies with the model that wrote them.
         threads: Program runs and prompt-model calls under way at once.
         retries: Further attempts of one LM call that failed for a reason that passes.
         pause_after: The run pauses after this many LM calls in a row that failed for such a reason.
@@ -282,6 +291,8 @@ class RunConfig(_Settings):
     task_model: ModelSpec = ModelSpec()
     prompt_model: ModelSpec | None = None
     teacher: ModelSpec | None = None
+    models: dict[str, ModelSpec] = Field(default_factory=dict)
+    adapter: Literal["auto", "chat", "json", "xml", "two_step", "baml"] = "auto"
     judge: JudgeSpec = JudgeSpec()
     lab: LabSettings = LabSettings()
     proposer: ProposerSettings = ProposerSettings()
@@ -303,6 +314,11 @@ class RunConfig(_Settings):
     def roles(self) -> tuple[Role, ...]:
         """The roles that are filled in this run, the sealed test's apart."""
         return (Role.TASK, Role.PROMPT, Role.TEACHER, *((Role.JUDGE,) if self.metric == JUDGE else ()))
+
+    @property
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """The models that the settings name: of every role, and of predictors."""
+        return (*(self.model_for(role) for role in self.roles), *self.models.values())
 
 
 def parse_config(values: dict[str, object]) -> RunConfig:

@@ -1,110 +1,100 @@
-"""A run's candidate as a DSPy program: the JSON that `program.load(path)` takes back, and how to load it."""
+"""A run's candidate as a DSPy program: the JSON that `program.load(path)` takes back."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import dspy
+from dspy.adapters.utils import format_field_value
 
 from mipro_studio.optimizer_core.arms import Arms
-from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
 from mipro_studio.optimizer_core.files import written_aside
 from mipro_studio.optimizer_core.module_copies import copy_module
-from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, load_program
+from mipro_studio.optimizer_core.players import chosen_models, own_models
+from mipro_studio.optimizer_core.program import Program
+from mipro_studio.optimizer_core.secrets import without_userinfo
 from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction
+from mipro_studio.optimizer_core.values import as_prompted
 
-__all__ = ["build_program", "load_saved", "loading_snippet", "save_program"]
+__all__ = ["build_program", "load_saved", "save_program"]
+
+_SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_)token$", re.IGNORECASE)
+"""Names of a model's settings that may hold a key. DSPy leaves out `api_key` alone."""
 
 
 def build_program(
-    config: RunConfig, instructions: Iterable[Instruction], demo_sets: Iterable[DemoSet], candidate: Candidate
+    config: RunConfig, program: Program, arms: Iterable[Instruction | DemoSet], candidate: Candidate
 ) -> dspy.Module:
-    """The run's program with `candidate` put in.
-
-    Raises:
-        BadInput: the program cannot be imported any more.
-    """
-    arms = Arms(load_program(config.program, Path(config.base or ".")))
-    for instruction in instructions:
-        arms.add(instruction)
-    for demo_set in demo_sets:
-        arms.add(demo_set)
-    return arms.module(candidate)
+    """The run's program with `candidate` put in, and with the models that were chosen for predictors."""
+    models = {
+        name: None
+        if spec.model == EMBEDDED
+        else dspy.LM(spec.model, temperature=spec.temperature, max_tokens=spec.max_tokens, api_base=spec.api_base)
+        for name, spec in config.models.items()
+    }
+    made = Arms(program, models)
+    for arm in arms:
+        made.add(arm)
+    return made.module(candidate)
 
 
 def save_program(module: dspy.Module, path: Path) -> None:
-    """Write instructions and demos of `module` (no models, no keys) as DSPy's JSON, whole or not at all."""
+    """Write instructions, demos and predictors' models of `module` (no keys) as DSPy's JSON, whole or not at all.
+
+    Demos are written as they are shown, so that the program asks the same when it is loaded. A model that is not a
+    plain `dspy.LM` is left out: loading it would be refused.
+    """
+    made = copy_module(module)
+    for _, predictor in made.named_predictors():
+        predictor.demos = [_as_json(demo, predictor.signature) for demo in predictor.demos]
+        predictor.lm = predictor.lm if _is_storable(predictor.lm) else None
     with written_aside(path, ".json") as aside:  # DSPy chooses the format by the ending
-        module.save(aside)
+        made.save(aside)
+        state = json.loads(aside.read_bytes())
+        for part in (state, *state.values()):  # a program that is one predictor has its state at the top
+            if isinstance(part, dict) and isinstance(part.get("lm"), dict):
+                part["lm"] = _without_secrets(part["lm"])
+        aside.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def load_saved(config: RunConfig, path: Path) -> dspy.Module:
-    """The program as a person gets it: built anew from its source, then loaded from the file at `path`.
+def _as_json(demo: Any, signature: Any) -> dspy.Example:
+    return dspy.Example({name: _field(value, signature.input_fields.get(name)) for name, value in demo.items()})
+
+
+def _field(value: Any, declared: Any) -> Any:
+    plain = as_prompted(value)
+    if isinstance(plain, list) and not isinstance(value, list) and getattr(declared, "annotation", None) is str:
+        return format_field_value(declared, value)  # as a list it would be shown otherwise
+    return plain
+
+
+def _is_storable(lm: Any) -> bool:
+    if type(lm) is not dspy.LM:
+        return False
+    try:
+        json.dumps(lm.dump_state())
+    except (TypeError, ValueError):  # an engine, or a setting, that cannot be written
+        return False
+    return True
+
+
+def _without_secrets(state: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in state.items() if not _SECRET.search(name)}
+    return {name: without_userinfo(value) if isinstance(value, str) else value for name, value in kept.items()}
+
+
+def load_saved(config: RunConfig, program: Program, path: Path) -> dspy.Module:
+    """The program as a person gets it: built anew from its source, loaded from the file at `path`, with its models.
 
     Raises:
-        BadInput: the program cannot be imported any more.
+        BadInput: a model that was chosen cannot be had.
     """
-    module = copy_module(load_program(config.program, Path(config.base or ".")).module)
+    module = copy_module(program.module)
     module.load(path)
+    models = {**own_models(program), **chosen_models(config, program)}
+    for name, predictor in module.named_predictors():
+        predictor.lm = models.get(name)
     return module
-
-
-def loading_snippet(config: RunConfig, file_name: str) -> str:
-    """Python that loads the exported program and asks it; runs from the folder the run was started in.
-
-    Raises:
-        BadInput: the program cannot be imported any more.
-    """
-    program = load_program(config.program, Path(config.base or "."))
-    target, _, named = config.program.partition(":")
-    if config.program.startswith(SAMPLE_PREFIX):
-        target, named = f"mipro_studio.sample_programs.{named}", "program"
-    attribute = named or program.attribute
-    made = f"{attribute}()" if program.is_factory(attribute) else attribute
-    fields = ", ".join(f'{name}="..."' for name in config.data.inputs or program.predictors[0].inputs)
-    return "\n".join(
-        [
-            "# Run this in the folder that the run was started in, where its program is found.",
-            f"import dspy  # made with DSPy {dspy.__version__}",
-            "",
-            *_import_lines(target, attribute),
-            "",
-            *_model_lines(config.task_model),
-            "",
-            f"program = {made}",
-            f"program.load({json.dumps(file_name)})",
-            f"print(program({fields}))",
-            "",
-        ]
-    )
-
-
-def _import_lines(target: str, attribute: str) -> list[str]:
-    if not target.endswith(".py"):
-        return [f"from {target} import {attribute}"]
-    path = Path(target)
-    if path.stem.isidentifier():
-        where = (
-            [] if path.parent == Path() else ["import sys", "", f"sys.path.insert(0, {json.dumps(str(path.parent))})"]
-        )
-        return [*where, f"from {path.stem} import {attribute}"]
-    return ["import runpy", "", f"{attribute} = runpy.run_path({json.dumps(target)})[{json.dumps(attribute)}]"]
-
-
-def _model_lines(spec: ModelSpec) -> list[str]:
-    if spec.model == EMBEDDED:
-        return [
-            "# The embedded model is part of the studio: run this beside its folder, or put your own model in.",
-            "from mipro_studio.optimizer_core.models.embedded import CompactAdapter, embedded_lm",
-            "",
-            "dspy.configure(lm=embedded_lm(), adapter=CompactAdapter())",
-        ]
-    settings = {"api_base": spec.api_base, "temperature": spec.temperature, "max_tokens": spec.max_tokens}
-    given = [f"{name}={value!r}" for name, value in settings.items() if value is not None]
-    if spec.api_key_env:
-        given.append(f"api_key=os.environ[{spec.api_key_env!r}]")
-    elif spec.api_base:
-        given.append("api_key='none'")
-    arguments = ", ".join([repr(spec.model), *given])
-    imports = ["import os", ""] if spec.api_key_env else []
-    return [*imports, f"dspy.configure(lm=dspy.LM({arguments}), adapter=dspy.ChatAdapter())"]

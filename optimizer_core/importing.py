@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ import dspy
 
 from mipro_studio.optimizer_core.errors import BadInput
 
-__all__ = ["configured_by", "configuring", "import_reference"]
+__all__ = ["configured_by", "configuring", "import_reference", "place_of"]
 
 ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _settings: Any = sys.modules[type(dspy.settings).__module__]
@@ -68,7 +69,7 @@ def import_reference(reference: str, base: Path) -> tuple[ModuleType, str]:
             f"{reference!r} is not a program.", "Use sample:NAME, path/to/file.py[:attr] or package.module:attr."
         )
     with _readable_errors(target), configuring() as configured:
-        home = _import_file(target, base) if target.endswith(".py") else _import_package(target, base)
+        home = _import(place_of(target, base))
         for name, value in _by_module.get(home.__name__, {}).items():  # it was imported before
             _settings.main_thread_config[name] = value
     _by_module.setdefault(home.__name__, configured)
@@ -92,23 +93,54 @@ def _readable_errors(target: str) -> Iterator[None]:
         sys.argv = arguments
 
 
-def _import_package(target: str, base: Path) -> ModuleType:
-    _find_in(_roots(base.resolve()))
-    return importlib.import_module(target)
+@dataclass(frozen=True)
+class Place:
+    """Where a module is found.
+
+    Attributes:
+        folders: What must stand first on the path that modules are looked up in.
+        module: The name that it is imported by from there.
+        path: Its file; None for a package's module, which Python finds.
+    """
+
+    folders: tuple[Path, ...]
+    module: str
+    path: Path | None = None
 
 
-def _import_file(target: str, base: Path) -> ModuleType:
+def place_of(target: str, base: Path) -> Place:
+    """Where `path.py` or `package.module` is found from the folder `base`.
+
+    Raises:
+        BadInput: there is no such file.
+    """
+    base = base.resolve()
+    if not target.endswith(".py"):
+        return Place(_once(_roots(base)), target)
     path = (base / Path(target).expanduser()).resolve()
     if not path.is_file():
         raise BadInput(f"There is no file {target!r}.")
     package = _package_root(path)
-    _find_in([path.parent, package, *_roots(path.parent), base.resolve()])
-    if package != path.parent and _imports_relatively(path):
-        name = ".".join(path.relative_to(package).with_suffix("").parts)
-        if name.endswith(".__init__"):
-            name = name.removesuffix(".__init__")
-        return _of_this_file(importlib.import_module(name), path)
-    return _import_alone(path)
+    inside = package != path.parent and _imports_relatively(path)
+    parts = path.relative_to(package).with_suffix("").parts if inside else (path.stem,)
+    if inside and parts[-1] == "__init__":
+        parts = parts[:-1]
+    folders = _once([path.parent, package, *_roots(path.parent), base])
+    return Place(folders, ".".join(parts), path)
+
+
+def _once(folders: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(folders))
+
+
+def _import(place: Place) -> ModuleType:
+    first = list(map(str, place.folders))
+    sys.path[:] = [*first, *(entry for entry in sys.path if entry not in first)]
+    if place.path is None:
+        return importlib.import_module(place.module)
+    if "." in place.module:
+        return _of_this_file(importlib.import_module(place.module), place.path)
+    return _import_alone(place.path)
 
 
 def _of_this_file(module: ModuleType, path: Path) -> ModuleType:
@@ -154,12 +186,6 @@ def _roots(folder: Path) -> list[Path]:
             source = root / "src"
             return [root, *([source] if source.is_dir() else []), folder]
     return [folder]
-
-
-def _find_in(folders: Sequence[Path]) -> None:
-    """Put `folders` first on the path that modules are looked up in."""
-    first = list(dict.fromkeys(map(str, folders)))
-    sys.path[:] = [*first, *(entry for entry in sys.path if entry not in first)]
 
 
 def _imports_relatively(path: Path) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import LMError
 
-from mipro_studio.optimizer_core.assembly import needs_weights, player
-from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, Budget, RunConfig, parse_config
+from mipro_studio.optimizer_core.assembly import needs_weights
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig, parse_config
 from mipro_studio.optimizer_core.data import Dataset, data_report, gather, gathered_rows, load_dataset
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.drafting import Facts
@@ -22,8 +22,16 @@ from mipro_studio.optimizer_core.judge import judge_scorer
 from mipro_studio.optimizer_core.label_score import label_score, output_types
 from mipro_studio.optimizer_core.metrics import BUILT_IN
 from mipro_studio.optimizer_core.model_check import ask_endpoints
-from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.plan import make_plan
+from mipro_studio.optimizer_core.players import (
+    adapter_name,
+    model_name,
+    overridden,
+    own_model,
+    own_models,
+    players_of,
+    with_own_model,
+)
 from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
 from mipro_studio.optimizer_core.program_inputs import as_dspy, inputs_of
@@ -76,7 +84,8 @@ def _inspected(
 ) -> dict[str, Any]:
     """What `inspect_request` answers, once the program is loaded; `own` is a sample's rows and inputs."""
     rows, inputs = own
-    players = _players(config)
+    config = with_own_model(config, values, program)
+    players = players_of(config, program)
     sample = _sample(config)
     found = (
         gather(config.data, python_rows(base, inputs_of(program.module).types))
@@ -98,7 +107,7 @@ def _inspected(
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
     tried = [] if config.metric == JUDGE else _try_metric(scorer, program, data)
-    warnings = [*data.warnings, *tried, *_beyond_embedded(sample, config, values)]
+    warnings = [*data.warnings, *tried, *_beyond_embedded(sample, config, values), *overridden(config, program)]
     if call_models:
         warnings += ask_endpoints(config, players)
     sizes = {split.value: len(data.of(split)) for split in Split}
@@ -120,11 +129,17 @@ def _inspected(
 
 
 def _about_program(program: Program) -> dict[str, Any]:
+    own = own_models(program)
     return {
         "name": program.name,
         "doc": (type(program.module).__doc__ or "").strip(),
         "source": program.source,
-        "predictors": [{**asdict(info), "instructions": info.instruction} for info in program.predictors],
+        "predictors": [
+            {**asdict(info), "instructions": info.instruction, "model": model_name(own.get(info.name))}
+            for info in program.predictors
+        ],
+        "adapter": adapter_name(program.configured.get("adapter")),
+        "model": model_name(own_model(program)),
     }
 
 
@@ -266,16 +281,6 @@ def _try_metric(scorer: Scorer, program: Program, data: Dataset) -> list[str]:
     if len(failures) == min(METRIC_TRIES, len(data.examples)):
         raise BadInput(failures[0].message, failures[0].hint)
     return [str(error) for error in failures]
-
-
-def _players(config: RunConfig) -> dict[str, Player]:
-    meter = Meter(Budget())
-    seen: dict[str, Player] = {}
-    for role in config.roles:
-        spec = config.model_for(role)
-        if spec.model_dump_json() not in seen:
-            seen[spec.model_dump_json()] = player(spec, role, meter, config)
-    return seen
 
 
 def _row_chars(data: Dataset) -> float:

@@ -1,7 +1,7 @@
 """One short call to an endpoint: the only way to know that its model's name and its key are right."""
 from dspy.utils.exceptions import LMError
 
-from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM, ModelSpec, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.models.listing import lists_model
 from mipro_studio.optimizer_core.models.lms import classify
@@ -19,7 +19,7 @@ def ask_endpoints(config: RunConfig, players: dict[str, Player]) -> list[str]:
     warnings = []
     for key, one in players.items():
         spec = ModelSpec.model_validate_json(key)
-        if spec.model == EMBEDDED or lists_model(spec):
+        if spec.model == EMBEDDED or (spec.model != OF_PROGRAM and lists_model(spec)):
             continue
         one.lm._retries = 0
         try:

@@ -13,6 +13,7 @@ import dspy
 from dspy.adapters.utils import format_field_value
 
 from mipro_studio.optimizer_core.types import Json
+from mipro_studio.optimizer_core.values import decode
 
 __all__ = ["FORMAT", "document", "fill", "plain_messages"]
 
@@ -64,7 +65,9 @@ def fill(messages: Messages, signature: Any, inputs: Json) -> list[dict[str, Any
     Raises:
         KeyError: an input is missing.
     """
-    texts = {name: str(format_field_value(signature.input_fields[name], inputs[name])) for name in inputs}
+    declared = signature.input_fields
+    values = {name: decode(inputs[name], declared[name].annotation) for name in inputs if name in declared}
+    texts = {name: str(format_field_value(declared[name], value)) for name, value in values.items()}
     # In one pass, so that an input which itself holds a placeholder stays as it is.
     last = _PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), messages[-1]["content"])
     return [*map(dict, messages[:-1]), {**messages[-1], "content": last}]

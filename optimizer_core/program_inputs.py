@@ -14,7 +14,7 @@ from dspy.adapters.utils import annotation_allows_none
 from mipro_studio.optimizer_core.types import Example
 from mipro_studio.optimizer_core.values import decode
 
-__all__ = ["Inputs", "allows_none", "as_dspy", "call", "entry_of", "inputs_of"]
+__all__ = ["Inputs", "allows_none", "as_dspy", "call", "entry_of", "inputs_of", "is_awaited"]
 
 _POSITIONAL = {"self", "instance"}
 """Names that DSPy's own call takes by keyword: an input called so can only be given by its place."""
@@ -157,7 +157,7 @@ def as_dspy(example: Example, types: Mapping[str, Any] | None = None, folders: S
 def call(module: dspy.Module, row: dspy.Example, names: Sequence[str]) -> Any:
     """What `module` answers on the inputs `names` of `row`. A program that can only be awaited is awaited."""
     inputs = {name: row[name] for name in names}
-    if _only_async(module):
+    if is_awaited(module):
         return asyncio.run(module.acall(**inputs))
     if _POSITIONAL & inputs.keys() and (entry := entry_of(module)) is not None:
         bound = inspect.signature(entry).bind(**inputs)
@@ -167,7 +167,8 @@ def call(module: dspy.Module, row: dspy.Example, names: Sequence[str]) -> Any:
     return asyncio.run(_result(answer)) if inspect.isawaitable(answer) else answer
 
 
-def _only_async(module: dspy.Module) -> bool:
+def is_awaited(module: dspy.Module) -> bool:
+    """Whether `module` has an aforward() and no forward()."""
     entry = entry_of(module)
     return entry is not None and getattr(entry, "__name__", "") == "aforward"
 

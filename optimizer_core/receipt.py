@@ -7,6 +7,7 @@ from typing import Any
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.optimizers import get_optimizer
+from mipro_studio.optimizer_core.players import model_rows
 from mipro_studio.optimizer_core.program import Program
 from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Role, Split
@@ -54,7 +55,8 @@ def receipt(
             config.model_for(Role.TEACHER).model,
             "the task model" if config.teacher is None else "",
         ),
-        ("dspy response cache", None, False, "every call is paid for once and counted"),
+        *model_rows(config, program),
+        ("dspy response cache", None, False, "calls of the roles' models are paid for once and counted"),
     ]
     return {
         "settings": [

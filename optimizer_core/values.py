@@ -37,7 +37,7 @@ from mipro_studio.optimizer_core.value_tags import (
     untag,
 )
 
-__all__ = ["decode", "encode", "plain", "same", "shown", "text_of"]
+__all__ = ["as_prompted", "decode", "encode", "plain", "same", "shown", "text_of"]
 
 
 def encode(value: Any, annotation: Any = Any) -> Any:
@@ -57,7 +57,7 @@ def encode(value: Any, annotation: Any = Any) -> Any:
     try:
         tagged = tag(value)
     except (NotWritable, RecursionError):
-        return {TAG: SHOWN, "value": _as_prompted(value)}
+        return {TAG: SHOWN, "value": as_prompted(value)}
     return tagged if isinstance(tagged, dict) and TAG in tagged else {TAG: JSON, "value": tagged}
 
 
@@ -145,7 +145,7 @@ def _single_field(value: Any) -> str | None:
     return next((name for kind, name in whole if isinstance(value, kind)), None)
 
 
-def _as_prompted(value: Any) -> Any:
+def as_prompted(value: Any) -> Any:
     """`value` as JSON values that DSPy's adapters write as they write `value` itself."""
     from dspy.adapters.utils import serialize_for_json
 

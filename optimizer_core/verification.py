@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.plain_messages import fill, plain_messages
 from mipro_studio.optimizer_core.program_run import Player, run_once
 from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Split, TraceStep
-from mipro_studio.optimizer_core.values import plain
+from mipro_studio.optimizer_core.values import encode
 
 __all__ = ["SHOWN", "Check", "examples_to_check", "verify"]
 
@@ -120,7 +120,7 @@ def _ask_plain(
             for step in cell.trace
             if step.predictor == made["name"] and made["messages"]
         ]
-        answer = _plain_asker(check, predictors[made["name"]].signature, made["messages"])
+        answer = _plain_asker(check, predictors[made["name"]], made["messages"])
         replies = list(pool.map(answer, [step for _, step in steps]))
         asked += len(steps)
         differ = [
@@ -140,15 +140,18 @@ def _ask_plain(
     return results, asked
 
 
-def _plain_asker(check: Check, signature: Any, messages: Sequence[Mapping[str, Any]]) -> Callable[[TraceStep], Any]:
+def _plain_asker(check: Check, predictor: Any, messages: Sequence[Mapping[str, Any]]) -> Callable[[TraceStep], Any]:
+    signature = predictor.signature
+    lm = predictor.lm or check.player.lm
+
     def ask(step: TraceStep) -> Any:
         """The outputs read from the reply to the plain messages; a sentence where there are none."""
         try:
-            reply = check.player.lm(messages=fill(messages, signature, step.inputs))[0]
+            reply = lm(messages=fill(messages, signature, step.inputs), **predictor.config)[0]
             text = reply["text"] if isinstance(reply, dict) else str(reply)
             read = check.player.adapter.parse(signature, text)
         except Exception as error:  # noqa: BLE001 - a failed call or an unreadable reply is one disagreement
             return f"{type(error).__name__}: {error}"
-        return {name: plain(value) for name, value in read.items()}
+        return {name: encode(value, signature.output_fields[name].annotation) for name, value in read.items()}
 
     return ask

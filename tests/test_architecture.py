@@ -25,6 +25,7 @@ LIGHT = (
     "comparison",
     "files",
     "instruction_frame",
+    "model_text",
     "roles",
     "secrets",
     "signature_text",

@@ -61,7 +61,7 @@ def _names(config: RunConfig) -> str:
         return "Rows from Python code"
     if any(file and uploads.resolve() not in Path(file).expanduser().resolve().parents for file in files):
         return "The path of a data file"
-    if any(config.model_for(role).api_base or config.model_for(role).api_key_env for role in config.roles):
+    if any(spec.api_base or spec.api_key_env for spec in config.specs):
         return "An endpoint of your own"
     return ""
 

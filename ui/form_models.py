@@ -11,10 +11,11 @@ from mipro_studio.optimizer_core.secrets import refuse_secrets
 from mipro_studio.optimizer_core.types import ErrorClass, Role
 from mipro_studio.storage import Endpoint, default_store, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.ui.access import code_refusal
+from mipro_studio.ui.drafts import predictors
 from mipro_studio.ui.form_words import KEPT, choice
 from mipro_studio.ui.format import clean, duration, one_line
 from mipro_studio.ui.notices import notice, problem
-from mipro_studio.ui.run_form import ENDPOINT, OWN, SAME, model_spec
+from mipro_studio.ui.run_form import ENDPOINT, OWN, PROGRAMS, SAME, model_spec
 
 __all__ = ["ERROR_WORDS", "model", "models"]
 
@@ -27,15 +28,41 @@ ERROR_WORDS: Mapping[str, str] = {
     ErrorClass.MODEL: "Model not known there",
     ErrorClass.CONTEXT: "Context window",
 }
+_ADAPTERS: Mapping[str, str] = {
+    "auto": "As the program configures it",
+    "chat": "Chat",
+    "json": "JSON",
+    "xml": "XML",
+    "two_step": "Two step: replies are read by the model once more",
+    "baml": "BAML",
+}
 _PARTS = ("model", "api_base", "api_key_env")
 _TESTED = "nr_tested"
 
 
 def models() -> None:
     st.subheader("Models", anchor=False)
-    model(Role.TASK, "Task model", "Runs the program on every example.", [OWN, ENDPOINT])
+    model(Role.TASK, "Task model", "Runs the program on every example.", [OWN, ENDPOINT, PROGRAMS])
     model(Role.PROMPT, "Prompt model", "Writes instructions. A stronger one helps.", [SAME, OWN, ENDPOINT])
     model(Role.TEACHER, "Teacher", "Bootstraps the demos.", [SAME, OWN, ENDPOINT])
+    _of_the_program()
+
+
+def _of_the_program() -> None:
+    """What the program sets by itself and a person may choose otherwise."""
+    with st.expander("Adapter, and models of single predictors"):
+        st.selectbox(
+            "Adapter", list(_ADAPTERS), key="nr_adapter", format_func=_ADAPTERS.__getitem__,
+            help="How prompts are written and replies are read.", **KEPT,
+        )  # fmt: skip
+        known = predictors() or ["PREDICTOR"]
+        st.text_area(
+            "Models of single predictors", key="nr_models", placeholder=f"{known[0]}=openai/NAME,temperature=0.2",
+            help="One line each: PREDICTOR=MODEL[@API_BASE][,temperature=0.2][,max_tokens=500][,api_key_env=NAME]. A "
+            "predictor that is not named keeps the model that the program sets for it, else it has the task model.",
+            **KEPT,
+        )  # fmt: skip
+        st.caption(f"Predictors: {', '.join(one_line(name, 60) for name in predictors()) or 'not looked at yet'}.")
 
 
 def model(role: Role, title: str, does: str, options: list[str], same: str = SAME) -> None:

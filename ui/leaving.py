@@ -2,7 +2,7 @@
 
 import re
 
-from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
+from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM, RunConfig
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["leaving"]
@@ -25,7 +25,11 @@ def leaving(config: RunConfig) -> list[str]:
             Role.PROMPT: _shown(config),
             Role.JUDGE: "every row that is scored, with its labels, the program's answer and your criteria",
         }[role]
-        said.append(f"To {spec.model} at {spec.api_base or 'its provider'} ({role.value} model): {what}.")
+        model = "the program's own model" if spec.model == OF_PROGRAM else spec.model
+        said.append(f"To {model} at {spec.api_base or 'its provider'} ({role.value} model): {what}.")
+    for name, spec in config.models.items():
+        if spec.model != EMBEDDED and not _LOCAL.match(spec.api_base or ""):
+            said.append(f"To {spec.model} at {spec.api_base or 'its provider'} ({name}): what it is given.")
     return said
 
 

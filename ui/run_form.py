@@ -9,8 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from mipro_studio.optimizer_core.catalogue import METRICS, OPTIMIZERS
-from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, NO_CODE, ModelSpec, RunConfig, parse_config
+from mipro_studio.optimizer_core.config import (
+    EMBEDDED,
+    JUDGE,
+    NO_CODE,
+    OF_PROGRAM,
+    ModelSpec,
+    RunConfig,
+    parse_config,
+)
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.model_text import read_model, write_model
 from mipro_studio.optimizer_core.roles import MODEL_PLACES
 from mipro_studio.optimizer_core.signature_text import signature_fields
 from mipro_studio.optimizer_core.types import Role
@@ -23,6 +32,7 @@ __all__ = [
     "MODEL_FIELDS",
     "OWN",
     "OWN_ROWS",
+    "PROGRAMS",
     "ROLES",
     "SAME",
     "model_spec",
@@ -43,6 +53,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "nr_retries": ("retries",),
     "nr_pause_after": ("pause_after",),
     "nr_review": ("review",),
+    "nr_adapter": ("adapter",),
     "nr_stratify": ("data", "stratify"),
     "nr_group": ("data", "group"),
     "nr_delimiter": ("data", "delimiter"),
@@ -90,7 +101,7 @@ MODEL_FIELDS = (
     "model", "api_base", "api_key_env", "timeout_s", "temperature", "max_tokens",
     "input_usd_per_mtok", "output_usd_per_mtok",
 )  # fmt: skip
-SAME, OWN, ENDPOINT = "Same as the task model", "Embedded", "Endpoint"
+SAME, OWN, ENDPOINT, PROGRAMS = "Same as the task model", "Embedded", "Endpoint", "The program's"
 """What a role's model may be."""
 
 OWN_ROWS = "The program's own"
@@ -120,6 +131,7 @@ def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
         "nr_label_columns": ", ".join(data["labels"]),
         "nr_columns": "\n".join(f"{column} = {field}" for column, field in data["columns"].items()),
         "nr_freeze": list(config["search"]["freeze"]),
+        "nr_models": "\n".join(write_model(name, spec) for name, spec in config["models"].items()),
     }
     for role, place in ROLES.items():
         state |= model_state(role, config[place])
@@ -153,7 +165,7 @@ def _metric_state(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def model_state(role: Role, spec: Mapping[str, Any] | None) -> dict[str, Any]:
     """The widgets of one role's model."""
-    kind = SAME if spec is None else OWN if spec["model"] == EMBEDDED else ENDPOINT
+    kind = SAME if spec is None else {EMBEDDED: OWN, OF_PROGRAM: PROGRAMS}.get(spec["model"], ENDPOINT)
     values = dict(spec) if spec is not None and kind == ENDPOINT else {**ModelSpec().model_dump(), "model": ""}
     state = {f"nr_{role}_{name}": values[name] for name in MODEL_FIELDS}
     state |= {f"nr_{role}_{name}": values[name] or "" for name in _TEXTS}
@@ -177,6 +189,8 @@ def to_config(state: Mapping[str, Any]) -> RunConfig:
     config["data"] |= _data(state)
     if state.get("nr_freeze"):
         config["search"]["freeze"] = list(state["nr_freeze"])
+    lines = [line for line in str(state.get("nr_models") or "").splitlines() if line.strip()]
+    config["models"] = dict(map(read_model, lines))
     for role, place in ROLES.items():
         spec = model_spec(state, role)
         if spec is not None or role is not Role.TASK:
@@ -257,8 +271,8 @@ def model_spec(state: Mapping[str, Any], role: Role) -> dict[str, Any] | None:
     kind = state.get(f"nr_{role}_kind")
     if kind == SAME:
         return None
-    if kind == OWN:
-        return {"model": EMBEDDED}
+    if kind in (OWN, PROGRAMS):
+        return {"model": EMBEDDED if kind == OWN else OF_PROGRAM}
     spec = {name: state.get(f"nr_{role}_{name}") for name in MODEL_FIELDS}
     spec |= {name: str(spec[name] or "").strip() or None for name in _TEXTS}
     spec["model"] = str(spec["model"] or "").strip()

@@ -184,9 +184,10 @@ def test_a_candidates_arms_are_put_in_and_the_seed_is_left_alone() -> None:
     assert untouched["tone"].demos == []
 
 
-def test_a_predictors_own_model_gives_way_to_the_runs() -> None:
+def test_a_predictor_keeps_its_own_model_unless_another_is_chosen_for_it() -> None:
     program = load_program(f"{MORE}:QueueOnly", ROOT)
-    program.module.queue.lm = dspy.LM("openai/expensive", api_key="x")
-    module = Arms(program).build({}, {})
-    assert module.queue.lm is None
-    assert program.module.queue.lm is not None
+    own = program.module.queue.lm = dspy.LM("openai/expensive", api_key="x")
+    assert Arms(program).build({}, {}).queue.lm is own
+    chosen = dspy.LM("openai/cheap", api_key="x")
+    assert Arms(program, {"queue": chosen}).build({}, {}).queue.lm is chosen
+    assert program.module.queue.lm is own

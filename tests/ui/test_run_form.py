@@ -24,6 +24,8 @@ CONFIGS: list[dict[str, Any]] = [
     {"program": "a:b", "proposer": {"tips": ["simple"], "hint": "Be brief."}, "budget": {"max_usd": 2.5}},
     {"program": "a:b", "search": {"freeze": ["classify"], "threshold": 0.5}, "review": True},
     {"program": "a:b", "search": {"instructions": 4, "lag": 2, "step": 9, "finalists": 1}, "pause_after": 3},
+    {"program": "a:b", "adapter": "xml", "models": {"one.predict": REMOTE, "two": {"model": "embedded"}}},
+    {"program": "a:b", "task_model": {"model": "program"}},
     {"program": "a:b", "optimizer": "ca_opro", "search": {"breadth": 3, "depth": 4}},
 ]
 

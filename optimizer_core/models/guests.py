@@ -1,0 +1,46 @@
+"""Models that are no role's: of one predictor, chosen by a person; and the program's own in a role."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import dspy
+
+from mipro_studio.optimizer_core.config import Budget, ModelSpec
+from mipro_studio.optimizer_core.models.attempts import Account, Asking, account_of
+from mipro_studio.optimizer_core.models.calls import current_log
+from mipro_studio.optimizer_core.models.lms import MeteredLM, build_lm
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.types import Role
+
+__all__ = ["GuestLM", "guest_lm", "metered"]
+
+
+class GuestLM(MeteredLM):
+    """A model for one predictor. Its calls count under the role whose program run they are made in, at its prices."""
+
+    def _asking(self, kwargs: dict[str, Any]) -> Asking:
+        asking = super()._asking(kwargs)
+        log = current_log()
+        owner = account_of(log) if log is not None else None
+        if owner is None:
+            return asking
+        return replace(asking, account=replace(owner, prices=asking.account.prices))
+
+
+def guest_lm(spec: ModelSpec, retries: int, seed: int) -> GuestLM:
+    """The model of `spec` for one predictor.
+
+    Raises:
+        BadInput: see `build_lm`.
+    """
+    made = build_lm(spec, Role.TASK, Meter(Budget()), retries, seed)
+    made.__class__ = GuestLM
+    return made  # type: ignore[return-value]
+
+
+def metered(lm: dspy.BaseLM, role: Role, meter: Meter) -> dspy.BaseLM:
+    """The program's own model in a role: as its author made it, and counted."""
+    made = copy.copy(lm)
+    made.account = Account(meter, role)
+    return made
