@@ -205,7 +205,7 @@ def _run(store_path: Path, run_id: str, optimizer: str) -> int:
             print(f"Run {run_id} is not waiting for a worker.", file=sys.stderr)
             return 1
         scrubber = Scrubber(key_variables(config.model_dump()))
-        meter = Meter(Budget(), pause_after=sys.maxsize)
+        meter = Meter(Budget(), pause_after=sys.maxsize, retry_budget=sys.maxsize)
         scribe = Scribe(store_path, run_id, worker_id, meter, scrubber)
         scribe.start()
         try:

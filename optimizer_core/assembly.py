@@ -71,7 +71,7 @@ def assemble(
     examples = _by_split(list(journal.examples()))
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
-    meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after)
+    meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
     task, teacher, prompt, test = (
         player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config, program)
         for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)

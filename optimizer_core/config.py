@@ -276,6 +276,7 @@ class RunConfig(_Settings):
             model has one of its own). two_step reads replies with the model that wrote them.
         threads: Program runs and prompt-model calls under way at once.
         retries: Further attempts of one LM call that failed for a reason that passes.
+        retry_budget: The run pauses when a worker has made so many further attempts in all.
         pause_after: The run pauses after this many LM calls in a row that failed for such a reason.
         review: Stop after proposing, until a person says go.
         base: Folder that relative paths and packages are looked up in; filled in by the inspection.
@@ -300,6 +301,7 @@ class RunConfig(_Settings):
     budget: Budget = Budget()
     threads: Annotated[int, Field(ge=1, le=512)] = 8
     retries: Count = 4
+    retry_budget: Positive = 1000
     pause_after: Positive = 10
     review: bool = False
     base: str = ""

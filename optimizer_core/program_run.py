@@ -10,7 +10,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
-from mipro_studio.optimizer_core.models.calls import collect_calls
+from mipro_studio.optimizer_core.models.calls import CallRecord, collect_calls
 from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
@@ -82,7 +82,7 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
         except CONTROL:
             raise
         except (Exception, SystemExit) as failure:  # noqa: BLE001 - the guard around one example: it becomes its class
-            score, (error, message, frames) = None, _failure(failure, run.folders)
+            score, (error, message, frames) = None, _failure(failure, log.calls, run.folders)
     if log.refused is not None:
         raise log.refused
     return Cell(
@@ -99,7 +99,9 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
     )
 
 
-def _failure(error: BaseException, folders: Sequence[Path]) -> tuple[ErrorClass, str, tuple[str, ...]]:
+def _failure(
+    error: BaseException, calls: Sequence[CallRecord], folders: Sequence[Path]
+) -> tuple[ErrorClass, str, tuple[str, ...]]:
     """(its class, in words, the frames of the person's code) of what ended a program run.
 
     A metric may ask a model itself; when that fails, it is the model's failure and may pass.
@@ -107,7 +109,7 @@ def _failure(error: BaseException, folders: Sequence[Path]) -> tuple[ErrorClass,
     own = ErrorClass.METRIC if isinstance(error, MetricError) else ErrorClass.PROGRAM
     raised = error.__cause__ if isinstance(error, MetricError) else error
     words = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
-    kind = classify(raised) if raised is not None else None
+    kind = classify(raised, calls) if raised is not None else None
     if raised is None or kind is not None:
         return kind or own, words, ()
     frames = frames_of(raised, folders[0] if folders else None)

@@ -141,7 +141,12 @@ class TrialKind(StrEnum):
 
 
 class ErrorClass(StrEnum):
-    """Why a cell has no score. The first four pass with time and are retried; the others are not."""
+    """Why a cell has no score.
+
+    The first four pass with time and are retried. AUTH and MODEL say that no call can succeed, and end the run. The
+    others belong to the cell: a filter's or the model's REFUSAL, a REQUEST that the endpoint does not take or that is
+    too long (CONTEXT), a reply that is EMPTY, is none (MALFORMED), or cannot be parsed.
+    """
 
     RATE_LIMIT = "rate_limit"
     SERVER = "server"
@@ -149,7 +154,11 @@ class ErrorClass(StrEnum):
     TIMEOUT = "timeout"
     AUTH = "auth"
     MODEL = "model"
+    REFUSAL = "refusal"
+    REQUEST = "request"
     CONTEXT = "context_window"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
     PARSE = "parse"
     PROGRAM = "program"
     METRIC = "metric"
@@ -237,7 +246,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was spent. `cost_usd` is None when the price is not known, which is not the same as free."""
+    """What was spent. `cost_usd` is None when the price is not known, which is not the same as free.
+
+    `estimated_tokens` are those among input and output that nobody reported: counted by a tokenizer of ours.
+    """
 
     calls: int = 0
     retries: int = 0
@@ -245,6 +257,7 @@ class Usage:
     output_tokens: int = 0
     cost_usd: float | None = 0.0
     lm_s: float = 0.0
+    estimated_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         known = self.cost_usd is not None and other.cost_usd is not None
@@ -255,6 +268,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
             self.lm_s + other.lm_s,
+            self.estimated_tokens + other.estimated_tokens,
         )
 
 

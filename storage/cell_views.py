@@ -19,7 +19,7 @@ from mipro_studio.optimizer_core.types import (
     Split,
     Usage,
 )
-from mipro_studio.storage.codec import from_text, to_text
+from mipro_studio.storage.codec import USAGE, from_text, to_text
 from mipro_studio.storage.reading import (
     read_cells,
     read_demo_sets,
@@ -59,8 +59,8 @@ class CellViews:
         """Cells without prediction and trace, in the order first written."""
         where, values = _narrow(candidate, split)
         rows = self._db.execute(
-            "select seq, candidate, split, example, rollout, score, error, calls, retries, input_tokens, "
-            f"output_tokens, cost_usd, lm_s, seconds_s, at from cells where run_id = ?{where} order by seq",
+            f"select seq, candidate, split, example, rollout, score, error, {', '.join(USAGE)}, seconds_s, at "
+            f"from cells where run_id = ?{where} order by seq",
             [run_id, *values],
         )
         return [_light(row) for row in rows]
@@ -112,7 +112,7 @@ class CellViews:
         """(time, split, cells, what they spent) of the cells written at one time, oldest first."""
         rows = self._db.execute(
             "select at, split, count(*), sum(calls), sum(retries), sum(input_tokens), sum(output_tokens), "
-            "case when count(cost_usd) = count(*) then sum(cost_usd) end, sum(lm_s) "
+            "case when count(cost_usd) = count(*) then sum(cost_usd) end, sum(lm_s), sum(estimated_tokens) "
             "from cells where run_id = ? group by at, split order by at",
             [run_id],
         )

@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["Clock", "from_json", "from_text", "iso", "to_json", "to_text", "utc_now"]
+__all__ = ["USAGE", "Clock", "from_json", "from_text", "iso", "to_json", "to_text", "utc_now"]
 
 Clock = Callable[[], datetime]
 """Gives the present as an aware UTC time; tests pass their own."""
+
+USAGE = ("calls", "retries", "input_tokens", "output_tokens", "cost_usd", "lm_s", "estimated_tokens")
+"""Columns of what was spent, in the order of `Usage`'s fields."""
 
 # Below this a page holds several rows anyway, and a person with the sqlite3 shell can still read the text.
 _COMPRESS_FROM = 1024

@@ -242,6 +242,15 @@ def origin_of_runs(db: Database) -> None:
 MIGRATIONS(name="003_origin_of_runs")(origin_of_runs)
 
 
+def estimated_tokens(db: Database) -> None:
+    """How many of the tokens nobody reported, so that they are an estimate of ours."""
+    for table in ("cells", "burns"):
+        db.execute(f"alter table {table} add column estimated_tokens integer not null default 0")
+
+
+MIGRATIONS(name="004_estimated_tokens")(estimated_tokens)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

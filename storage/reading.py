@@ -26,7 +26,7 @@ from mipro_studio.optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from mipro_studio.storage.codec import from_json, from_text, to_text
+from mipro_studio.storage.codec import USAGE, from_json, from_text, to_text
 
 __all__ = [
     "read_burns",
@@ -88,8 +88,8 @@ def read_demo_sets(db: Database, run_id: str) -> Iterator[DemoSet]:
 
 
 _CELLS = (
-    "select c.candidate, c.split, c.example, c.rollout, c.score, c.error, c.error_message, c.calls, "
-    "c.retries, c.input_tokens, c.output_tokens, c.cost_usd, c.lm_s, c.seconds_s, t.body "
+    "select c.candidate, c.split, c.example, c.rollout, c.score, c.error, c.error_message, "
+    f"{', '.join(f'c.{name}' for name in USAGE)}, c.seconds_s, t.body "
     "from cells c join traces t on t.run_id = c.run_id and t.seq = c.seq where c.run_id = ?"
 )
 
@@ -145,11 +145,7 @@ def read_prompt_calls(db: Database, run_id: str, *, key: str | None = None) -> I
 
 
 def read_burns(db: Database, run_id: str) -> Iterator[Burn]:
-    rows = db.execute(
-        "select role, calls, retries, input_tokens, output_tokens, cost_usd, lm_s from burns "
-        "where run_id = ? order by seq",
-        [run_id],
-    )
+    rows = db.execute(f"select role, {', '.join(USAGE)} from burns where run_id = ? order by seq", [run_id])
     for role, *spent in rows:
         yield Burn(Role(role), Usage(*spent))
 

@@ -227,7 +227,10 @@ MAPPING = dict[str, Any]
 Row = tuple[dict[str, Any], dict[str, Any]]
 Demos = list[tuple[dict[str, Any], bool, str]]
 TrialExamples = list[str]
-_Usage = tuple[Count, Count, Count, Count, Number | None, Number]
+_Usage = (
+    tuple[Count, Count, Count, Count, Number | None, Number]
+    | tuple[Count, Count, Count, Count, Number | None, Number, Count]
+)
 PromptCall = tuple[list[_Message], str, dict[str, Any], _Usage, Number | None, str]
 _Step = tuple[str, dict[str, Any], dict[str, Any]] | tuple[str, dict[str, Any], dict[str, Any], str]
 _Run = tuple[dict[str, Any], list[_Step]]

@@ -25,7 +25,7 @@ from mipro_studio.optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from mipro_studio.storage.codec import to_json, to_text
+from mipro_studio.storage.codec import USAGE, to_json, to_text
 
 __all__ = ["PHASE_EVENT", "PROGRESS_EVENT", "write_event", "write_records"]
 
@@ -108,7 +108,7 @@ def _phase(db: Database, run_id: str, event: Event) -> None:
 
 
 def _usage(usage: Usage) -> tuple[object, ...]:
-    return astuple(usage)
+    return astuple(usage)  # in the order of `codec.USAGE`
 
 
 def _example(db: Database, run_id: str, example: Example) -> None:
@@ -188,10 +188,8 @@ def _prompt_call(db: Database, run_id: str, call: PromptCall) -> None:
 
 def _burn(db: Database, run_id: str, burn: Burn) -> None:
     db.execute(
-        "insert into burns (run_id, role, calls, retries, input_tokens, output_tokens, cost_usd, lm_s) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id, role) do update set "
-        "calls = excluded.calls, retries = excluded.retries, input_tokens = excluded.input_tokens, "
-        "output_tokens = excluded.output_tokens, cost_usd = excluded.cost_usd, lm_s = excluded.lm_s",
+        f"insert into burns (run_id, role, {', '.join(USAGE)}) values (?, ?, {', '.join('?' * len(USAGE))}) "
+        f"on conflict (run_id, role) do update set {', '.join(f'{name} = excluded.{name}' for name in USAGE)}",
         [run_id, burn.role, *_usage(burn.usage)],
     )
 
@@ -214,8 +212,8 @@ def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
     seq = seq if old is None else old[0]
     db.execute(
         "insert or replace into cells (run_id, split, candidate, example, rollout, seq, score, error, "
-        "error_message, calls, retries, input_tokens, output_tokens, cost_usd, lm_s, seconds_s, at) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"error_message, {', '.join(USAGE)}, seconds_s, at) "
+        f"values (?, ?, ?, ?, ?, ?, ?, ?, ?, {', '.join('?' * len(USAGE))}, ?, ?)",
         [
             *key,
             seq,

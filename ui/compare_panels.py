@@ -21,7 +21,7 @@ from mipro_studio.storage import Reader
 from mipro_studio.ui.compare_data import CHANGES, Comparison, in_words, preview, to_csv
 from mipro_studio.ui.compare_pickers import Picked
 from mipro_studio.ui.diff_view import show_demo_diff, show_diff
-from mipro_studio.ui.format import UNKNOWN, count, delta, duration, one_line, plural, score, usd
+from mipro_studio.ui.format import UNKNOWN, cost_of, count, delta, duration, one_line, plural, score, tokens_of, usd
 from mipro_studio.ui.frame import query, tell_url
 from mipro_studio.ui.plain import line, paragraph
 
@@ -200,7 +200,7 @@ def _prediction(title: str, cell: Cell | None) -> None:
     spent = cell.usage
     st.caption(
         f"{duration(cell.seconds_s)} · {plural(spent.calls, 'call')} · "
-        f"{count(spent.input_tokens + spent.output_tokens)} tokens · {usd(spent.cost_usd)}".replace("$", "\\$")
+        f"{tokens_of(spent)} tokens · {cost_of(spent)}".replace("$", "\\$")
     )
     if cell.error_message:
         paragraph(cell.error_message)

@@ -26,7 +26,11 @@ ERROR_WORDS: Mapping[str, str] = {
     ErrorClass.TIMEOUT: "No answer in time",
     ErrorClass.AUTH: "Key refused or not set",
     ErrorClass.MODEL: "Model not known there",
+    ErrorClass.REFUSAL: "Refused by a filter",
+    ErrorClass.REQUEST: "Request not taken",
     ErrorClass.CONTEXT: "Context window",
+    ErrorClass.EMPTY: "Empty reply",
+    ErrorClass.MALFORMED: "No reply of a model",
 }
 _ADAPTERS: Mapping[str, str] = {
     "auto": "As the program configures it",

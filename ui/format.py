@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mipro_studio.optimizer_core.types import Usage
 from mipro_studio.optimizer_core.value_tags import text_of
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "between",
     "clean",
     "clip",
+    "cost_of",
     "count",
     "delta",
     "duration",
     "elapsed_s",
+    "estimated",
     "humane",
     "interval",
     "of",
@@ -27,6 +30,7 @@ __all__ = [
     "plural",
     "score",
     "share",
+    "tokens_of",
     "usd",
     "words",
 ]
@@ -90,6 +94,20 @@ def usd(value: float | None, *, missing: str = "not reported") -> str:
     if value == 0:
         return "$0"
     return f"${value:.4f}" if value < 0.01 else f"${value:,.2f}"
+
+
+def tokens_of(usage: Usage) -> str:
+    """All tokens of a usage; ≈ where the endpoint reported none and they were counted by a tokenizer here."""
+    return estimated(usage, count(usage.input_tokens + usage.output_tokens))
+
+
+def cost_of(usage: Usage) -> str:
+    """Dollars of a usage, likewise."""
+    return estimated(usage, usd(usage.cost_usd)) if usage.cost_usd else usd(usage.cost_usd)
+
+
+def estimated(usage: Usage, words: str) -> str:
+    return f"≈ {words}" if usage.estimated_tokens else words
 
 
 def share(value: float | None) -> str:

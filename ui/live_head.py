@@ -13,6 +13,7 @@ from mipro_studio.ui.format import (
     ago,
     between,
     clean,
+    cost_of,
     count,
     delta,
     duration,
@@ -22,7 +23,7 @@ from mipro_studio.ui.format import (
     of,
     plural,
     score,
-    usd,
+    tokens_of,
 )
 from mipro_studio.ui.frame import INSTRUCTIONS, LAB, NEW_RUN
 from mipro_studio.ui.notices import notice, problem
@@ -178,8 +179,8 @@ def cards(view: LiveView, evidence: Evidence, plan: Mapping[str, Any]) -> None:
             _card(
                 "LM calls",
                 count(burn.calls),
-                f"{count(burn.input_tokens + burn.output_tokens)} tokens",
-                f"cost {usd(burn.cost_usd)} · {duration(run.wall_s)} at work".replace("$", "\\$"),
+                f"{tokens_of(burn)} tokens",
+                f"cost {cost_of(burn)} · {duration(run.wall_s)} at work".replace("$", "\\$"),
             )
 
 

@@ -8,7 +8,7 @@ from mipro_studio.optimizer_core.types import Usage
 from mipro_studio.ui.charts import score_range, trials_alt, trials_figure
 from mipro_studio.ui.events import event_words
 from mipro_studio.ui.evidence import no_gain
-from mipro_studio.ui.format import clean, count, delta, duration, one_line, plural, score, usd
+from mipro_studio.ui.format import clean, cost_of, count, delta, duration, one_line, plural, score, tokens_of
 from mipro_studio.ui.frame import query, tell_url
 from mipro_studio.ui.live_chart import live_chart
 from mipro_studio.ui.replay_state import History, State
@@ -116,8 +116,8 @@ def _numbers(state: State) -> None:
         with st.grid(2, min_column_width=180):
             _card("Program runs", count(state.program_runs),
                   f"{plural(done, 'scored trial')} in {duration(state.elapsed_s)}")  # fmt: skip
-            tokens = count(total.input_tokens + total.output_tokens)
-            _card("LM calls", count(total.calls), f"{tokens} tokens · cost {usd(total.cost_usd)}".replace("$", "\\$"))
+            spent = f"{tokens_of(total)} tokens · cost {cost_of(total)}"
+            _card("LM calls", count(total.calls), spent.replace("$", "\\$"))
 
 
 def _card(title: str, value: str, caption: str) -> None:

@@ -22,15 +22,16 @@ from mipro_studio.ui.format import (
     UNKNOWN,
     clean,
     clip,
+    cost_of,
     count,
     delta,
     duration,
+    estimated,
     humane,
     interval,
     one_line,
     plural,
     score,
-    usd,
 )
 from mipro_studio.ui.report_chart import chart
 from mipro_studio.ui.result_words import curse, sentences
@@ -277,9 +278,9 @@ def _spent(reader: Reader, run_id: str) -> list[dict[str, str]]:
         {
             "role": ROLE_TITLES[role],
             "calls": count(usage.calls),
-            "tokens_in": count(usage.input_tokens),
-            "tokens_out": count(usage.output_tokens),
-            "cost": usd(usage.cost_usd),
+            "tokens_in": estimated(usage, count(usage.input_tokens)),
+            "tokens_out": estimated(usage, count(usage.output_tokens)),
+            "cost": cost_of(usage),
         }
         for role, usage in reader.burns(run_id).items()
     ]

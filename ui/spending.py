@@ -8,7 +8,7 @@ import streamlit as st
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Role, Usage
 from mipro_studio.storage import LiveView
-from mipro_studio.ui.format import UNKNOWN, between, count, duration, of, usd
+from mipro_studio.ui.format import UNKNOWN, between, cost_of, count, duration, estimated, of, usd
 
 __all__ = ["burn_table", "caps", "role_plan"]
 
@@ -25,19 +25,22 @@ def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
     rows = [
         {
             "role": title,
-            "calls": count(burns[role].calls) if role in burns else "0",
+            "calls": count(spent.calls),
             **({"planned": role_plan(plan, role)} if planned else {}),
-            "tokens in": count(burns[role].input_tokens) if role in burns else "0",
-            "tokens out": count(burns[role].output_tokens) if role in burns else "0",
-            "cost": usd(burns[role].cost_usd) if role in burns else "$0",
+            "tokens in": estimated(spent, count(spent.input_tokens)),
+            "tokens out": estimated(spent, count(spent.output_tokens)),
+            "cost": cost_of(spent),
         }
         for role, title in ROLE_TITLES.items()
         if role in burns or role.value in planned
+        for spent in [burns.get(role, Usage())]
     ]
     if not rows:
         st.caption("Nothing has been spent yet.")
         return
     st.table(rows, border="horizontal", hide_index=True, alt="LM calls, tokens and cost by role")
+    if any(usage.estimated_tokens for usage in burns.values()):
+        st.caption("≈ The endpoint does not say how many tokens a call took; a tokenizer counted them here.")
 
 
 def caps(view: LiveView, budget: Mapping[str, Any]) -> None:

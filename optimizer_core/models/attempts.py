@@ -8,19 +8,21 @@ honour Retry-After.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import dspy
+from dspy import lm15
 from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.models.calls import CallLog, CallRecord, current_log, refuse_open_logs
 from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.tokens import count_tokens, message_texts, reported
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 
 __all__ = ["Account", "Asking", "aask", "account_of", "ask", "current_attempt"]
@@ -28,6 +30,7 @@ __all__ = ["Account", "Asking", "aask", "account_of", "ask", "current_attempt"]
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
+_FILTERED = "content_filter"
 _LOOK_S = 0.1
 """How often a waiting task looks whether the run is being halted."""
 
@@ -75,8 +78,13 @@ class Attempt:
         hidden: The person has switched DSPy's history off, which the meter learns from.
     """
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Asking, role: Role) -> None:
+        """
+        Args:
+            role: What the meter counts it under.
+        """
         self.lm = asking.lm
+        self._role = role
         self.hidden = bool(dspy.settings.disable_history)
         self._asking = asking
         self._paid = not asking.cached
@@ -85,6 +93,7 @@ class Attempt:
 
     def __enter__(self) -> "Attempt":
         token = _attempt.set(self)
+        self._ends.callback(self._asking.account.meter.leave, self._role, self._asking.requests)
         self._ends.callback(_attempt.reset, token)
         if self.hidden or not self._paid:
             tracker = _Tracker(self, dspy.settings.usage_tracker)
@@ -101,29 +110,27 @@ class Attempt:
     def answered(self, entry: Mapping[str, Any]) -> None:
         """Take up what DSPy's history says of the answered call."""
         spent = self._spent(entry) if self._paid else Usage()
-        account = self._asking.account
-        account.meter.answered(account.role, spent)
+        meter = self._asking.account.meter
+        meter.answered(self._role, spent)
         if not self._paid:
-            account.meter.take_back(account.role, self._asking.requests)
+            meter.take_back(self._role, self._asking.requests)
         if (log := current_log()) is not None:
             reply = entry.get("outputs") or [""]
             first = reply[0]["text"] if isinstance(reply[0], dict) else reply[0]
-            log.add(CallRecord(tuple(entry.get("messages") or ()), str(first or ""), spent))
+            messages = tuple(entry.get("messages") or ())
+            log.add(CallRecord(messages, str(first or ""), spent, _refusal(entry.get("response"))))
 
     def _spent(self, entry: Mapping[str, Any]) -> Usage:
-        usage = entry.get("usage") or {}
-        input_tokens = int(usage.get("prompt_tokens") or 0)
-        output_tokens = int(usage.get("completion_tokens") or 0)
+        input_tokens, output_tokens, estimated = _tokens(entry, self._asking.requests)
         cost_usd = self._asking.account.cost_usd(entry.get("cost"), input_tokens, output_tokens)
         seconds_s = time.monotonic() - self._started
-        return Usage(self._asking.requests, 0, input_tokens, output_tokens, cost_usd, seconds_s)
+        return Usage(self._asking.requests, 0, input_tokens, output_tokens, cost_usd, seconds_s, estimated)
 
     def failed(self, error: LMError, again: bool) -> bool:
         """Take up a failure; whether there is to be another attempt, given that there may be."""
         kind = classify(error) or ErrorClass.SERVER
         again = again and kind.transient
-        account = self._asking.account
-        account.meter.failed(account.role, kind, time.monotonic() - self._started, again)
+        self._asking.account.meter.failed(self._role, kind, time.monotonic() - self._started, again)
         if (log := current_log()) is not None:
             log.add_failure()
         return again
@@ -135,6 +142,37 @@ _attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 def current_attempt() -> Attempt | None:
     """The attempt that this thread or task is making."""
     return _attempt.get()
+
+
+def _tokens(entry: Mapping[str, Any], requests: int) -> tuple[int, int, int]:
+    """(in, out, those of both that are estimates) of an answered call."""
+    usage, estimated = entry.get("usage"), 0
+    given = reported(usage, "prompt_tokens") or reported(usage, "input_tokens")
+    made = reported(usage, "completion_tokens") or reported(usage, "output_tokens")
+    if not given:  # there is no prompt of 0 tokens
+        texts, more = message_texts(entry.get("messages") or [{"content": entry.get("prompt")}])
+        given = (count_tokens(texts) + more) * requests
+        estimated += given
+    if not made:
+        made = count_tokens(_reply_texts(entry.get("outputs") or ()))
+        estimated += made
+    return given, made, estimated
+
+
+def _refusal(response: Any) -> str:
+    """The words of a refusal, or that a filter cut the reply; empty for any other reply."""
+    if isinstance(response, tuple):  # of several completions
+        return next(filter(None, map(_refusal, response)), "")
+    if isinstance(response, lm15.Response):
+        said = [part.text for part in response.message.parts if part.type == "refusal"]
+        return said[0] if said else response.finish_reason if response.finish_reason == _FILTERED else ""
+    choices = getattr(response, "choices", None) or ()
+    return _FILTERED if any(getattr(choice, "finish_reason", None) == _FILTERED for choice in choices) else ""
+
+
+def _reply_texts(outputs: Iterable[Any]) -> list[str]:
+    parts = (output.values() if isinstance(output, Mapping) else (output,) for output in outputs)
+    return [part if isinstance(part, str) else repr(part) for found in parts for part in found if part]
 
 
 class _Tracker:
@@ -158,7 +196,7 @@ def account_of(log: CallLog) -> Account | None:
 def _admitted(asking: Asking) -> Attempt:
     meter, log = asking.account.meter, current_log()
     try:
-        meter.admit(asking.account.role, asking.requests)
+        role = meter.admit(asking.account.role, asking.requests)
     except StudioError as refusal:
         if log is None or log.outlived:
             refuse_open_logs(refusal, lambda other: (owner := account_of(other)) is not None and owner.meter is meter)
@@ -167,7 +205,7 @@ def _admitted(asking: Asking) -> Attempt:
         raise
     if log is not None and log.ended:
         log.outlived = True
-    return Attempt(asking)
+    return Attempt(asking, role)
 
 
 def ask(asking: Asking, call: Callable[[], Any]) -> Any:

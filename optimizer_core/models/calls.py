@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One answered call: its messages, raw reply, what it cost, and why the reply ended ("stop" if not known)."""
+    """One answered call: its messages, raw reply, what it cost, and the refusal, if a filter or the model refused."""
 
     messages: tuple[Mapping[str, Any], ...]
     reply: str
     usage: Usage
-    finish: str = "stop"
+    refusal: str = ""
 
 
 class CallLog:

@@ -4,6 +4,7 @@
 interpreter each; an engine object costs under 1 ms. What the native engine cannot carry stays with DSPy.
 """
 
+import json
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -12,6 +13,8 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import dspy
+from dspy import lm15
+from dspy._vendor.lm15.providers.base import HttpResponse
 from dspy.clients.backend_selection import select_backend
 from dspy.clients.capabilities import capabilities
 from dspy.clients.engines.lm15_engine import LM15Engine, timeouts_for
@@ -19,6 +22,7 @@ from dspy.clients.model_metadata import model_info, rate
 from dspy.lm15 import Request, Response, RouterConfig
 
 from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
+from mipro_studio.optimizer_core.models.classes import MALFORMED
 
 __all__ = ["ThreadedEngine", "native_engine", "prices_usd_per_token"]
 
@@ -35,6 +39,30 @@ class _NativeEngine(LM15Engine):  # type: ignore[misc]
         self.supports_reasoning = able.reasoning
         self.supports_response_schema = able.response_schema
         self.supported_params = set(able.params)
+
+    def complete(self, request: Request) -> Response:
+        try:
+            return super().complete(request)
+        except lm15.LM15Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - the usage in a reply may be anything, and so may its reader raise
+            return self._without_usage(request, error)
+
+    def _without_usage(self, request: Request, error: Exception) -> Response:
+        """The reply that could not be read, read once more without the usage in it, which may be anything.
+
+        Raises:
+            ProviderError: it was not the usage.
+        """
+        try:
+            body = json.loads(self.config.transport.last_body)
+            del body["usage"]
+            provider, routed = self._target(request)
+            said = HttpResponse(200, "OK", [], json.dumps(body).encode(), provider=provider.provider)
+            return provider.parse_response(routed, said)
+        except Exception:  # noqa: BLE001 - whatever it is, the first error says what is wrong
+            words = f"The reply cannot be read: {type(error).__name__}: {error}"
+            raise lm15.ProviderError(words, provider_code=MALFORMED, status=200) from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_NativeEngine":
         return self  # it holds connections, and is safe to share
@@ -90,29 +118,19 @@ def native_engine(spec: ModelSpec, api_key: str | None) -> LM15Engine | None:
     config = RouterConfig(
         api_keys={provider: clients["api_key"]} if "api_key" in clients else None,
         base_urls={provider: url} if url else None,
-        **_transport(clients.get("timeout")),
+        **_transport(spec.timeout_s),
     )
     return _NativeEngine(config, probe)
 
 
-def _transport(timeout: float | None) -> dict[str, Any]:
-    timeouts = timeouts_for(timeout)
-    if urllib.request.getproxies() or timeouts is None:
-        return {"timeouts": timeouts, "max_connections": MAX_CONNECTIONS}
+def _transport(timeout_s: float) -> dict[str, Any]:
     try:
-        from dspy._vendor.lm15.transports import StdlibTransport
-    except ImportError:  # DSPy's private place for it; the default transport only costs a little more
-        return {"timeouts": timeouts, "max_connections": MAX_CONNECTIONS}
+        from mipro_studio.optimizer_core.models.transport import BoundedTransport
+    except ImportError:  # DSPy's private place for its own; the default transport has no deadline for a whole call
+        return {"timeouts": timeouts_for(timeout_s), "max_connections": MAX_CONNECTIONS}
     # Without a proxy there is no need to read all of the environment again for every request.
-    transport = StdlibTransport(
-        connect_timeout=timeouts.connect,
-        read_timeout=timeouts.read,
-        write_timeout=timeouts.write,
-        pool_timeout=timeouts.pool,
-        max_connections=MAX_CONNECTIONS,
-        trust_env=False,
-    )
-    return {"transport": transport}
+    proxied = bool(urllib.request.getproxies())
+    return {"transport": BoundedTransport(timeout_s, max_connections=MAX_CONNECTIONS, trust_env=proxied)}
 
 
 def prices_usd_per_token(spec: ModelSpec) -> tuple[float, float] | None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import dspy
@@ -14,6 +15,7 @@ from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable
 from mipro_studio.optimizer_core.models.attempts import Account, Asking, aask, ask
 from mipro_studio.optimizer_core.models.classes import classify
+from mipro_studio.optimizer_core.models.deadlines import awaited_within, within
 from mipro_studio.optimizer_core.models.engines import ThreadedEngine, native_engine, prices_usd_per_token
 from mipro_studio.optimizer_core.models.following import follow
 from mipro_studio.optimizer_core.models.foreign import PLAIN_ACALL, PLAIN_CALL, count_foreign_models
@@ -37,16 +39,25 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]
     DSPy's response cache is off, whatever a call says: every call is paid for once and counted.
 
     Args:
+        deadline_s: Seconds that one attempt may take in all where DSPy sends it; an engine of ours sees to it itself.
         clients: How DSPy reaches the endpoint by itself, where `engine` is ours: a request that the native engine
             has no form for (audio, a file's name) goes the way that DSPy chooses for it.
     """
 
     def __init__(
-        self, model: str, *, account: Account, retries: int, clients: Mapping[str, Any] | None = None, **kwargs: Any
+        self,
+        model: str,
+        *,
+        account: Account,
+        retries: int,
+        deadline_s: float | None = None,
+        clients: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(model, cache=False, num_retries=0, **kwargs)
         self.account = account
         self._retries = retries
+        self._deadline_s = deadline_s
         self._clients = clients
 
     @property
@@ -60,7 +71,8 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]
     @with_callbacks  # type: ignore[untyped-decorator]
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         def send(**options: Any) -> Any:
-            return PLAIN_CALL(self, prompt, messages=messages, **options)
+            call = partial(PLAIN_CALL, self, prompt, messages=messages, **options)
+            return within(self._deadline_s, call, self.model) if isinstance(self.engine, str) else call()
 
         asking = self._asking(kwargs)
         return ask(asking, lambda: self._sent(send, kwargs))
@@ -69,7 +81,7 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         def send(**options: Any) -> Awaitable[Any]:
             sent: Awaitable[Any] = PLAIN_ACALL(self, prompt, messages=messages, **options)
-            return sent
+            return awaited_within(self._deadline_s, sent, self.model) if isinstance(self.engine, str) else sent
 
         asking = self._asking(kwargs)
         return await aask(asking, lambda: self._asent(send, kwargs))
@@ -114,7 +126,8 @@ def build_lm(spec: ModelSpec, role: Role, meter: Meter, retries: int, seed: int)
         BadInput: the model string or a setting is not usable, or the key's variable is not set.
     """
     settings: dict[str, Any] = {"temperature": spec.temperature, "max_tokens": spec.max_tokens}
-    shared: dict[str, Any] = {"account": Account(meter, role, prices_usd_per_token(spec)), "retries": retries}
+    account = Account(meter, role, prices_usd_per_token(spec))
+    shared: dict[str, Any] = {"account": account, "retries": retries, "deadline_s": spec.timeout_s}
     if spec.model == EMBEDDED:
         from mipro_studio.optimizer_core.models.embedded import LM_NAME
         from mipro_studio.optimizer_core.models.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine

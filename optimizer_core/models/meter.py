@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -15,32 +16,44 @@ __all__ = ["Meter"]
 class Meter:
     """Totals by role over all lives of a run, caps, and the switch that stops every further call.
 
-    Thread-safe. A cap on calls is exact; caps on tokens, dollars and minutes are checked before each call, so
-    they are passed by at most what is under way.
+    Thread-safe. A cap on calls is exact. What a call takes in tokens and dollars is not known beforehand, so each
+    call under way counts as the mean of its role's: those caps are passed by what calls take beyond that, and at the
+    very beginning by what is under way.
 
     Args:
         budget: The caps. `Role.TEST` is under none.
         burns: What earlier lives of the run spent.
         spent_s: Wall seconds of earlier lives.
         pause_after: Failures in a row of a kind that passes with time after which the run pauses.
+        retry_budget: Attempts in this life, beyond the first of each call, after which the run pauses.
     """
 
     def __init__(
-        self, budget: Budget, burns: Iterable[Burn] = (), spent_s: float = 0.0, pause_after: int = 10
+        self,
+        budget: Budget,
+        burns: Iterable[Burn] = (),
+        spent_s: float = 0.0,
+        pause_after: int = 10,
+        retry_budget: int = 1000,
     ) -> None:
         self._budget = budget
         self._totals: dict[Role, Usage] = {burn.role: burn.usage for burn in burns}
+        # A call without a price makes a total unknown, but no cap may forget what the others cost.
+        self._known_usd = {role: usage.cost_usd or 0.0 for role, usage in self._totals.items()}
         self._dirty: set[Role] = set()
         self._lock = threading.Lock()
         self._started = time.monotonic() - spent_s
         self._pause_after = pause_after
         self._failures = 0
+        self._retries_left = retry_budget
+        self._under_way: Counter[Role] = Counter()
+        self._answered: dict[Role, Usage] = {}
         self._halt: StudioError | None = None
         self._testing = False
         self.halted = threading.Event()
 
-    def admit(self, role: Role, requests: int = 1) -> None:
-        """Count one attempt of `role`, before it is made.
+    def admit(self, role: Role, requests: int = 1) -> Role:
+        """Count one attempt of `role`, before it is made. Returns the role that it is counted under.
 
         Args:
             requests: Calls that the attempt is counted as.
@@ -59,8 +72,15 @@ class Meter:
                     self._stop(BudgetReached(reason))
                     raise BudgetReached(reason)
             self._add(role, Usage(calls=requests))
+            self._under_way[role] += requests
+            return role
 
-    def take_back(self, role: Role, requests: int) -> None:
+    def leave(self, role: Role, requests: int = 1) -> None:
+        """An admitted attempt is over, however it ended. `role` is the one that `admit` returned."""
+        with self._lock:
+            self._under_way[role] -= requests
+
+    def take_back(self, role: Role, requests: int = 1) -> None:
         """An admitted attempt turned out to be none: the answer was known."""
         with self._lock:
             self._add(self._counted(role), Usage(calls=-requests))
@@ -69,27 +89,43 @@ class Meter:
         # What a judge says about the sealed test belongs to the test, which is under no cap.
         return Role.TEST if self._testing and role is Role.JUDGE else role
 
-    def _caps(self) -> tuple[tuple[float, float | None, str], ...]:
+    def _caps(self, under_way: Usage) -> tuple[tuple[float, float | None, str], ...]:
         """(used, cap, what) of every cap but the one on program runs."""
         budget = self._budget
-        total = self.capped_total()
+        total = self.capped_total() + under_way
+        usd = sum(usd for role, usd in self._known_usd.items() if role is not Role.TEST) + (under_way.cost_usd or 0.0)
         return (
             (total.calls, budget.max_lm_calls, "LM calls"),
             (total.input_tokens + total.output_tokens, budget.max_tokens, "tokens"),
-            (total.cost_usd or 0.0, budget.max_usd, "dollars"),
+            (usd, budget.max_usd, "dollars"),
             ((time.monotonic() - self._started) / 60, budget.max_minutes, "minutes"),
         )
 
+    def _expected(self) -> Usage:
+        """What the calls under way will take if they are like their role's earlier ones; they are counted already."""
+        tokens = usd = 0.0
+        for role, number in self._under_way.items():
+            seen = self._answered.get(role)
+            if seen is not None and seen.calls and role is not Role.TEST:
+                tokens += number * (seen.input_tokens + seen.output_tokens) / seen.calls
+                usd += number * (seen.cost_usd or 0.0) / seen.calls
+        return Usage(input_tokens=round(tokens), cost_usd=usd)
+
     def _over(self) -> str:
         return next(
-            (f"The cap of {cap} {what} is reached." for used, cap, what in self._caps() if cap and used >= cap), ""
+            (
+                f"The cap of {cap} {what} is reached."
+                for used, cap, what in self._caps(self._expected())
+                if cap and used >= cap
+            ),
+            "",
         )
 
     def forecast(self, done: int, more: int) -> str:
         """Why `more` program runs would pass a cap, judged by what the `done` ones took; empty if they would not."""
         if done == 0:
             return self._over()
-        for used, cap, what in self._caps():
+        for used, cap, what in self._caps(Usage()):
             if cap and used + more * used / done > cap:
                 return f"The cap of {cap} {what} leaves no room for another trial and the last full evaluation."
         return ""
@@ -97,13 +133,28 @@ class Meter:
     def answered(self, role: Role, usage: Usage) -> None:
         """Add the tokens, dollars and seconds of an admitted call that was answered."""
         with self._lock:
+            role = self._counted(role)
             self._failures = 0
-            self._add(self._counted(role), replace(usage, calls=0))
+            self._add(role, replace(usage, calls=0))
+            known = replace(usage, cost_usd=usage.cost_usd or 0.0)
+            self._known_usd[role] = self._known_usd.get(role, 0.0) + (usage.cost_usd or 0.0)
+            self._answered[role] = self._answered.get(role, Usage()) + known
 
     def failed(self, role: Role, error: ErrorClass, seconds_s: float, retried: bool) -> None:
-        """Note an admitted call that failed; enough in a row of a kind that passes with time halt the run."""
+        """Note an admitted call that failed.
+
+        Enough failures in a row of a kind that passes with time halt the run, and so do more retries than it has.
+        """
         with self._lock:
             self._add(self._counted(role), Usage(retries=int(retried), lm_s=seconds_s))
+            self._retries_left -= retried
+            if self._retries_left < 0:
+                self._stop(
+                    RunPaused(
+                        f"Model calls failed so often that all retries of the run are used up ({error.value}).",
+                        "Resume the run when the endpoint is well, or with fewer threads.",
+                    )
+                )
             # A rate limit is an answer: the endpoint is alive and says when to come back.
             if not error.transient or error is ErrorClass.RATE_LIMIT:
                 return

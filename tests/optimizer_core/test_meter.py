@@ -144,3 +144,66 @@ def test_a_forecast_says_which_cap_has_no_room() -> None:
     assert meter.forecast(done=20, more=30) == ""
     assert "100 LM calls" in meter.forecast(done=20, more=31)
     assert meter.forecast(done=0, more=1_000) == ""
+
+
+def spend(meter: Meter, usage: Usage, calls: int = 1) -> None:
+    for _ in range(calls):
+        role = meter.admit(Role.TASK)
+        meter.answered(role, usage)
+        meter.leave(role)
+
+
+@pytest.mark.parametrize(
+    ("budget", "usage"),
+    [
+        (Budget(max_usd=0.5), Usage(1, 0, 100, 10, 0.008)),
+        (Budget(max_tokens=6_875), Usage(1, 0, 100, 10, None)),
+    ],
+    ids=["dollars", "tokens"],
+)
+def test_what_is_under_way_counts_before_it_is_answered(budget: Budget, usage: Usage) -> None:
+    meter = Meter(budget)
+    spend(meter, usage, calls=40)
+    under_way = []
+    with pytest.raises(BudgetReached):
+        for _ in range(1000):
+            under_way.append(meter.admit(Role.TASK))
+    assert len(under_way) == 23  # 63 calls in all, not 40 and a thousand
+    for role in under_way:
+        meter.answered(role, usage)
+        meter.leave(role)
+    assert meter.total(Role.TASK).calls == 63
+
+
+def test_a_role_without_a_price_does_not_make_a_cap_forget_what_the_others_cost() -> None:
+    meter = Meter(Budget(max_usd=0.05))
+    with pytest.raises(BudgetReached, match=r"0\.05 dollars"):
+        for _ in range(100):
+            spend(meter, Usage(1, 0, 10, 10, 0.01))
+            role = meter.admit(Role.PROMPT)
+            meter.answered(role, Usage(1, 0, 10, 10, None))
+            meter.leave(role)
+    assert meter.capped_total().cost_usd is None
+    assert meter.total(Role.TASK).cost_usd == pytest.approx(0.05)
+    with pytest.raises(BudgetReached):
+        Meter(Budget(max_usd=0.05), meter.changed()).admit(Role.TASK)
+
+
+def test_calls_that_failed_are_not_under_way_any_more() -> None:
+    meter = Meter(Budget(max_tokens=1_000))
+    spend(meter, Usage(1, 0, 80, 20))
+    for _ in range(50):
+        role = meter.admit(Role.TASK)
+        meter.failed(role, ErrorClass.RATE_LIMIT, 0.1, retried=False)
+        meter.leave(role)
+    spend(meter, Usage(1, 0, 80, 20))
+
+
+def test_a_run_has_so_many_retries_and_pauses_when_they_are_used_up() -> None:
+    meter = Meter(Budget(), retry_budget=5)
+    for _ in range(5):
+        meter.failed(meter.admit(Role.TASK), ErrorClass.RATE_LIMIT, 0.1, retried=True)
+    meter.admit(Role.TASK)
+    meter.failed(Role.TASK, ErrorClass.RATE_LIMIT, 0.1, retried=True)
+    with pytest.raises(RunPaused, match="all retries of the run are used up"):
+        meter.admit(Role.TASK)

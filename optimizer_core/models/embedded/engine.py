@@ -113,7 +113,7 @@ class EmbeddedEngine:
                 try:
                     self._session = _Session(connect(adapters=self.adapters))
                 except StudioError as exc:
-                    raise lm15.ConfigurationError(str(exc), provider=_PROVIDER) from exc
+                    raise lm15.TransportError(str(exc), provider=_PROVIDER) from exc
             assert self._session is not None
             return self._session
 
