@@ -14,6 +14,7 @@ from mipro_studio.optimizer_core.types import (
     Example,
     ExampleScore,
     Instruction,
+    Json,
     Outcome,
     PromptCall,
     Split,
@@ -80,6 +81,12 @@ class CellViews:
         for cell in found:
             return cell
         raise StudioError(f"Run {run_id} has no cell for {key.candidate} on example {key.example}.")
+
+    def answers(self, run_id: str, candidate: str, split: Split) -> dict[str, Json]:
+        """What `candidate` answered on the examples of `split`, by example id; its first answer to each."""
+        where = " and c.split = ? and c.candidate = ? and c.rollout = 0"
+        cells = read_cells(self._db, run_id, where=where, values=[split, to_text(candidate)])
+        return {cell.key.example: cell.prediction for cell in cells}
 
     def teacher_traces(self, run_id: str) -> list[Cell]:
         """The teacher's runs on training rows, with their traces."""

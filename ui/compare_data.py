@@ -2,12 +2,15 @@
 
 import csv
 import io
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mipro_studio.optimizer_core.comparison import Change, ComparedExample, change_counts, compare, scored_pairs
 from mipro_studio.optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
+from mipro_studio.optimizer_core.value_tags import shown
 from mipro_studio.storage import Reader
 from mipro_studio.ui.evidence import leader, no_gain, paired
 from mipro_studio.ui.format import clean, delta, one_line, plural, score
@@ -18,6 +21,7 @@ __all__ = [
     "Choices",
     "Comparison",
     "Means",
+    "answers",
     "choices",
     "compared",
     "in_words",
@@ -151,21 +155,41 @@ def in_words(found: Mapping[str, Any]) -> str:
     return f"{said}. If both were equally good, a difference this large would be rare ({chance})."
 
 
-def to_csv(found: Comparison) -> str:
-    """The cells of both candidates, one example a row."""
+Answers = tuple[Mapping[str, Json], Mapping[str, Json]]
+"""Example id -> the fields that each of two candidates answered."""
+
+
+Side = tuple[str, str | None]
+"""(run, candidate); None: none is chosen."""
+
+
+def answers(reader: Reader, first: Side, second: Side, split: Split) -> Answers:
+    """What two candidates answered on the examples of `split`."""
+    found = [reader.answers(run, candidate, split) if candidate else {} for run, candidate in (first, second)]
+    return found[0], found[1]
+
+
+def to_csv(found: Comparison, said: Answers = ({}, {})) -> str:
+    """The cells of both candidates, one example a row: scores, what was spent, inputs, labels and answers.
+
+    Numbers are numbers, lists and records JSON; text that a spreadsheet would take for a formula is quoted.
+    """
     examples = [found.examples.get(row.example) for row in found.rows]
-    inputs = list(dict.fromkeys(name for example in examples if example for name in example.inputs))
-    labels = list(dict.fromkeys(name for example in examples if example for name in example.labels))
+    parts = {
+        "input": [_of(example, "inputs") for example in examples],
+        "label": [_of(example, "labels") for example in examples],
+        "before_answer": [said[0].get(row.example, {}) for row in found.rows],
+        "after_answer": [said[1].get(row.example, {}) for row in found.rows],
+    }
+    columns = list(dict.fromkeys((part, name) for part, rows in parts.items() for row in rows for name in row))
     spent = ("score", "error", "tokens", "cost_usd", "seconds_s")
-    head = ["example", "change", "difference"]
-    head += [f"{side}_{name}" for side in ("before", "after") for name in spent]
+    head = [f"{side}_{name}" for side in ("before", "after") for name in spent]
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([*head, *(f"input_{name}" for name in inputs), *(f"label_{name}" for name in labels)])
-    for row, example in zip(found.rows, examples, strict=True):
+    writer.writerow(["example", "change", "difference", *head, *(clean(f"{part}_{name}") for part, name in columns)])
+    for i, row in enumerate(found.rows):
         sides = [getattr(side, name, None) for side in (row.before, row.after) for name in spent]
-        foreign = [_cell(_of(example, "inputs").get(name)) for name in inputs]
-        foreign += [_cell(_of(example, "labels").get(name)) for name in labels]
+        foreign = [_cell(parts[part][i].get(name)) for part, name in columns]
         writer.writerow([_cell(row.example), row.change.value, row.difference, *sides, *foreign])
     return out.getvalue()
 
@@ -175,10 +199,16 @@ def _of(example: Example | None, part: str) -> Json:
     return values
 
 
-def _cell(value: object) -> str:
-    """Foreign text for a spreadsheet, which would take a leading = or + for a formula."""
-    text = "" if value is None else clean(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+_PLAIN_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
+
+
+def _cell(value: object) -> object:
+    """A value for a spreadsheet, which would take text with a leading = or + for a formula."""
+    plain = shown(value)
+    if plain is None or isinstance(plain, int | float):
+        return "" if plain is None else plain
+    text = clean(plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False))
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r\n") and not _PLAIN_NUMBER.fullmatch(text) else text
 
 
 def preview(example: Example | None, limit: int = 160) -> str:

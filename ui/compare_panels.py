@@ -18,12 +18,13 @@ from mipro_studio.optimizer_core.types import (
     TraceStep,
 )
 from mipro_studio.storage import Reader
-from mipro_studio.ui.compare_data import CHANGES, Comparison, in_words, preview, to_csv
+from mipro_studio.ui.compare_data import CHANGES, Comparison, answers, in_words, preview, to_csv
 from mipro_studio.ui.compare_pickers import Picked
 from mipro_studio.ui.diff_view import show_demo_diff, show_diff
 from mipro_studio.ui.format import UNKNOWN, cost_of, count, delta, duration, one_line, plural, score, tokens_of, usd
 from mipro_studio.ui.frame import query, tell_url
 from mipro_studio.ui.plain import line, paragraph
+from mipro_studio.ui.store import reading
 
 __all__ = ["example_detail", "examples_table", "four_numbers", "texts"]
 
@@ -98,7 +99,7 @@ def examples_table(found: Comparison, picked: Picked) -> ComparedExample | None:
             label_visibility="collapsed", width=260,
         )  # fmt: skip
         st.download_button(
-            "Cells (CSV)", lambda: to_csv(found).encode("utf-8", "replace"), f"compare-{picked.first[0]}.csv",
+            "Cells (CSV)", lambda: _csv(found, picked), f"compare-{picked.first[0]}.csv",
             "text/csv",
             key="compare_csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
@@ -129,6 +130,13 @@ def examples_table(found: Comparison, picked: Picked) -> ComparedExample | None:
         return row
     st.caption("Choose a row to see both predictions and every step.")
     return _named(found)
+
+
+def _csv(found: Comparison, picked: Picked) -> bytes:
+    """Answers are read when the file is asked for: they may be long."""
+    with reading() as reader:
+        said = answers(reader, picked.first, picked.second, picked.split) if reader is not None else ({}, {})
+    return to_csv(found, said).encode("utf-8", "replace")
 
 
 def _named(found: Comparison) -> ComparedExample | None:

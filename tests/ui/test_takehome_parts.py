@@ -5,13 +5,15 @@ import html
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mipro_studio.optimizer_core.comparison import Change
-from mipro_studio.optimizer_core.types import Role, Split
+from mipro_studio.optimizer_core.comparison import Change, ComparedExample
+from mipro_studio.optimizer_core.types import Example, Role, Split
+from mipro_studio.optimizer_core.value_tags import TAG
 from mipro_studio.storage import Reader
-from mipro_studio.ui.compare_data import choices, compared, in_words, to_csv
+from mipro_studio.ui.compare_data import Comparison, Means, answers, choices, compared, in_words, to_csv
 from mipro_studio.ui.replay_state import history
 from mipro_studio.ui.report import report_html
 from mipro_studio.ui.report_chart import ticks
@@ -80,6 +82,47 @@ def test_the_csv_holds_every_example_and_no_formula(filled: Filled) -> None:
         object.__setattr__(example, "inputs", {"message": "=HYPERLINK(1)"})
         assert name
     assert "\n=" not in to_csv(made).replace(",", "\n")
+
+
+def test_the_csv_has_what_both_answered(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        found = choices(reader, ids["finished"], Split.VAL)
+        sides = (ids["finished"], str(found.baseline)), (ids["finished"], str(found.best))
+        made, said = compared(reader, *sides, Split.VAL), answers(reader, *sides, Split.VAL)
+    rows = list(csv.DictReader(io.StringIO(to_csv(made, said))))
+    for row, compared_row in zip(rows, made.rows, strict=True):
+        assert row["before_answer_queue"] == said[0][compared_row.example]["queue"]
+        assert row["after_answer_queue"] == said[1][compared_row.example]["queue"]
+
+
+VALUES: list[tuple[Any, str]] = [
+    (-6, "-6"),
+    (-0.5, "-0.5"),
+    (True, "True"),
+    (None, ""),
+    ("-6", "-6"),
+    ("+1.5e-3", "+1.5e-3"),
+    ("-6+cmd|' /C calc'!A0", "'-6+cmd|' /C calc'!A0"),
+    ("=1+1", "'=1+1"),
+    ("@SUM(A1)", "'@SUM(A1)"),
+    ("- a list item", "'- a list item"),
+    ("\tx", "'\tx"),
+    ({"a": [1, "é"]}, '{"a": [1, "é"]}'),
+    (["=1"], '["=1"]'),
+    ({TAG: "date", "value": "2026-11-21"}, "2026-11-21"),
+    ({TAG: "set", "value": ["x"]}, '["x"]'),
+]
+
+
+@pytest.mark.parametrize(("value", "written"), VALUES, ids=[repr(value) for value, _ in VALUES])
+def test_a_cell_of_the_csv_is_a_number_json_or_text_that_is_no_formula(value: Any, written: str) -> None:
+    example = Example("e", Split.VAL, 0, {"given": value}, {"wanted": value})
+    rows = [ComparedExample("e", None, None)]
+    means = Means(None, None, None, None)
+    made = Comparison(rows, {"e": example}, {}, {}, means, means)
+    (row,) = csv.DictReader(io.StringIO(to_csv(made, ({"e": {"said": value}}, {}))))
+    assert [row[name] for name in ("input_given", "label_wanted", "before_answer_said")] == [written] * 3
 
 
 def test_what_was_asked_and_what_took_effect() -> None:
