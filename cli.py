@@ -10,7 +10,7 @@ from mipro_studio import cli_takehome, launcher, reviewing, terminal, terminal_p
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.model_text import read_model
+from mipro_studio.optimizer_core.model_text import priced, read_model
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import ChangeKind
 from mipro_studio.storage import Reader, RunSummary, default_store
@@ -86,6 +86,13 @@ def run(
     ] = None,
     api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="IN/OUT in dollars per million tokens, of all endpoints; of one with task=, prompt=, teacher=, "
+            "judge= or PREDICTOR= before it. Repeat it."
+        ),
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds one model call may take.")] = None,
     threads: Annotated[int | None, typer.Option(help="Model calls under way at once.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the proposer.")] = None,
@@ -187,7 +194,7 @@ def run(
             max_minutes=max_minutes,
         ),
     )
-    config = merge(config, assigned(settings or ()))
+    config = priced(merge(config, assigned(settings or ())), price or ())
     if dry_run:
         terminal_plan.show_plan(launcher.inspect(config), as_json)
         return

@@ -4,12 +4,15 @@ PREDICTOR=MODEL[@API_BASE][,temperature=0.2][,max_tokens=500][,api_key_env=NAME]
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mipro_studio.optimizer_core.config import EMBEDDED
+from mipro_studio.optimizer_core.config_paths import merge
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.roles import MODEL_PLACES, model_of
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["priced", "read_model", "write_model"]
 
 OPTIONS = (
     "temperature",
@@ -50,6 +53,51 @@ def _number(key: str, text: str) -> float | int:
         return int(text) if key == "max_tokens" else float(text)
     except ValueError as error:
         raise BadInput(f"{key}={text} is not a number.") from error
+
+
+def priced(config: Mapping[str, Any], texts: Iterable[str]) -> dict[str, Any]:
+    """The settings with prices at their models, from texts like `0.15/0.60` and `prompt=2.5/10`.
+
+    A price that names nobody is of every endpoint; one that names a role or a predictor goes before it.
+
+    Raises:
+        BadInput: it is not of that form, or of a model that the settings do not name.
+    """
+    settings = dict(config)
+    models = {role.value: place for role, place in MODEL_PLACES.items() if _is_endpoint(model_of(config, role))}
+    models |= {predictor: ("models", predictor) for predictor in config.get("models", {})}
+    for name, price in sorted(map(_price, texts), key=lambda one: one[0] != ""):
+        if (name and name not in models) or not models:
+            raise BadInput(
+                f"The price of {name or 'all endpoints'} is of no model here.",
+                f"There are: {', '.join(models) or 'none, so name a model first'}.",
+            )
+        for place in [models[name]] if name else models.values():
+            nested: Any = price
+            for part in reversed(place):
+                nested = {part: nested}
+            settings = merge(settings, nested)
+    return settings
+
+
+def _is_endpoint(spec: Mapping[str, Any] | None) -> bool:
+    return spec is not None and spec.get("model", EMBEDDED) != EMBEDDED
+
+
+def _price(text: str) -> tuple[str, dict[str, Any]]:
+    """(role or predictor, its prices) of `IN/OUT` or `NAME=IN/OUT`, dollars per million tokens; "" = nobody named.
+
+    Raises:
+        BadInput: it is not of this form.
+    """
+    name, _, prices = text.rpartition("=")
+    try:
+        given, made = (float(part) for part in prices.split("/"))
+    except ValueError as error:
+        raise BadInput(
+            f"{text!r} is no price.", "Write dollars per million tokens in/out: 0.15/0.60, or prompt=2.5/10."
+        ) from error
+    return name.strip(), {"input_usd_per_mtok": given, "output_usd_per_mtok": made}
 
 
 def write_model(predictor: str, spec: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ def player(spec: ModelSpec, role: Role, meter: Meter, config: RunConfig, program
         BadInput: see `build_lm`; or the program has no model of its own.
     """
     if spec.model == OF_PROGRAM:
-        lm: Any = metered(_needed(program), role, meter)
+        lm: Any = metered(_needed(program), role, meter, spec)
     else:
         lm = build_lm(spec, role, meter, config.retries, derive_seed(config.seed, "model", role.value))
     if role not in _RUNS_PROGRAM or program is None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.files import write_private
@@ -13,12 +14,40 @@ __all__ = ["Endpoint", "endpoints", "endpoints_path", "forget_endpoint", "save_e
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`api_key_env` is the NAME of the environment variable that holds the key; empty when none is needed."""
+    """All that `config.ModelSpec` says of a model, under a name; None stands for the default there.
+
+    `api_key_env` is the NAME of the environment variable that holds the key; empty when none is needed.
+    """
 
     name: str
     model: str
     api_base: str = ""
     api_key_env: str = ""
+    timeout_s: float | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    input_usd_per_mtok: float | None = None
+    output_usd_per_mtok: float | None = None
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            TypeError: a value that is no text or number where one belongs.
+        """
+        texts = (self.name, self.model, self.api_base, self.api_key_env)
+        numbers = (
+            self.timeout_s, self.temperature, self.max_tokens, self.input_usd_per_mtok, self.output_usd_per_mtok,
+        )  # fmt: skip
+        wrong: list[object] = [text for text in texts if not isinstance(text, str)]
+        wrong += [one for one in numbers if one is not None and not isinstance(one, int | float)]
+        if wrong:
+            raise TypeError(f"{wrong[0]!r} is not what an endpoint has there")
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What it says of the model, by `ModelSpec`'s names."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if name != "name" and value not in (None, "")}
 
 
 def endpoints_path(store: Path) -> Path:

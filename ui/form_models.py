@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio import companions
+from mipro_studio.optimizer_core.config import ModelSpec
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import refuse_secrets
 from mipro_studio.optimizer_core.types import ErrorClass, Role
@@ -15,7 +16,7 @@ from mipro_studio.ui.drafts import predictors
 from mipro_studio.ui.form_words import KEPT, choice
 from mipro_studio.ui.format import clean, duration, one_line
 from mipro_studio.ui.notices import notice, problem
-from mipro_studio.ui.run_form import ENDPOINT, OWN, PROGRAMS, SAME, model_spec
+from mipro_studio.ui.run_form import ENDPOINT, MODEL_FIELDS, OWN, PROGRAMS, SAME, model_spec, model_state
 
 __all__ = ["ERROR_WORDS", "model", "models"]
 
@@ -40,7 +41,6 @@ _ADAPTERS: Mapping[str, str] = {
     "two_step": "Two step: replies are read by the model once more",
     "baml": "BAML",
 }
-_PARTS = ("model", "api_base", "api_key_env")
 _TESTED = "nr_tested"
 
 
@@ -99,9 +99,8 @@ def _saved(role: Role) -> None:
 
 def _take(role: Role, known: Mapping[str, Endpoint]) -> None:
     chosen = known.get(st.session_state.get(f"nr_{role}_saved") or "")
-    if chosen is not None:
-        for part in _PARTS:
-            st.session_state[f"nr_{role}_{part}"] = getattr(chosen, part)
+    if chosen is not None:  # all of it: what the endpoint leaves open is not the last one's
+        st.session_state.update(model_state(role, {**ModelSpec().model_dump(), **chosen.spec}))
 
 
 def _fields(key: str) -> None:
@@ -140,7 +139,7 @@ def _try_and_keep(role: Role) -> None:
 
 
 def _now(role: Role) -> list[Any]:
-    return [st.session_state.get(f"nr_{role}_{part}") for part in (*_PARTS, "timeout_s")]
+    return [st.session_state.get(f"nr_{role}_{part}") for part in MODEL_FIELDS]
 
 
 def _test(role: Role) -> None:
@@ -169,9 +168,9 @@ def _save(role: Role) -> None:
     try:
         spec = model_spec(st.session_state, role) or {}
         refuse_secrets(spec)
-        parts = {part: str(spec.get(part) or "") for part in _PARTS}
-        save_endpoint(default_store(), Endpoint(name or parts["model"], **parts))
-        st.session_state[key + "saved"] = name or parts["model"]
+        given = {part: value for part, value in spec.items() if value is not None}
+        save_endpoint(default_store(), Endpoint(name or spec["model"], **given))
+        st.session_state[key + "saved"] = name or spec["model"]
     except StudioError as error:
         st.session_state[_TESTED] = {
             **st.session_state.get(_TESTED, {}), role: (_now(role), {"error": "", "message": str(error)}),

@@ -49,13 +49,15 @@ async def _acalled(self: Any, prompt: Any = None, *, messages: Any = None, **kwa
 def _asking(lm: Any, kwargs: Mapping[str, Any]) -> Asking | None:
     """How to ask `lm` in the program run that is under way; None where nobody counts, or another model asks it."""
     log = current_log()
-    account = account_of(log) if log is not None else None
+    account = getattr(lm, "account", None)  # the program's own model in a role
+    if account is None and log is not None and (owner := account_of(log)) is not None:
+        # What such a model costs is what DSPy says: the prices of a role are those of the role's own model.
+        account = replace(owner, prices=None)
     if account is None or current_attempt() is not None:
         return None
     # DSPy tries a model with a forward() of its own once.
     retries = lm.num_retries if isinstance(lm, dspy.LM) and type(lm).forward is dspy.LM.forward else 0
-    # What such a model costs is what DSPy says: the prices of a role are those of the role's own model.
-    return Asking(lm, replace(account, prices=None), retries, cached=bool(kwargs.get("cache", lm.cache)))
+    return Asking(lm, account, retries, cached=bool(kwargs.get("cache", lm.cache)))
 
 
 class _Retries:

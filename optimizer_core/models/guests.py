@@ -9,6 +9,7 @@ import dspy
 from mipro_studio.optimizer_core.config import Budget, ModelSpec
 from mipro_studio.optimizer_core.models.attempts import Account, Asking, account_of
 from mipro_studio.optimizer_core.models.calls import current_log
+from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
 from mipro_studio.optimizer_core.models.lms import MeteredLM, build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.types import Role
@@ -39,8 +40,8 @@ def guest_lm(spec: ModelSpec, retries: int, seed: int) -> GuestLM:
     return made  # type: ignore[return-value]
 
 
-def metered(lm: dspy.BaseLM, role: Role, meter: Meter) -> dspy.BaseLM:
-    """The program's own model in a role: as its author made it, and counted."""
+def metered(lm: dspy.BaseLM, role: Role, meter: Meter, spec: ModelSpec) -> dspy.BaseLM:
+    """The program's own model in a role: as its author made it, and counted at the prices of `spec`, if any."""
     made = copy.copy(lm)
-    made.account = Account(meter, role)
+    made.account = Account(meter, role, prices_usd_per_token(spec))
     return made

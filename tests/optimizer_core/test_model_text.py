@@ -4,7 +4,7 @@ import pytest
 
 from mipro_studio.optimizer_core.config import ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.model_text import read_model, write_model
+from mipro_studio.optimizer_core.model_text import priced, read_model, write_model
 
 LINES = {
     "draft=openai/gpt-4o-mini": ("draft", {"model": "openai/gpt-4o-mini"}),
@@ -41,3 +41,40 @@ def test_a_line_is_read_and_written_back(line: str) -> None:
 def test_what_is_no_model_gets_a_sentence(line: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         read_model(line)
+
+
+CONFIG = {
+    "task_model": {"model": "openai/a"},
+    "prompt_model": {"model": "openai/b", "temperature": 0.5},
+    "teacher": {"model": "embedded"},
+    "models": {"draft": {"model": "openai/c"}},
+}
+
+
+def test_a_price_is_of_every_endpoint_or_of_the_one_it_names() -> None:
+    found = priced(CONFIG, ["prompt=2.5/10", "0.15/0.6"])
+    cheap, dear = ({"input_usd_per_mtok": a, "output_usd_per_mtok": b} for a, b in ((0.15, 0.6), (2.5, 10.0)))
+    assert found == {
+        "task_model": {"model": "openai/a", **cheap},
+        "prompt_model": {"model": "openai/b", "temperature": 0.5, **dear},
+        "teacher": {"model": "embedded"},
+        "models": {"draft": {"model": "openai/c", **cheap}},
+    }
+    assert priced(CONFIG, ["draft=1/2"])["models"]["draft"]["output_usd_per_mtok"] == 2.0
+    assert priced(CONFIG, []) == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["cheap"], "'cheap' is no price"),
+        (["1"], "'1' is no price"),
+        (["teacher=1/2"], "The price of teacher is of no model here. There are: task, prompt, draft"),
+        (["judge=1/2"], "of no model here"),
+    ],
+)
+def test_a_price_of_nothing_is_one_sentence(texts: list[str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        priced(CONFIG, texts)
+    with pytest.raises(BadInput, match="name a model first"):
+        priced({"task_model": {"model": "embedded"}}, ["1/2"])

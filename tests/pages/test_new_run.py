@@ -1,6 +1,7 @@
 """The form: what it asks for, what keeps it from starting, what it hands over."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Status
-from mipro_studio.storage import Endpoint, Reader, save_endpoint
+from mipro_studio.storage import Endpoint, Reader, endpoints, save_endpoint
 from mipro_studio.ui.run_form import OWN_ROWS
 from tests.loopback import LoopbackEndpoint
 from tests.pages.open import open_page, texts
@@ -309,6 +310,27 @@ def test_a_saved_endpoint_fills_in_and_is_tested(empty: Path) -> None:
     assert "Answered in" not in texts(app), "an answer of another address is shown"
     app.button(key="nr_task_test").click().run()
     assert "No connection" in texts(app)
+
+
+def test_a_saved_endpoint_brings_prices_and_limits_and_none_of_the_one_before(empty: Path) -> None:
+    save_endpoint(empty, Endpoint("dear", "openai/a", "http://h/v1", "KEY", 30.0, 0.3, 500, 2.5, 10.0))
+    save_endpoint(empty, Endpoint("plain", "openai/b"))
+    app = open_page(PAGE)
+    app.segmented_control(key="nr_task_kind").set_value("Endpoint").run()
+    app.selectbox(key="nr_task_saved").set_value("dear").run()
+
+    def numbers() -> list[float | None]:
+        names = ("timeout_s", "temperature", "max_tokens", "input_usd_per_mtok", "output_usd_per_mtok")
+        return [app.number_input(key=f"nr_task_{name}").value for name in names]
+
+    assert numbers() == [30.0, 0.3, 500, 2.5, 10.0]
+    app.text_input(key="nr_task_save_name").input("copy").run()
+    app.button(key="nr_task_save_go").click().run()
+    copy = next(one for one in endpoints(empty) if one.name == "copy")
+    assert copy == replace(endpoints(empty)[1], name="copy")
+    app.selectbox(key="nr_task_saved").set_value("plain").run()
+    assert numbers() == [120.0, None, None, None, None]
+    assert app.text_input(key="nr_task_api_key_env").value == ""
 
 
 def test_a_judge_needs_criteria_and_says_what_leaves(empty: Path) -> None:
