@@ -66,27 +66,40 @@ class Door:
             await _refuse(scope, receive, send, NOT_OURS)
         elif scope["type"] == "http" and same_token(_query(scope).get(PARAMETER, ""), self._token):
             await self._let_in(scope, send)
-        elif self._may(scope, headers):
+        elif self._is_known(scope, headers):
             await self._app(scope, receive, send)
+        elif _is_us(scope):
+            await self._app(scope, receive, self._with_cookie(scope, send))
         else:
             await _refuse(scope, receive, send, NO_TOKEN)
 
-    def _may(self, scope: Scope, headers: dict[str, str]) -> bool:
+    def _is_known(self, scope: Scope, headers: dict[str, str]) -> bool:
         if self._token == OFF or scope["path"] == HEALTH:
             return True
-        client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
-        ours = belongs_to_us(tuple(client[:2]), tuple(server[:2]))
-        return ours or same_token(_cookies(headers).get(_cookie_name(scope), ""), self._token)
+        return same_token(_cookies(headers).get(_cookie_name(scope), ""), self._token)
+
+    def _cookie(self, scope: Scope) -> str:
+        secure = "; Secure" if scope["scheme"] == "https" else ""
+        return f"{_cookie_name(scope)}={self._token}; Path=/; HttpOnly; SameSite=Lax{secure}"
+
+    def _with_cookie(self, scope: Scope, send: Send) -> Send:
+        """`send` that also keeps the token in a cookie: looking up who is connected takes milliseconds."""
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                cookie = (b"set-cookie", self._cookie(scope).encode())
+                message = {**message, "headers": [*message.get("headers", ()), cookie]}
+            await send(message)
+
+        return keep
 
     async def _let_in(self, scope: Scope, send: Send) -> None:
         """Keep the token in a cookie, and open the same page without it in its address."""
         asked = {name: value for name, value in _query(scope).items() if name != PARAMETER}
         path = "/" + scope["path"].lstrip("/")  # two slashes would lead to another host
-        cookie = f"{_cookie_name(scope)}={self._token}; Path=/; HttpOnly; SameSite=Lax"
-        cookie += "; Secure" if scope["scheme"] == "https" else ""
         headers = {
             "location": path + (f"?{urlencode(asked)}" if asked else ""),
-            "set-cookie": cookie,
+            "set-cookie": self._cookie(scope),
             "referrer-policy": "no-referrer",
             "cache-control": "no-store",
         }
@@ -101,6 +114,11 @@ def _is_foreign(headers: dict[str, str]) -> bool:
         return True
     known = origin in (st.get_option("server.corsAllowedOrigins") or ())
     return bool(st.get_option("server.enableCORS")) and not known and not is_own_page(origin, host)
+
+
+def _is_us(scope: Scope) -> bool:
+    client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
+    return belongs_to_us(tuple(client[:2]), tuple(server[:2]))
 
 
 def _query(scope: Scope) -> dict[str, str]:

@@ -31,6 +31,8 @@ def ask(path: str = "/", query: str = "", kind: str = "http", token: str = TOKEN
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         found["passed"] = True
+        if kind == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]})
 
     async def receive() -> Any:
         return {"type": f"{kind}.connect"}
@@ -65,6 +67,15 @@ def test_a_stranger_without_the_token_stays_outside_on_every_route(path: str) ->
 @pytest.mark.parametrize("path", PATHS)
 def test_whoever_runs_the_studio_needs_no_token(ourselves: None, path: str) -> None:
     assert ask(path)["passed"] and ask(path, kind="websocket")["passed"]
+
+
+def test_whoever_runs_the_studio_is_looked_up_once_a_browser(
+    ourselves: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = ask("/")["headers"]["set-cookie"].partition(";")[0]
+    monkeypatch.setattr(at_the_door, "belongs_to_us", lambda client, server: pytest.fail("looked up again"))
+    again = ask("/_stcore/host-config", cookie=cookie)
+    assert again["passed"] and "set-cookie" not in again["headers"]
 
 
 def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address() -> None:
