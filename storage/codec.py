@@ -6,14 +6,11 @@ NUL ends a string for SQL functions and tools. Such text is kept as a JSON strin
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["USAGE", "Clock", "from_json", "from_text", "iso", "to_json", "to_text", "utc_now"]
-
-Clock = Callable[[], datetime]
-"""Gives the present as an aware UTC time; tests pass their own."""
+__all__ = ["USAGE", "from_json", "from_text", "iso", "to_json", "to_text"]
 
 USAGE = ("calls", "retries", "input_tokens", "output_tokens", "cost_usd", "lm_s", "estimated_tokens")
 """Columns of what was spent, in the order of `Usage`'s fields."""
@@ -23,10 +20,6 @@ _COMPRESS_FROM = 1024
 
 # Level 1 is three times as fast as the default on JSON and within a tenth of its size.
 _LEVEL = 1
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def iso(moment: datetime) -> str:

@@ -6,22 +6,23 @@ was taken for dead and comes back changes nothing. A worker whose lease is over 
 declared lost may go on: a laptop that slept is not a crash.
 """
 
-from datetime import datetime
+from datetime import timedelta
 
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, StudioError
 from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, Status
+from mipro_studio.storage.clock import Lease, Moment
 from mipro_studio.storage.codec import iso, to_text
 from mipro_studio.storage.writing import write_event
 
 __all__ = [
     "claim_run",
-    "lease_end",
     "mark_lost",
     "move_run",
     "overdue",
     "refuse_imported",
+    "renew",
     "require_owner",
     "run_missing",
     "status_of",
@@ -60,31 +61,28 @@ def refuse_imported(db: Database, run_id: str) -> None:
         raise IllegalMove(f"Run {run_id} came from a replay file and is only shown.", "Start a new run instead.")
 
 
-def lease_end(now: datetime, lease_s: float) -> str:
-    return iso(datetime.fromtimestamp(now.timestamp() + lease_s, now.tzinfo))
+LEASE_COLUMNS = "lease_ends_at, lease_steady_s, lease_machine, lease_boot"
+"""The columns of a `Lease`, in its order."""
 
 
-def overdue(db: Database, now: datetime) -> list[str]:
+def overdue(db: Database, now: Moment) -> list[str]:
     """Ids of running runs whose lease is over."""
-    rows = db.execute(
-        "select id from runs where status = ? and lease_ends_at < ? order by id", [Status.RUNNING, iso(now)]
-    )
-    return [row[0] for row in rows]
+    rows = db.execute(f"select id, {LEASE_COLUMNS} from runs where status = ? order by id", [Status.RUNNING])
+    return [run_id for run_id, *lease in rows.fetchall() if Lease(*lease).is_over(now)]
 
 
-def mark_lost(db: Database, run_id: str, now: datetime) -> bool:
+def mark_lost(db: Database, run_id: str, now: Moment) -> bool:
     """Move the run to LOST if it is running and its lease is over; whoever notices calls this."""
     row = db.execute(
-        "select beat_at from runs where id = ? and status = ? and lease_ends_at < ?",
-        [run_id, Status.RUNNING, iso(now)],
+        f"select beat_at, {LEASE_COLUMNS} from runs where id = ? and status = ?", [run_id, Status.RUNNING]
     ).fetchone()
-    if row is None:
+    if row is None or not Lease(*row[1:]).is_over(now):
         return False
     move_run(db, run_id, Status.LOST, now, reason=f"No sign of life from its worker since {row[0]}.")
     return True
 
 
-def move_run(db: Database, run_id: str, to: Status, now: datetime, *, reason: str = "", error: str = "") -> None:
+def move_run(db: Database, run_id: str, to: Status, now: Moment, *, reason: str = "", error: str = "") -> None:
     """Change the status along `LEGAL_MOVES`, end the life of a run that was running, and record the event.
 
     Raises:
@@ -95,9 +93,9 @@ def move_run(db: Database, run_id: str, to: Status, now: datetime, *, reason: st
     refuse_imported(db, run_id)
     if to not in LEGAL_MOVES[present]:
         raise IllegalMove(f"Run {run_id} is {_words(present)} and cannot become {_words(to)}.")
-    at = iso(now)
+    at = iso(now.at)
     if present is Status.RUNNING:
-        _end_life(db, run_id, to, at)
+        _end_life(db, run_id, to, now)
     db.execute(
         "update runs set status = ?, reason = ?, error = ?, ended_at = ?, updated_at = ? where id = ?",
         [to, to_text(reason), to_text(error), at if to in _OVER else None, at, run_id],
@@ -105,19 +103,44 @@ def move_run(db: Database, run_id: str, to: Status, now: datetime, *, reason: st
     write_event(db, run_id, Event(STATUS_EVENT, {"from": present, "to": to, "reason": reason}), at)
 
 
-def _end_life(db: Database, run_id: str, to: Status, at: str) -> None:
-    # Nobody knows when a lost worker died: its last beat is the last moment it surely lived.
-    started_at, beat_at = db.execute("select life_started_at, beat_at from runs where id = ?", [run_id]).fetchone()
-    ended_at = beat_at if to is Status.LOST else at
-    lived_s = (datetime.fromisoformat(ended_at) - datetime.fromisoformat(started_at)).total_seconds()
+def _end_life(db: Database, run_id: str, to: Status, now: Moment) -> None:
+    # Nobody knows when a lost worker died: its last beat is the last moment it surely lived, and counted then.
+    if to is not Status.LOST:
+        _count_time(db, run_id, now)
     db.execute(
-        "update runs set wall_s = wall_s + ?, worker_id = null, lease_ends_at = null, "
-        "life_started_at = null where id = ?",
-        [max(0.0, lived_s), run_id],
+        "update runs set worker_id = null, lease_ends_at = null, life_started_at = null, lease_steady_s = null, "
+        "beat_steady_s = null, lease_machine = null, lease_boot = null where id = ?",
+        [run_id],
     )
 
 
-def claim_run(db: Database, run_id: str, worker_id: str, lease_s: float, now: datetime) -> bool:
+def _count_time(db: Database, run_id: str, now: Moment) -> None:
+    """Add the seconds since the last beat, by the clock that nobody sets."""
+    db.execute(
+        "update runs set wall_s = wall_s + max(0.0, coalesce(? - beat_steady_s, 0.0)) where id = ?",
+        [now.steady_s, run_id],
+    )
+
+
+def renew(db: Database, run_id: str, lease_s: float, now: Moment) -> None:
+    """A sign of life: count the time since the last one, and begin the lease anew."""
+    _count_time(db, run_id, now)
+    db.execute(
+        "update runs set beat_at = ?, beat_steady_s = ?, lease_ends_at = ?, lease_steady_s = ?, "
+        "lease_machine = ?, lease_boot = ? where id = ?",
+        [
+            iso(now.at),
+            now.steady_s,
+            iso(now.at + timedelta(seconds=lease_s)),
+            now.steady_s + lease_s,
+            now.machine,
+            now.boot,
+            run_id,
+        ],
+    )
+
+
+def claim_run(db: Database, run_id: str, worker_id: str, lease_s: float, now: Moment) -> bool:
     """Begin a life of a queued run; False when it is not queued (any more).
 
     Raises:
@@ -126,12 +149,13 @@ def claim_run(db: Database, run_id: str, worker_id: str, lease_s: float, now: da
     if status_of(db, run_id) is not Status.QUEUED:
         return False
     move_run(db, run_id, Status.RUNNING, now)
-    at = iso(now)
+    at = iso(now.at)
     db.execute(
-        "update runs set worker_id = ?, lease_ends_at = ?, life_started_at = ?, beat_at = ?, "
-        "lives = lives + 1, started_at = coalesce(started_at, ?) where id = ?",
-        [worker_id, lease_end(now, lease_s), at, at, at, run_id],
+        "update runs set worker_id = ?, life_started_at = ?, beat_steady_s = null, lives = lives + 1, "
+        "started_at = coalesce(started_at, ?) where id = ?",
+        [worker_id, at, at, run_id],
     )
+    renew(db, run_id, lease_s, now)
     return True
 
 

@@ -251,6 +251,21 @@ def estimated_tokens(db: Database) -> None:
 MIGRATIONS(name="004_estimated_tokens")(estimated_tokens)
 
 
+def leases_by_a_steady_clock(db: Database) -> None:
+    """The lease and the last beat in seconds since the machine was started, and which start of which machine."""
+    db.executescript(
+        """
+        alter table runs add column lease_steady_s real;
+        alter table runs add column beat_steady_s real;
+        alter table runs add column lease_machine text;
+        alter table runs add column lease_boot text;
+        """
+    )
+
+
+MIGRATIONS(name="005_leases_by_a_steady_clock")(leases_by_a_steady_clock)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

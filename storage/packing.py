@@ -34,7 +34,9 @@ _OWN_NUMBERS = {
     "trials": "seq", "events": "id", "commands": "id",
 }  # fmt: skip
 
-_MACHINE = {"worker_id": None, "lease_ends_at": None, "life_started_at": None}
+_OF_A_WORKER = (
+    "worker_id", "lease_ends_at", "life_started_at", "lease_steady_s", "beat_steady_s", "lease_machine", "lease_boot",
+)  # fmt: skip
 
 Change = Callable[[Any], Any]
 
@@ -84,7 +86,7 @@ def _copy(
     for row in rows:
         values = [_changed(columns[name], value, change) for name, value in zip(kept, row, strict=True)]
         if table == "runs":
-            values = [_MACHINE.get(name, value) for name, value in zip(kept, values, strict=True)]
+            values = [None if name in _OF_A_WORKER else value for name, value in zip(kept, values, strict=True)]
         target.execute(insert, values)
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import Event, Json, Role, Status, Trial, Usage
-from mipro_studio.storage.codec import Clock, from_json, from_text, iso
-from mipro_studio.storage.lifecycle import run_missing
+from mipro_studio.storage.clock import Clock, Lease, Moment, moment_of
+from mipro_studio.storage.codec import from_json, from_text
+from mipro_studio.storage.lifecycle import LEASE_COLUMNS, run_missing
 from mipro_studio.storage.reading import read_burns, read_trial_examples, read_trials
 from mipro_studio.storage.rows import RunSummary, StoredEvent, TrialTimes
 
@@ -20,7 +20,7 @@ _SUMMARY = (
     "select id, name, optimizer, seed, status, phase, phase_done, phase_total, phase_note, created_at, "
     "started_at, ended_at, updated_at, lives, wall_s, reason, error, trials_done, trials_planned, cells_ok, "
     "cells_error, baseline_val, best_val, baseline_test, best_test, n_val, last_event_id, origin, "
-    "life_started_at, lease_ends_at, beat_at from runs"
+    f"beat_at, beat_steady_s, {LEASE_COLUMNS} from runs"
 )
 
 
@@ -33,7 +33,7 @@ class RunViews:
     def list_runs(self, limit: int = 100, offset: int = 0) -> list[RunSummary]:
         """Runs, newest first."""
         rows = self._db.execute(f"{_SUMMARY} order by created_at desc, rowid desc limit ? offset ?", [limit, offset])
-        now = self._clock()
+        now = moment_of(self._clock)
         return [_summary(row, now) for row in rows]
 
     def count_runs(self) -> int:
@@ -64,7 +64,7 @@ class RunViews:
         row = self._db.execute(f"{_SUMMARY} where id = ?", [run_id]).fetchone()
         if row is None:
             row = self._db.execute(f"{_SUMMARY} where id = ?", [self.find(run_id)]).fetchone()
-        return _summary(row, self._clock())
+        return _summary(row, moment_of(self._clock))
 
     def config(self, run_id: str) -> dict[str, Any]:
         return self._document(run_id, "config")
@@ -154,18 +154,17 @@ class RunViews:
         return {burn.role: burn.usage for burn in read_burns(self._db, run_id)}
 
 
-def _summary(row: tuple[Any, ...], now: datetime) -> RunSummary:
-    *columns, life_started_at, lease_ends_at, beat_at = row
+def _summary(row: tuple[Any, ...], now: Moment) -> RunSummary:
+    *columns, beat_at, beat_steady_s, ends_at, ends_steady_s, machine, boot = row
     summary = RunSummary(*columns)
     status = Status(summary.status)
     reason = from_text(summary.reason)
     wall_s = summary.wall_s
     if status is Status.RUNNING:
-        until = now
-        if lease_ends_at < iso(now):
-            status, until = Status.LOST, datetime.fromisoformat(beat_at)
-            reason = f"No sign of life from its worker since {beat_at}."
-        wall_s += max(0.0, (until - datetime.fromisoformat(life_started_at)).total_seconds())
+        if Lease(ends_at, ends_steady_s, machine, boot).is_over(now):
+            status, reason = Status.LOST, f"No sign of life from its worker since {beat_at}."
+        elif beat_steady_s is not None and boot == now.boot:
+            wall_s += max(0.0, now.steady_s - beat_steady_s)
     return replace(
         summary,
         name=from_text(summary.name),

@@ -13,15 +13,16 @@ from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import IllegalMove
 from mipro_studio.optimizer_core.types import Json, Record, Status
-from mipro_studio.storage.codec import Clock, from_json, from_text, iso, to_json, to_text, utc_now
+from mipro_studio.storage.clock import Clock, Moment, moment_of, present
+from mipro_studio.storage.codec import from_json, from_text, iso, to_json, to_text
 from mipro_studio.storage.connection import immediate, open_writer
 from mipro_studio.storage.lifecycle import (
     claim_run,
-    lease_end,
     mark_lost,
     move_run,
     overdue,
     refuse_imported,
+    renew,
     require_owner,
     run_missing,
     status_of,
@@ -55,7 +56,7 @@ class Store:
         StudioError: from every method, when the file cannot be opened, locked or written.
     """
 
-    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
+    def __init__(self, path: Path, clock: Clock = present) -> None:
         self.path = path
         self._clock = clock
         self.db: Database = open_writer(path)
@@ -72,7 +73,11 @@ class Store:
         self.close()
 
     def now(self) -> datetime:
-        return self._clock()
+        """UTC by the watch, for people."""
+        return self.moment().at
+
+    def moment(self) -> Moment:
+        return moment_of(self._clock)
 
     def atomic(self) -> AbstractContextManager[Database]:
         """One transaction (BEGIN IMMEDIATE): all of it or nothing. Inside another it becomes part of that."""
@@ -126,7 +131,7 @@ class Store:
             IllegalMove: a worker is running on the present config.
         """
         with self.atomic() as db:
-            mark_lost(db, run_id, self.now())
+            mark_lost(db, run_id, self.moment())
             if status_of(db, run_id) is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} is running, so its config stands.", "Pause or stop it first.")
             refuse_imported(db, run_id)
@@ -146,7 +151,7 @@ class Store:
             IllegalMove: it is running.
         """
         with self.atomic() as db:
-            mark_lost(db, run_id, self.now())
+            mark_lost(db, run_id, self.moment())
             if status_of(db, run_id) is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} is running and cannot be deleted.", "Stop it first.")
             db.execute("delete from runs where id = ?", [run_id])
@@ -168,18 +173,18 @@ class Store:
             IllegalMove: the present status does not allow it, or is not `expect`.
         """
         with self.atomic() as db:
-            mark_lost(db, run_id, self.now())
+            mark_lost(db, run_id, self.moment())
             present = status_of(db, run_id)
             if expect is not None and present is not expect:
                 raise IllegalMove(f"Run {run_id} is {present}, not {expect}.", "Look at it again.")
             if to is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} starts running when a worker claims it.", "Queue it instead.")
-            move_run(db, run_id, to, self.now(), reason=reason)
+            move_run(db, run_id, to, self.moment(), reason=reason)
 
     def claim(self, run_id: str, worker_id: str, lease_s: float) -> bool:
         """Take a queued run for `worker_id`, a name used for one life only. One claimer gets True."""
         with self.atomic() as db:
-            return claim_run(db, run_id, worker_id, lease_s, self.now())
+            return claim_run(db, run_id, worker_id, lease_s, self.moment())
 
     def beat(self, run_id: str, worker_id: str, lease_s: float) -> None:
         """Renew the lease.
@@ -187,13 +192,9 @@ class Store:
         Raises:
             LeaseLost: another worker owns the run, or it is not running.
         """
-        now = self.now()
         with self.atomic() as db:
             require_owner(db, run_id, worker_id)
-            db.execute(
-                "update runs set lease_ends_at = ?, beat_at = ? where id = ?",
-                [lease_end(now, lease_s), iso(now), run_id],
-            )
+            renew(db, run_id, lease_s, self.moment())
 
     def release(self, run_id: str, worker_id: str, to: Status, reason: str = "", error: str = "") -> None:
         """End the worker's life on the run: `reason` is a sentence for people, `error` the details.
@@ -204,11 +205,11 @@ class Store:
         """
         with self.atomic() as db:
             require_owner(db, run_id, worker_id)
-            move_run(db, run_id, to, self.now(), reason=reason, error=error)
+            move_run(db, run_id, to, self.moment(), reason=reason, error=error)
 
-    def sweep(self, now: datetime | None = None) -> list[str]:
+    def sweep(self) -> list[str]:
         """Move every running run whose lease is over to LOST and return their ids."""
-        moment = self.now() if now is None else now
+        moment = self.moment()
         if not overdue(self.db, moment):
             return []  # Without the write lock: every page may call this on every refresh.
         with self.atomic() as db:

@@ -8,7 +8,7 @@ from types import TracebackType
 from sqlite_utils import Database
 
 from mipro_studio.storage.cell_views import CellViews
-from mipro_studio.storage.codec import Clock, utc_now
+from mipro_studio.storage.clock import Clock, present
 from mipro_studio.storage.connection import open_reader, snapshot
 from mipro_studio.storage.review_views import ReviewViews
 from mipro_studio.storage.rows import LiveView
@@ -28,7 +28,7 @@ class Reader(RunViews, CellViews, ReviewViews):
         StudioError: the file is missing, is not a database, or has another schema than this studio.
     """
 
-    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
+    def __init__(self, path: Path, clock: Clock = present) -> None:
         self.path = path
         self._clock = clock
         self._db: Database = open_reader(path)

@@ -192,7 +192,7 @@ def test_a_cap_on_all_runs_together_ends_them_and_a_larger_one_goes_on(
 def give_up_waiting(store: Path, run_id: str) -> None:
     """As if the half minute had passed after which a run without a sign of life is lost."""
     with sqlite3.connect(store) as database:
-        database.execute("UPDATE runs SET lease_ends_at = beat_at WHERE id = ?", [run_id])
+        database.execute("UPDATE runs SET lease_steady_s = 0 WHERE id = ?", [run_id])
 
 
 def _is_running(store: Path) -> bool:

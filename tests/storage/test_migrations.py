@@ -1,5 +1,6 @@
 import shutil
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from mipro_studio.optimizer_core.types import Cell, Status, Trial
 from mipro_studio.storage import Reader, SqliteJournal, Store
 from mipro_studio.storage.connection import open_writer
 from mipro_studio.storage.migrations import MIGRATION_NAMES
-from tests.storage.samples import OUTCOME, SAMPLES, make_v1_database, queued
+from tests.storage.samples import OUTCOME, SAMPLES, HandClock, make_v1_database, queued
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -123,7 +124,21 @@ def test_today_writes_what_the_fixture_holds(path: Path) -> None:
     assert schema(path) == kept
 
 
-@pytest.mark.parametrize("name", ["v1.db"])
+def test_a_worker_of_an_older_studio_is_judged_by_the_watch_until_it_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "v3.db"
+    shutil.copy(FIXTURES / "v3.db", path)
+    clock = HandClock()
+    with Store(path, clock) as store, Reader(path, clock) as reader:
+        (run,) = reader.list_runs()
+        lease = (clock.moment + timedelta(seconds=30)).isoformat(timespec="microseconds")
+        store.db.execute("update runs set status = 'running', worker_id = 'w', lease_ends_at = ?", [lease])
+        assert reader.run(run.id).status is Status.RUNNING
+        clock.turn(31)
+        assert reader.run(run.id).status is Status.LOST
+        assert store.sweep() == [run.id]
+
+
+@pytest.mark.parametrize("name", ["v1.db", "v3.db"])
 def test_an_old_database_opens_and_is_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     shutil.copy(FIXTURES / name, path)
