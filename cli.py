@@ -347,6 +347,8 @@ def list_runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """All runs, newest first."""
     path = _store(store)
     runs: list[RunSummary] = []
+    if store is not None and not path.parent.is_dir():
+        raise StudioError(f"There is no folder {str(path.parent)!r} for a store.", "Name another with --store.")
     if path.exists():
         with Reader(path) as reader:
             runs = reader.list_runs()

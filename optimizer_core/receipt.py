@@ -33,6 +33,7 @@ def receipt(
             data.stratified_by,
             "the program's label" if config.data.stratify is None else "",
         ),
+        ("labels", values.get("data", {}).get("labels"), list(data.roles.labels), ""),
         ("metric", config.metric, scorer.name, "the program's own" if config.metric is None else ""),
         (
             "program_summary",

@@ -86,6 +86,11 @@ def open_reader(path: Path) -> Database:
     """
     if not path.is_file():
         raise StudioError(f"There is no store at {path}.", "Start a run, or name another store.")
+    if path.stat().st_size == 0:
+        raise StudioError(
+            f"The store {path} is empty (0 bytes): nothing was ever written to it.",
+            "Start a run, or name another store.",
+        )
     with _in_words(path):
         db = _database(_connect_reader(path))
         try:

@@ -177,6 +177,14 @@ def test_show_and_list_say_what_run_said(bench: Shell, completed: Done) -> None:
     assert "completed" in said and facts["run_id"] in said, "whole, to be copied"
 
 
+def test_a_store_that_cannot_be_is_not_one_without_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for impossible in (tmp_path / "gone" / "studio.db", tmp_path / "file" / "studio.db"):
+        done = shell("list", "--store", str(impossible))
+        assert done.returncode == 2 and f"There is no folder {str(impossible.parent)!r}" in done.stderr
+    assert shell("list", "--store", str(tmp_path / "studio.db"), "--json").stdout == '{"runs": []}\n'
+
+
 def test_optimizers_are_listed_by_name() -> None:
     shown = shell("optimizers")
     assert [line.split()[0] for line in shown.stdout.splitlines()] == list(OPTIMIZERS)

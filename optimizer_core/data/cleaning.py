@@ -26,15 +26,17 @@ def renamed(rows: Sequence[Row], columns: Mapping[str, str]) -> list[Row]:
     if not columns:
         return [dict(row) for row in rows]
     there = columns_of(rows)
+    kinds = {tuple(row) for row in rows}  # files of their own may name one field differently
     for column, field in columns.items():
         if column not in there:
             raise BadInput(f"There is no column {column!r} to rename.", f"The data has: {', '.join(there)}.")
-        rivals = [one for one in there if columns.get(one, one) == field and one != column]
-        if rivals:
-            raise BadInput(
-                f"The column {column!r} cannot be renamed to {field!r}: {rivals[0]!r} would have that name too.",
-                f"Rename {rivals[0]!r} as well, or leave {column!r} as it is.",
-            )
+        for names in (names for names in kinds if column in names):
+            rivals = [one for one in names if columns.get(one, one) == field and one != column]
+            if rivals:
+                raise BadInput(
+                    f"The column {column!r} cannot be renamed to {field!r}: {rivals[0]!r} would have that name too.",
+                    f"Rename {rivals[0]!r} as well, or leave {column!r} as it is.",
+                )
     return [{columns.get(name, name): value for name, value in row.items()} for row in rows]
 
 

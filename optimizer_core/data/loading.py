@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data.cleaning import columns_of, labelled, renamed, require_inputs
 from mipro_studio.optimizer_core.data.fields import Columns, Fields, is_missing, sort_columns
 from mipro_studio.optimizer_core.data.gathering import Gathered
-from mipro_studio.optimizer_core.data.splitting import Shares, asked_key, split_rows, units_of
+from mipro_studio.optimizer_core.data.splitting import Shares, asked_key, group_key, split_rows, units_of
 from mipro_studio.optimizer_core.data.strata import classes_in, stratum
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Example, Split
@@ -97,7 +97,8 @@ def load_dataset(
     unique, repeats = _once_each(whole, roles)
     plan = _Plan(spec, roles, columns, seed, found.told)
     by_split, stratified, notes = plan.split(unique)
-    warnings = [*found.notes, *warnings, *_said(repeats, bool(found.parts)), *plan.warnings, *_leaks(by_split, roles)]
+    warnings = [*found.notes, *warnings, *_said(repeats, bool(found.parts)), *plan.warnings]
+    warnings += _leaks(by_split, roles, spec.group)
     return Dataset(
         tuple(_as_examples(by_split, roles)), columns, tuple(warnings), stratified, roles, tuple(notes),
         found.tables, repeats, {name: sum(is_missing(row.get(name)) for row in rows) for name in columns},
@@ -188,18 +189,24 @@ class _Plan:
         return {split: dealt[split] for split in to}, by, [f"{sentence}."]
 
 
-def _leaks(by_split: Mapping[Split, Sequence[Row]], roles: Columns) -> list[str]:
-    home: dict[str, Split] = {}
-    shared: Counter[tuple[Split, Split]] = Counter()
-    for split in Split:
-        for row in by_split.get(split, ()):
-            first = home.setdefault(asked_key(row, roles.inputs), split)
-            if first is not split:
-                shared[first, split] += 1
-    return [
-        f"{count} rows with the same inputs stand in both {first} and {second}: scores on {second} flatter."
-        for (first, second), count in shared.items()
-    ]
+def _leaks(by_split: Mapping[Split, Sequence[Row]], roles: Columns, group: str | None) -> list[str]:
+    """Sentences about rows of one split that another has seen, which only splits that were given can hold."""
+    keys: dict[str, Callable[[Row], str]] = {"with the same inputs": lambda row: asked_key(row, roles.inputs)}
+    if group is not None:
+        keys[f"of the same {group!r}"] = lambda row: group_key(row, group)
+    said = []
+    for what, key in keys.items():
+        home: dict[str, Split] = {}
+        shared: Counter[tuple[Split, Split]] = Counter()
+        for split in Split:
+            for row in by_split.get(split, ()):
+                if (found := key(row)) and (first := home.setdefault(found, split)) is not split:
+                    shared[first, split] += 1
+        said += [
+            f"{count} rows {what} stand in both {first} and {second}: scores on {second} flatter."
+            for (first, second), count in shared.items()
+        ]
+    return said
 
 
 def _as_examples(by_split: Mapping[Split, Sequence[Row]], roles: Columns) -> list[Example]:

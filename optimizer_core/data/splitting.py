@@ -35,6 +35,12 @@ def asked_key(row: Row, inputs: Sequence[str]) -> str:
     return json.dumps(asked, sort_keys=True, default=str)
 
 
+def group_key(row: Row, group: str) -> str:
+    """The same for rows of one group; empty for a row of none."""
+    value = row.get(group)
+    return "" if value in (None, "") else json.dumps(value, sort_keys=True, default=str)
+
+
 def units_of(rows: Sequence[Row], inputs: Sequence[str], group: str | None) -> list[Unit]:
     """Rows that ask the same, or are of one group, as units, in the order of their first rows.
 
@@ -51,8 +57,8 @@ def units_of(rows: Sequence[Row], inputs: Sequence[str], group: str | None) -> l
     first: dict[tuple[str, str], int] = {}
     for i, row in enumerate(rows):
         keys = [("asked", asked_key(row, inputs))] if inputs else []
-        if group is not None and row.get(group) not in (None, ""):
-            keys.append(("group", json.dumps(row[group], sort_keys=True, default=str)))
+        if group is not None and (of := group_key(row, group)):
+            keys.append(("group", of))
         for key in keys:
             one, other = sorted((root(first.setdefault(key, i)), root(i)))
             parent[other] = one

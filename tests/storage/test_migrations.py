@@ -87,6 +87,14 @@ def test_a_file_that_is_no_database_is_refused_and_kept(path: Path, opens: type[
     assert path.read_text().startswith("my notes")
 
 
+def test_an_empty_file_is_said_to_be_one_and_a_writer_makes_a_store_of_it(path: Path) -> None:
+    path.touch()
+    with pytest.raises(StudioError, match=r"is empty \(0 bytes\)"):
+        Reader(path)
+    with Store(path), Reader(path) as reader:
+        assert reader.list_runs() == []
+
+
 def test_a_missing_store_is_not_made_by_a_reader(path: Path) -> None:
     with pytest.raises(StudioError, match="There is no store at"):
         Reader(path)

@@ -102,6 +102,9 @@ def test_columns_may_be_renamed_but_not_onto_one_that_is_there() -> None:
         loaded(rows_of(9), Fields(("x",)), columns={"text": "x", "label": "x"})
     with pytest.raises(BadInput, match="no column 'texte' to rename"):
         loaded(rows_of(9), Fields(("x",)), columns={"texte": "x"})
+    mixed = [{"text": "a", "label": "x"}, {"message": "b", "label": "y"}] * 5
+    data = loaded(mixed, Fields(("message",)), columns={"text": "message"})
+    assert {row.inputs["message"] for row in data.examples} == {"a", "b"}
     swapped = loaded(rows_of(9), Fields(("label",)), columns={"text": "label", "label": "text"})
     assert swapped.examples[0].inputs["label"].startswith("text")
 
@@ -269,6 +272,15 @@ def test_a_row_in_two_splits_is_warned_about_even_with_another_label(tmp_path: P
         "1 rows with the same inputs stand in both train and test",
     ]
     assert {split: len(data.of(split)) for split in Split} == {Split.TRAIN: 6, Split.VAL: 8, Split.TEST: 6}
+
+
+def test_a_group_in_two_splits_is_warned_about(tmp_path: Path) -> None:
+    rows = [{**row, "user": n // 4} for n, row in enumerate(rows_of(12))]
+    spec = DataSpec(
+        train=jsonl(tmp_path, "train.jsonl", rows[:6]), val=jsonl(tmp_path, "val.jsonl", rows[6:]), group="user"
+    )
+    said = "2 rows of the same 'user' stand in both train and val: scores on val flatter."
+    assert said in from_files(spec).warnings
 
 
 def test_a_row_twice_in_a_split_is_used_once_and_said(tmp_path: Path) -> None:
