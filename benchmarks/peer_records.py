@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.types import (
     Trial,
     TrialKind,
 )
-from mipro_studio.optimizer_core.values import plain
+from mipro_studio.optimizer_core.values import as_prompted
 
 __all__ = ["PeerRecords"]
 
@@ -53,7 +53,7 @@ class PeerRecords:
 
     def program(self, module: Any) -> tuple[int, list[Record]]:
         """The index of a program's candidate and, when it is new, the records of its arms."""
-        parts = [(predictor.signature.instructions, [plain(dict(demo)) for demo in predictor.demos])
+        parts = [(predictor.signature.instructions, [as_prompted(dict(demo)) for demo in predictor.demos])
                  for predictor in module.predictors()]  # fmt: skip
         known = json.dumps(parts, sort_keys=True)
         if known in self._known:
@@ -90,7 +90,7 @@ class PeerRecords:
         for identity, (_, prediction, _), score in zip(ids, results, scores, strict=True):
             if isinstance(prediction, tuple):  # GEPA has traces returned beside predictions
                 prediction = prediction[0]
-            answer = plain(dict(prediction.items())) if hasattr(prediction, "items") else {}
+            answer = as_prompted(dict(prediction.items())) if hasattr(prediction, "items") else {}
             records.append(Cell(CellKey(candidate, Split.VAL, str(identity)), score, prediction=answer))
         order, self._order = self._order, self._order + 1
         number = 0 if kind is TrialKind.BASELINE else self._number
@@ -110,4 +110,4 @@ def _whole(module: Any) -> Any:
 
 
 def _key(inputs: Any) -> str:
-    return json.dumps(plain(dict(inputs)), sort_keys=True)
+    return json.dumps(as_prompted(dict(inputs)), sort_keys=True)

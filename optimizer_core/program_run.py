@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, TraceStep
-from mipro_studio.optimizer_core.values import encode, plain
+from mipro_studio.optimizer_core.values import as_prompted, encode
 
 __all__ = ["CONTROL", "Player", "ProgramRun", "Purpose", "execute", "run_once"]
 
@@ -136,7 +136,7 @@ def _about_predictors(
 def _answer(prediction: Any) -> dict[str, Any]:
     """The prediction's fields. Nobody reads them back."""
     items = prediction.items() if hasattr(prediction, "items") else ()
-    return {str(name): plain(value) for name, value in items}
+    return {str(name): as_prompted(value) for name, value in items}
 
 
 def _steps(module: dspy.Module, trace: list[Any], said: Mapping[int, str]) -> tuple[TraceStep, ...]:

@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.program_run import CONTROL, Player
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import PromptCall
-from mipro_studio.optimizer_core.values import plain
+from mipro_studio.optimizer_core.values import as_prompted
 
 __all__ = ["Prompter", "strip_reply"]
 
@@ -70,7 +70,7 @@ class Prompter:
         with collect_calls(lm=self._player.lm, adapter=self._player.adapter, trace=None) as log:
             try:
                 predict = dspy.Predict(signature)
-                outputs = plain(dict(predict(**inputs, config=self._config(key, temperature)).items()))
+                outputs = as_prompted(dict(predict(**inputs, config=self._config(key, temperature)).items()))
             except CONTROL:
                 raise
             except Exception as failure:  # noqa: BLE001 - a proposal that fails is recorded with its reason
@@ -97,7 +97,7 @@ def _reason(failure: Exception) -> str:
 
 def _record(key: str, log: CallLog, outputs: dict[str, Any], temperature: float, error: str) -> PromptCall:
     last = log.calls[-1] if log.calls else None
-    messages = tuple(plain(message) for message in last.messages) if last else ()
+    messages = tuple(as_prompted(message) for message in last.messages) if last else ()
     return PromptCall(key, messages, last.reply if last else "", outputs, log.usage, temperature, error)
 
 

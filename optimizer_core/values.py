@@ -37,7 +37,7 @@ from mipro_studio.optimizer_core.value_tags import (
     untag,
 )
 
-__all__ = ["as_prompted", "decode", "encode", "plain", "same", "shown", "text_of"]
+__all__ = ["as_prompted", "decode", "encode", "same", "shown", "text_of"]
 
 
 def encode(value: Any, annotation: Any = Any) -> Any:
@@ -92,11 +92,6 @@ def _holds_bytes(value: Any) -> bool:
     return isinstance(value, bytes) or any(map(_holds_bytes, inner))
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON for a person's eyes; it is not read back."""
-    return shown(encode(value))
-
-
 def same(one: Any, other: Any) -> bool:
     """Equal and of the same type throughout: 1 is neither True nor 1.0."""
     if type(one) is not type(other):
@@ -146,7 +141,7 @@ def _single_field(value: Any) -> str | None:
 
 
 def as_prompted(value: Any) -> Any:
-    """`value` as JSON values that DSPy's adapters write as they write `value` itself."""
+    """`value` as JSON values that DSPy's adapters write as they write `value` itself; it is not read back."""
     from dspy.adapters.utils import serialize_for_json
 
     try:

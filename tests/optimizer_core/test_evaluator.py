@@ -24,7 +24,7 @@ from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Split
-from mipro_studio.optimizer_core.values import plain
+from mipro_studio.optimizer_core.values import as_prompted
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import NOBODY, Acting, failed, make_examples, player
 from tests.programs import desk, more
@@ -212,7 +212,7 @@ def test_a_prediction_that_json_has_no_words_for_is_kept_as_json_or_text() -> No
             assert json.dumps(cell.prediction["answer"]), strange
 
     on_bench(test)
-    assert plain({"a": {1: (2, 3)}}) == {"a": {"1": [2, 3]}}
+    assert as_prompted({"a": {1: (2, 3)}}) == {"a": {"1": [2, 3]}}
 
 
 def test_error_messages_are_one_line_and_not_endless() -> None:
