@@ -59,8 +59,8 @@ class Evaluator:
         return self._cap is None or self.program_runs + program_runs <= self._cap
 
     def missing(self, keys: Iterable[CellKey]) -> list[CellKey]:
-        """Those that would have to be paid for."""
-        return [key for key in keys if not self._is_known(key) and key not in self._under_way]
+        """Those that would have to be paid for, each once."""
+        return [key for key in dict.fromkeys(keys) if not self._is_known(key) and key not in self._under_way]
 
     def _is_known(self, key: CellKey) -> bool:
         cell = self._table.get(key)

@@ -67,17 +67,18 @@ class _Term:
 def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, seed: int) -> list[dict[str, Any]]:
     """One mapping a term, those told from noise first, then the clearest; empty below `MIN_CANDIDATES` candidates.
 
-    `scores` are by candidate and example, as `ScoreTable.scores` gives them.
+    `scores` are by candidate and example, as `ScoreTable.scores` gives them; their order does not matter.
 
     Keys: parameter, predictor, kind (instruction, demos, or both with an x), spread in score units, low and high (its
     interval at `level`, from cells drawn anew), null (the spread that a term needs to be called real at this number
     of cells; a parameter must stand out by itself too), p_value (corrected for the number of terms), real,
     n_candidates, n_cells, and arms [{arm, effect, mean, n_cells}], empty for interactions.
     """
-    names = list(scores)
+    names = sorted(scores)  # the draws belong to places
     if len(names) < MIN_CANDIDATES or not space.parameters:
         return []
-    residuals, weights, variance = _residuals([scores[name] for name in names])
+    rows_of = [dict(sorted(scores[name].items())) for name in names]
+    residuals, weights, variance = _residuals(rows_of)
     values = [space.values(Candidate.parse(name)) for name in names]
     mains = [_main(values, parameter) for parameter in space.parameters]
     pairs = _pairs(space, values)
@@ -89,7 +90,7 @@ def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, se
     reach = 1.645 * model.spreads(scatter)[0].std(axis=1)
     rows = []
     for index, term in enumerate((*mains, *pairs)):
-        arms = _arms(term, effects[index][:, 0], [scores[name] for name in names]) if index < len(mains) else []
+        arms = _arms(term, effects[index][:, 0], rows_of) if index < len(mains) else []
         spread, half = float(spreads[index, 0]), float(reach[index])
         rows.append(
             {

@@ -193,9 +193,20 @@ class Kit:
             if announce:
                 await self.recorder.write(Event("progress", progress))
 
-        await asyncio.gather(*(build(plan) for plan in plans))
+        if self._scarce:
+            for plan in plans:
+                await build(plan)
+        else:
+            await asyncio.gather(*(build(plan) for plan in plans))
         if announce and any(plan.n_bootstrapped for plan in plans):
             await self._report_traces()
+
+    @property
+    def _scarce(self) -> bool:
+        """Whether the cap may end the bootstrapping. Then sets are built one after the other: which teacher run is
+        the first that the cap refuses must not depend on which set's answers come in first."""
+        cap = self.config.budget.max_program_runs
+        return cap is not None and cap - len(self.examples[Split.VAL]) < len(self.examples[Split.TRAIN])
 
     async def _report_traces(self) -> None:
         sets = [demo_set for of_predictor in self.arms.demo_sets.values() for demo_set in of_predictor.values()]

@@ -49,6 +49,11 @@ class Prompter:
         """One call with a text as it stands; the reply's text is the output `text`."""
         return await self._once(key, partial(self._complete, key, prompt, temperature))
 
+    @property
+    def calls(self) -> list[PromptCall]:
+        """The calls on record."""
+        return list(self._memory.values())
+
     async def _once(self, key: str, work: "partial[PromptCall]") -> PromptCall:
         known = self._memory.get(key)
         if known is not None and not known.error:

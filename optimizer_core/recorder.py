@@ -2,6 +2,7 @@
 
 import asyncio
 
+from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StudioError
 from mipro_studio.optimizer_core.journal import Journal
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.secrets import Scrubber
@@ -9,11 +10,17 @@ from mipro_studio.optimizer_core.types import Record
 
 __all__ = ["Recorder"]
 
+RESUME = "Mend that, then resume the run: nothing that was recorded is lost."
+
 
 class Recorder:
     """Batches the records of one turn of the event loop into one commit, with the totals that were burnt.
 
-    A killed run loses only what no model had answered yet: a result is acted upon after its commit.
+    A killed run loses only what no model had answered yet: a result is acted upon after its commit. After a commit
+    that failed nothing more is written, so that a record is always that of a life up to some moment.
+
+    Attributes:
+        failure: Why nothing more is written; None = all is well.
     """
 
     def __init__(self, journal: Journal, meter: Meter, scrubber: Scrubber | None = None) -> None:
@@ -21,6 +28,7 @@ class Recorder:
         self._meter = meter
         self._scrubber = scrubber or Scrubber()
         self._batch: list[Record] = []
+        self.failure: Exception | None = None
         self._waiting: asyncio.Future[None] | None = None
 
     async def write(self, *records: Record) -> None:
@@ -28,6 +36,7 @@ class Recorder:
 
         Raises:
             LeaseLost: another worker owns the run.
+            RunPaused: the journal failed (a lock, a full disk): none of `records` is written.
         """
         await self.add(*records)
 
@@ -45,9 +54,26 @@ class Recorder:
         self._batch, self._waiting = [], None
         assert waiting is not None
         try:
-            self._journal.commit([*batch, *self._meter.changed()])
-        except Exception as error:  # noqa: BLE001 - handed to everyone who waits for this commit
-            waiting.set_exception(error)
-            waiting.add_done_callback(lambda done: done.exception())  # seen, even when nobody awaits it
-        else:
+            if self.failure is None:
+                self._journal.commit([*batch, *self._meter.changed()])
+        except Exception as error:  # noqa: BLE001 - handed to everyone who waits for this commit or a later one
+            self.failure = _pause(error)
+        if waiting.done():  # whoever waited for it was cancelled
+            return
+        if self.failure is None:
             waiting.set_result(None)
+        else:
+            waiting.set_exception(self.failure)
+            waiting.exception()  # seen, even when nobody awaits it
+
+
+def _pause(error: Exception) -> Exception:
+    """A journal that fails stops the run where it is; what cannot be JSON is a programming error and stays one."""
+    match error:
+        case LeaseLost() | TypeError():
+            return error
+        case StudioError():
+            return RunPaused(error.message, error.hint)
+        case _:
+            what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return RunPaused(f"The run's record cannot be written: {what}.", RESUME)

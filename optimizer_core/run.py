@@ -55,12 +55,24 @@ class Run:
             ending = await self._optimize()
         except (StopRequested, RunPaused, RunFailed, BudgetReached) as reason:
             ending = _ending(reason)
+            if not isinstance(reason, BudgetReached):  # what was asked for under the cap is still wanted
+                self._pool.refuse(reason)
         await self._pool.drain()
         # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
         await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
+        ending = self._unless_unrecorded(ending)
         if self._optimizer.evaluates and ending.status in (Status.STOPPED, Status.COMPLETED):
-            ending = await self._conclude(ending)
+            ending = self._unless_unrecorded(await self._conclude(ending))
         return ending
+
+    def _unless_unrecorded(self, ending: Ending) -> Ending:
+        """`ending`, unless what led to it could not be written down."""
+        failure = self._kit.recorder.failure
+        if failure is None or ending.status is Status.PAUSED:
+            return ending
+        if not isinstance(failure, RunPaused):
+            raise failure
+        return _ending(failure)
 
     async def _optimize(self) -> Ending:
         kit = self._kit
@@ -71,11 +83,8 @@ class Run:
             await self._optimizer.initialize(kit)
             await kit.announce(Phase.DONE)
             return Ending(Status.COMPLETED, "")
-        baseline = asyncio.create_task(self._search.start_baseline())
-        try:
-            await self._optimizer.initialize(kit)
-        finally:
-            await baseline
+        await self._search.start_baseline()  # first, so that a cap that is too small for more has room for it
+        await self._optimizer.initialize(kit)
         if not self._approved and self._optimizer.reviewed:
             await self._search.take_up()
             await self._search.settle()
@@ -102,9 +111,15 @@ class Run:
             if not kit.table.mean(winner.id, Split.VAL).n:
                 return self._nothing_scored(ending)
             await self._test(list(dict.fromkeys((kit.baseline, winner))))
+            return await self._written(ending, winner, reason)
         except (RunPaused, StopRequested, RunFailed) as stopped:
+            self._pool.refuse(stopped)
             await self._pool.drain()
             return _ending(stopped)
+
+    async def _written(self, ending: Ending, winner: Candidate, reason: str) -> Ending:
+        """`ending` once the outcome is on record."""
+        kit = self._kit
         tested = list(kit.table.row(winner.id, Split.TEST).values())
         if tested and all(cell.error for cell in tested):
             reason = f"{reason} The sealed test has no score: {with_example(tested)}"
@@ -136,7 +151,7 @@ class Run:
         baseline = kit.baseline.id
 
         def of(candidate: str, split: Split) -> Mapping[str, Any] | None:
-            row = kit.table.row(candidate, split).values()
+            row = [cell for _, cell in sorted(kit.table.row(candidate, split).items())]
             scores = [cell.score for cell in row if cell.score is not None]
             return estimate(scores, len(row) - len(scores)) if scores else None
 

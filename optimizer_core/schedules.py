@@ -49,6 +49,9 @@ class State:
 class Schedule(Protocol):
     """Which (candidate, examples) comes next."""
 
+    def waits(self, last: Trial) -> bool:
+        """Whether what comes after the trial `last` depends on the results of everything under way."""
+
     def finish(self, state: State) -> Candidate | None:
         """A candidate to evaluate on the whole validation set now; None to go on."""
 
@@ -64,6 +67,9 @@ class Schedule(Protocol):
 
 class Full:
     """Every trial is a full evaluation (BootstrapFewShotWithRandomSearch, OPRO)."""
+
+    def waits(self, last: Trial) -> bool:
+        return False
 
     def finish(self, state: State) -> Candidate | None:
         return None
@@ -85,8 +91,11 @@ class Minibatch:
         self._size = size
         self._every = every
 
+    def waits(self, last: Trial) -> bool:
+        return last.kind is TrialKind.MINIBATCH and last.number % self._every == 0
+
     def finish(self, state: State) -> Candidate | None:
-        due = state.last.kind is TrialKind.MINIBATCH and state.last.number % self._every == 0
+        due = self.waits(state.last)
         open_ = {key: seen for key, seen in by_candidate(state.observed).items() if key not in state.exhausted}
         if not open_ or not (due or (state.over and state.last.kind is TrialKind.MINIBATCH)):
             return None
@@ -123,6 +132,9 @@ class Racing:
         self._grows = grows
         self._chance = chance
         self._finalists = finalists
+
+    def waits(self, last: Trial) -> bool:
+        return False
 
     def finish(self, state: State) -> Candidate | None:
         """At the end: the likely winners, one after the other."""

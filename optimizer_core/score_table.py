@@ -4,6 +4,7 @@ Minibatches and full evaluations are two ways to ask for cells. Every mean, inte
 studio is a function of this table.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,10 +63,17 @@ class ScoreTable:
         return [candidate for candidate, of_split in self._rows if of_split is split]
 
     def scores(self, split: Split) -> dict[str, dict[str, float]]:
-        """Scores by candidate, in the order first evaluated, and example; what has no score is left out."""
+        """Scores by candidate and example, sorted by their ids; what has no score is left out.
+
+        Sorted, so that what is computed from them is the same to the last bit whatever came in first.
+        """
         found = {
-            name: {example: cell.score for example, cell in self.row(name, split).items() if cell.score is not None}
-            for name in self.candidates(split)
+            name: {
+                example: cell.score
+                for example, cell in sorted(self.row(name, split).items())
+                if cell.score is not None
+            }
+            for name in sorted(self.candidates(split))
         }
         return {name: scores for name, scores in found.items() if scores}
 
@@ -75,7 +83,8 @@ class ScoreTable:
         asked = row.values() if examples is None else [row[name] for name in examples if name in row]
         scores = [cell.score for cell in asked if cell.score is not None]
         n_error = sum(cell.error is not None for cell in asked)
-        return Mean(sum(scores) / len(scores) if scores else None, len(scores), n_error)
+        # fsum: the same whatever the order, so that of two equal means neither is larger by a rounding error.
+        return Mean(math.fsum(scores) / len(scores) if scores else None, len(scores), n_error)
 
     def paired(self, first: str, second: str, split: Split) -> list[tuple[str, float, float]]:
         """(example, score of `first`, score of `second`) where both have a score, sorted by example."""

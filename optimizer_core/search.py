@@ -1,35 +1,29 @@
 """The search: trials, several under way at once, full evaluations at intervals, and the extraction of the best.
 
-The order of trials, what each suggestion may know and which cells each asks for are fixed by the seed, so that
-threads and timing change how long a run takes and nothing else.
+The order of trials, what each decision may know and which cells each asks for are fixed by the seed, so that
+threads and timing change how long a run takes and nothing else. A trial's record says how many of the trials before
+it its decision knew (`Trial.known`); a resumed run goes on from there, so it decides as the life before would have.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mipro_studio.optimizer_core.beliefs import beliefs
 from mipro_studio.optimizer_core.errors import BudgetReached
-from mipro_studio.optimizer_core.failures import in_words
+from mipro_studio.optimizer_core.extraction import FULL_KINDS, best_full_evaluation
 from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.knowledge import Knowledge, known_spending
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View
+from mipro_studio.optimizer_core.reporting import Reporter
 from mipro_studio.optimizer_core.schedules import Schedule, State, make_schedule
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.surrogates import Observation
-from mipro_studio.optimizer_core.surrogates.base import by_candidate
 from mipro_studio.optimizer_core.taking_up import first_tries, take_up, with_untried
 from mipro_studio.optimizer_core.types import Candidate, CellKey, Event, Example, Phase, Split, Trial, TrialKind
 
 __all__ = ["Search"]
 
 FIRST_TRIAL_PRIORITY = 10
-FULL_KINDS = (TrialKind.BASELINE, TrialKind.FULL)
-MOST_ERRORS = 0.1
-"""Share of errors above which a full evaluation does not count as one: too little of it is known."""
-NOT_FITTED = (
-    "The model of the scores could not be fitted to the cells so far, so the search goes by shrunken means "
-    "until it can."
-)
 
 
 @dataclass
@@ -51,11 +45,9 @@ class Search:
         self._by_id = {example.id: example for example in self._val}
         self._items: list[_Item] = []
         self._asked: dict[str, dict[str, None]] = {}
-        self._learned = 0
-        self._settled: dict[str, dict[str, None]] = {}
-        self._known: dict[str, Observation] = {}
+        self._knowledge = Knowledge(kit.table)
         self._earlier = {trial.order: trial for trial in kit.journal.trials()}
-        self._reporting: asyncio.Task[None] | None = None
+        self._reporter = Reporter(kit, optimizer, max((one.number for one in self._earlier.values()), default=0))
 
     @property
     def n_trials(self) -> int:
@@ -68,30 +60,33 @@ class Search:
 
     async def start_baseline(self) -> None:
         """Ask for the baseline's full evaluation. It needs no proposals, so it fills threads that wait for them."""
-        await self._start(TrialKind.BASELINE, self._kit.baseline, self._val, 0)
+        await self._start(TrialKind.BASELINE, self._kit.baseline, self._val, 0, known=0)
 
     async def run(self) -> None:
-        """All trials and full evaluations.
+        """All trials and full evaluations, until nothing that a person asked for waits any more.
 
         Raises:
             BudgetReached: a cap ended it; everything asked for before is finished, the last full evaluation included.
         """
         for order in sorted(self._earlier.keys() - {0}):
             trial = self._earlier[order]
-            known = [self._by_id[name] for name in trial.examples if name in self._by_id]
-            await self._start(trial.kind, Candidate.parse(trial.candidate), known, trial.number)
-        capped: BudgetReached | None = None
-        try:
-            while await self._next():
-                pass
-        except BudgetReached as reached:
-            capped = reached
-        try:
-            await self._finish_best()
-        except BudgetReached as reached:
-            capped = capped or reached
-        if capped is not None:
-            raise capped
+            examples = [self._by_id[name] for name in trial.examples if name in self._by_id]
+            await self._start(trial.kind, Candidate.parse(trial.candidate), examples, trial.number, known=0)
+        while True:
+            capped: BudgetReached | None = None
+            try:
+                while await self._next():
+                    pass
+            except BudgetReached as reached:
+                capped = reached
+            try:
+                await self._finish_best()
+            except BudgetReached as reached:
+                capped = capped or reached
+            if capped is not None:
+                raise capped
+            if not self._kit.journal.changes():
+                return
 
     async def settle(self) -> None:
         """Wait until everything asked for is finished."""
@@ -102,20 +97,19 @@ class Search:
         await self.take_up()
         if self.n_suggested >= self._settings.trials and self._asked_for(self._kit.baseline) is None:
             return False
-        settled = max(0, len(self._items) + 1 - self._settings.lag)
-        await self._settle(settled)
-        state = self._state(settled)
+        known = self._known()
+        await self._settle(known)
+        state = self._state(known)
         # Models of the score take milliseconds of arithmetic; in a thread they hold up no running evaluation.
         finished, grown = await asyncio.to_thread(_decide, self._schedule, state)
         if finished is not None:
-            await self._start(TrialKind.FULL, finished, self._val, self.n_trials)
+            await self._start(TrialKind.FULL, finished, self._val, self.n_trials, known)
             return True
         number = self.n_trials + 1
         if number % self._settings.full_eval_every == 0:
-            await self._reported()
-            self._reporting = asyncio.create_task(self._report(state.observed, number))
+            await self._reporter.begin(state.observed, number)
         candidate = self._asked_for(self._leader(state)) or grown
-        candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, settled))
+        candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, known))
         if candidate is None:
             text = "Every candidate is evaluated: nothing is left to try."
             await self._kit.recorder.write(Event("note", {"text": text}))
@@ -124,9 +118,18 @@ class Search:
         whole = len({*state.asked.get(candidate.id, ()), *batch}) == len(self._val)
         kind = TrialKind.FULL if whole else TrialKind.MINIBATCH
         examples = self._val if whole else [self._by_id[name] for name in batch]
-        self._keep_reserve(candidate, examples, 0 if whole else self._schedule.reserve(state, candidate, batch))
-        await self._start(kind, candidate, examples, number)
+        reserve = 0 if whole else self._schedule.reserve(state, candidate, batch)
+        self._keep_reserve(self._new(candidate.id, [example.id for example in examples]) + reserve, known)
+        await self._start(kind, candidate, examples, number, known)
         return True
+
+    def _known(self) -> int:
+        """How many trials, in order, the next decision knows: all but the latest `lag - 1`, and never fewer than the
+        one before it did."""
+        last = self._items[-1].trial
+        if self._schedule.waits(last):
+            return len(self._items)
+        return max(len(self._items) + 1 - self._settings.lag, last.known or 0, 0)
 
     async def take_up(self) -> None:
         """Take up what a person asked of the arms; it holds from the next trial on."""
@@ -140,38 +143,58 @@ class Search:
         led = max(state.observed, key=lambda seen: seen.mean, default=None)
         return self._kit.baseline if led is None else led.candidate
 
-    def _keep_reserve(self, candidate: Candidate, batch: Sequence[Example], reserve: int) -> None:
-        """A trial must leave room for one last full evaluation, without which a capped run has no best to show."""
-        keys = [CellKey(candidate.id, Split.VAL, example.id) for example in batch]
-        needed = len(self._kit.evaluator.missing(keys)) + reserve
-        if not self._kit.evaluator.room_for(needed):
-            raise BudgetReached(f"The cap of {self._kit.config.budget.max_program_runs} program runs is reached.")
-        done = len(self._kit.table)
-        reason = self._kit.meter.forecast(done, self._kit.evaluator.program_runs - done + needed)
+    def _keep_reserve(self, needed: int, known: int) -> None:
+        """A trial must leave room for one last full evaluation, without which a capped run has no best to show.
+
+        Args:
+            needed: Program runs of the trial and of that evaluation.
+        """
+        kit = self._kit
+        if not kit.evaluator.room_for(needed):
+            raise self._no_room()
+        if not kit.meter.capped:
+            return
+        cells, done = self._knowledge.spent([item.trial for item in self._items[:known]])
+        spent = cells + known_spending(call.usage for call in kit.proposer.prompter.calls)
+        reason = kit.meter.forecast(
+            replace(spent, calls=spent.calls + spent.retries), done, kit.evaluator.program_runs - done + needed
+        )
         if reason:
             raise BudgetReached(reason)
+
+    def _no_room(self) -> BudgetReached:
+        return BudgetReached(f"The cap of {self._kit.config.budget.max_program_runs} program runs is reached.")
+
+    def _new(self, candidate: str, examples: Sequence[str]) -> int:
+        """How many of these cells would count against the cap: a second try of one that failed does not."""
+        missing = self._kit.evaluator.missing([CellKey(candidate, Split.VAL, name) for name in examples])
+        return sum(self._kit.table.get(key) is None for key in missing)
 
     async def _finish_best(self) -> None:
         """After the last trial: the full evaluations that are still worth it.
 
-        They run at once, to keep all threads busy; what they show may ask for more. Under a cap each waits for the
-        one before, as what that leaves of the cap decides about the next.
+        They run at once, to keep all threads busy, and none of them knows of the others; what they show may ask for
+        more. Under a cap each waits for the one before, as what that leaves of the cap decides about the next.
         """
-        await self.settle()
-        settled = len(self._items)
         capped = any(cap is not None for cap in self._kit.config.budget.model_dump().values())
+        known = len(self._items) if capped else self._round()
         while True:
-            state = self._state(settled, over=True)
-            best = await asyncio.to_thread(self._schedule.finish, state)
+            await self._settle(known)
+            best = await asyncio.to_thread(self._schedule.finish, self._state(known, over=True))
             if best is not None:
-                await self._start(TrialKind.FULL, best, self._val, self.n_trials)
-            elif settled == len(self._items):
+                await self._start(TrialKind.FULL, best, self._val, self.n_trials, known)
+            elif known == len(self._items):
                 break
             if best is None or capped:
-                await self.settle()
-                settled = len(self._items)
-        await self._reported()
-        await self._report(self._observed(len(self._items)), self.n_trials)
+                known = len(self._items)
+        await self._reporter.written()
+        await self._reporter.report(self._observed(len(self._items)), self.n_trials)
+
+    def _round(self) -> int:
+        """What the round of full evaluations that is under way knows; everything, when none is."""
+        *before, last = (item.trial for item in self._items)
+        again = last.kind is TrialKind.FULL and before and before[-1].number == last.number
+        return last.known if again and last.known is not None else len(self._items)
 
     async def finish_leader(self) -> None:
         """After a stop: one full evaluation of the likely winner, if none but the baseline has one.
@@ -192,7 +215,7 @@ class Search:
         if best is None:
             return
         await self._kit.announce(Phase.SEARCH, note="the likely winner on the whole validation set")
-        await self._start(TrialKind.FULL, best, self._val, self.n_trials)
+        await self._start(TrialKind.FULL, best, self._val, self.n_trials, len(self._items))
         await self._items[-1].task
 
     def _whole(self) -> frozenset[str]:
@@ -200,40 +223,13 @@ class Search:
         tried = {item.trial.candidate for item in self._items}
         return frozenset(one for one in tried if len(self._kit.table.row(one, Split.VAL)) == len(self._val))
 
-    async def _reported(self) -> None:
-        """Wait for the report that is being written, if any: one after the other, and no error of one is lost."""
-        if self._reporting is not None:
-            await self._reporting
-
-    async def _report(self, observed: Sequence[Observation], number: int) -> None:
-        """Write down what the trials so far come to, for people who watch: beside the search, which goes on."""
-        kit = self._kit
-        if not observed or self._told(number):
-            return
-        if kit.space.parameters:
-            believed = await asyncio.to_thread(
-                beliefs, kit.space, observed, self._settings.surrogate, kit.config.seed
-            )
-            await kit.recorder.write(Event("beliefs", {"trial": number, **believed}))
-            if not believed["converged"]:
-                await kit.recorder.write(Event("warning", {"text": NOT_FITTED}))
-        scores = {one.candidate.id: one.scores for one in by_candidate(observed).values() if one.scores}
-        rows = await asyncio.to_thread(self._optimizer.importance, kit, scores)
-        if rows:
-            short = [{key: value for key, value in row.items() if key != "arms"} for row in rows]
-            await kit.recorder.write(Event("importance", {"trial": number, "rows": short}))
-
-    def _told(self, number: int) -> bool:
-        """Whether this was said in an earlier life, whose trials are only taken up again."""
-        return any(trial.number > number for trial in self._earlier.values())
-
     def _exhausted(self) -> frozenset[str]:
         return frozenset(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS)
 
-    def _state(self, settled: int, over: bool = False) -> State:
+    def _state(self, known: int, over: bool = False) -> State:
         return State(
             examples=[example.id for example in self._val],
-            observed=[seen for seen in self._observed(settled) if self._kit.allows(seen.candidate)],
+            observed=[seen for seen in self._observed(known) if self._kit.allows(seen.candidate)],
             asked=self._asked,
             exhausted=self._exhausted(),
             last=self._items[-1].trial,
@@ -242,10 +238,10 @@ class Search:
             seed=self._kit.config.seed,
         )
 
-    def _view(self, state: State, settled: int) -> View:
-        pending = [item.candidate for item in self._items[settled:]]
+    def _view(self, state: State, known: int) -> View:
+        pending = [item.candidate for item in self._items[known:]]
         seed = derive_seed(self._kit.config.seed, "suggest", self.n_trials + 1)
-        observed = self._observed(settled)
+        observed = self._observed(known)
         return View(self.n_suggested + 1, observed, pending, state.exhausted, seed, self._progress())
 
     def _progress(self) -> float:
@@ -256,47 +252,26 @@ class Search:
             spent = max(spent, self._items[-1].trial.program_runs / cap)
         return min(spent, 1.0)
 
-    def _observed(self, settled: int) -> list[Observation]:
-        """Finished trials but repeated full evaluations; a candidate's mean is over all its cells they asked for."""
-        done = [item.trial for item in self._items[:settled]]
-        for trial in done[self._learned :]:
-            self._learn(trial)
-        self._learned = max(self._learned, settled)
-        seen: set[str] = set()
-        observations = []
-        for trial in done:
-            told = trial.candidate in seen and trial.kind is TrialKind.FULL
-            seen.add(trial.candidate)
-            if trial.candidate in self._known and not told:
-                observations.append(self._known[trial.candidate])
-        return observations
-
-    def _learn(self, trial: Trial) -> None:
-        """Take up a settled trial's cells. Only such trials count, so that timing decides nothing."""
-        asked = self._settled.setdefault(trial.candidate, {})
-        asked.update(dict.fromkeys(trial.examples))
-        row = self._kit.table.row(trial.candidate, Split.VAL)
-        cells = {name: row[name].score for name in asked if name in row}
-        scores = {name: score for name, score in cells.items() if score is not None}
-        if scores:
-            mean = sum(scores.values()) / len(scores)
-            self._known[trial.candidate] = Observation(Candidate.parse(trial.candidate), mean, len(scores), scores)
+    def _observed(self, known: int) -> list[Observation]:
+        return self._knowledge.observed([item.trial for item in self._items[:known]])
 
     async def _settle(self, count: int) -> None:
         """Wait until the first `count` items are finished."""
         for item in self._items[:count]:
             await item.task
 
-    async def _start(self, kind: TrialKind, candidate: Candidate, examples: Sequence[Example], number: int) -> None:
+    async def _start(
+        self, kind: TrialKind, candidate: Candidate, examples: Sequence[Example], number: int, known: int
+    ) -> None:
         order = len(self._items)
-        names = tuple(example.id for example in examples)
-        evaluator = self._kit.evaluator
-        new = len(evaluator.missing(CellKey(candidate.id, Split.VAL, name) for name in names))
-        runs = evaluator.program_runs + new
-        trial = self._earlier.get(order) or Trial(order, number, kind, candidate.id, names, program_runs=runs)
-        if not evaluator.room_for(new):
-            raise BudgetReached(f"The cap of {self._kit.config.budget.max_program_runs} program runs is reached.")
-        if order not in self._earlier:
+        trial = self._earlier.get(order)
+        if trial is None:
+            names = tuple(example.id for example in examples)
+            new = self._new(candidate.id, names)
+            if not self._kit.evaluator.room_for(new):
+                raise self._no_room()
+            runs = self._kit.evaluator.program_runs + new
+            trial = Trial(order, number, kind, candidate.id, names, program_runs=runs, known=known)
             await self._kit.recorder.write(trial)
         item = _Item(trial, candidate, asyncio.create_task(self._finish(trial, candidate, examples)))
         item.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen even if never awaited
@@ -306,8 +281,8 @@ class Search:
 
     async def _finish(self, trial: Trial, candidate: Candidate, examples: Sequence[Example]) -> None:
         await self._kit.evaluate(candidate, examples, FIRST_TRIAL_PRIORITY + trial.order)
-        known = self._kit.table.mean(candidate.id, Split.VAL, trial.examples)
-        finished = replace(trial, done=True, mean=known.mean, n_ok=known.n, n_error=known.n_error)
+        found = self._kit.table.mean(candidate.id, Split.VAL, trial.examples)
+        finished = replace(trial, done=True, mean=found.mean, n_ok=found.n, n_error=found.n_error)
         if finished == trial:
             return
         await self._kit.recorder.write(finished)
@@ -320,34 +295,8 @@ class Search:
             await self._kit.recorder.write(Event("progress", progress))
 
     def extract(self) -> tuple[Candidate, str]:
-        """The best full evaluation and why: only those count in which nearly every example has a score."""
-        n = len(self._val)
-        eligible = []
-        for candidate in dict.fromkeys(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS):
-            known = self._kit.table.mean(candidate, Split.VAL)
-            whole = known.n + known.n_error == n and known.n_error <= MOST_ERRORS * n
-            if known.mean is not None and whole and self._kit.allows(Candidate.parse(candidate)):
-                eligible.append((known.mean, candidate))
-        baseline = self._kit.baseline
-        if not eligible:
-            failed = in_words(list(self._kit.table.row(baseline.id, Split.VAL).values()))
-            why = f" The baseline: {failed}." if failed else ""
-            return baseline, (
-                f"No candidate was evaluated on the whole validation set, so the program stays as it is.{why}"
-            )
-        mean, best = max(eligible, key=lambda pair: pair[0])  # of equals, the first evaluated
-        if best == baseline.id and len(eligible) == 1:
-            return baseline, (
-                "No candidate but the baseline was evaluated on the whole validation set yet, so the program "
-                "stays as it is. Resume the run to go on."
-            )
-        if best == baseline.id:
-            return baseline, f"None of {len(eligible) - 1} fully evaluated candidates beat the baseline's {mean:.3f}."
-        tried = len({item.trial.candidate for item in self._items})
-        reason = (
-            f"Best of {len(eligible)} full evaluations on {n} validation examples, out of {tried} candidates tried."
-        )
-        return Candidate.parse(best), reason
+        """The best full evaluation, and why it is the winner."""
+        return best_full_evaluation(self._kit, [item.trial for item in self._items])
 
 
 def _decide(schedule: Schedule, state: State) -> tuple[Candidate | None, Candidate | None]:

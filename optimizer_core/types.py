@@ -338,8 +338,9 @@ class Trial:
     """One request for cells. `mean` is over the cells with a score; None while in flight or when none has one.
 
     `program_runs` counts the new cells asked for up to and with this trial, in order of asking, so that it
-    does not depend on which answer came first. A row is written twice: when asked (`done` false) and when
-    its last cell is in.
+    does not depend on which answer came first. `known`: how many of the trials before it, in order, its decision
+    knew the results of; None where an older studio did not say. A row is written twice: when asked (`done` false)
+    and when its last cell is in.
     """
 
     order: int
@@ -352,6 +353,7 @@ class Trial:
     n_ok: int = 0
     n_error: int = 0
     program_runs: int = 0
+    known: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,14 @@ def leases_by_a_steady_clock(db: Database) -> None:
 MIGRATIONS(name="005_leases_by_a_steady_clock")(leases_by_a_steady_clock)
 
 
+def what_a_trial_knew(db: Database) -> None:
+    """How many earlier trials the decision for a trial knew; null where an older studio did not say."""
+    db.execute("alter table trials add column known integer")
+
+
+MIGRATIONS(name="006_what_a_trial_knew")(what_a_trial_knew)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

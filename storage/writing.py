@@ -236,10 +236,10 @@ def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
 def _trial(db: Database, run_id: str, trial: Trial, at: str) -> None:
     db.execute(
         "insert into trials (run_id, trial_order, number, kind, candidate, done, mean, n_ok, n_error, "
-        "program_runs, asked_at, done_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "program_runs, known, asked_at, done_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "on conflict (run_id, trial_order) do update set number = excluded.number, kind = excluded.kind, "
         "candidate = excluded.candidate, done = excluded.done, mean = excluded.mean, n_ok = excluded.n_ok, "
-        "n_error = excluded.n_error, program_runs = excluded.program_runs, "
+        "n_error = excluded.n_error, program_runs = excluded.program_runs, known = excluded.known, "
         "done_at = case when excluded.done then coalesce(done_at, excluded.done_at) end",
         [
             run_id,
@@ -252,6 +252,7 @@ def _trial(db: Database, run_id: str, trial: Trial, at: str) -> None:
             trial.n_ok,
             trial.n_error,
             trial.program_runs,
+            trial.known,
             at,
             at if trial.done else None,
         ],

@@ -13,7 +13,8 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.journal import MemoryJournal
 from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.optimizers import get_optimizer
+from mipro_studio.optimizer_core.optimizers import Optimizer, get_optimizer
+from mipro_studio.optimizer_core.reporting import Reporter
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.search import Search
 from mipro_studio.optimizer_core.space import KINDS, SearchSpace
@@ -92,7 +93,13 @@ class _AtOnce(ThreadPoolExecutor):
 class _Silent(Search):
     """Leaves out what a run writes down for people who watch, which no decision rests on and nobody reads here."""
 
-    async def _report(self, observed: Sequence[Observation], number: int) -> None:
+    def __init__(self, kit: Kit, optimizer: Optimizer) -> None:
+        super().__init__(kit, optimizer)
+        self._reporter = _NoReporter(kit, optimizer, 0)
+
+
+class _NoReporter(Reporter):
+    async def report(self, observed: Sequence[Observation], number: int) -> None:
         return
 
 
@@ -125,7 +132,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "table": table,
         "evaluator": evaluator,
         "evaluate": evaluator.evaluate,
-        "meter": SimpleNamespace(forecast=lambda done, needed: ""),
+        "meter": SimpleNamespace(capped=False),
         "baseline": Candidate.baseline(len(names)),
         "space": space,
         "allows": lambda candidate: True,

@@ -89,11 +89,9 @@ class Meter:
         # What a judge says about the sealed test belongs to the test, which is under no cap.
         return Role.TEST if self._testing and role is Role.JUDGE else role
 
-    def _caps(self, under_way: Usage) -> tuple[tuple[float, float | None, str], ...]:
+    def _caps(self, total: Usage, usd: float) -> tuple[tuple[float, float | None, str], ...]:
         """(used, cap, what) of every cap but the one on program runs."""
         budget = self._budget
-        total = self.capped_total() + under_way
-        usd = sum(usd for role, usd in self._known_usd.items() if role is not Role.TEST) + (under_way.cost_usd or 0.0)
         return (
             (total.calls, budget.max_lm_calls, "LM calls"),
             (total.input_tokens + total.output_tokens, budget.max_tokens, "tokens"),
@@ -112,20 +110,26 @@ class Meter:
         return Usage(input_tokens=round(tokens), cost_usd=usd)
 
     def _over(self) -> str:
-        return next(
-            (
-                f"The cap of {cap} {what} is reached."
-                for used, cap, what in self._caps(self._expected())
-                if cap and used >= cap
-            ),
-            "",
-        )
+        expected = self._expected()
+        usd = sum(usd for role, usd in self._known_usd.items() if role is not Role.TEST) + (expected.cost_usd or 0.0)
+        caps = self._caps(self.capped_total() + expected, usd)
+        return next((f"The cap of {cap} {what} is reached." for used, cap, what in caps if cap and used >= cap), "")
 
-    def forecast(self, done: int, more: int) -> str:
-        """Why `more` program runs would pass a cap, judged by what the `done` ones took; empty if they would not."""
+    @property
+    def capped(self) -> bool:
+        """Whether there is any cap but the one on program runs."""
+        return any(cap is not None for _, cap, _ in self._caps(Usage(), 0.0))
+
+    def forecast(self, spent: Usage, done: int, more: int) -> str:
+        """Why `more` program runs would pass a cap, judged by what the `done` ones took; empty if they would not.
+
+        Args:
+            spent: What they took, and whatever was spent beside them. Not what was spent in all: that depends on
+                what came in first, and on calls that a killed life lost.
+        """
         if done == 0:
             return self._over()
-        for used, cap, what in self._caps(Usage()):
+        for used, cap, what in self._caps(spent, spent.cost_usd or 0.0):
             if cap and used + more * used / done > cap:
                 return f"The cap of {cap} {what} leaves no room for another trial and the last full evaluation."
         return ""

@@ -139,11 +139,11 @@ def test_the_first_reason_to_halt_stands() -> None:
 
 def test_a_forecast_says_which_cap_has_no_room() -> None:
     meter = Meter(Budget(max_lm_calls=100))
-    for _ in range(40):
-        meter.admit(Role.TASK)
-    assert meter.forecast(done=20, more=30) == ""
-    assert "100 LM calls" in meter.forecast(done=20, more=31)
-    assert meter.forecast(done=0, more=1_000) == ""
+    spent = Usage(calls=40)
+    assert meter.capped and not Meter(Budget(max_program_runs=100)).capped
+    assert meter.forecast(spent, done=20, more=30) == ""
+    assert "100 LM calls" in meter.forecast(spent, done=20, more=31)
+    assert meter.forecast(Usage(), done=0, more=1_000) == ""
 
 
 def spend(meter: Meter, usage: Usage, calls: int = 1) -> None:

@@ -1,10 +1,11 @@
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 
 import pytest
 
 from mipro_studio.optimizer_core.config import Budget
-from mipro_studio.optimizer_core.errors import LeaseLost
+from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StudioError
 from mipro_studio.optimizer_core.journal import MemoryJournal
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.recorder import Recorder
@@ -67,7 +68,7 @@ def test_what_was_burnt_is_committed_with_the_records_it_paid_for() -> None:
     assert not [record for record in journal.batches[1] if isinstance(record, Burn)]
 
 
-def test_a_failure_reaches_everyone_who_waits_and_the_next_write_is_free_of_it() -> None:
+def test_a_failure_reaches_everyone_who_waits_and_nothing_is_written_after_it() -> None:
     journal = Watched()
 
     async def main() -> None:
@@ -77,11 +78,32 @@ def test_a_failure_reaches_everyone_who_waits_and_the_next_write_is_free_of_it()
         results = await asyncio.gather(*writes, return_exceptions=True)
         assert [type(result) for result in results] == [LeaseLost] * 3
         journal.broken = None
-        await recorder.write(Event("after"))
+        with pytest.raises(LeaseLost):
+            await recorder.write(Event("after"))
 
     asyncio.run(main())
     assert list(journal.cells()) == []
-    assert [event.kind for event in journal.events] == ["after"]
+    assert journal.events == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (StudioError("The store is locked.", "Try again."), "The store is locked. Try again."),
+        (OSError(28, "No space left on device"), "The run's record cannot be written: No space left on device. Mend"),
+        (sqlite3.OperationalError("disk I/O error"), "The run's record cannot be written: disk I/O error. Mend"),
+    ],
+)
+def test_a_journal_that_fails_pauses_the_run_with_a_sentence(raised: Exception, said: str) -> None:
+    journal = Watched()
+    journal.broken = raised
+
+    async def main() -> None:
+        with pytest.raises(RunPaused) as pause:
+            await Recorder(journal, Meter(Budget())).write(Event("heard"))
+        assert str(pause.value).startswith(said)
+
+    asyncio.run(main())
 
 
 def test_keys_are_blacked_out_before_the_commit() -> None:

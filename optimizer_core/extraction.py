@@ -1,0 +1,41 @@
+"""Which candidate a search returns: the best full evaluation, and why."""
+
+from collections.abc import Sequence
+
+from mipro_studio.optimizer_core.failures import in_words
+from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.types import Candidate, Split, Trial, TrialKind
+
+__all__ = ["FULL_KINDS", "best_full_evaluation"]
+
+FULL_KINDS = (TrialKind.BASELINE, TrialKind.FULL)
+MOST_ERRORS = 0.1
+"""Share of errors above which a full evaluation does not count as one: too little of it is known."""
+
+
+def best_full_evaluation(kit: Kit, trials: Sequence[Trial]) -> tuple[Candidate, str]:
+    """(candidate, reason): only full evaluations count in which nearly every example has a score."""
+    n = len(kit.examples[Split.VAL])
+    eligible = []
+    for candidate in dict.fromkeys(trial.candidate for trial in trials if trial.kind in FULL_KINDS):
+        known = kit.table.mean(candidate, Split.VAL)
+        whole = known.n + known.n_error == n and known.n_error <= MOST_ERRORS * n
+        if known.mean is not None and whole and kit.allows(Candidate.parse(candidate)):
+            eligible.append((known.mean, candidate))
+    baseline = kit.baseline
+    if not eligible:
+        failed = in_words(list(kit.table.row(baseline.id, Split.VAL).values()))
+        why = f" The baseline: {failed}." if failed else ""
+        reason = f"No candidate was evaluated on the whole validation set, so the program stays as it is.{why}"
+        return baseline, reason
+    mean, best = max(eligible, key=lambda pair: pair[0])  # of equals, the first evaluated
+    if best == baseline.id and len(eligible) == 1:
+        return baseline, (
+            "No candidate but the baseline was evaluated on the whole validation set yet, so the program "
+            "stays as it is. Resume the run to go on."
+        )
+    if best == baseline.id:
+        return baseline, f"None of {len(eligible) - 1} fully evaluated candidates beat the baseline's {mean:.3f}."
+    tried = len({trial.candidate for trial in trials})
+    reason = f"Best of {len(eligible)} full evaluations on {n} validation examples, out of {tried} candidates tried."
+    return Candidate.parse(best), reason

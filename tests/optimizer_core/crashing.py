@@ -1,0 +1,357 @@
+"""Lives of runs that are cut off after any commit, in memory, and what must be the same when they are resumed.
+
+`python -m tests.optimizer_core.crashing` plays every kill point of every scenario and optimizer and prints a table;
+`--faults` has the journal fail there in place of the kill.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import functools
+import heapq
+import itertools
+import random
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from mipro_studio.optimizer_core import assembly
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
+from mipro_studio.optimizer_core.journal import MemoryJournal
+from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.program import Program, load_program
+from mipro_studio.optimizer_core.run import Ending
+from mipro_studio.optimizer_core.types import Change, ChangeKind, Record, Status, Trial, Usage
+from tests.loopback.inprocess import InProcessEndpoint
+from tests.optimizer_core.builders import ROOT, ROWS, make_examples, merge
+from tests.programs import desk
+
+SIZES = {"train": 10, "val": 12, "test": 4}
+SEARCH = {
+    **{"candidates": 4, "trials": 7, "minibatch_size": 5, "full_eval_every": 3, "max_bootstrapped": 2, "step": 3},
+    **{"threshold": 0.5, "max_labeled": 2, "breadth": 2, "depth": 2},
+}
+MOST_LIVES = 6
+
+
+class VirtualPool:
+    """A `WorkPool` without threads: of the jobs under way a random one is done next, one a turn of the event loop.
+
+    So the answers of a life come in an order of their own, one commit each, and yet the same whenever it is played.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._jobs: list[tuple[tuple[int, int], Callable[[], Any], asyncio.Future[Any]]] = []
+        self._under_way: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._order = itertools.count()
+        self._refusal: BaseException | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self.rng = random.Random(0)
+
+    async def run(self, work: Callable[[], Any], priority: int = 0) -> Any:
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._jobs, ((priority, next(self._order)), work, done))  # type: ignore[misc]
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._work())
+        return await done
+
+    async def _work(self) -> None:
+        await asyncio.sleep(0)
+        while self._jobs or self._under_way:
+            while self._jobs and len(self._under_way) < self._threads:
+                _, work, done = heapq.heappop(self._jobs)
+                self._under_way.append((work, done))
+            work, done = self._under_way.pop(self.rng.randrange(len(self._under_way)))
+            if not done.done():
+                try:
+                    if self._refusal is not None:
+                        raise self._refusal
+                    done.set_result(work())
+                except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever awaits the result
+                    done.set_exception(error)
+                    done.exception()
+            for _ in range(self.rng.randrange(4)):
+                await asyncio.sleep(0)
+
+    def refuse(self, reason: BaseException | None) -> None:
+        self._refusal = reason
+
+    async def drain(self) -> None:
+        while self._pump is not None and not self._pump.done():
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class _AtOnce(ThreadPoolExecutor):
+    """Arithmetic of suggestions is done where it is asked for."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*args, **named))
+        except BaseException as error:  # noqa: BLE001 - as an executor does
+            done.set_exception(error)
+        return done
+
+
+Wish = tuple[int, ChangeKind, Mapping[str, Any]]
+"""(order of the trial at whose beginning a person asks, what, payload)."""
+
+
+class Perishable(MemoryJournal):
+    """Fails after `left` more commits; asks for a person's `wishes` as their trials begin.
+
+    Attributes:
+        fault: What the next commit then raises, once. None: nothing is ever written again, as after a kill.
+    """
+
+    def __init__(self, wishes: Sequence[Wish] = ()) -> None:
+        super().__init__()
+        self.left: int | None = None
+        self.fault: Exception | None = None
+        self._wishes = list(wishes)
+        self._asked = 0
+        super().commit(make_examples(**SIZES))
+
+    def commit(self, records: Sequence[Record]) -> None:
+        if self.left == 0 and self.fault is None:
+            raise LeaseLost("killed")
+        if self.left == 0 and self.fault is not None:
+            self.left = None
+            raise self.fault
+        super().commit(records)
+        if self.left is not None:
+            self.left -= 1
+        begun = [record.order for record in records if isinstance(record, Trial) and not record.done]
+        for wish in [wish for wish in self._wishes if wish[0] in begun]:
+            self._wishes.remove(wish)
+            self.ask(wish[1], wish[2])
+
+    def ask(self, kind: ChangeKind, payload: Mapping[str, Any]) -> None:
+        self._asked += 1
+        self.asked.append(Change(self._asked, kind, payload))
+
+
+WISHES: Sequence[Wish] = (
+    (0, ChangeKind.WRITE, {"predictor": "queue", "text": "Find the queue with care."}),
+    (1, ChangeKind.REJECT, {"predictor": "queue", "kind": "instruction", "index": 1}),
+    (2, ChangeKind.EDIT, {"predictor": "queue", "index": 2, "text": "Find it, at once.", "keep": False}),
+    (2, ChangeKind.DEMOS, {"predictor": "queue", "index": 2, "keep": [0], "pin": []}),
+    (3, ChangeKind.RESTORE, {"predictor": "queue", "kind": "instruction", "index": 1}),
+    (4, ChangeKind.ASK, {"predictor": "queue", "hint": "Be short.", "count": 1}),
+    (5, ChangeKind.REJECT, {"predictor": "queue", "kind": "demos", "index": 1}),
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A kind of run that is cut off."""
+
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    wishes: Sequence[Wish] = ()
+    gate: bool = False
+
+
+SCENARIOS = (
+    Scenario("plain"),
+    Scenario("racing", {"search": {"schedule": "racing", "surrogate": "item_response", "trials": 12}}),
+    Scenario("review gate", {"review": True}, gate=True),
+    Scenario("edits", wishes=WISHES),
+    Scenario("cap", {"budget": {"max_program_runs": 60}}),
+    Scenario("cap while bootstrapping", {"budget": {"max_program_runs": 17}}),
+    Scenario("cap and edits", {"budget": {"max_program_runs": 75}}, wishes=WISHES),
+    Scenario("minibatches, lag 6", {"search": {"schedule": "minibatch", "surrogate": "tpe", "lag": 6, "trials": 9}}),
+    Scenario("lag 1", {"search": {"lag": 1}}),
+)
+GATE = (
+    (ChangeKind.WRITE, {"predictor": "queue", "text": "Read, then find the queue."}),
+    (ChangeKind.REJECT, {"predictor": "queue", "kind": "instruction", "index": 1}),
+)
+
+
+class Stage:
+    """Everything that the lives of a test share."""
+
+    def __init__(self) -> None:
+        self.endpoint = InProcessEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5)
+
+    def __enter__(self) -> "Stage":
+        self.endpoint.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.endpoint.close()
+
+    def config(self, optimizer: str, scenario: Scenario) -> RunConfig:
+        model = {"api_base": self.endpoint.base_url, "timeout_s": 20.0}
+        settings: dict[str, Any] = {
+            "program": "tests/programs/quick.py",
+            "optimizer": optimizer,
+            "threads": 6,
+            "task_model": {"model": "openai/task", **model},
+            "prompt_model": {"model": "openai/prompt", **model},
+            "search": SEARCH,
+            "proposer": {"view_data_batch_size": 6},
+        }
+        if optimizer == "opro":
+            settings = merge(settings, {"search": {"freeze": ["tone"]}})
+        return parse_config(merge(settings, scenario.config))
+
+
+def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool = True) -> Ending:
+    """One life; `timing` decides in which order answers come in."""
+
+    async def main() -> Ending:
+        asyncio.get_running_loop().set_default_executor(_AtOnce())
+        assembled = assembly.assemble(config, journal, ROOT, assembly.Past(approved=approved))
+        assembled.pool.rng = random.Random(timing)  # type: ignore[attr-defined]
+        return await assembled.run.execute()
+
+    with (
+        mock.patch.object(assembly, "WorkPool", VirtualPool),
+        mock.patch.object(assembly, "load_program", _loaded),
+        _dspy_configured_anew(),
+    ):
+        return asyncio.run(main())
+
+
+@functools.cache
+def _loaded(reference: str, base: Path) -> Program:
+    """Once for all lives: reading a class's source costs more than a small run."""
+    return load_program(reference, base)
+
+
+@contextlib.contextmanager
+def _dspy_configured_anew() -> Iterator[None]:
+    settings = sys.modules["dspy.dsp.utils.settings"]
+    settings.config_owner_async_task = None  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        settings.config_owner_async_task = None  # type: ignore[attr-defined]
+
+
+FAULTS = (
+    lambda: StudioError("The store is locked by another process.", "Close it, then try again."),
+    lambda: OSError(errno.ENOSPC, "No space left on device"),
+    lambda: sqlite3.OperationalError("disk I/O error"),
+)
+
+
+def to_the_end(
+    config: RunConfig, journal: Perishable, scenario: Scenario, timing: int, cuts: Sequence[int] = ()
+) -> Ending:
+    """Live on until a life comes to an end, a person passing the gate; life n is cut off after `cuts[n]` commits."""
+    approved = not scenario.gate
+    for life in range(MOST_LIVES):
+        journal.left = cuts[life] if life < len(cuts) else None
+        try:
+            ending = live(config, journal, timing + life, approved)
+        except LeaseLost:
+            continue
+        if ending.status is Status.PAUSED:
+            assert ending.reason.endswith("."), ending.reason
+        elif ending.status is not Status.AWAITING_REVIEW:
+            return ending
+        else:
+            for kind, payload in GATE:
+                journal.ask(kind, payload)
+            approved = True
+    raise AssertionError("The run comes to no end.")
+
+
+def remembered(journal: MemoryJournal, ending: Ending) -> dict[str, Any]:
+    """All that a kill must not change, by name."""
+    return {
+        "ending": ending,
+        "trials": {trial.order: trial for trial in journal.trials()},
+        "cells": {cell.key: (cell.score, cell.error, cell.prediction, cell.trace) for cell in journal.cells()},
+        "instructions": {(arm.predictor, arm.index): _timeless(arm) for arm in journal.instructions()},
+        "demo sets": {(arm.predictor, arm.index): arm for arm in journal.demo_sets()},
+        "prompts": {call.key: (call.request, call.reply, call.error) for call in journal.prompt_calls()},
+        "changes": {one.change: one for one in journal.settled()},
+        "waiting": list(journal.changes()),
+        "outcome": journal.outcome(),
+    }
+
+
+def _timeless(record: Any) -> Any:
+    """`record` without the seconds that something took."""
+    if isinstance(record, Usage):
+        return replace(record, lm_s=0.0)
+    if is_dataclass(record) and not isinstance(record, type):
+        return tuple(_timeless(getattr(record, one.name)) for one in fields(record))
+    return record
+
+
+def differences(whole: Mapping[str, Any], resumed: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in whole.items() if value != resumed[name]]
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of a run that was cut off: after which commits of each life, what differs from the whole one."""
+
+    cuts: tuple[int, ...]
+    different: tuple[str, ...]
+
+
+def play(
+    stage: Stage, optimizer: str, scenario: Scenario, points: Callable[[int], Sequence[int]], faults: bool = False
+) -> Iterator[Played]:
+    """The run uninterrupted, then cut off, every other time in its second life as well.
+
+    Args:
+        points: Commits of the first life to cut off after, given how many the uninterrupted run makes.
+        faults: The journal fails and the run stops by itself, instead of a kill.
+    """
+    config = stage.config(optimizer, scenario)
+    whole = Perishable(scenario.wishes)
+    before = whole.commits
+    ending = to_the_end(config, whole, scenario, 0)
+    expected = remembered(whole, ending)
+    for n, commits in enumerate(points(whole.commits - before)):
+        cuts = (commits,) if n % 2 == 0 else (commits, 1 + commits % 7)
+        journal = Perishable(scenario.wishes)
+        journal.fault = FAULTS[n % len(FAULTS)]() if faults else None
+        found = remembered(journal, to_the_end(config, journal, scenario, 1 + n, cuts))
+        yield Played(cuts, tuple(differences(expected, found)))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stride", type=int, default=1)
+    parser.add_argument("--optimizers", nargs="*", default=list(OPTIMIZERS))
+    parser.add_argument("--faults", action="store_true")
+    parser.add_argument("--scenarios", nargs="*", default=[one.name for one in SCENARIOS])
+    said = parser.parse_args()
+    bad = total = 0
+    started = time.monotonic()
+    with Stage() as stage:
+        for scenario in (one for one in SCENARIOS if one.name in said.scenarios):
+            for optimizer in said.optimizers:
+                played = list(play(stage, optimizer, scenario, lambda n: range(0, n, said.stride), said.faults))
+                wrong = [one for one in played if one.different]
+                total, bad = total + len(played), bad + len(wrong)
+                what = sorted({name for one in wrong for name in one.different})
+                at = " ".join(str(one.cuts[0]) for one in wrong[:12])
+                counted = f"{len(played):4} cuts, {len(wrong):3} differ"
+                print(f"{scenario.name:24} {optimizer:24} {counted} {what} {at}", flush=True)
+    print(f"{total} cuts, {bad} with differences, {time.monotonic() - started:.0f} s")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,49 @@
+"""A run that is cut off anywhere and resumed decides what the uninterrupted one does.
+
+A few commits of every optimizer and scenario are tried here; `python -m tests.optimizer_core.crashing` tries all.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from mipro_studio.optimizer_core.seeds import generator
+from tests.optimizer_core.crashing import SCENARIOS, Scenario, Stage, play
+from tests.optimizer_core.optimizers.small import ALL
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with Stage() as stage:
+        yield stage
+
+
+def some(optimizer: str, scenario: Scenario) -> Callable[[int], Sequence[int]]:
+    """One commit, another for every optimizer and scenario; two where there is nothing else to go wrong."""
+
+    def points(commits: int) -> Sequence[int]:
+        rng = generator(0, "cuts", optimizer, scenario.name)
+        return [
+            rng.randrange(commits),
+            *([rng.randrange(commits * 3 // 4, commits)] if scenario.name == "plain" else []),
+        ]
+
+    return points
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("optimizer", ALL)
+def test_a_killed_run_comes_to_the_same_trials_cells_winner_and_test(
+    stage: Stage, optimizer: str, scenario: Scenario
+) -> None:
+    for played in play(stage, optimizer, scenario, some(optimizer, scenario)):
+        assert not played.different, played
+
+
+@pytest.mark.parametrize("optimizer", ["mipro", "module_opro", "gepa"])
+def test_a_journal_that_fails_pauses_the_run_and_resumed_it_comes_to_the_same_end(
+    stage: Stage, optimizer: str
+) -> None:
+    edits = next(scenario for scenario in SCENARIOS if scenario.name == "edits")
+    for played in play(stage, optimizer, edits, lambda commits: range(1, commits, commits // 6), faults=True):
+        assert not played.different, played
