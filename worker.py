@@ -31,6 +31,7 @@ from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble, need
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested, StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
+from mipro_studio.optimizer_core.plan import planned_anew
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.run import Ending
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
@@ -103,11 +104,13 @@ def live(store_path: Path, run_id: str, worker_id: str, tend: Callable[[], None]
     store = Store(store_path)
     with Reader(store_path) as reader:
         stored = reader.config(run_id)
-        config = parse_config(stored)
+        config, plan = parse_config(stored), reader.plan(run_id)
         past = _past(reader, run_id, config)
     if not store.claim(run_id, worker_id, LEASE_S):
         print(f"Run {run_id} is not waiting for a worker.", file=sys.stderr)
         return 1
+    if (anew := planned_anew(config, plan)) != plan:  # of more trials, say
+        store.update_plan(run_id, worker_id, anew)
     scrubber = Scrubber(key_variables(stored))
     journal = SqliteJournal(store, run_id, worker_id)
     life = Life(store_path, run_id, worker_id, config, journal, scrubber, past, tend)

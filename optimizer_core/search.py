@@ -111,8 +111,7 @@ class Search:
         candidate = self._asked_for(self._leader(state)) or grown
         candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, known))
         if candidate is None:
-            text = "Every candidate is evaluated: nothing is left to try."
-            await self._kit.recorder.write(Event("note", {"text": text}))
+            await self._kit.recorder.write(Event("note", {"text": self._optimizer.exhausted}))
             return False
         batch = self._schedule.batch(state, candidate, number)
         whole = len({*state.asked.get(candidate.id, ()), *batch}) == len(self._val)

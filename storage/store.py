@@ -144,6 +144,16 @@ class Store:
                 [plan.get("trials"), iso(self.now()), run_id],
             )
 
+    def update_plan(self, run_id: str, worker_id: str, plan: Json) -> None:
+        """Replace the plan of a run that its worker works on.
+
+        Raises:
+            LeaseLost: another worker has taken it over.
+        """
+        with self.atomic() as db:
+            require_owner(db, run_id, worker_id)
+            db.execute("update run_documents set plan = ? where run_id = ?", [to_json(plan), run_id])
+
     def delete_run(self, run_id: str) -> None:
         """Delete a run with all its rows, its log and its study.
 

@@ -71,6 +71,7 @@ class Optimizer(ABC):
         fixed: Settings that make the optimizer what it is; they overrule a person's.
         reviewed: What a person can read, edit and reject before the search begins; empty where it is all written
             during the search, so that the review gate has nothing to stop for.
+        exhausted: Why there may be no next candidate, for people.
         evaluates: It fills cells of the validation set; False = it ends when it has proposed.
     """
 
@@ -82,6 +83,7 @@ class Optimizer(ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, Any]] = {}
     reviewed: ClassVar[str] = ""
+    exhausted: ClassVar[str] = "Every candidate is evaluated: nothing is left to try."
     evaluates: ClassVar[bool] = True
 
     @property

@@ -28,6 +28,10 @@ class Gepa(Optimizer):
     summary = "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library)."
     searches: ClassVar[tuple[str, ...]] = ("instruction",)
     drops = False
+    exhausted = (
+        "GEPA's budget is spent: as many program runs as its trials and the baseline take in full. What it ran on "
+        "training rows counted too."
+    )
     fixed = {"search": {"schedule": "full", "lag": 1}}
 
     def __init__(self) -> None:
