@@ -135,7 +135,7 @@ def _last(text: str) -> Fraction | None:
     found = [
         _Found(value, match.start(), match.end())
         for match in matches
-        if (value := _value(match)) is not None and not _NOT.search(text[: match.start()])
+        if (value := _value(match)) is not None and not _NOT.search(text, max(0, match.start() - 20), match.start())
     ]
     if not found:
         return None

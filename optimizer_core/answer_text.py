@@ -7,6 +7,9 @@ from collections import Counter
 
 __all__ = ["as_it_stands", "normalized", "token_f1"]
 
+NEAR = 40
+"""Characters around a mark that may say what it stands for."""
+
 _ARTICLES = frozenset({"a", "an", "the"})
 _HYPHENS = "-\u2010\u2011"
 _DASHES = "\u2012\u2013\u2014\u2015"
@@ -48,7 +51,8 @@ def _kept(text: str, i: int) -> str:
     if mark == "`" or category[0] not in "PSC":
         return "" if mark == "`" else mark
     if mark == "+":
-        return "" if before.isspace() and after.isdigit() and not text[: i - 1].rstrip()[-1:].isalnum() else mark
+        sign = before.isspace() and after.isdigit() and not text[max(0, i - NEAR) : i].rstrip()[-1:].isalnum()
+        return "" if sign else mark
     if mark in _HYPHENS + _DASHES + _MINUS:
         return _dash(text, i)
     if category[0] == "S":
@@ -58,7 +62,7 @@ def _kept(text: str, i: int) -> str:
 
 def _dash(text: str, i: int) -> str:
     """A minus and the end of a grade or blood group stay; between words it joins (e-mail) or parts them."""
-    before, after = text[:i], text[i + 1 :]
+    before, after = text[max(0, i - NEAR) : i], text[i + 1 : i + 1 + NEAR]
     if re.match(r"[$€£¥]?\.?\d", after):
         return "-"
     if before[-1:].isspace() and after[:1].isspace():

@@ -32,7 +32,9 @@ def _asked(reader: Reader, run_id: str) -> dict[str, Any]:
     if "temperature" not in asked.get("proposer", {}):
         proposer.pop("temperature", None)
     rest = {name: value for name, value in config.items() if name not in ("search", "proposer")}
-    return {**rest, **search, "proposer": proposer}
+    # Labels that nobody named are found anew: the rows may be others.
+    data = {**config["data"], "labels": asked.get("data", {}).get("labels") or []}
+    return {**rest, **search, "proposer": proposer, "data": data}
 
 
 def prefill() -> None:

@@ -126,22 +126,19 @@ def _wide(raw: bytes) -> str | None:
 
 
 def _western(raw: bytes, name: str, start: int) -> Text:
-    """Windows-1252, or Latin-1 for the five bytes that it lacks."""
-    control = sum(byte in _CONTROL for byte in raw[:65536])
+    """Windows-1252, and with it all that is printed in Latin-1; refused where it could only be something else."""
     line = raw.count(b"\n", 0, start) + 1
-    if control:
+    try:
+        content = None if any(byte in _CONTROL for byte in raw[:65536]) else raw.decode("cp1252")
+    except UnicodeDecodeError:
+        content = None
+    if content is None:
         raise BadInput(
             f"{name!r} is not UTF-8 text (line {line}, byte {start}), nor any other that I know by its looks.",
             "Name its encoding (--encoding; in the form, Encoding).",
         )
-    encoding = "cp1252"
-    try:
-        content = raw.decode(encoding)
-    except UnicodeDecodeError:
-        encoding = "latin-1"
-        content = raw.decode(encoding)
     note = (
-        f"{name!r} is not UTF-8 (line {line}) and is read as {encoding}. If letters look wrong, name its encoding "
-        "(--encoding; in the form, Encoding)."
+        f"{name!r} is not UTF-8 (line {line}) and is read as cp1252 (Latin-1). If letters look wrong, name its "
+        "encoding (--encoding; in the form, Encoding)."
     )
-    return Text(content, encoding, (note,))
+    return Text(content, "cp1252", (note,))
