@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterable
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,9 @@ def save_program(module: dspy.Module, path: Path) -> None:
     for _, predictor in made.named_predictors():
         predictor.demos = [_as_json(demo, predictor.signature) for demo in predictor.demos]
         predictor.lm = predictor.lm if _is_storable(predictor.lm) else None
+    for _, parameter in made.named_parameters():
+        if "json_mode" not in signature(parameter.dump_state).parameters:  # dspy.Retrieve, where save() fails
+            parameter.dump_state = partial(_state_in_json_mode, parameter)
     with written_aside(path, ".json") as aside:  # DSPy chooses the format by the ending
         made.save(aside)
         state = json.loads(aside.read_bytes())
@@ -58,6 +63,10 @@ def save_program(module: dspy.Module, path: Path) -> None:
             if isinstance(part, dict) and isinstance(part.get("lm"), dict):
                 part["lm"] = _without_secrets(part["lm"])
         aside.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _state_in_json_mode(parameter: Any, json_mode: bool) -> Any:
+    return type(parameter).dump_state(parameter)
 
 
 def _as_json(demo: Any, signature: Any) -> dspy.Example:

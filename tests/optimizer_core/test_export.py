@@ -216,3 +216,20 @@ def test_a_model_that_dspy_would_not_load_is_left_to_the_program(folder: Path) -
     loaded = load_saved(config, Program(module, None, "one"), folder / "program.json")
     assert loaded.lm is module.lm
     assert dspy.Predict("text -> answer").load(folder / "program.json") is None
+
+
+class Searching(dspy.Module):  # type: ignore[misc]
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.search = dspy.Retrieve(k=k)
+        self.ask = dspy.Predict("context, text -> answer")
+
+
+def test_a_program_with_dspys_retriever_is_saved_where_dspy_itself_cannot(tmp_path: Path) -> None:
+    program = Searching(k=7)
+    with pytest.raises(TypeError, match="json_mode"):
+        program.save(tmp_path / "plain.json")
+    save_program(program, tmp_path / "ours.json")
+    loaded = Searching(k=1)
+    loaded.load(tmp_path / "ours.json")
+    assert loaded.search.k == 7

@@ -63,7 +63,6 @@ class Case:
         says: What the model says, beside `SAYS`.
         traced: The metric takes a trace; one that does not cannot be given to DSPy's bootstrapping as it is.
         synced: An asynchronous program, which plain DSPy evaluates through `dspy.syncify`.
-        unsafe_load: It brings models that DSPy loads only with `allow_unsafe_lm_state`.
     """
 
     name: str
@@ -77,7 +76,6 @@ class Case:
     says: Mapping[str, Say] = field(default_factory=dict)
     traced: bool = True
     synced: bool = False
-    unsafe_load: bool = False
 
     @property
     def attribute(self) -> str:
@@ -334,7 +332,7 @@ MODELS = [
     Case("the model called directly", "models.py:DirectCall"),
     Case("the model's history", "models.py:Remembering"),
     Case("the predictor's history", "models.py:OwnHistory"),
-    Case("an engine of one's own", "models.py:OwnEngine", unsafe_load=True),
+    Case("an engine of one's own", "models.py:OwnEngine"),
 ]
 
 ADAPTERS = [

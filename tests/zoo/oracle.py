@@ -63,11 +63,6 @@ class Plain:
         found = getattr(self.home, self.case.attribute)
         return found.deepcopy() if isinstance(found, dspy.Module) else found()
 
-    def loaded(self, path: Path | str) -> dspy.Module:
-        program = self.made()
-        program.load(path, allow_unsafe_lm_state=self.case.unsafe_load)
-        return program
-
     def evaluated(self, program: dspy.Module) -> dict[str, Any]:
         """{score (the mean), scores, answers, requests} of `dspy.Evaluate` on the validation rows.
 
@@ -146,6 +141,15 @@ class Plain:
         return program
 
 
+def snippet(code: str, export: Path) -> dspy.Module:
+    """The program that a loading snippet makes, run as a script in the person's folder up to where it asks."""
+    lines = code.replace('"program.json"', json.dumps(str(export))).rstrip().splitlines()
+    assert lines[-1].startswith("print("), lines[-1]
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("\n".join(lines[:-1]), "snippet.py", "exec"), names)
+    return names["program"]
+
+
 def shown(prediction: Any) -> Any:
     """A prediction as JSON values, as DSPy shows them to a model."""
     if hasattr(prediction, "items"):
@@ -164,13 +168,14 @@ def work(name: str, told: dict[str, Any]) -> dict[str, Any]:
     answer |= {"teacher": taught["requests"], "rows": taught["rows"], "candidates": {}}
     for candidate, facts in told["candidates"].items():
         few = plain.evaluated(plain.with_demos(facts["demos"], taught)) if facts["demos"] else answer["baseline"]
-        export = plain.evaluated(plain.loaded(facts["export"]))
-        answer["candidates"][candidate] = {"plain": few, "export": export}
-        if any(export[part] != few[part] for part in ("answers", "requests")):
-            # What a file holds is not always what was in memory: DSPy's own file says what is right then.
-            saved = Path(facts["export"]).with_suffix(".plain.json")
-            plain.with_demos(facts["demos"], taught).save(saved)
-            answer["candidates"][candidate]["saved"] = plain.evaluated(plain.loaded(saved))
+        answer["candidates"][candidate] = {"plain": few}
+    for candidate, facts in told["candidates"].items():  # a snippet may load into the one program that its file makes
+        both, path = answer["candidates"][candidate], Path(facts["export"])
+        both["export"] = plain.evaluated(snippet(facts["snippet"], path))
+        if any(both["export"][part] != both["plain"][part] for part in ("answers", "requests")):
+            # What was in memory is not always what a file can hold: DSPy's own file says what is right then.
+            plain.with_demos(facts["demos"], taught).save(path)
+            both["saved"] = plain.evaluated(snippet(facts["snippet"], path))
     answer["ours"] = sorted(one for one in sys.modules if one.partition(".")[0] in ("mipro_studio", "optimizer_core"))
     return answer
 

@@ -112,8 +112,10 @@ def results(store: Path, run_id: str, folder: Path) -> dict[str, Any]:
                 "demos": chosen,
                 "export": str(export),
             }
-    for facts in candidates.values():
-        takehome.export(store, run_id, Path(facts["export"]), Path(facts["export"]).stem)
+    for candidate, facts in candidates.items():
+        files = takehome.files(store, run_id, candidate)
+        Path(facts["export"]).write_text(files["program"], encoding="utf-8")
+        facts["snippet"] = files["snippet"]
     rows = sorted(
         {
             demo["row"]
