@@ -1,13 +1,19 @@
 """Opening a page as a person does: through the entry, at an address."""
 
+from functools import cache
 from pathlib import Path
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 __all__ = ["open_page", "texts"]
 
 ENTRY = Path(__file__).resolve().parents[2] / "app.py"
 TIMEOUT_S = 60
+
+# For each AppTest Streamlit reads the metadata of every installed package, to find components in them: a sixth of a
+# second. They do not change while the tests run.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 def open_page(page: str = "app.py", **query: str) -> AppTest:
