@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from mipro_studio.sample_programs.paper_tasks import PAPER_TASKS
+from mipro_studio.sample_programs.returns_data import return_rows
 from mipro_studio.sample_programs.types import Row, Sample
 
-__all__ = ["CATALOG", "IRIS", "IRIS_TYPO", "TRIAGE", "iris_rows"]
+__all__ = ["CATALOG", "IRIS", "IRIS_TYPO", "RETURNS", "TRIAGE", "iris_rows"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -98,6 +99,23 @@ IRIS_TYPO: Final = Sample(
     paper="MIPRO's seventh task, and the iris of BetterTogether. The paper's task model is Llama-3-8B.",
 )
 
+RETURNS: Final = Sample(
+    name="returns",
+    title="Returns desk with tools",
+    description=(
+        "An agent with two tools decides what a customer gets for goods that come back: it has to look up the order "
+        "and the rules for its kind, and passes or fails by decision and amount together. One ReAct agent of two "
+        "predictors. Its tools need no network, but the built-in model cannot do it: it takes one that can use tools."
+    ),
+    licence="MIT (orders and requests made for this project)",
+    inputs=("request",),
+    data=return_rows,
+    split=(0.4, 0.3, 0.3),
+    stratify="decision",
+    embedded_ok=False,
+    defaults={"search": {"max_bootstrapped": 2, "max_labeled": 0}},
+)
+
 CATALOG: Final[dict[str, Sample]] = {
-    sample.name: sample for sample in (TRIAGE, IRIS, *PAPER_TASKS[:2], IRIS_TYPO, *PAPER_TASKS[2:])
+    sample.name: sample for sample in (TRIAGE, IRIS, RETURNS, *PAPER_TASKS[:2], IRIS_TYPO, *PAPER_TASKS[2:])
 }
