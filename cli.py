@@ -109,6 +109,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, and every preset's; start nothing.")
     ] = False,
+    start_anyway: Annotated[
+        bool, typer.Option("--start-anyway", help="Start although the program or metric failed in the check.")
+    ] = False,
     no_summary: Annotated[bool, typer.Option("--no-summary", help="Proposer sees no dataset summary.")] = False,
     no_program: Annotated[bool, typer.Option("--no-program", help="Proposer sees no program summary.")] = False,
     no_tips: Annotated[bool, typer.Option("--no-tips", help="Proposer gets no tips.")] = False,
@@ -194,12 +197,13 @@ def run(
             max_minutes=max_minutes,
         ),
     )
-    config = priced(merge(config, assigned(settings or ())), price or ())
+    found = launcher.inspect(priced(merge(config, assigned(settings or ())), price or ()))
     if dry_run:
-        terminal_plan.show_plan(launcher.inspect(config), as_json)
+        terminal_plan.show_plan(found, as_json)
+        launcher.require_working(found, start_anyway)
         return
     path = _store(store)
-    run_id = launcher.start(path, config, terminal.fetching)
+    run_id = launcher.start(path, config, terminal.fetching, found, anyway=start_anyway)
     _follow(path, run_id, as_json)
 
 
@@ -406,6 +410,8 @@ def main() -> None:
     except StudioError as error:
         # A person's code may raise several lines.
         print(" ".join(Scrubber().text(str(error)).split()), file=sys.stderr)
+        if len(error.frames) > 1:  # of one line of code the sentence speaks itself
+            print(*(f"  {Scrubber().text(frame)}" for frame in error.frames), sep="\n", file=sys.stderr)
         sys.exit(2)
 
 

@@ -14,12 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from mipro_studio import ROOT, command, storage
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
-from mipro_studio.optimizer_core.types import Event, Example, Split, Status
+from mipro_studio.optimizer_core.types import Burn, Cell, Event, Example, Record, Split, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "open_replay",
     "pack",
     "pause",
+    "records_of",
+    "require_working",
     "resume",
     "spawn",
     "start",
@@ -55,11 +59,15 @@ def open_app(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
-def inspect(config: dict[str, Any]) -> dict[str, Any]:
-    """Load program, metric and data in a subprocess and say what is there and what a run would cost.
+def inspect(config: dict[str, Any], *, rehearse: bool = True) -> dict[str, Any]:
+    """Load program, metric and data in a subprocess, try them on a row or two, and say what a run would cost.
+
+    Args:
+        rehearse: Run the program on a training row or two; else every endpoint gets one short call.
 
     Returns:
-        {program, metric, data, plan, receipt, warnings}: JSON values only; `records` holds the split rows.
+        {program, metric, data, plan, receipt, warnings, rehearsal, refusal, ...}: JSON values only; `records` holds
+        the split rows, `refusal` is {message, frames} where something should be mended before a run is started.
 
     Raises:
         BadInput: anything about the request that cannot work; nothing was created.
@@ -67,7 +75,7 @@ def inspect(config: dict[str, Any]) -> dict[str, Any]:
     try:
         done = subprocess.run(
             command("worker", "inspect"),
-            input=json.dumps({"config": config, "cwd": str(Path.cwd())}),
+            input=json.dumps({"config": config, "cwd": str(Path.cwd()), "rehearse": rehearse}),
             capture_output=True,
             text=True,
             timeout=INSPECT_TIMEOUT_S,
@@ -82,7 +90,7 @@ def inspect(config: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     if "error" in answer:
         refused = BadInput(answer["error"])
-        refused.predictors = answer.get("predictors", ())
+        refused.predictors, refused.frames = answer.get("predictors", ()), answer.get("frames", ())
         raise refused
     if done.returncode != 0 or not answer:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -96,18 +104,22 @@ def start(
     config: dict[str, Any],
     fetching: Callable[[], Any] | None = None,
     found: Mapping[str, Any] | None = None,
+    *,
+    anyway: bool = False,
 ) -> str:
     """Check the request, store the run as QUEUED and spawn its worker. Returns the run's id.
 
     Args:
         fetching: Context manager that yields a progress callback; given, the embedded model's weights are
             fetched here, before anything is created. Otherwise the worker fetches them.
-        found: What `inspect` said of this request, if it was asked before.
+        found: What `inspect` said of this request, if it was asked before. Its program runs are taken over.
+        anyway: Start although the program or the metric failed on the rows it was tried on.
 
     Raises:
         BadInput, ModelUnavailable: nothing was created.
     """
     found = found or inspect(config)
+    require_working(found, anyway)
     if found["needs_weights"] and fetching is not None:
         _fetch_weights(fetching)
     with Store(store) as opened:
@@ -115,14 +127,37 @@ def start(
             name=found["name"],
             optimizer=found["config"]["optimizer"],
             seed=found["config"]["seed"],
-            config=found["config"],
+            config={**found["config"], "start_anyway": anyway},
             plan=found["plan"],
             receipt=found["receipt"],
-            records=[Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
-            + [Event("warning", {"text": text}) for text in (*found["warnings"], *found["plan"]["notes"])],
+            records=records_of(found),
         )
     spawn(store, run_id)
     return run_id
+
+
+def require_working(found: Mapping[str, Any], anyway: bool = False) -> None:
+    """Refuse a request whose program or metric failed in the check.
+
+    Raises:
+        BadInput: with the lines to look at; not if `anyway`.
+    """
+    refusal = found.get("refusal")
+    if refusal and not anyway:
+        refused = BadInput(refusal["message"], "Mend it, or start all the same (--start-anyway).")
+        refused.frames = refusal["frames"]
+        raise refused
+
+
+def records_of(found: Mapping[str, Any]) -> list[Record]:
+    """What a run begins with: its rows, what the check found and what it ran and spent."""
+    examples = [Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
+    cells: list[Cell] = TypeAdapter(list[Cell]).validate_python(found["rehearsal"]["cells"])
+    burns: list[Burn] = TypeAdapter(list[Burn]).validate_python(found["rehearsal"]["burns"])
+    sentences = [*found["warnings"], *found["plan"]["notes"]]
+    if found.get("refusal"):
+        sentences.append(f"Started all the same: {found['refusal']['message']}")
+    return [*examples, *cells, *burns, *(Event("warning", {"text": text}) for text in sentences)]
 
 
 def _fetch_weights(fetching: Callable[[], Any]) -> None:

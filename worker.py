@@ -35,6 +35,7 @@ from mipro_studio.optimizer_core.plan import planned_anew
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.run import Ending
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
+from mipro_studio.optimizer_core.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.types import Event, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
 
@@ -180,14 +181,20 @@ async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
 def inspect() -> int:
     request = json.loads(sys.stdin.read())
     scrubber = Scrubber(key_variables(request["config"]))
+    base = Path(request["cwd"])
     try:
         refuse_secrets(request["config"])
-        answer = inspect_request(request["config"], Path(request["cwd"]))
+        answer = inspect_request(request["config"], base, rehearse=request["rehearse"])
     except StudioError as error:
-        answer = {"error": str(error), "predictors": list(getattr(error, "predictors", ()))}
+        frames = frames_of(error.__cause__, base) if error.__cause__ is not None else ()
+        at = f" At {where(frames)}." if where(frames) else ""
+        shown = frames if at else ()  # lines of libraries alone help nobody
+        answer = {"error": f"{error}{at}", "frames": shown, "predictors": list(getattr(error, "predictors", ()))}
         print("\n" + scrubber.text(json.dumps(answer)))
         return 2
-    print("\n" + scrubber.text(json.dumps(answer, default=str)))
+    print("\n" + scrubber.text(json.dumps(answer, default=str)), flush=True)
+    if answer["rehearsal"]["unfinished"]:
+        os._exit(0)  # a row that hangs, or a thread of its own making, would keep this process from ending
     return 0
 
 

@@ -19,7 +19,7 @@ from mipro_studio.benchmarks.marks import MARK, marks
 from mipro_studio.benchmarks.request import Entry, Request
 from mipro_studio.benchmarks.splits import write_splits
 from mipro_studio.optimizer_core.errors import IllegalMove, StudioError
-from mipro_studio.optimizer_core.types import Event, Example, Split, Status
+from mipro_studio.optimizer_core.types import Status
 from mipro_studio.sample_programs import CATALOG
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
@@ -138,7 +138,7 @@ def _set_going(
 
 
 def _create(entry: Entry, store: Path, data: dict[str, Path]) -> str:
-    found = launcher.inspect(entry.config(data, CATALOG[entry.task].inputs))
+    found = launcher.inspect(entry.config(data, CATALOG[entry.task].inputs), rehearse=False)
     plan = {"trials": None, "notes": []} if entry.is_peer else found["plan"]
     with Store(store) as opened:
         return opened.create_run(
@@ -148,8 +148,7 @@ def _create(entry: Entry, store: Path, data: dict[str, Path]) -> str:
             config={**found["config"], "optimizer": entry.optimizer},
             plan=plan,
             receipt={**found["receipt"], MARK: entry.mark()},
-            records=[Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
-            + [Event("warning", {"text": text}) for text in found["warnings"]],
+            records=launcher.records_of({**found, "plan": plan}),
         )
 
 

@@ -279,6 +279,8 @@ class RunConfig(_Settings):
         retry_budget: The run pauses when a worker has made so many further attempts in all.
         pause_after: The run pauses after this many LM calls in a row that failed for such a reason.
         review: Stop after proposing, until a person says go.
+        rehearse: Run the program on a training row or two before all else; set by an inspection that could not do so.
+        start_anyway: A person wants to start although the rehearsal showed a problem.
         base: Folder that relative paths and packages are looked up in; filled in by the inspection.
     """
 
@@ -304,6 +306,8 @@ class RunConfig(_Settings):
     retry_budget: Positive = 1000
     pause_after: Positive = 10
     review: bool = False
+    rehearse: bool = False
+    start_anyway: bool = False
     base: str = ""
 
     def model_for(self, role: Role) -> ModelSpec:

@@ -22,7 +22,12 @@ class StudioError(Exception):
     Args:
         message: One sentence that says what is wrong, with the value that is wrong.
         hint: What the user can do about it; empty when the message already says so.
+
+    Attributes:
+        frames: Lines of the person's own code that it came through, the innermost last.
     """
+
+    frames: Sequence[str] = ()
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import dspy
-from dspy.utils.exceptions import LMError
-
 from mipro_studio.optimizer_core.assembly import needs_weights
+from mipro_studio.optimizer_core.check_calls import about_rehearsal, call_models
+from mipro_studio.optimizer_core.check_rehearsal import Rehearsal
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig, parse_config
 from mipro_studio.optimizer_core.data import Dataset, data_report, gather, gathered_rows, load_dataset
 from mipro_studio.optimizer_core.data.program_fields import fields_of
@@ -21,7 +20,6 @@ from mipro_studio.optimizer_core.input_columns import check_inputs, columns_of, 
 from mipro_studio.optimizer_core.judge import judge_scorer
 from mipro_studio.optimizer_core.label_score import label_score, output_types
 from mipro_studio.optimizer_core.metrics import BUILT_IN
-from mipro_studio.optimizer_core.model_check import ask_endpoints
 from mipro_studio.optimizer_core.plan import make_plan
 from mipro_studio.optimizer_core.players import (
     adapter_name,
@@ -34,11 +32,11 @@ from mipro_studio.optimizer_core.players import (
 )
 from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
-from mipro_studio.optimizer_core.program_inputs import as_dspy, inputs_of
+from mipro_studio.optimizer_core.program_inputs import inputs_of
 from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.python_rows import python_rows
 from mipro_studio.optimizer_core.receipt import receipt
-from mipro_studio.optimizer_core.scoring import MetricError, Scorer
+from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.sources import is_module_object
 from mipro_studio.optimizer_core.types import Role, Split
 from mipro_studio.optimizer_core.values import shown
@@ -51,14 +49,17 @@ METRIC_TRIES = 3
 LABEL_ROWS = 200
 
 
-def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = True) -> dict[str, Any]:
+def inspect_request(
+    values: dict[str, Any], base: Path, *, call_models: bool = True, rehearse: bool = True
+) -> dict[str, Any]:
     """Everything a person should know before starting: {name, config, program, metric, data, plan, receipt, ...}.
 
     Args:
         values: Settings as far as a person gave them; a sample fills in its own for the rest.
         base: Folder that paths are relative to.
-        call_models: Make one short call to every endpoint model, which is the only way to know that its name and
-            key are right.
+        call_models: Make one short call to every endpoint, which is the only way to know that its name and key are
+            right; the rehearsal makes it unnecessary for those that take part in it.
+        rehearse: Run the program on a training row or two (`rehearsal`), where models may be called.
 
     Raises:
         BadInput: it cannot work; one sentence says why.
@@ -68,7 +69,7 @@ def inspect_request(values: dict[str, Any], base: Path, *, call_models: bool = T
     config = _absolute(config, base)
     program = load_program(config.program, base)
     try:
-        return _inspected(values, config, base, program, (rows, inputs), call_models)
+        return _inspected(values, config, base, program, (rows, inputs), (call_models, call_models and rehearse))
     except BadInput as error:
         error.predictors = [asdict(info) for info in program.predictors]
         raise
@@ -80,9 +81,13 @@ def _inspected(
     base: Path,
     program: Program,
     own: tuple[list[dict[str, Any]] | None, tuple[str, ...]],
-    call_models: bool,
+    calls: tuple[bool, bool],
 ) -> dict[str, Any]:
-    """What `inspect_request` answers, once the program is loaded; `own` is a sample's rows and inputs."""
+    """What `inspect_request` answers, once the program is loaded; `own` is a sample's rows and inputs.
+
+    Args:
+        calls: Whether models are called, and whether the program is run.
+    """
     rows, inputs = own
     config = with_own_model(config, values, program)
     players = players_of(config, program)
@@ -106,12 +111,14 @@ def _inspected(
     presets = preset_rows(config, program, sizes, values)
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
-    tried = [] if config.metric == JUDGE else _try_metric(scorer, program, data)
-    warnings = [*data.warnings, *tried, *_beyond_embedded(sample, config, values), *overridden(config, program)]
-    if call_models:
-        warnings += ask_endpoints(config, players)
+    warnings = [*data.warnings, *_beyond_embedded(sample, config, values), *overridden(config, program)]
     sizes = {split.value: len(data.of(split)) for split in Split}
     plan = make_plan(config, sizes, len(program.predictors), _row_chars(data), _instruction_chars(program))
+    rehearsal = Rehearsal()
+    if calls[0]:
+        rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])
+        config, rehearsal, said = call_models(config, data, base, players, rehearse=rehearse)
+        warnings += said
     return {
         "name": config.name or program.name,
         "config": config.model_dump(mode="json"),
@@ -125,6 +132,7 @@ def _inspected(
         "warnings": warnings,
         "needs_weights": needs_weights(config),
         "records": [asdict(example) for example in data.examples],
+        **about_rehearsal(rehearsal, config),
     }
 
 
@@ -249,38 +257,6 @@ def _check_freeze(config: RunConfig, program: Program) -> None:
         raise BadInput("Every predictor is frozen, so there is nothing to optimize.")
 
 
-class _Recording(dspy.Prediction):  # type: ignore[misc]
-    """A prediction that notes which fields it was asked for and does not have."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            self.__dict__.setdefault("asked", []).append(name)
-            raise
-
-
-def _try_metric(scorer: Scorer, program: Program, data: Dataset) -> list[str]:
-    """Score the labels themselves as if the program had predicted them.
-
-    A metric that returns text, or raises on every row, is refused. One that needs a field only the real program
-    gives, or a model, cannot be judged this way and gets the benefit of the doubt.
-    """
-    names = {name for info in program.predictors for name in info.outputs}
-    failures: list[MetricError] = []
-    for row in data.examples[:METRIC_TRIES]:
-        filled = {**dict.fromkeys(names, ""), **row.labels}
-        prediction = _Recording(**filled)
-        try:
-            scorer(as_dspy(row), prediction, None)
-        except MetricError as error:
-            cause = error.__cause__
-            if prediction.__dict__.get("asked") or isinstance(cause, LMError) or "No LM is loaded" in str(cause):
-                return []
-            failures.append(error)
-    if len(failures) == min(METRIC_TRIES, len(data.examples)):
-        raise BadInput(failures[0].message, failures[0].hint)
-    return [str(error) for error in failures]
 
 
 def _row_chars(data: Dataset) -> float:

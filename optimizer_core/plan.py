@@ -11,7 +11,10 @@ from mipro_studio.optimizer_core.optimizers import Work, get_optimizer
 from mipro_studio.optimizer_core.stages import stages
 from mipro_studio.optimizer_core.types import Role
 
-__all__ = ["make_plan", "planned_anew"]
+__all__ = ["REHEARSAL_ROWS", "make_plan", "planned_anew"]
+
+REHEARSAL_ROWS = 2
+"""Training rows that the program is run on before all else (`rehearsal`)."""
 
 CHARS_PER_TOKEN = 4
 SCAFFOLD_TOKENS = 260
@@ -77,14 +80,16 @@ def _program_runs(work: Work, cells: "_Cells", sizes: tuple[int, int, int], raci
     bootstrap = [min(work.bootstrapped, n_train), n_train] if work.bootstrapped else [0, 0]
     # What reflects finishes what it has begun when its budget is spent: a proposal and its evaluation.
     overrun = n_val + work.reflection_rows if work.reflection_rows else 0
-    least = n_val + bootstrap[0] + (cells.minibatch[0] if racing else 0)
+    rehearsal = min(REHEARSAL_ROWS, n_train) if n_val or work.bootstrapped else 0
+    least = rehearsal + n_val + bootstrap[0] + (cells.minibatch[0] if racing else 0)
     return {
+        "rehearsal": rehearsal,
         "bootstrap": bootstrap,
         "baseline": n_val,
         "minibatch": cells.minibatch if racing else cells.minibatch[1],
         "full": cells.full if racing else cells.full[1],
         "least": least,
-        "total": [least, n_val + bootstrap[1] + cells.minibatch[1] + cells.full[1] + overrun],
+        "total": [least, rehearsal + n_val + bootstrap[1] + cells.minibatch[1] + cells.full[1] + overrun],
         "test": 2 * n_test,
     }
 

@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.failures import TRY_AGAIN, with_example
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers import Optimizer
 from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.rehearsal import rehearse, require_working
 from mipro_studio.optimizer_core.search import Search
 from mipro_studio.optimizer_core.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
@@ -79,6 +80,9 @@ class Run:
         kit.restore()
         await kit.add_seed_arms()
         await kit.announce(Phase.SETUP)
+        if kit.config.rehearse:
+            await kit.announce(Phase.SETUP, note="trying the program on its first training rows")
+            require_working(await rehearse(kit), kit.config)
         if not self._optimizer.evaluates:
             await self._optimizer.initialize(kit)
             await kit.announce(Phase.DONE)

@@ -73,6 +73,7 @@ class Optimizer(ABC):
             during the search, so that the review gate has nothing to stop for.
         exhausted: Why there may be no next candidate, for people.
         evaluates: It fills cells of the validation set; False = it ends when it has proposed.
+        reflects: It shows a proposer what the metric says about single calls.
     """
 
     name: ClassVar[str]
@@ -85,6 +86,7 @@ class Optimizer(ABC):
     reviewed: ClassVar[str] = ""
     exhausted: ClassVar[str] = "Every candidate is evaluated: nothing is left to try."
     evaluates: ClassVar[bool] = True
+    reflects: ClassVar[bool] = False
 
     @property
     def in_full(self) -> bool:

@@ -28,6 +28,7 @@ class Gepa(Optimizer):
     summary = "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library)."
     searches: ClassVar[tuple[str, ...]] = ("instruction",)
     drops = False
+    reflects = True
     exhausted = (
         "GEPA's budget is spent: as many program runs as its trials and the baseline take in full. What it ran on "
         "training rows counted too."

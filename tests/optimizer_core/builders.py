@@ -121,13 +121,14 @@ def live(
     *,
     approved: bool = True,
     failed_before: bool = False,
+    base: Path = ROOT,
     meanwhile: Callable[[Assembled], Coroutine[Any, Any, None]] | None = None,
 ) -> Life:
     """One life of a run, to its end; `meanwhile` runs beside it."""
     memory = journal if journal is not None else fresh_journal()
 
     async def main() -> Life:
-        assembled = assemble(config, memory, ROOT, Past(approved=approved, failed=failed_before))
+        assembled = assemble(config, memory, base, Past(approved=approved, failed=failed_before))
         beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None
         try:
             ending = await assembled.run.execute()

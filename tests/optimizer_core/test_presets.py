@@ -156,7 +156,8 @@ def test_the_plan_of_a_preset_in_program_runs(
     plan = make_plan(resolved, {"train": 40, "val": n_val, "test": 10}, 1, 0.0, 0.0)
 
     assert plan["trials"] == trials
-    assert plan["program_runs"]["total"][1] == eval_runs + 40  # at most every training row is bootstrapped from
+    # At most every training row is bootstrapped from; two of them are rehearsed.
+    assert plan["program_runs"]["total"][1] == eval_runs + 40 + 2
     n_full = plan["full_evaluations"] - 1
     assert n_val + trials * 35 + n_full * n_val == dspys
     # Prompt calls: summary of 4 batches + 1, program + module, (N - 1) instructions.
@@ -170,8 +171,8 @@ def test_every_preset_is_shown_in_trials_and_program_runs_before_a_run(two: Prog
 
     assert [row["preset"] for row in rows] == list(PRESETS)
     by_name = {row["preset"]: row for row in rows}
-    # 20 * (35 + 65 / 5) + 100 baseline + 40 rows to bootstrap from.
-    assert (by_name["light"]["trials"], by_name["light"]["program_runs"][1]) == (20, 100 + 20 * 35 + 4 * 65 + 40)
+    # 20 * (35 + 65 / 5) + 100 baseline + 40 rows to bootstrap from + 2 of the rehearsal.
+    assert (by_name["light"]["trials"], by_name["light"]["program_runs"][1]) == (20, 100 + 20 * 35 + 4 * 65 + 42)
     # 50 * 400 / (25 + 40) trials, a full evaluation every ten.
     assert (by_name["paper"]["trials"], by_name["paper"]["full_evaluations"]) == (307, 32)
     assert by_name["studio"]["trials"] == 100  # small ones: a race

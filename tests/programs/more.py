@@ -28,6 +28,10 @@ def wide_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any =
     return 1 + 99 * metric(example, prediction, trace)
 
 
+def broken_metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
+    return float({}["colour"])
+
+
 def five_metric(gold: Any, pred: Any, trace: Any, pred_name: Any, pred_trace: Any) -> dspy.Prediction:
     """GEPA's protocol, nothing optional."""
     told = f"FEEDBACK ON {pred_name}: {len(pred_trace)} of {len(trace)} calls" if pred_name else ""
