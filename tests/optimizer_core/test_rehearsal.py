@@ -1,13 +1,10 @@
 """The check runs the real program, gives its answer to the real metric, and pays for nothing twice."""
 
 import json
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dspy
 import pytest
 
 from mipro_studio import launcher
@@ -83,16 +80,6 @@ def replies(messages: list[dict[str, Any]], body: dict[str, Any]) -> str:
     }
     given = (f"[[ ## {name} ## ]]\n{value}\n\n" for name, value in fields.items() if f"[[ ## {name} ## ]]" in wanted)
     return "".join(given) + "[[ ## completed ## ]]"
-
-
-@pytest.fixture(autouse=True)
-def _one_configuration_a_test() -> Iterator[None]:
-    # DSPy lets one task of one process configure it; an inspection has a process of its own, tests have not.
-    settings: Any = sys.modules["dspy.dsp.utils.settings"]
-    settings.config_owner_async_task = None
-    yield
-    settings.config_owner_async_task = None
-    dspy.configure(lm=None, adapter=None)
 
 
 class Desk:
