@@ -71,10 +71,12 @@ def units_of(rows: Sequence[Row], inputs: Sequence[str], group: str | None) -> l
 def split_rows(
     rows: Sequence[Row], shares: Shares, stratify: str | None, seed: int, units: Sequence[Unit] | None = None
 ) -> tuple[list[Any], list[Any], list[Any]]:
-    """Deal shuffled units, large ones first, then stratum after stratum, to the split furthest behind its share.
+    """Deal shuffled units, large ones first, then stratum after stratum.
 
-    Unlike a split by class this needs no least count per class, and the sizes are off by at most one row where no
-    rows hang together. Afterwards a stratum that a split lacks is swapped into it where another has two.
+    Rows that stand alone go to the split that is furthest behind its share: unlike a split by class this needs no
+    least count per class, and the sizes are off by at most one row. Where some hang together, each unit goes to the
+    split that lacks most of its strata and of rows. Afterwards a stratum that a split lacks is swapped into it where
+    another has two.
 
     Args:
         units: Rows that stay together, by place; None = each for itself.
@@ -92,14 +94,8 @@ def split_rows(
     if stratify is not None:
         order.sort(key=lambda u: Counter(strata[u]).most_common(1)[0][0])
     order.sort(key=lambda u: -len(units[u]))
-    dealt: tuple[list[int], list[int], list[int]] = ([], [], [])
-    sizes, total = [0, 0, 0], 0
-    for u in order:
-        total += len(units[u])
-        behind = [share * total - size for share, size in zip(shares, sizes, strict=True)]
-        to = behind.index(max(behind))
-        dealt[to].append(u)
-        sizes[to] += len(units[u])
+    alone = all(len(unit) == 1 for unit in units)
+    dealt = _dealt_alone(order, shares) if alone else _dealt_whole(order, strata, shares)
     if stratify is not None:
         _Spread(dealt, strata).spread()
     parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
@@ -107,6 +103,41 @@ def split_rows(
         part += [rows[i] for u in chosen for i in units[u]]
         rng.shuffle(part)  # the strata must not stand in blocks: bootstrapping walks the rows in order
     return parts
+
+
+Dealt = tuple[list[int], list[int], list[int]]
+"""Places of units, by split."""
+
+
+def _dealt_alone(order: Sequence[int], shares: Shares) -> Dealt:
+    dealt: Dealt = ([], [], [])
+    for count, u in enumerate(order, start=1):
+        behind = [share * count - len(part) for share, part in zip(shares, dealt, strict=True)]
+        dealt[behind.index(max(behind))].append(u)
+    return dealt
+
+
+def _dealt_whole(order: Sequence[int], strata: Sequence[Sequence[str]], shares: Shares) -> Dealt:
+    """Each unit to the split that lacks the largest part of its share of the unit's strata, and of all rows."""
+    totals = Counter(name for names in strata for name in names)
+    n_rows = sum(totals.values())
+    dealt: Dealt = ([], [], [])
+    held = [Counter[str]() for _ in shares]
+    sizes = [0] * len(shares)
+
+    def lacks(to: int, of: Mapping[str, int]) -> float:
+        wanted = shares[to]
+        of_strata = sum(count * (1 - held[to][name] / (wanted * totals[name])) for name, count in of.items())
+        return of_strata / sum(of.values()) + 1 - sizes[to] / (wanted * n_rows)
+
+    open_splits = [to for to, share in enumerate(shares) if share > 0]
+    for u in order:
+        of = Counter(strata[u])
+        to = max(open_splits, key=lambda split: lacks(split, of))
+        dealt[to].append(u)
+        held[to].update(of)
+        sizes[to] += len(strata[u])
+    return dealt
 
 
 def stratum_of(row: Row, column: str | None) -> str:
@@ -117,7 +148,7 @@ def stratum_of(row: Row, column: str | None) -> str:
 class _Spread:
     """Swaps units of one size between splits, so that every split that can have a label has it."""
 
-    dealt: tuple[list[int], list[int], list[int]]
+    dealt: Dealt
     strata: Sequence[Sequence[str]]
 
     def spread(self) -> None:

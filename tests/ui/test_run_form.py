@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.optimizer_core.config import RunConfig, SearchSettings
+from mipro_studio.optimizer_core.config import DataSpec, RunConfig, SearchSettings
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.ui.leaving import leaving
 from mipro_studio.ui.run_form import FIELDS, to_config, to_state
@@ -26,6 +26,9 @@ CONFIGS: list[dict[str, Any]] = [
     {"program": "a:b", "search": {"instructions": 4, "lag": 2, "step": 9, "finalists": 1}, "pause_after": 3},
     {"program": "a:b", "adapter": "xml", "models": {"one.predict": REMOTE, "two": {"model": "embedded"}}},
     {"program": "a:b", "task_model": {"model": "program"}},
+    {"program": "a:b", "data": {"data": "rows.py:trainset", "labels": ["x", "y"], "empty_is_answer": True}},
+    {"program": "a:b", "data": {"data": "d.csv", "stratify": "none", "group": "user", "delimiter": "tab"}},
+    {"program": "a:b", "data": {"data": "d.tsv.gz", "encoding": "cp1252"}},
     {"program": "a:b", "optimizer": "ca_opro", "search": {"breadth": 3, "depth": 4}},
 ]
 
@@ -33,6 +36,12 @@ CONFIGS: list[dict[str, Any]] = [
 def test_every_setting_of_the_search_has_a_place_in_the_form() -> None:
     placed = {path[1] for path in FIELDS.values() if path[0] == "search"}
     assert placed | {"freeze"} == set(SearchSettings.model_fields)
+
+
+def test_every_setting_of_the_data_has_a_place_in_the_form() -> None:
+    placed = {path[1] for path in FIELDS.values() if path[0] == "data"}
+    by_hand = {"data", "train", "val", "test", "split", "inputs", "labels", "columns"}
+    assert placed | by_hand == set(DataSpec.model_fields)
 
 
 @pytest.mark.parametrize("values", CONFIGS)

@@ -88,9 +88,10 @@ def test_groups_stay_whole_and_the_shares_are_kept_as_far_as_they_allow() -> Non
         users = [{row["user"] for row in part} for part in parts]
         assert not (users[0] & users[1] or users[0] & users[2] or users[1] & users[2])
         largest = max(map(len, units))
+        in_all = sum(row["label"] == "a" for row in rows) / 200
         for part, share in zip(parts, USUAL, strict=True):
             assert abs(len(part) - share * 200) <= largest
-            assert {row["label"] for row in part} == {"a", "b"}
+            assert abs(sum(row["label"] == "a" for row in part) / len(part) - in_all) < 0.1
 
 
 @pytest.mark.parametrize("other", ["What is it? ", "what  is IT?", "What\nis it?"])
