@@ -131,6 +131,10 @@ def lines(n: int) -> list[Row]:
     return [item(n), item(n + 1)]
 
 
+def shape(n: int) -> Row:
+    return {"kind": "circle", "radius": n / 2} if n % 2 else {"kind": "square", "side": n}
+
+
 def conversation(n: int) -> Row:
     return {"messages": [{"text": f"What of item {n + 50}?", "answer": parity(n)}]}
 
@@ -170,6 +174,17 @@ VALUES = [
         row=lambda n: {"text": text(n), "answer": parity(n)},
         says={"answer": lambda n, said: f"```python\nanswer = {guess(n)!r}\n```"},
     ),
+    Case("list of enums", "values.py:Levels", metric="same_levels", **of(lambda n: [LEVELS[n % 2], "low"])),
+    Case("optional record", "values.py:MaybeItem", metric="same_item", **of(lambda n: item(n) if n % 2 else None)),
+    Case("records by name", "values.py:Named", metric="same_named", **of(lambda n: {"first": item(n)})),
+    Case("set", "values.py:Tags", metric="same_tags", **of(lambda n: [parity(n)])),
+    Case(
+        "record with an alias",
+        "values.py:Counted",
+        metric="same_total",
+        **of(lambda n: {"totalCount": n, "when": "09:30:00"}),
+    ),
+    Case("union of records", "values.py:Shaped", metric="same_shape", **of(shape)),
     Case("reasoning and record", "values.py:Thinking", metric="same_line", **of(item)),
     Case(
         "renamed label",
@@ -321,6 +336,12 @@ SHAPES = [
     Case("instance", "shapes.py:instance"),
     Case("raises on a row", "shapes.py:Sometimes"),
     Case("demos for one call", "shapes.py:Cautious"),
+    Case("keyword-only parameters", "shapes.py:KeywordOnly"),
+    Case("a predictor of one's own kind", "shapes.py:OwnPredictor"),
+    Case("modules in a list", "shapes.py:Deep"),
+    Case("predictors made on the fly", "shapes.py:OnTheFly"),
+    Case("remembers answers", "shapes.py:Remembers"),
+    Case("loaded from its own file", "shapes.py:saved"),
 ]
 
 MODELS = [
@@ -333,6 +354,9 @@ MODELS = [
     Case("the model's history", "models.py:Remembering"),
     Case("the predictor's history", "models.py:OwnHistory"),
     Case("an engine of one's own", "models.py:OwnEngine"),
+    Case("made with the configured model", "models.py:MadeWithIt"),
+    Case("a model class of one's own", "models.py:OwnClass"),
+    Case("a model for a part", "models.py:InModule"),
 ]
 
 ADAPTERS = [
@@ -384,6 +408,8 @@ JUDGING = [
             "with_keywords",
             "of_reasoning",
             "by_history",
+            "by_completions",
+            "panel",
         )
     ),
     Case(

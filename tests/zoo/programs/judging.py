@@ -105,3 +105,21 @@ def by_labels(example, pred, trace=None):
 def by_history(example, pred, trace=None):
     """How long the last prompt was."""
     return float(pred.answer == example.answer and dspy.settings.lm.history[-1]["usage"]["prompt_tokens"] > 10)
+
+
+def by_completions(example, pred, trace=None):
+    return pred.completions.answer[0] == example.answer and len(pred.completions) == 1
+
+
+class Panel(dspy.Module):
+    """A metric that is a program with two models of judges."""
+
+    def __init__(self):
+        super().__init__()
+        self.judges = [dspy.Predict(Judge), dspy.ChainOfThought(Judge)]
+
+    def forward(self, example, pred, trace=None):
+        return sum(judge(text=example.text, answer=pred.answer).right for judge in self.judges) / 2
+
+
+panel = Panel()

@@ -1,5 +1,7 @@
 """Programs that say which model, and how it is asked."""
 
+from types import SimpleNamespace
+
 import dspy
 from dspy.lm15 import Message, Response, Usage
 
@@ -105,3 +107,50 @@ class OwnEngine(TwoSteps):
 
 def metric(example, pred, trace=None):
     return pred.answer == example.answer
+
+
+class MadeWithIt(TwoSteps):
+    """Looks at the configured model when it is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.cool = dspy.settings.lm.copy(temperature=0.1)
+
+    def forward(self, text):
+        with dspy.context(lm=self.cool):
+            notes = self.draft(text=text).notes
+        return self.decide(text=text, notes=notes)
+
+
+class Parrot(dspy.BaseLM):
+    """A model as people wrote them before DSPy 3.4."""
+
+    def __init__(self):
+        super().__init__("parrot")
+
+    def forward(self, prompt=None, messages=None, **kwargs):
+        number = messages[-1]["content"].partition("item ")[2].split()[0].strip(".")
+        said = f"[[ ## notes ## ]]\nparrot says item {number}\n\n[[ ## completed ## ]]"
+        message = SimpleNamespace(content=said, tool_calls=None)
+        usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+        return SimpleNamespace(choices=[SimpleNamespace(message=message, finish_reason="stop")], usage=usage, model="parrot")
+
+
+class OwnClass(TwoSteps):
+    """Drafts on a model of its own class."""
+
+    def __init__(self):
+        super().__init__()
+        self.draft.set_lm(Parrot())
+
+
+class InModule(dspy.Module):
+    """An agent's model set on the module that holds its predictors."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = TwoSteps()
+        self.inner.set_lm(dspy.LM("openai/cheap", api_key="x", temperature=0.5))
+
+    def forward(self, text):
+        return self.inner(text=text)

@@ -167,3 +167,71 @@ def bare_metric(example, pred, trace=None):
 
 def mapped_metric(example, pred, trace=None):
     return pred["answer"] == example.answer
+
+
+class KeywordOnly(dspy.Module):
+    def __init__(self):
+        super().__init__()
+        self.ask = dspy.Predict("text -> answer")
+
+    def forward(self, *, text: str) -> dspy.Prediction:
+        return self.ask(text=text)
+
+
+class Noted(dspy.Predict):
+    """A predictor of one's own kind."""
+
+    def forward(self, **kwargs):
+        return super().forward(**kwargs, note="mind the zero")
+
+
+class OwnPredictor(dspy.Module):
+    def __init__(self):
+        super().__init__()
+        self.ask = Noted("text, note -> answer")
+
+    def forward(self, text):
+        return self.ask(text=text)
+
+
+class Deep(dspy.Module):
+    """Predictors in lists of modules, made in a loop."""
+
+    def __init__(self):
+        super().__init__()
+        self.levels = [Step(f"text -> notes{n}") for n in range(2)]
+        self.ask = dspy.ChainOfThought("text, notes -> answer")
+
+    def forward(self, text):
+        notes = [step(text=text).toDict() for step in self.levels]
+        return self.ask(text=text, notes=notes)
+
+
+class OnTheFly(dspy.Module):
+    """Makes a predictor for each call, which nobody can teach."""
+
+    def __init__(self):
+        super().__init__()
+        self.ask = dspy.Predict("text, notes -> answer")
+
+    def forward(self, text):
+        notes = dspy.Predict("text -> notes")(text=text).notes
+        return self.ask(text=text, notes=notes)
+
+
+class Remembers(dspy.Module):
+    """Keeps what it was asked before."""
+
+    def __init__(self):
+        super().__init__()
+        self.ask = dspy.Predict("text -> answer")
+        self.known = {}
+
+    def forward(self, text):
+        if text not in self.known:
+            self.known[text] = self.ask(text=text)
+        return self.known[text]
+
+
+saved = dspy.ChainOfThought("text -> answer")
+saved.load("optimized.json")

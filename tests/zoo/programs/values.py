@@ -209,3 +209,66 @@ def runs(example, pred, trace=None):
     names = {}
     exec(pred.answer.code, names)
     return names["answer"] == example.answer
+
+
+class Levels(Reader):
+    answer = list[Level]
+
+
+class MaybeItem(Reader):
+    answer = Optional[Item]
+
+
+class Named(Reader):
+    answer = dict[str, Item]
+
+
+class Tags(Reader):
+    answer = set[str]
+
+
+class Aliased(BaseModel):
+    total: int = Field(alias="totalCount")
+    when: datetime.time = datetime.time(9, 30)
+
+
+class Counted(Reader):
+    answer = Aliased
+
+
+class Circle(BaseModel):
+    kind: Literal["circle"] = "circle"
+    radius: float
+
+
+class Square(BaseModel):
+    kind: Literal["square"] = "square"
+    side: int
+
+
+class Shaped(Reader):
+    answer = Circle | Square
+
+
+def same_levels(example, pred, trace=None):
+    return [level.value for level in pred.answer] == example.answer
+
+
+def same_item(example, pred, trace=None):
+    return (pred.answer.count if pred.answer else None) == (example.answer["count"] if example.answer else None)
+
+
+def same_named(example, pred, trace=None):
+    return pred.answer["first"].count == example.answer["first"]["count"]
+
+
+def same_tags(example, pred, trace=None):
+    return pred.answer == set(example.answer)
+
+
+def same_total(example, pred, trace=None):
+    return pred.answer.total == example.answer["totalCount"] and pred.answer.when.hour == 9
+
+
+def same_shape(example, pred, trace=None):
+    return pred.answer.kind == example.answer["kind"]
