@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.export import build_program, load_saved, save_p
 from mipro_studio.optimizer_core.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.plain_messages import document
-from mipro_studio.optimizer_core.players import adapter_of, player
+from mipro_studio.optimizer_core.players import adapter_of, model_when_made, player
 from mipro_studio.optimizer_core.program import Program, load_metric, load_program
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
@@ -56,7 +56,7 @@ def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
             raise BadInput(f"Run {run_id} has no winner yet.")
         instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
     try:
-        program = load_program(config.program, Path(config.base or "."))
+        program = load_program(config.program, Path(config.base or "."), model_when_made(config))
         module = build_program(config, program, (*instructions, *demo_sets), Candidate.parse(chosen))
     except (ValueError, KeyError) as error:
         raise BadInput(f"Run {run_id} has no candidate {chosen!r}.") from error

@@ -12,7 +12,7 @@ from mipro_studio.optimizer_core.judge import judge_scorer
 from mipro_studio.optimizer_core.kit import Kit, Players
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.optimizers import get_optimizer
-from mipro_studio.optimizer_core.players import chosen_models, player
+from mipro_studio.optimizer_core.players import chosen_models, model_when_made, player
 from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.presets import resolve
 from mipro_studio.optimizer_core.program import load_metric, load_program
@@ -67,7 +67,7 @@ def assemble(
     Raises:
         BadInput: program, metric, model or optimizer cannot be had.
     """
-    program = load_program(config.program, base)
+    program = load_program(config.program, base, model_when_made(config))
     examples = _by_split(list(journal.examples()))
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)

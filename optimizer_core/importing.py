@@ -21,7 +21,7 @@ import dspy
 
 from mipro_studio.optimizer_core.errors import BadInput
 
-__all__ = ["configured_by", "configuring", "import_reference", "place_of"]
+__all__ = ["configured_by", "configured_model", "configuring", "import_reference", "place_of"]
 
 ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _settings: Any = sys.modules[type(dspy.settings).__module__]
@@ -47,6 +47,22 @@ def configuring() -> Iterator[dict[str, Any]]:
         for name, value in _settings.main_thread_config.items():
             if name not in before or before[name] is not value:
                 made[name] = value
+
+
+@contextmanager
+def configured_model(lm: dspy.BaseLM | None) -> Iterator[None]:
+    """Let DSPy's model be `lm` inside, until the code there configures another: a script configures it first.
+
+    A model that is configured already stays.
+    """
+    config = _settings.main_thread_config
+    if config["lm"] is None:
+        config["lm"] = lm
+    try:
+        yield
+    finally:
+        if config["lm"] is lm:
+            config["lm"] = None
 
 
 def configured_by(home: ModuleType | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from mipro_studio.optimizer_core.plan import make_plan
 from mipro_studio.optimizer_core.players import (
     adapter_name,
     model_name,
+    model_when_made,
     overridden,
     own_model,
     own_models,
@@ -67,7 +68,7 @@ def inspect_request(
     asked = parse_config({**values, "program": values.get("program", "")})
     config, rows, inputs = _with_defaults(values, asked)
     config = _absolute(config, base)
-    program = load_program(config.program, base)
+    program = load_program(config.program, base, model_when_made(config))
     try:
         return _inspected(values, config, base, program, (rows, inputs), (call_models, call_models and rehearse))
     except BadInput as error:

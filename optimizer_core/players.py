@@ -11,7 +11,7 @@ import dspy
 from dspy.adapters.baml_adapter import BAMLAdapter
 
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM, Budget, ModelSpec, RunConfig
-from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable
 from mipro_studio.optimizer_core.models.guests import guest_lm, metered
 from mipro_studio.optimizer_core.models.lms import adapter_for, build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
@@ -27,6 +27,7 @@ __all__ = [
     "chosen_models",
     "model_name",
     "model_rows",
+    "model_when_made",
     "overridden",
     "own_model",
     "own_models",
@@ -128,6 +129,19 @@ def chosen_models(config: RunConfig, program: Program) -> dict[str, dspy.BaseLM]
         name: guest_lm(spec, config.retries, derive_seed(config.seed, "model", name))
         for name, spec in config.models.items()
     }
+
+
+def model_when_made(config: RunConfig) -> dspy.BaseLM | None:
+    """What a program finds configured when it is made: the run's task model. A copy that it keeps is counted too.
+
+    None where the program configures it, or the model cannot be had: whatever needs it says so.
+    """
+    if config.task_model.model == OF_PROGRAM:
+        return None
+    try:
+        return guest_lm(config.task_model, config.retries, derive_seed(config.seed, "model", Role.TASK.value))
+    except (BadInput, ModelUnavailable):
+        return None
 
 
 def players_of(config: RunConfig, program: Program) -> dict[str, Player]:

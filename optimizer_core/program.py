@@ -16,7 +16,7 @@ import dspy
 from mipro_studio.optimizer_core.agents import frame_of
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.importing import configured_by, configuring, import_reference
+from mipro_studio.optimizer_core.importing import configured_by, configured_model, configuring, import_reference
 from mipro_studio.optimizer_core.instruction_frame import Frame, ToolInfo
 from mipro_studio.optimizer_core.metrics import BUILT_IN, built_in_metric
 from mipro_studio.optimizer_core.scoring import Metric, Scorer
@@ -134,16 +134,17 @@ def _describe(module: dspy.Module, path: str, predictor: Any) -> PredictorInfo:
     )
 
 
-def load_program(reference: str, base: Path) -> Program:
+def load_program(reference: str, base: Path, lm: dspy.BaseLM | None = None) -> Program:
     """The program that `reference` names: `sample:NAME`, `path.py[:attr]`, `package.module:attr` or one of `NO_CODE`.
 
     Args:
         base: Folder that relative paths and packages are looked up in.
+        lm: What a program finds in `dspy.settings.lm` that looks there when it is made.
 
     Raises:
         BadInput: it does not exist, does not import, or is no `dspy.Module`; one sentence says which.
     """
-    with configuring() as configured:
+    with configured_model(lm), configuring() as configured:
         program = _loaded(reference, base)
     program.configured = {**configured_by(program.home), **configured}
     return program

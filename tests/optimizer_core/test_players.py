@@ -1,5 +1,6 @@
 """Whose model and whose adapter: the program's, unless a person chose otherwise; counted in either case."""
 
+from pathlib import Path
 from typing import Any
 
 import dspy
@@ -14,12 +15,13 @@ from mipro_studio.optimizer_core.players import (
     adapter_of,
     chosen_models,
     model_rows,
+    model_when_made,
     overridden,
     own_model,
     player,
     with_own_model,
 )
-from mipro_studio.optimizer_core.program import Program
+from mipro_studio.optimizer_core.program import Program, load_program
 from mipro_studio.optimizer_core.program_run import Player, run_once
 from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Example, Role, Split
@@ -200,3 +202,41 @@ def test_settings_of_predictors_and_callbacks_reach_the_model() -> None:
         run_once(made, ROW, Player(scripted(reply), dspy.ChatAdapter()), Scorer(one, "one"), "c")
     assert seen == [0.9, None]
     assert len(heard) == 2
+
+
+COOL = """
+import dspy
+{configured}
+class Cool(dspy.Module):
+    def __init__(self):
+        super().__init__()
+        self.cool = dspy.settings.lm.copy(temperature=0.1)
+        self.ask = dspy.Predict("text -> answer")
+
+    def forward(self, text):
+        with dspy.context(lm=self.cool):
+            return self.ask(text=text)
+"""
+
+
+@pytest.mark.parametrize("configured", ["", 'dspy.configure(lm=dspy.LM("openai/own", api_key="x"))'])
+def test_a_program_finds_a_configured_model_when_it_is_made(tmp_path: Path, configured: str) -> None:
+    name = f"cool{len(configured)}"
+    (tmp_path / f"{name}.py").write_text(COOL.format(configured=configured))
+    dspy.configure(lm=None)
+    made = load_program(f"{name}.py:Cool", tmp_path, model_when_made(config_of())).module.cool
+    assert (made.model, made.kwargs["temperature"]) == ("openai/own" if configured else "openai/task", 0.1)
+    assert (dspy.settings.lm is None) is not bool(configured)
+    dspy.configure(lm=None)
+
+
+def test_a_copy_of_the_model_that_a_program_keeps_is_counted_under_the_role_that_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "keeps.py").write_text(COOL.format(configured=""))
+    found = model_when_made(config_of())
+    assert isinstance(found, GuestLM)
+    found._engine = ScriptedEngine(lambda request: chat(answer="a"))
+    program = load_program("keeps.py:Cool", tmp_path, found)
+    meter = Meter(Budget())
+    teacher = Player(scripted(lambda request: chat(answer="b"), meter, Role.TEACHER), dspy.ChatAdapter())
+    cell = run_once(program.module, ROW, teacher, Scorer(one, "one"), "i0d0")
+    assert (cell.prediction["answer"], cell.usage.calls, meter.total(Role.TEACHER).calls) == ("a", 1, 1)
