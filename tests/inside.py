@@ -23,7 +23,7 @@ from mipro_studio import cli, command, launcher, sidecar, worker
 from mipro_studio.attendants import worker_name
 from tests.optimizer_core.builders import dspy_as_new
 
-__all__ = ["Done", "helpers_inside", "shell", "workers_inside"]
+__all__ = ["Done", "helpers_inside", "shell", "work_on", "workers_inside"]
 
 Done = subprocess.CompletedProcess[str]
 _process = subprocess.run
@@ -42,8 +42,7 @@ def helpers_inside() -> Iterator[None]:
 def workers_inside() -> Iterator[None]:
     """Helpers and the runs of `launcher` happen in this process; `spawn` returns when the run is over."""
     with helpers_inside(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launcher, "spawn", _spawn)
-        patch.setattr(worker, "Mirror", _NoMirror)
+        patch.setattr(launcher, "spawn", work_on)
         yield
 
 
@@ -93,9 +92,10 @@ def _environment(options: Any) -> Iterator[None]:
         yield
 
 
-def _spawn(store: Path, run_id: str) -> int:
-    """A worker's whole life, which leaves nothing of its current folder and of DSPy's settings."""
-    with chdir(Path.cwd()), dspy_as_new():
+def work_on(store: Path, run_id: str) -> int:
+    """A worker's whole life, in the main thread; it leaves nothing of its current folder and of DSPy's settings."""
+    with pytest.MonkeyPatch.context() as patch, chdir(Path.cwd()), dspy_as_new():
+        patch.setattr(worker, "Mirror", _NoMirror)
         worker.live(store.resolve(), run_id, worker_name())
     return os.getpid()
 

@@ -1,6 +1,5 @@
 """The form: what it asks for, what keeps it from starting, what it hands over."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from mipro_studio import launcher
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Endpoint, Reader, endpoints, save_endpoint
 from mipro_studio.ui.run_form import OWN_ROWS
-from tests.loopback import LoopbackEndpoint
+from tests.inside import helpers_inside, work_on
+from tests.loopback.inprocess import InProcessEndpoint
 from tests.pages.open import open_page, texts
 from tests.ui.factory import HOSTILE, MARKER
 
@@ -233,9 +234,13 @@ def test_columns_are_previewed_and_mapped_to_the_fields_of_the_signature(empty: 
     assert "The plan" in texts(app)
 
 
-def test_a_program_without_code_runs_end_to_end_on_an_endpoint(empty: Path, tmp_path: Path) -> None:
+def test_a_program_without_code_runs_end_to_end_on_an_endpoint(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gold = {f"message number {i}": {"queue": QUEUES[i % 4]} for i in range(60)}
-    with LoopbackEndpoint(responder="oracle", gold=gold, base_quality=0.6) as endpoint:
+    spawned: list[tuple[Path, str]] = []
+    monkeypatch.setattr(launcher, "spawn", lambda store, run_id: spawned.append((store, run_id)))
+    with InProcessEndpoint(responder="oracle", gold=gold, base_quality=0.6) as endpoint, helpers_inside():
         app = _no_code(open_page(PAGE), _rows(tmp_path / "rows.csv"))
         app.selectbox(key="nr_map_message").set_value("text").run()
         app.selectbox(key="nr_map_queue").set_value("team").run()
@@ -248,17 +253,13 @@ def test_a_program_without_code_runs_end_to_end_on_an_endpoint(empty: Path, tmp_
         assert not app.button(key="nr_start").disabled, app.button(key="nr_start").help
         app.button(key="nr_start").click().run()
         assert not app.exception
-        run_id = app.query_params["run"][0]
-        for _ in range(240):
-            with Reader(empty) as reader:
-                run = reader.run(run_id)
-            if run.status not in (Status.QUEUED, Status.RUNNING):
-                break
-            time.sleep(0.5)
+        ((store, run_id),) = spawned
+        assert app.query_params["run"] in (run_id, [run_id])
+        work_on(store, run_id)  # here, because a page's thread may not be a worker's
+    with Reader(empty) as reader:
+        run, arms = reader.run(run_id), reader.instructions(run_id)
     assert run.status is Status.COMPLETED, run.reason
     assert run.baseline_val is not None and run.n_val == 24
-    with Reader(empty) as reader:
-        arms = reader.instructions(run.id)
     assert (arms[0].predictor, arms[0].text) == ("queue", "Name the queue.")
 
 
@@ -298,17 +299,17 @@ def test_every_optimizer_has_a_plan_or_says_why_not(empty: Path) -> None:
 
 
 def test_a_saved_endpoint_fills_in_and_is_tested(empty: Path) -> None:
-    with LoopbackEndpoint(in_thread=True) as endpoint:
+    with InProcessEndpoint() as endpoint, helpers_inside():
         save_endpoint(empty, Endpoint("gateway", "openai/task", endpoint.base_url))
         app = open_page(PAGE)
         app.segmented_control(key="nr_task_kind").set_value("Endpoint").run()
         app.selectbox(key="nr_task_saved").set_value("gateway").run()
         assert app.text_input(key="nr_task_api_base").value == endpoint.base_url
         app.button(key="nr_task_test").click().run()
-    assert "Answered in" in texts(app)
-    app.text_input(key="nr_task_api_base").input("http://127.0.0.1:9/v1").run()
-    assert "Answered in" not in texts(app), "an answer of another address is shown"
-    app.button(key="nr_task_test").click().run()
+        assert "Answered in" in texts(app)
+        app.text_input(key="nr_task_api_base").input("http://127.0.0.1:9/v1").run()
+        assert "Answered in" not in texts(app), "an answer of another address is shown"
+        app.button(key="nr_task_test").click().run()
     assert "No connection" in texts(app)
 
 

@@ -13,7 +13,8 @@ def review(page: Page, url: str, run_id: str, heading: str, *, edited: str, writ
     """Edit instruction 1, reject instruction 2 for `reason`, add `written`, start the search."""
     _open(page, url, run_id, heading, 1)
     text = page.get_by_label("Instruction", exact=True)
-    expect(text.first).to_be_visible(timeout=SHOWN_MS)
+    # The one to edit comes above the one to write, and may come later.
+    expect(text).to_have_count(2, timeout=SHOWN_MS)
     text.first.fill(edited)
     text.first.press("Control+Enter")
     page.get_by_role("button", name="Save as a new instruction").click()
