@@ -2,6 +2,9 @@
 
 import gc
 import os
+from pathlib import Path
+
+import pytest
 
 # DSPy fetches a price list over the network on the first priced call otherwise.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"
@@ -11,3 +14,15 @@ def pytest_collection_finish() -> None:
     """The modules loaded by now are never garbage; walking them takes half a second of every full collection."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The embedded model's weights, fetched once a machine; who asks for them is skipped where they cannot be had."""
+    from mipro_studio.optimizer_core.errors import ModelUnavailable
+    from mipro_studio.optimizer_core.models.embedded import weights_path
+
+    try:
+        return weights_path()
+    except ModelUnavailable as error:
+        pytest.skip(f"the embedded model's weights cannot be had here: {error}")

@@ -10,23 +10,13 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.optimizer_core.errors import ModelUnavailable
-from mipro_studio.optimizer_core.models.embedded import weights_path
 from mipro_studio.sample_programs import CATALOG
 from mipro_studio.storage import Reader
 from tests.agreement import LEAST, agreement
 from tests.ui.browser import ROOT
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(600)]
-TRAIN, VAL, TEST = 24, 8, 6
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _weights() -> None:
-    try:
-        weights_path()
-    except ModelUnavailable as error:
-        pytest.skip(f"the embedded model's weights cannot be had here: {error}")
+pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("weights"), pytest.mark.timeout(600)]
+TRAIN, VAL, TEST = 8, 5, 4
 
 
 def cli(*arguments: str) -> dict[str, Any]:
@@ -45,7 +35,7 @@ def test_triage_from_start_to_an_exported_program(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, part)), encoding="utf-8")
     files = [word for name in parts for word in (f"--{name}", str(tmp_path / f"{name}.jsonl"))]
     store = str(tmp_path / "studio.db")
-    small = ["--trials", "4", "--candidates", "3", "--max-bootstrapped", "1", "--max-labeled", "3"]
+    small = ["--trials", "2", "--candidates", "2", "--max-bootstrapped", "1", "--max-labeled", "3"]
     done = cli("run", "sample:triage", *files, "--inputs", "message", *small, "--store", store)
     assert done["status"] == "completed", done
     assert done["test_examples"] == TEST

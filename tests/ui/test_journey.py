@@ -1,4 +1,8 @@
-"""The whole job as a person does it, in a real Chromium on the embedded model: from an empty store to a report."""
+"""The whole job as a person does it, in a real Chromium on the embedded model: from an empty store to a report.
+
+The model's server is the real one; its network is a very small one, whose answers nobody here reads.
+`tests/test_embedded_run.py` asks the real network.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Download, Page, expect
 
-from mipro_studio.optimizer_core.errors import ModelUnavailable
-from mipro_studio.optimizer_core.models.embedded import weights_path
+from mipro_studio.optimizer_core.models.embedded.weights import GGUF_ENV
 from mipro_studio.optimizer_core.types import Author, Candidate, Status
 from mipro_studio.storage import Reader
 from tests.agreement import LEAST, agreement
+from tests.optimizer_core.finetuning.tiny import write_tiny_model
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.reviewing import SHOWN_MS, review
 
@@ -25,11 +29,10 @@ EDITED = "Pick the support queue. Answer with its name only."
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    try:
-        weights_path()
-    except ModelUnavailable as error:
-        pytest.skip(f"the embedded model's weights cannot be had here: {error}")
+def browser(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+    tiny = tmp_path / "tiny.gguf"
+    write_tiny_model(tiny)
+    monkeypatch.setenv(GGUF_ENV, str(tiny))
     with chromium() as opened:
         yield opened
 
@@ -64,10 +67,10 @@ def set_up(page: Page, url: str) -> str:
     expect(page.get_by_role("heading", name="New run").first).to_be_visible(timeout=SHOWN_MS)
     page.get_by_text("Stop after proposing so that I can review").click()
     page.get_by_text("Split, and columns by hand").click()
-    fill(page, "Rows at most", "60")
+    fill(page, "Rows at most", "40")
     page.get_by_text("Search: every number by hand").click()
-    fill(page, "Candidates a predictor", "4")
-    fill(page, "Trials", "6")
+    fill(page, "Candidates a predictor", "3")
+    fill(page, "Trials", "3")
     page.get_by_role("button", name="Check", exact=True).click()
     start = page.get_by_role("button", name="Start", exact=True)
     expect(start).to_be_enabled(timeout=SHOWN_MS)

@@ -22,12 +22,10 @@ from dspy.utils.exceptions import ContextWindowExceededError, LMUnsupportedFeatu
 from mipro_studio.optimizer_core.errors import ModelUnavailable
 from mipro_studio.optimizer_core.models.embedded import CompactAdapter, embedded_lm, runtime, weights_path
 from mipro_studio.optimizer_core.models.embedded.connection import Connection, connect
-from mipro_studio.optimizer_core.models.embedded.weights import GGUF_ENV, weights_present
+from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
+from mipro_studio.optimizer_core.models.embedded.weights import APP_NAME, GGUF_ENV
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.skipif(not weights_present(), reason="the embedded model's weights are not here"),
-]
+pytestmark = pytest.mark.embedded
 
 IDLE_S = 2.0
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,11 +39,15 @@ class Topic(dspy.Signature):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A server of this module's own, which leaves soon after it."""
+def own_server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A server of this module's own, which leaves soon after it; the copy that it serves is made once a machine."""
+    fast, cache = fast_copy(weights), tmp_path_factory.mktemp("cache")
     patch = pytest.MonkeyPatch()
-    patch.setenv(GGUF_ENV, str(weights_path()))
-    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv(GGUF_ENV, str(weights))
+    patch.setenv("XDG_CACHE_HOME", str(cache))
+    if fast != weights:
+        (models := cache / APP_NAME / "models").mkdir(parents=True)
+        (models / fast.name).symlink_to(fast)
     patch.setenv(runtime.IDLE_ENV, str(IDLE_S))
     yield
     # A server is known by its state file, which it withdraws when it leaves.
