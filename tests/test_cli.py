@@ -226,6 +226,8 @@ def test_a_command_that_cannot_be_obeyed_is_one_sentence(
 
 
 def test_looking_at_no_store_creates_none(tmp_path: Path) -> None:
-    store = tmp_path / "none" / "studio.db"
+    store = tmp_path / "studio.db"
     assert json.loads(shell("list", "--store", str(store), "--json").stdout) == {"runs": []}
+    done = shell("list", "--store", str(tmp_path / "none" / "studio.db"), "--json")
+    assert (done.returncode, done.stdout) == (2, "") and "There is no folder" in done.stderr
     assert list(tmp_path.iterdir()) == []
