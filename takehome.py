@@ -14,7 +14,6 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
-from mipro_studio.optimizer_core.assembly import media_folders
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.export import build_program, load_saved, save_program
@@ -127,7 +126,7 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
         loaded = load_saved(config, choice.program, path)
     made = player(config.task_model, Role.TASK, Meter(Budget()), config, choice.program)
     scorer = load_metric(config.metric, choice.program, Path(config.base or "."), config.data.labels)
-    check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8), media_folders(config))
+    check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8), config.folders)
     result = verify(check, asked)
     return {**result, "candidate": choice.candidate, "model": config.task_model.model}
 

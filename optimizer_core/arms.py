@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,11 +23,15 @@ class Arms:
 
     Args:
         models: Predictor -> the model that it works with, where it is not the program's choice or the role's.
+        folders: Where relative paths of images and other files in labelled demos are looked up.
     """
 
-    def __init__(self, program: Program, models: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(
+        self, program: Program, models: Mapping[str, Any] = MappingProxyType({}), folders: Sequence[Path] = ()
+    ) -> None:
         self._program = program
         self._models = models
+        self._folders = tuple(folders)
         self.names = tuple(predictor.name for predictor in program.predictors)
         self.instructions: dict[str, dict[int, Instruction]] = {name: {} for name in self.names}
         self.demo_sets: dict[str, dict[int, DemoSet]] = {name: {} for name in self.names}
@@ -59,7 +64,7 @@ class Arms:
                 if whole != predictor.signature.instructions:
                     predictor.signature = predictor.signature.with_instructions(whole)
             if name in demos and list(demos[name]) != own_demos(predictor):
-                predictor.demos = [_as_dspy(demo, predictor.signature) for demo in demos[name]]
+                predictor.demos = [_as_dspy(demo, predictor.signature, self._folders) for demo in demos[name]]
             predictor.lm = self._models.get(name, predictor.lm)
         return module
 
@@ -80,11 +85,11 @@ def _annotation(name: str, signature: Any) -> Any:
     return signature.fields[name].annotation if name in signature.fields else Any
 
 
-def _as_dspy(demo: Demo, signature: Any) -> dspy.Example:
+def _as_dspy(demo: Demo, signature: Any, folders: tuple[Path, ...]) -> dspy.Example:
     """A demo as the program shows it: a teacher's values are what they were, labels stay as the file has them."""
     typed = signature.fields if demo.augmented else signature.input_fields
     fields = {
-        name: decode(value, typed[name].annotation if name in typed else Any)
+        name: decode(value, typed[name].annotation if name in typed else Any, folders)
         for name, value in demo.fields.items()
         if name in signature.fields
     }

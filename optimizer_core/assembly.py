@@ -23,7 +23,7 @@ from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import Example, Role, Split
 
-__all__ = ["Assembled", "Past", "assemble", "media_folders", "needs_weights"]
+__all__ = ["Assembled", "Past", "assemble", "needs_weights"]
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,13 @@ def assemble(
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
-    evaluator = Evaluator(pool, recorder, table, scorer, config.budget.max_program_runs, media_folders(config))
+    evaluator = Evaluator(pool, recorder, table, scorer, config.budget.max_program_runs, config.folders)
     memory = {call.key: call for call in journal.prompt_calls()}
     kit = Kit(
         config=config,
         program=program,
         examples=examples,
-        arms=Arms(program, chosen_models(config, program)),
+        arms=Arms(program, chosen_models(config, program), config.folders),
         table=table,
         journal=journal,
         recorder=recorder,
@@ -102,13 +102,6 @@ def assemble(
         drops=optimizer.drops,
     )
     return Assembled(Run(kit, optimizer, pool, past.approved), kit, pool)
-
-
-def media_folders(config: RunConfig) -> tuple[Path, ...]:
-    """Where relative paths in rows are looked up: the folder of the run, then those of its data files."""
-    data = config.data
-    files = [Path(name) for name in (data.data, data.train, data.val, data.test) if name]
-    return tuple(dict.fromkeys([Path(config.base or "."), *(file.parent for file in files)]))
 
 
 def needs_weights(config: RunConfig) -> bool:

@@ -3,11 +3,14 @@
 The settings are requests. What took effect is in the run's receipt (`optimizer_core.receipt`).
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.model_spec import EMBEDDED, OF_PROGRAM, ModelSpec, Positive, Settings
+from mipro_studio.optimizer_core.tips import TIPS, Tip
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = [
@@ -28,12 +31,6 @@ __all__ = [
     "parse_config",
 ]
 
-EMBEDDED = "embedded"
-"""The model string of the small model that the studio brings along."""
-
-OF_PROGRAM = "program"
-"""The model string of whatever model the program configures by itself."""
-
 NO_CODE = ("predict:", "chain_of_thought:")
 """How a program without code begins: the kind of predictor, then its signature, then (on further lines) its
 instruction. `optimizer_core.signature_program` builds it."""
@@ -41,51 +38,10 @@ instruction. `optimizer_core.signature_program` builds it."""
 JUDGE = "judge"
 """The metric that asks a model (see `JudgeSpec`)."""
 
-# Section C.2 of the MIPRO paper (arXiv 2406.11695), in DSPy 3.4's wording.
-TIPS: dict[str, str] = {
-    "none": "",
-    "creative": "Don't be afraid to be creative when creating the new instruction!",
-    "simple": "Keep the instruction clear and concise.",
-    "description": "Make sure your instruction is very informative and descriptive.",
-    "high_stakes": ("The instruction should include a high stakes scenario in which the LM must solve the task!"),
-    "persona": 'Include a persona that is relevant to the task in the instruction (ie. "You are a ...")',
-}
-
-Tip = Literal["none", "creative", "simple", "description", "high_stakes", "persona"]
 Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelSpec(_Settings):
-    """A model for one role.
-
-    Attributes:
-        model: `embedded`, `program` (what the program configures), or any DSPy model string such as
-            `openai/gpt-4o-mini`.
-        api_base: Base URL of an OpenAI-compatible endpoint; None for the provider's own.
-        api_key_env: NAME of the environment variable that holds the key; the key itself is never stored.
-        temperature: None for the model's own default.
-        max_tokens: Longest reply in tokens; None for the default.
-        timeout_s: Seconds one attempt may take.
-        input_usd_per_mtok: Price per million input tokens when the library does not know it; None = unknown.
-        output_usd_per_mtok: Likewise for output tokens.
-    """
-
-    model: str = EMBEDDED
-    api_base: str | None = None
-    api_key_env: str | None = None
-    temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
-    max_tokens: Positive | None = None
-    timeout_s: Annotated[float, Field(gt=0)] = 120.0
-    input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
-    output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
-
-
-class DataSpec(_Settings):
+class DataSpec(Settings):
     """Where rows come from: `sample`, one source that is split, or one source a split.
 
     A source is a file, or `path.py:name`: a list of `dspy.Example` or of objects, or a function that returns one.
@@ -123,7 +79,7 @@ class DataSpec(_Settings):
     encoding: str | None = None
 
 
-class ProposerSettings(_Settings):
+class ProposerSettings(Settings):
     """The meta-proposer's switches (MIPRO section 3.1 and appendix C).
 
     Attributes:
@@ -154,7 +110,7 @@ class ProposerSettings(_Settings):
     hint: str = ""
 
 
-class SearchSettings(_Settings):
+class SearchSettings(Settings):
     """How candidates are built and searched.
 
     Attributes:
@@ -203,7 +159,7 @@ class SearchSettings(_Settings):
     depth: Positive = 2
 
 
-class JudgeSpec(_Settings):
+class JudgeSpec(Settings):
     """A metric that is a model: it is asked about one criterion a call, and the score is the share it says yes to.
 
     Attributes:
@@ -215,7 +171,7 @@ class JudgeSpec(_Settings):
     model: ModelSpec | None = None
 
 
-class Variant(_Settings):
+class Variant(Settings):
     """One setting of the proposer's switches in a lab session; see `ProposerSettings`."""
 
     name: str
@@ -226,7 +182,7 @@ class Variant(_Settings):
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
 
 
-class LabSettings(_Settings):
+class LabSettings(Settings):
     """What the optimizer `lab` writes: `samples` instructions for every predictor under every variant.
 
     A variant can only show what `ProposerSettings` has switched on.
@@ -240,7 +196,7 @@ class LabSettings(_Settings):
     samples: Positive = 2
 
 
-class Budget(_Settings):
+class Budget(Settings):
     """Caps; None = no cap. They cover bootstrapping, proposing and search; the sealed test is apart.
 
     Attributes:
@@ -256,7 +212,7 @@ class Budget(_Settings):
     max_minutes: Annotated[float, Field(gt=0)] | None = None
 
 
-class RunConfig(_Settings):
+class RunConfig(Settings):
     """All settings of a run.
 
     Attributes:
@@ -320,6 +276,12 @@ class RunConfig(_Settings):
     def roles(self) -> tuple[Role, ...]:
         """The roles that are filled in this run, the sealed test's apart."""
         return (Role.TASK, Role.PROMPT, Role.TEACHER, *((Role.JUDGE,) if self.metric == JUDGE else ()))
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where relative paths in rows are looked up: the folder of the run, then those of its data files."""
+        files = [Path(name) for name in (self.data.data, self.data.train, self.data.val, self.data.test) if name]
+        return tuple(dict.fromkeys([Path(self.base or "."), *(file.parent for file in files)]))
 
     @property
     def specs(self) -> tuple[ModelSpec, ...]:

@@ -37,7 +37,7 @@ def build_program(
         else dspy.LM(spec.model, temperature=spec.temperature, max_tokens=spec.max_tokens, api_base=spec.api_base)
         for name, spec in config.models.items()
     }
-    made = Arms(program, models)
+    made = Arms(program, models, config.folders)
     for arm in arms:
         made.add(arm)
     return made.module(candidate)

@@ -1,6 +1,7 @@
 """Candidates put into programs: the demos and instructions that plain DSPy would show, character for character."""
 
 import enum
+from pathlib import Path
 from typing import Any
 
 import dspy
@@ -114,3 +115,10 @@ def test_a_field_called_base_is_part_of_a_demo() -> None:
     arms = Arms(Program(seed, None, "one"))
     made = arms.build({}, {"self": [Demo({"base": "b", "text": "t", "answer": "a"}, True, "i")]})
     assert made.demos[0].toDict() == {"augmented": True, "base": "b", "text": "t", "answer": "a"}
+
+
+def test_a_labelled_demo_finds_its_image_beside_the_data(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    arms = Arms(Program(Reader(), None, "reader"), folders=[tmp_path])
+    made = arms.build({}, {"read": [Demo({"text": "a", "picture": "a.gif", "level": "low"}, False, "i")]}).read
+    assert made.demos[0].picture == dspy.Image.from_path(str(tmp_path / "a.gif"))
