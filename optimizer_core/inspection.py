@@ -18,7 +18,7 @@ from mipro_studio.optimizer_core.drafting import Facts
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.input_columns import check_inputs, columns_of, input_columns, optional_inputs
 from mipro_studio.optimizer_core.judge import judge_scorer
-from mipro_studio.optimizer_core.label_score import label_score, output_types
+from mipro_studio.optimizer_core.label_score import label_score, output_types, unanswered
 from mipro_studio.optimizer_core.metrics import BUILT_IN
 from mipro_studio.optimizer_core.plan import make_plan
 from mipro_studio.optimizer_core.players import (
@@ -120,6 +120,8 @@ def _inspected(
         rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])
         config, rehearsal, said = call_models(config, data, base, players, rehearse=rehearse)
         warnings += said
+    if config.metric in BUILT_IN:
+        warnings += unanswered(config.data.labels, rehearsal.cells, scorer.name)
     return {
         "name": config.name or program.name,
         "config": config.model_dump(mode="json"),

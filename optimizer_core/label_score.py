@@ -5,12 +5,13 @@ from typing import Any
 
 import dspy
 
+from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.program_inputs import as_dspy
-from mipro_studio.optimizer_core.scoring import MetricError, Scorer
-from mipro_studio.optimizer_core.types import Example
+from mipro_studio.optimizer_core.scoring import Scorer
+from mipro_studio.optimizer_core.types import Cell, Example
 from mipro_studio.optimizer_core.values import decode
 
-__all__ = ["label_score", "output_types"]
+__all__ = ["label_score", "output_types", "unanswered"]
 
 
 def output_types(module: dspy.Module) -> dict[str, Any]:
@@ -31,13 +32,22 @@ def label_score(scorer: Scorer, rows: Sequence[Example], types: Mapping[str, Any
     scores: list[tuple[float, Example]] = []
     with dspy.context(lm=None):
         for row in rows:
-            labels = {name: decode(value, types.get(name, Any)) for name, value in row.labels.items()}
             try:
+                labels = {name: decode(value, types.get(name, Any)) for name, value in row.labels.items()}
                 scores.append((float(scorer(as_dspy(row), dspy.Prediction(labels))), row))
-            except MetricError:
+            except StudioError:  # also an image that is not there: a run will say so
                 continue
     if not scores:
         return None
     lowest, row = min(scores, key=lambda scored: scored[0])
     mean = sum(score for score, _ in scores) / len(scores)
     return {"mean": mean, "n": len(scores), "lowest": {"score": lowest, "labels": dict(row.labels)}}
+
+
+def unanswered(labels: Sequence[str], cells: Sequence[Cell], metric: str) -> list[str]:
+    """A sentence where the real answers in `cells` lack some of the labels: a built-in metric scores the others."""
+    answered = {name for cell in cells for name in cell.prediction}
+    lacking = [name for name in labels if name not in answered]
+    if not answered or not lacking or len(lacking) == len(labels):
+        return []
+    return [f"What the program answers has no {' and no '.join(map(repr, lacking))}: {metric} scores only the rest."]

@@ -9,10 +9,10 @@ from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data import Fields, Gathered, data_report, load_dataset
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.report import MOST_CLASSES, OTHERS
-from mipro_studio.optimizer_core.label_score import label_score, output_types
+from mipro_studio.optimizer_core.label_score import label_score, output_types, unanswered
 from mipro_studio.optimizer_core.metrics import built_in_metric
 from mipro_studio.optimizer_core.scoring import Scorer
-from mipro_studio.optimizer_core.types import Example, Split
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
 
 FIELDS = Fields(("text",), outputs=("label",), within=frozenset({"reasoning"}))
 
@@ -116,3 +116,12 @@ def test_a_score_of_the_labels_below_1_is_said_with_a_row() -> None:
     said = data_report(data, "numeric", True, given)["sentences"]
     expected = "numeric gives the labels themselves 0.50 (mean of 10 rows): the right answer is not always right"
     assert f'{expected} by it. The lowest is 0.00, of {{"label": "three"}}.' in said
+
+
+def test_labels_that_the_real_answers_lack_are_told() -> None:
+    cell = Cell(CellKey("i0d0", Split.TRAIN, "a"), 1.0, prediction={"label": "x", "reasoning": "so"})
+    failed = Cell(CellKey("i0d0", Split.TRAIN, "b"), None, error=ErrorClass.PARSE)
+    assert unanswered(["label", "summary"], [cell, failed], "exact_match") == [
+        "What the program answers has no 'summary': exact_match scores only the rest."
+    ]
+    assert unanswered(["label"], [cell], "exact_match") == unanswered(["label"], [failed], "exact_match") == []
