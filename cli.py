@@ -112,6 +112,7 @@ def run(
     start_anyway: Annotated[
         bool, typer.Option("--start-anyway", help="Start although the program or metric failed in the check.")
     ] = False,
+    agreed: Annotated[bool, typer.Option("--yes", help="Start although a cap cannot be held.")] = False,
     no_summary: Annotated[bool, typer.Option("--no-summary", help="Proposer sees no dataset summary.")] = False,
     no_program: Annotated[bool, typer.Option("--no-program", help="Proposer sees no program summary.")] = False,
     no_tips: Annotated[bool, typer.Option("--no-tips", help="Proposer gets no tips.")] = False,
@@ -203,7 +204,7 @@ def run(
         launcher.require_working(found, start_anyway)
         return
     path = _store(store)
-    run_id = launcher.start(path, config, terminal.fetching, found, anyway=start_anyway)
+    run_id = launcher.start(path, config, terminal.fetching, found, anyway=start_anyway, agreed=agreed)
     _follow(path, run_id, as_json)
 
 

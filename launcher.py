@@ -34,6 +34,7 @@ __all__ = [
     "pack",
     "pause",
     "records_of",
+    "require_consent",
     "require_working",
     "resume",
     "spawn",
@@ -106,6 +107,7 @@ def start(
     found: Mapping[str, Any] | None = None,
     *,
     anyway: bool = False,
+    agreed: bool = False,
 ) -> str:
     """Check the request, store the run as QUEUED and spawn its worker. Returns the run's id.
 
@@ -114,12 +116,14 @@ def start(
             fetched here, before anything is created. Otherwise the worker fetches them.
         found: What `inspect` said of this request, if it was asked before. Its program runs are taken over.
         anyway: Start although the program or the metric failed on the rows it was tried on.
+        agreed: A person knows of the caps that cannot be held.
 
     Raises:
         BadInput, ModelUnavailable: nothing was created.
     """
     found = found or inspect(config)
     require_working(found, anyway)
+    require_consent(found, agreed)
     if found["needs_weights"] and fetching is not None:
         _fetch_weights(fetching)
     with Store(store) as opened:
@@ -154,10 +158,20 @@ def records_of(found: Mapping[str, Any]) -> list[Record]:
     examples = [Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
     cells: list[Cell] = TypeAdapter(list[Cell]).validate_python(found["rehearsal"]["cells"])
     burns: list[Burn] = TypeAdapter(list[Burn]).validate_python(found["rehearsal"]["burns"])
-    sentences = [*found["warnings"], *found["plan"]["notes"]]
+    sentences = [*found["warnings"], *found["consent"], *found["plan"]["notes"]]
     if found.get("refusal"):
         sentences.append(f"Started all the same: {found['refusal']['message']}")
     return [*examples, *cells, *burns, *(Event("warning", {"text": text}) for text in sentences)]
+
+
+def require_consent(found: Mapping[str, Any], agreed: bool) -> None:
+    """Refuse a request with caps that cannot be held, unless a person knows and has agreed.
+
+    Raises:
+        BadInput: says which, and why.
+    """
+    if not agreed and (unheld := found.get("consent")):
+        raise BadInput(" ".join(unheld), "Say --yes to start all the same.")
 
 
 def _fetch_weights(fetching: Callable[[], Any]) -> None:

@@ -14,10 +14,11 @@ __all__ = ["show_plan"]
 def show_plan(found: dict[str, Any], as_json: bool) -> None:
     """What a request would cost, and what every preset would mean for it; `found` is `launcher.inspect`'s."""
     plan, config, presets = found["plan"], found["config"], found["presets"]
+    said = [*found["warnings"], *(f"{text} A run needs --yes." for text in found.get("consent", ()))]
     if as_json:
         settings = {key: config[key] for key in ("optimizer", "preset", "search", "proposer", "budget")}
         data = {key: found["data"][key] for key in ("columns", "inputs", "labels", "splits", "report")}
-        print_json({**settings, "data": data, "plan": plan, "presets": presets, "warnings": found["warnings"]})
+        print_json({**settings, "data": data, "plan": plan, "presets": presets, "warnings": said})
         return
     console = Console()
     rows = Table(show_header=False, box=None, pad_edge=False)
@@ -27,10 +28,11 @@ def show_plan(found: dict[str, Any], as_json: bool) -> None:
         "full evaluations": f"{plan['full_evaluations']}, at most, the baseline's included",
         "program runs": f"{_span(plan['program_runs']['total'])}, and {plan['program_runs']['test']} for the test",
         "LM calls": ", ".join(f"{role} {_span(count)}" for role, count in plan["lm_calls"].items()),
+        "dollars": "not known" if plan["usd"] is None else " to ".join(f"{usd:,.2f}" for usd in plan["usd"]),
     }.items():
         rows.add_row(name, value)
     console.print(rows, markup=False, soft_wrap=True)
-    for text in (*found["warnings"], *plan["notes"]):
+    for text in (*said, *plan["notes"]):
         console.print(text, markup=False, soft_wrap=True)
     _print_data(console, found["data"]["report"])
     table = Table("preset", "trials", "candidates", "minibatch", "full", "program runs", "prompt calls", box=None)

@@ -16,6 +16,7 @@ from mipro_studio.optimizer_core.models.listing import lists_model
 from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Role
+from mipro_studio.optimizer_core.unbound_caps import measured
 
 __all__ = ["about_rehearsal", "call_models"]
 
@@ -54,18 +55,19 @@ def call_models(
         BadInput: a model's key or name is wrong.
     """
     models = _models(config)
-    said = _ask([one for one in models if not one.acts], players)
+    listed = not measured(config)  # a call also says whether the endpoint counts tokens
+    said = _ask([one for one in models if not one.acts], players, listed)
     acting = [one for one in models if one.acts]
     if not rehearse:
-        return config, Rehearsal(), said + _ask(acting, players)
+        return config, Rehearsal(), said + _ask(acting, players, listed)
     if any(one.spec.model == EMBEDDED for one in acting) and not weights_present():
-        said += _ask(acting, players)
+        said += _ask(acting, players, listed)
         said.append("The embedded model is not here yet: the run fetches it and then tries the program on two rows.")
         return config.model_copy(update={"rehearse": True}), Rehearsal(), said
     rehearsal = rehearsed(config, data.examples, base)
     judge = config.model_for(Role.JUDGE) if config.metric == JUDGE else None
     silent, down = _heard(rehearsal.cells, acting, judge)
-    return config, rehearsal, [*said, *down, *rehearsal.notes, *_ask(silent, players)]
+    return config, rehearsal, [*said, *down, *rehearsal.notes, *_ask(silent, players, listed)]
 
 
 def _heard(
@@ -110,15 +112,18 @@ def about_rehearsal(rehearsal: Rehearsal, config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _ask(models: Iterable[_Model], players: Mapping[str, Player]) -> list[str]:
-    """One short call to every endpoint whose own list does not answer for it. Returns sentences.
+def _ask(models: Iterable[_Model], players: Mapping[str, Player], listed: bool) -> list[str]:
+    """One short call to every endpoint. Returns sentences.
+
+    Args:
+        listed: An endpoint whose own list has the model need not be called.
 
     Raises:
         BadInput: a wrong key or name. An endpoint that is down is not, and gets a sentence.
     """
     said = []
     for one in models:
-        if one.spec.model == EMBEDDED or (one.spec.model != OF_PROGRAM and lists_model(one.spec)):
+        if one.spec.model == EMBEDDED or (listed and one.spec.model != OF_PROGRAM and lists_model(one.spec)):
             continue
         lm = players[one.spec.model_dump_json()].lm
         lm._retries = 0

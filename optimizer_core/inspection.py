@@ -40,6 +40,7 @@ from mipro_studio.optimizer_core.receipt import receipt
 from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.sources import is_module_object
 from mipro_studio.optimizer_core.types import Role, Split
+from mipro_studio.optimizer_core.unbound_caps import unbound_caps
 from mipro_studio.optimizer_core.values import shown
 from mipro_studio.sample_programs import CATALOG, Sample
 
@@ -133,6 +134,7 @@ def _inspected(
         "facts": asdict(facts),
         "receipt": receipt(config, values, program, scorer, data),
         "warnings": warnings,
+        "consent": unbound_caps(config, players, rehearsal.burns, _brought(config, program)),
         "needs_weights": needs_weights(config),
         "records": [asdict(example) for example in data.examples],
         **about_rehearsal(rehearsal, config),
@@ -178,6 +180,11 @@ def _scorer(config: RunConfig, program: Program, base: Path, players: dict[str, 
     if config.metric == JUDGE:
         return judge_scorer(config, players[config.model_for(Role.JUDGE).model_dump_json()])
     return load_metric(config.metric, program, base, config.data.labels)
+
+
+def _brought(config: RunConfig, program: Program) -> list[Any]:
+    """Models that the program sets for predictors and that nobody chose another for."""
+    return [lm for name, lm in own_models(program).items() if name not in config.models]
 
 
 def _told(config: RunConfig, data: Dataset) -> RunConfig:

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
 from mipro_studio.ui import drafts, form_data, form_models, form_parts, form_program
 from mipro_studio.ui.access import require_allowed
-from mipro_studio.ui.check_panel import found, leaves, not_complete, planned, why_not
+from mipro_studio.ui.check_panel import consent, found, leaves, not_complete, planned, why_not
 from mipro_studio.ui.drafts import CHECKED
 from mipro_studio.ui.frame import LIVE, NEW_RUN, frame
 from mipro_studio.ui.leaving import leaving
@@ -50,7 +50,7 @@ def panel(config: RunConfig | BadInput) -> None:
         "The check loads program and data in a process of its own, and makes one short call to every endpoint."
     )
     checked = st.session_state.get(CHECKED)
-    reason = why_not(config, checked)
+    reason = why_not(config, checked) or consent(checked)
     with st.container(horizontal=True):
         pressed = st.button(
             "Check", key="nr_check", icon=":material/fact_check:", disabled=isinstance(config, BadInput)
@@ -94,7 +94,7 @@ def start(config: RunConfig, found: Mapping[str, Any]) -> None:
         with st.spinner("Starting…"):
             require_allowed(config)
             values = config.model_dump(mode="json", exclude_unset=True)
-            run_id = launcher.start(default_store(), values, found=found)
+            run_id = launcher.start(default_store(), values, found=found, agreed=True)
     except StudioError as error:
         problem(error, "The run was not started")
         return

@@ -14,7 +14,7 @@ from mipro_studio.ui.notices import notice
 from mipro_studio.ui.plain import line, paragraph
 from mipro_studio.ui.spending import role_plan
 
-__all__ = ["found", "leaves", "not_complete", "planned", "why_not"]
+__all__ = ["consent", "found", "leaves", "not_complete", "planned", "why_not"]
 
 Found = Mapping[str, Any]
 
@@ -28,6 +28,17 @@ def why_not(config: RunConfig | BadInput, checked: tuple[RunConfig, Any] | None)
     if checked[0] != config:
         return "The settings have changed since the check. Check again."
     return str(checked[1]) if isinstance(checked[1], StudioError) else ""
+
+
+def consent(checked: tuple[RunConfig, Any] | None) -> str:
+    """Ask for a yes where a cap cannot be held; the reason on a Start button that is off until it is given."""
+    unheld = [] if checked is None or isinstance(checked[1], StudioError) else checked[1].get("consent") or []
+    for sentence in unheld:
+        notice("A cap that cannot be held", clean(sentence), icon=":material/money_off:", colour="orange")
+    # By what is agreed to: another cap is asked about again.
+    if unheld and not st.checkbox("Start all the same", key=f"nr_agreed {' '.join(unheld)}"):
+        return "A cap cannot be held. Say that you want to start all the same, or change it and check again."
+    return ""
 
 
 def not_complete(error: BadInput) -> None:

@@ -134,12 +134,27 @@ def test_a_problem_found_by_the_check_is_shown(empty: Path, monkeypatch: pytest.
     assert app.button(key="nr_start").disabled
 
 
+def test_a_cap_that_cannot_be_held_needs_a_yes_and_another_one_another(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheld = ["The cap of 5 dollars cannot be held."]
+    monkeypatch.setattr("mipro_studio.launcher.inspect", lambda config: {**ANSWER, "consent": list(unheld)})
+    app = _own_program(open_page(PAGE))
+    for cap in ("The cap of 5 dollars cannot be held.", "The cap of 9 tokens can only be held roughly."):
+        unheld[:] = [cap]
+        app.button(key="nr_check").click().run()
+        assert cap in texts(app)
+        assert app.button(key="nr_start").disabled and "A cap cannot be held" in app.button(key="nr_start").help
+        next(box for box in app.checkbox if box.label == "Start all the same").check().run()
+        assert not app.button(key="nr_start").disabled
+
+
 def test_start_hands_over_the_config_and_opens_the_run(
     store: Filled, inspected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[dict[str, Any]] = []
 
-    def start(path: Path, config: dict[str, Any], found: dict[str, Any]) -> str:
+    def start(path: Path, config: dict[str, Any], found: dict[str, Any], **more: Any) -> str:
         started.append(config)
         assert found["program"], "what the check found is not looked for again"
         return store[1]["queued"]
