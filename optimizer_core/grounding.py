@@ -1,16 +1,15 @@
 """What all proposals of a run are shown (MIPRO section 3.1, appendix C): the data set and the program in words."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mipro_studio.optimizer_core import proposer_signatures as signatures
 from mipro_studio.optimizer_core.config import ProposerSettings
 from mipro_studio.optimizer_core.program import Program
 from mipro_studio.optimizer_core.prompting import Prompter, strip_reply
 from mipro_studio.optimizer_core.types import Example
+from mipro_studio.optimizer_core.values import text_of
 
 __all__ = ["SharedContext", "shared_context"]
 
@@ -58,7 +57,7 @@ async def _dataset_summary(
     batches = [trainset[i : i + size] for i in range(0, len(trainset), size)][:MAX_SUMMARY_BATCHES]
     observations, completes = "", 0
     for number, batch in enumerate(batches):
-        shown = {"examples": "\n".join(json.dumps(_row(row), ensure_ascii=False) for row in batch)}
+        shown = {"examples": "\n".join(_row(row) for row in batch)}
         signature = signatures.DescribeData
         if number:
             shown["prior_observations"], signature = observations, signatures.DescribeMoreData
@@ -96,7 +95,7 @@ async def _describe(
     if code is None:
         fell_back["program_summary"] = "the program's source code is not available"
         return None, None, {}
-    example = json.dumps(_row(trainset[0]), ensure_ascii=False)
+    example = _row(trainset[0])
     known = {"program_code": code, "program_example": example}
     call = await prompter.ask("program", signatures.DescribeProgram, settings.temperature, **known)
     if call.error:
@@ -120,5 +119,5 @@ async def _describe(
     return code, description, modules
 
 
-def _row(example: Example) -> dict[str, Any]:
-    return {**example.inputs, **example.labels}
+def _row(example: Example) -> str:
+    return text_of({**example.inputs, **example.labels})

@@ -13,6 +13,7 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.scoring import Scorer
+from mipro_studio.optimizer_core.values import as_prompted, text_of
 
 __all__ = ["Judge", "judge_scorer"]
 
@@ -69,4 +70,4 @@ def judge_scorer(config: RunConfig, player: Player) -> Scorer:
 
 
 def _lines(fields: Mapping[str, Any] | Any) -> str:
-    return "\n".join(f"{name}: {value}" for name, value in fields.items())
+    return "\n".join(f"{name}: {text_of(as_prompted(value))}" for name, value in fields.items())

@@ -10,6 +10,7 @@ import datetime
 import decimal
 import enum
 import json
+import re
 import sys
 import uuid
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ JSON = "json"
 SHOWN = "shown"
 """Kind of what cannot be read back: the value is JSON that DSPy writes as it writes the value itself."""
 
+LONGEST_MEDIA = 200
+_DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,")
 SCALARS = (type(None), bool, int, float, str)
 _SEQUENCES: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset}
 _TEXTS: dict[str, type] = {
@@ -199,6 +202,16 @@ def shown(value: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Stored JSON as one text: strings as they are, everything else as JSON."""
-    whole = shown(value)
+    """Stored JSON as one text: strings as they are, everything else as JSON; the bytes of images are left out."""
+    whole = _without_media(shown(value))
     return whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)
+
+
+def _without_media(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_media(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_media(inner) for inner in value]
+    if isinstance(value, str) and len(value) > LONGEST_MEDIA and (found := _DATA_URI.match(value)):
+        return f"{found[0]}... ({len(value):,} characters)"
+    return value

@@ -76,6 +76,7 @@ class Attempt:
 
     Attributes:
         hidden: The person has switched DSPy's history off, which the meter learns from.
+        noted: The answer has been taken up.
     """
 
     def __init__(self, asking: Asking, role: Role) -> None:
@@ -86,6 +87,7 @@ class Attempt:
         self.lm = asking.lm
         self._role = role
         self.hidden = bool(dspy.settings.disable_history)
+        self.noted = False
         self._asking = asking
         self._paid = not asking.cached
         self._started = time.monotonic()
@@ -109,6 +111,7 @@ class Attempt:
 
     def answered(self, entry: Mapping[str, Any]) -> None:
         """Take up what DSPy's history says of the answered call."""
+        self.noted = True
         spent = self._spent(entry) if self._paid else Usage()
         meter = self._asking.account.meter
         meter.answered(self._role, spent)

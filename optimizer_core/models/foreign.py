@@ -14,7 +14,7 @@ from dspy.utils.callback import with_callbacks
 from mipro_studio.optimizer_core.models.attempts import Asking, aask, account_of, ask, current_attempt
 from mipro_studio.optimizer_core.models.calls import current_log
 
-__all__ = ["PLAIN_ACALL", "PLAIN_CALL", "count_foreign_models"]
+__all__ = ["PLAIN_ACALL", "PLAIN_CALL", "asking_of", "count_foreign_models"]
 
 PLAIN_CALL = dspy.BaseLM.__call__.__wrapped__
 PLAIN_ACALL = dspy.BaseLM.acall.__wrapped__
@@ -32,7 +32,7 @@ def count_foreign_models() -> None:
 
 @with_callbacks  # type: ignore[untyped-decorator]
 def _called(self: Any, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
-    asking = _asking(self, kwargs)
+    asking = asking_of(self, kwargs)
     if asking is None:
         return PLAIN_CALL(self, prompt, messages=messages, **kwargs)
     return ask(asking, lambda: PLAIN_CALL(self, prompt, messages=messages, **kwargs))
@@ -40,13 +40,13 @@ def _called(self: Any, prompt: Any = None, *, messages: Any = None, **kwargs: An
 
 @with_callbacks  # type: ignore[untyped-decorator]
 async def _acalled(self: Any, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
-    asking = _asking(self, kwargs)
+    asking = asking_of(self, kwargs)
     if asking is None:
         return await PLAIN_ACALL(self, prompt, messages=messages, **kwargs)
     return await aask(asking, lambda: PLAIN_ACALL(self, prompt, messages=messages, **kwargs))
 
 
-def _asking(lm: Any, kwargs: Mapping[str, Any]) -> Asking | None:
+def asking_of(lm: Any, kwargs: Mapping[str, Any]) -> Asking | None:
     """How to ask `lm` in the program run that is under way; None where nobody counts, or another model asks it."""
     log = current_log()
     account = getattr(lm, "account", None)  # the program's own model in a role
@@ -57,7 +57,7 @@ def _asking(lm: Any, kwargs: Mapping[str, Any]) -> Asking | None:
         return None
     # DSPy tries a model with a forward() of its own once.
     retries = lm.num_retries if isinstance(lm, dspy.LM) and type(lm).forward is dspy.LM.forward else 0
-    return Asking(lm, account, retries, cached=bool(kwargs.get("cache", lm.cache)))
+    return Asking(lm, account, retries, cached=bool(kwargs.get("cache", getattr(lm, "cache", False))))
 
 
 class _Retries:

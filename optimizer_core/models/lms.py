@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.models.engines import ThreadedEngine, native_en
 from mipro_studio.optimizer_core.models.following import follow
 from mipro_studio.optimizer_core.models.foreign import PLAIN_ACALL, PLAIN_CALL, count_foreign_models
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.own_calls import count_own_calls
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["MeteredLM", "adapter_for", "build_lm", "classify"]
@@ -27,6 +28,7 @@ __all__ = ["MeteredLM", "adapter_for", "build_lm", "classify"]
 # Before a person's program is imported, which may take DSPy's functions by name.
 follow()
 count_foreign_models()
+count_own_calls()
 
 
 _left_to_dspy: ContextVar[bool] = ContextVar("left_to_dspy", default=False)

@@ -21,6 +21,7 @@ from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.program_run import Purpose
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, Cell, Example, Instruction, Split
+from mipro_studio.optimizer_core.values import text_of
 
 __all__ = ["MINIBATCH", "Evolution"]
 
@@ -211,9 +212,9 @@ def _shown(name: str, cell: Cell, rows: Mapping[str, Example]) -> list[dict[str,
     """
     steps = [step for step in cell.trace if step.predictor == name]
     steps = [step for step in steps if step.feedback] or steps
-    calls = [(dict(step.inputs), dict(step.outputs), step.feedback) for step in steps]
+    calls = [(_texts(step.inputs), _texts(step.outputs), step.feedback) for step in steps]
     if not calls and cell.error is not None and cell.key.example in rows:
-        calls = [(dict(rows[cell.key.example].inputs), {}, "")]
+        calls = [(_texts(rows[cell.key.example].inputs), {}, "")]
     return [
         {"Inputs": given, "Generated Outputs": answered, "Feedback": _feedback(cell, said, rows)}
         for given, answered, said in calls
@@ -225,9 +226,13 @@ def _feedback(cell: Cell, about_predictor: str, rows: Mapping[str, Example]) -> 
     if cell.error is not None:
         return f"The program failed on this input ({cell.error.value}): {cell.error_message}"
     labels = rows[cell.key.example].labels if cell.key.example in rows else {}
-    expected = ", ".join(f"{name} = {value}" for name, value in labels.items())
+    expected = ", ".join(f"{name} = {text_of(value)}" for name, value in labels.items())
     said = about_predictor or cell.feedback
     return " ".join(filter(None, (f"Score {cell.score:g}.", f"Expected: {expected}." if expected else "", said)))
+
+
+def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {name: text_of(value) for name, value in fields.items()}
 
 
 class _Quiet:

@@ -224,3 +224,10 @@ def test_texts_for_a_prompt_are_json_where_they_are_no_text() -> None:
     assert text_of(encode(ITEM)) == '{"name": "bolts", "count": 3, "level": "low"}'
     assert text_of("häh") == "häh"
     assert text_of(["ä", 1]) == '["ä", 1]'
+
+
+def test_the_bytes_of_an_image_are_in_no_text() -> None:
+    uri = "data:image/png;base64," + "A" * 5000
+    told = text_of(encode({"picture": dspy.Image(uri), "text": "t"}))
+    assert told == '{"picture": {"url": "data:image/png;base64,... (5,022 characters)"}, "text": "t"}'
+    assert text_of("data:" + "x" * 500) == "data:" + "x" * 500
