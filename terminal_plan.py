@@ -18,11 +18,13 @@ def show_plan(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         settings = {key: config[key] for key in ("optimizer", "preset", "search", "proposer", "budget")}
         data = {key: found["data"][key] for key in ("columns", "inputs", "labels", "splits", "report")}
-        print_json({**settings, "data": data, "plan": plan, "presets": presets, "warnings": said})
+        more = {"warnings": said, "rehearsal": found["rehearsal"], "refusal": found["refusal"]}
+        print_json({**settings, "data": data, "plan": plan, "presets": presets, **more})
         return
     console = Console()
     rows = Table(show_header=False, box=None, pad_edge=False)
     for name, value in {
+        "tried": _tried(found["rehearsal"]),
         "optimizer": f"{config['optimizer']}, preset {config['preset']}",
         "trials": f"{plan['trials']} of {plan['minibatch_size']} validation rows, at most",
         "full evaluations": f"{plan['full_evaluations']}, at most, the baseline's included",
@@ -40,6 +42,15 @@ def show_plan(found: dict[str, Any], as_json: bool) -> None:
         counts = [str(row[key]) for key in ("trials", "candidates", "minibatch_size", "full_evaluations")]
         table.add_row(row["preset"], *counts, _span(row["program_runs"]), _span(row["prompt_calls"]))
     console.print("\nThe same request under every preset:", table, sep="\n")
+
+
+def _tried(rehearsal: dict[str, Any]) -> str:
+    if rehearsal["at_the_start"]:
+        return "by the run, before all else"
+    cells = rehearsal["cells"]
+    scores = ", ".join("no score" if cell["score"] is None else f"{cell['score']:g}" for cell in cells)
+    calls = sum(cell["usage"]["calls"] for cell in cells)
+    return f"on {len(cells)} training rows: {scores}; {calls} LM calls" if cells else "no"
 
 
 def _print_data(console: Console, report: dict[str, Any]) -> None:

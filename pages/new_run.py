@@ -17,6 +17,7 @@ from mipro_studio.ui.frame import LIVE, NEW_RUN, frame
 from mipro_studio.ui.leaving import leaving
 from mipro_studio.ui.notices import problem
 from mipro_studio.ui.prefill import prefill
+from mipro_studio.ui.rehearsal_view import start_anyway
 from mipro_studio.ui.run_form import to_config
 
 
@@ -34,7 +35,7 @@ def form() -> None:
 
 def check(config: RunConfig) -> None:
     """Look at program and data in a process of its own; kept with the settings it speaks of."""
-    with st.spinner("Looking at the program and its data…"):
+    with st.spinner("Trying the program on two rows…"):
         try:
             require_allowed(config)
             answer: Any = launcher.inspect(config.model_dump(mode="json", exclude_unset=True))
@@ -47,10 +48,12 @@ def check(config: RunConfig) -> None:
 def panel(config: RunConfig | BadInput) -> None:
     st.subheader("Check and start", anchor=False)
     st.caption(
-        "The check loads program and data in a process of its own, and makes one short call to every endpoint."
+        "The check runs the program on two training rows with the real models and metric, in a process of its own. "
+        "The run takes them over, so they are paid for once."
     )
     checked = st.session_state.get(CHECKED)
-    reason = why_not(config, checked) or consent(checked)
+    unheld = consent(checked) if checked is not None and checked[0] == config else ""
+    reason = why_not(config, checked) or unheld
     with st.container(horizontal=True):
         pressed = st.button(
             "Check", key="nr_check", icon=":material/fact_check:", disabled=isinstance(config, BadInput)
@@ -59,14 +62,15 @@ def panel(config: RunConfig | BadInput) -> None:
             "Start", key="nr_start", icon=":material/play_arrow:", type="primary", disabled=bool(reason),
             help=reason or "Stores the run and starts its worker.",
         )  # fmt: skip
+        anyway = start_anyway(config, checked, unheld)
     if isinstance(config, BadInput):
         not_complete(config)
         return
     if pressed:
         check(config)
     leaves(leaving(config))
-    if started and checked is not None:
-        start(config, checked[1])
+    if (started or anyway) and checked is not None:
+        start(config, checked[1], anyway)
     if checked is not None:
         if checked[0] != config:
             st.caption("What follows is from before your last change. Check again to start.")
@@ -89,12 +93,12 @@ def plan(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> None:
         st.rerun()
 
 
-def start(config: RunConfig, found: Mapping[str, Any]) -> None:
+def start(config: RunConfig, found: Mapping[str, Any], anyway: bool) -> None:
     try:
         with st.spinner("Starting…"):
             require_allowed(config)
             values = config.model_dump(mode="json", exclude_unset=True)
-            run_id = launcher.start(default_store(), values, found=found, agreed=True)
+            run_id = launcher.start(default_store(), values, found=found, anyway=anyway, agreed=True)
     except StudioError as error:
         problem(error, "The run was not started")
         return

@@ -12,6 +12,7 @@ from mipro_studio.ui.data_report import data_report
 from mipro_studio.ui.format import between, clean, count, one_line, plural, usd
 from mipro_studio.ui.notices import notice
 from mipro_studio.ui.plain import line, paragraph
+from mipro_studio.ui.rehearsal_view import refused, tried
 from mipro_studio.ui.spending import role_plan
 
 __all__ = ["consent", "found", "leaves", "not_complete", "planned", "why_not"]
@@ -27,6 +28,8 @@ def why_not(config: RunConfig | BadInput, checked: tuple[RunConfig, Any] | None)
         return "Check first: it shows what the run would do and cost."
     if checked[0] != config:
         return "The settings have changed since the check. Check again."
+    if refused(checked[1]):
+        return "It failed when it was tried. Mend it and check again, or start all the same."
     return str(checked[1]) if isinstance(checked[1], StudioError) else ""
 
 
@@ -36,8 +39,8 @@ def consent(checked: tuple[RunConfig, Any] | None) -> str:
     for sentence in unheld:
         notice("A cap that cannot be held", clean(sentence), icon=":material/money_off:", colour="orange")
     # By what is agreed to: another cap is asked about again.
-    if unheld and not st.checkbox("Start all the same", key=f"nr_agreed {' '.join(unheld)}"):
-        return "A cap cannot be held. Say that you want to start all the same, or change it and check again."
+    if unheld and not st.checkbox("Start without that cap", key=f"nr_agreed {' '.join(unheld)}"):
+        return "A cap cannot be held. Say that you want to start without it, or change it and check again."
     return ""
 
 
@@ -58,6 +61,7 @@ def leaves(sentences: Sequence[str]) -> None:
 
 def found(answer: Found) -> None:
     """The whole answer of the inspection."""
+    tried(answer)
     warnings = answer.get("warnings") or []
     if warnings:
         st.badge(f"{len(warnings)} to know before you start", icon=":material/warning:", color="orange")
@@ -107,6 +111,7 @@ def _plan(plan: Found) -> None:
     table = {
         "Trials": count(plan.get("trials")),
         "Program runs before the test": between(runs.get("total")),
+        "… trying it first": between(runs.get("rehearsal", 0)),
         "… bootstrapping": between(runs.get("bootstrap")),
         "… baseline": between(runs.get("baseline")),
         "… minibatches, or steps of the race": between(runs.get("minibatch")),

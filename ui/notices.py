@@ -27,5 +27,5 @@ def notice(title: str, body: str, *, icon: str, colour: Colour, hint: str = "", 
 
 
 def problem(error: StudioError, title: str = "That did not work") -> None:
-    """An error of the studio, in its own words."""
-    notice(title, str(error), icon=":material/error:", colour="red")
+    """An error of the studio, in its own words, with the lines of a person's code that it came through."""
+    notice(title, str(error), icon=":material/error:", colour="red", details="\n".join(error.frames))

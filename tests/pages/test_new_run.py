@@ -145,8 +145,70 @@ def test_a_cap_that_cannot_be_held_needs_a_yes_and_another_one_another(
         app.button(key="nr_check").click().run()
         assert cap in texts(app)
         assert app.button(key="nr_start").disabled and "A cap cannot be held" in app.button(key="nr_start").help
-        next(box for box in app.checkbox if box.label == "Start all the same").check().run()
+        next(box for box in app.checkbox if box.label == "Start without that cap").check().run()
         assert not app.button(key="nr_start").disabled
+
+
+CELL = {
+    "key": {"candidate": "i0d0", "split": "train", "example": "e1", "rollout": 0},
+    "score": 0.5,
+    "error": None,
+    "error_message": "",
+    "usage": {"calls": 2, "retries": 0, "input_tokens": 90, "output_tokens": 10, "cost_usd": None, "lm_s": 0.1},
+    "seconds_s": 0.3,
+    "prediction": {"queue": f"billing {HOSTILE}"},
+    "trace": [],
+    "feedback": f"half of it {HOSTILE}",
+    "frames": [],
+}
+TRIED = {
+    "records": [
+        {"id": "e1", "split": "train", "position": 0, "inputs": {"message": "hi"}, "labels": {"queue": "sales"}}
+    ],
+    "rehearsal": {"at_the_start": False, "unfinished": 0, "cells": [CELL], "burns": []},
+    "refusal": None,
+}
+
+
+def _checked(monkeypatch: pytest.MonkeyPatch, **more: Any) -> AppTest:
+    monkeypatch.setattr("mipro_studio.launcher.inspect", lambda config: {**ANSWER, "config": config, **TRIED, **more})
+    app = _own_program(open_page(PAGE))
+    app.button(key="nr_check").click().run()
+    assert not app.exception
+    return app
+
+
+def test_what_the_program_answered_when_it_was_tried_is_shown(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = _checked(monkeypatch)
+    said = texts(app)
+    for expected in ("1 of 1 training row scored", "score 0.50", "billing", "sales", "half of it"):
+        assert expected in said, expected
+    assert not app.button(key="nr_start").disabled
+    assert "nr_anyway" not in [button.key for button in app.button]
+
+
+def test_a_program_that_failed_when_it_was_tried_can_be_started_all_the_same(
+    store: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+
+    def start(path: Path, config: dict[str, Any], found: Any, anyway: bool, agreed: bool) -> str:
+        started.append(anyway)
+        return store.ids["finished"]
+
+    monkeypatch.setattr("mipro_studio.launcher.start", start)
+    failed = {**CELL, "score": None, "error": "metric", "error_message": f"The metric raised {HOSTILE}"}
+    app = _checked(
+        monkeypatch,
+        rehearsal={**TRIED["rehearsal"], "cells": [failed]},
+        refusal={"message": f"The metric raised {HOSTILE}", "frames": [f"mine.py, line 3, in metric: {HOSTILE}"]},
+    )
+    said = texts(app)
+    assert "It failed when it was tried" in said and "mine.py, line 3, in metric" in said
+    assert app.button(key="nr_start").disabled
+    assert "start all the same" in app.button(key="nr_start").help
+    app.button(key="nr_anyway").click().run()
+    assert started == [True]
 
 
 def test_start_hands_over_the_config_and_opens_the_run(
