@@ -165,6 +165,10 @@ class CellViews:
         )
         return {identity: j for j, (identity,) in enumerate(rows)}
 
+    def count_cells(self, run_id: str, split: Split) -> int:
+        found = self._db.execute("select count(*) from cells where run_id = ? and split = ?", [run_id, split])
+        return int(found.fetchone()[0])
+
     def errors_by_class(self, run_id: str) -> dict[str, int]:
         """How many cells are in error now, by class, the most frequent first."""
         rows = self._db.execute(

@@ -1,9 +1,8 @@
 """What readers hand to pages and commands: frozen rows, already in the domain's words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mipro_studio.optimizer_core.types import (
-    Burn,
     CellKey,
     Change,
     ErrorClass,
@@ -151,7 +150,7 @@ class ScoreMatrix:
 class LiveView:
     """All that the live page draws in one refresh, as of one moment. `trials` come without example ids.
 
-    `importance` is the outcome's, empty before there is one.
+    `test_cells` are those of the sealed test; `importance` is the outcome's, empty before there is one.
     """
 
     summary: RunSummary
@@ -159,6 +158,7 @@ class LiveView:
     times: dict[int, TrialTimes]
     burns: dict[Role, Usage]
     errors: dict[str, int]
+    test_cells: int
     events: list[StoredEvent]
     outcome: Outcome | None
 
@@ -168,4 +168,14 @@ class LiveView:
 
     @property
     def total_burn(self) -> Usage:
-        return sum((Burn(role, usage).usage for role, usage in self.burns.items()), Usage())
+        return sum(self.burns.values(), Usage())
+
+    @property
+    def capped_burn(self) -> Usage:
+        """What caps are held against: all but the sealed test, at the prices that are known."""
+        known = [
+            replace(usage, cost_usd=usage.cost_usd or 0.0)
+            for role, usage in self.burns.items()
+            if role is not Role.TEST
+        ]
+        return sum(known, Usage())

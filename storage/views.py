@@ -7,6 +7,7 @@ from types import TracebackType
 
 from sqlite_utils import Database
 
+from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage.cell_views import CellViews
 from mipro_studio.storage.clock import Clock, present
 from mipro_studio.storage.connection import open_reader, snapshot
@@ -76,6 +77,7 @@ class Reader(RunViews, CellViews, ReviewViews):
                 times=self.trial_times(summary.id),
                 burns=self.burns(summary.id),
                 errors=self.errors_by_class(summary.id),
+                test_cells=self.count_cells(summary.id, Split.TEST),
                 events=events,
                 outcome=self.outcome(summary.id),
             )

@@ -44,10 +44,10 @@ def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
 
 
 def caps(view: LiveView, budget: Mapping[str, Any]) -> None:
-    """Used against every cap that is set."""
-    burn, run = view.total_burn, view.summary
+    """Used against every cap that is set; the sealed test is under none."""
+    burn, run = view.capped_burn, view.summary
     used: list[tuple[str, float | None, float | None, str]] = [
-        ("program runs", run.cells_ok + run.cells_error, budget.get("max_program_runs"), ""),
+        ("program runs", run.cells_ok + run.cells_error - view.test_cells, budget.get("max_program_runs"), ""),
         ("LM calls", burn.calls, budget.get("max_lm_calls"), ""),
         ("tokens", burn.input_tokens + burn.output_tokens, budget.get("max_tokens"), ""),
         ("dollars", burn.cost_usd, budget.get("max_usd"), "usd"),
@@ -63,7 +63,7 @@ def caps(view: LiveView, budget: Mapping[str, Any]) -> None:
 
 def _words(value: float | None, cap: float | None, kind: str) -> str:
     if kind == "usd":
-        return f"{usd(value)} of {usd(cap)}".replace("$", "\\$")
+        return f"{usd(value)} at prices that are known, of {usd(cap)}".replace("$", "\\$")
     if kind == "minutes":
         return f"{duration((value or 0) * 60)} of {duration((cap or 0) * 60)}"
     return of(value, cap)

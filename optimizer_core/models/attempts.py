@@ -169,8 +169,13 @@ def _refusal(response: Any) -> str:
     if isinstance(response, lm15.Response):
         said = [part.text for part in response.message.parts if part.type == "refusal"]
         return said[0] if said else response.finish_reason if response.finish_reason == _FILTERED else ""
-    choices = getattr(response, "choices", None) or ()
-    return _FILTERED if any(getattr(choice, "finish_reason", None) == _FILTERED for choice in choices) else ""
+    for choice in getattr(response, "choices", None) or ():  # LiteLLM's
+        message = getattr(choice, "message", None)
+        fields = getattr(message, "provider_specific_fields", None) or {}
+        refused = getattr(message, "refusal", None) or fields.get("refusal")
+        if refused or getattr(choice, "finish_reason", None) == _FILTERED:
+            return str(refused or _FILTERED)
+    return ""
 
 
 def _reply_texts(outputs: Iterable[Any]) -> list[str]:

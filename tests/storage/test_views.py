@@ -11,6 +11,7 @@ import pytest
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import (
     TEACHER,
+    Burn,
     Cell,
     CellKey,
     DemoSet,
@@ -177,6 +178,22 @@ def test_arms_calls_and_spending_come_back(reader: Reader, run_id: str) -> None:
         Role.TASK: Usage(4, 0, 480, 32, None, 1.0),
         Role.PROMPT: Usage(1, 1, 10, 5, 0.001, 1.5),
     }
+
+
+def test_caps_are_held_against_all_but_the_sealed_test_at_the_prices_that_are_known(store: Store) -> None:
+    burns = [
+        Burn(Role.TASK, Usage(4, 0, 480, 32, 0.25, 1.0, 40)),
+        Burn(Role.PROMPT, Usage(1, 0, 10, 5, None, 1.5)),
+        Burn(Role.TEST, Usage(9, 0, 900, 90, 0.5, 2.0)),
+    ]
+    sealed = [replace(cell("e1", split=Split.TEST), usage=Usage(1, 0, 9, 1, None, 0.1, 10)), cell("e1")]
+    run_id = queued(store, records=[*burns, *sealed])
+    with Reader(store.path) as reader:
+        view = reader.live(run_id)
+        kept = [row.usage.estimated_tokens for row in reader.cells(run_id)]
+    assert view.capped_burn == Usage(5, 0, 490, 37, 0.25, 2.5, 40)
+    assert view.total_burn.cost_usd is None
+    assert (view.test_cells, sum(kept)) == (1, 10)
 
 
 def test_examples_of_a_split_come_by_position(store: Store, reader: Reader) -> None:

@@ -13,16 +13,20 @@ import dspy
 import pytest
 from dspy import lm15
 from dspy.clients.base_lm import GLOBAL_HISTORY
+from dspy.clients.call_result import attributes
 from dspy.utils.callback import BaseCallback
 from dspy.utils.dummies import DummyLM
 
-from mipro_studio.optimizer_core.config import Budget
+from mipro_studio.optimizer_core.config import Budget, ModelSpec
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.models.calls import collect_calls
+from mipro_studio.optimizer_core.models.embedded.engine import EmbeddedEngine
+from mipro_studio.optimizer_core.models.lms import build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.program_run import run_once
 from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, Example, Role, Split
+from tests.loopback.raw import RawEndpoint, completion
 from tests.optimizer_core.scripted import ScriptedEngine, chat, scripted, scripted_player
 
 
@@ -350,3 +354,38 @@ def test_a_halt_wakes_a_task_that_waits_for_its_retry() -> None:
             await asyncio.wait_for(asking, 5)
 
     asyncio.run(main())
+
+
+def test_the_embedded_model_is_awaited_too_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ScriptedEngine(lambda request: "billing").complete
+    monkeypatch.setattr(EmbeddedEngine, "complete", lambda engine, request: said(request))
+    meter = Meter(Budget(max_lm_calls=2))
+    lm = build_lm(ModelSpec(), Role.TASK, meter, 0, 0)
+
+    async def main() -> list[list[str]]:
+        return await asyncio.gather(*(lm.acall("hello") for _ in range(2)))
+
+    assert asyncio.run(main()) == [["billing"]] * 2
+    assert meter.total(Role.TASK).calls == 2
+    with pytest.raises(BudgetReached):
+        asyncio.run(lm.acall("hello"))
+
+
+@pytest.mark.parametrize("kind", ["native", "left to LiteLLM"])
+def test_an_endpoint_model_is_awaited_on_every_way_to_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def litellm(**request: Any) -> Any:
+        message = {"role": "assistant", "content": "hello", "refusal": None}
+        choice = attributes({"index": 0, "finish_reason": "stop", "message": message})
+        usage = {"prompt_tokens": 7, "completion_tokens": 2}
+        return attributes({"model": "m", "choices": [choice], "usage": usage})
+
+    if kind != "native":
+        monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+        monkeypatch.setattr("dspy.clients.lm.alitellm_completion", litellm)
+    meter = Meter(Budget())
+    with RawEndpoint(lambda: completion("hello", usage={"prompt_tokens": 7, "completion_tokens": 2})) as endpoint:
+        lm = build_lm(ModelSpec(model="openai/m", api_base=endpoint.base_url), Role.TASK, meter, 0, 0)
+        assert (lm.engine == "auto") is (kind != "native")
+        for _ in range(2):  # each with an event loop of its own
+            assert asyncio.run(lm.acall("hello")) == ["hello"]
+    assert meter.total(Role.TASK).input_tokens == 14
