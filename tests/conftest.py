@@ -10,6 +10,18 @@ import pytest
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that may take long come first, so that no process is left alone with one of them at the end.
+
+    How long a file may take is what its `timeout` mark says. (With xdist, `--no-loadscope-reorder` keeps this order.)
+    """
+    allowed: dict[Path, float] = {}
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        allowed[item.path] = max(allowed.get(item.path, 0.0), float(mark.args[0]) if mark and mark.args else 0.0)
+    items.sort(key=lambda item: -allowed[item.path])
+
+
 def pytest_collection_finish() -> None:
     """The modules loaded by now are never garbage; walking them takes half a second of every full collection."""
     gc.collect()
