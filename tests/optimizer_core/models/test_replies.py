@@ -212,7 +212,9 @@ def test_a_reply_without_end_is_left_after_so_many_bytes() -> None:
     assert meter.total(Role.TASK).calls == 1  # not once more
 
 
-@pytest.mark.parametrize("value", ["0.4", formatdate(time.time() + 3600, usegmt=True), "soon"])
+@pytest.mark.parametrize(
+    "value", ["0.4", formatdate(time.time() + 3600, usegmt=True), "soon"], ids=["seconds", "date", "neither"]
+)
 def test_retry_after_is_read_as_seconds_and_as_a_date(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr(attempts, "FIRST_BACKOFF_S", 0.01)
