@@ -311,6 +311,21 @@ def test_columns_are_previewed_and_mapped_to_the_fields_of_the_signature(empty: 
     assert "The plan" in texts(app)
 
 
+def test_rows_of_a_python_file_are_not_read_before_the_check(empty: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.py").write_text("raise SystemExit('run')")
+    app = _no_code(open_page(PAGE), Path(f"{tmp_path}/rows.py:trainset"))
+    assert not app.exception
+    assert "they are Python code, which runs only then" in texts(app)
+
+
+def test_how_a_file_was_read_is_said_and_may_be_said_otherwise(empty: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text|team\na;b|x\nc;d|y\n")
+    app = _no_code(open_page(PAGE), tmp_path / "rows.csv")
+    assert "is separated by pipe." in texts(app)
+    app.text_input(key="nr_delimiter").input(";").run()
+    assert "is separated by" not in texts(app) and "has more cells than the header" in texts(app)
+
+
 def test_a_program_without_code_runs_end_to_end_on_an_endpoint(
     empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

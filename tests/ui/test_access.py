@@ -59,6 +59,8 @@ def test_a_setting_alone_does_not_do_and_a_login_alone_neither(
         ({"metric": "m.py:score"}, "A metric of your own"),
         ({"data": {"data": "/etc/passwd"}}, "The path of a data file"),
         ({"data": {"train": "t.csv"}}, "The path of a data file"),
+        ({"data": {"data": "rows.py:trainset"}}, "Rows from Python code"),
+        ({"data": {"train": "package.rows:train"}}, "Rows from Python code"),
         ({"task_model": {"model": "openai/x", "api_base": "http://e.example", "api_key_env": "AWS"}}, "An endpoint"),
         ({"program": "predict:a -> b", "metric": "judge", "judge": {"model": {"model": "x", "api_base": "u"}}}, "An"),
     ],

@@ -18,7 +18,13 @@ def test_a_file_is_kept_once_beside_the_store(empty: Path) -> None:
     assert first.read_bytes() == b"a,b\n1,2\n"
 
 
-@pytest.mark.parametrize("name", ["x.exe", "x", "../../x.py"])
+@pytest.mark.parametrize("name", ["rows.tsv", "rows.CSV.gz", "rows.jsonl.gz", "rows.ndjson"])
+def test_every_kind_of_file_that_is_read_may_be_uploaded(empty: Path, name: str) -> None:
+    kept = uploads.keep(name, b"a,b\n1,2\n").name
+    assert kept.split(".", 1)[1] == name.lower().split(".", 1)[1]
+
+
+@pytest.mark.parametrize("name", ["x.gz", "x.exe", "x", "../../x.py"])
 def test_what_is_not_data_is_refused(empty: Path, name: str) -> None:
     with pytest.raises(BadInput, match="not a kind of file"):
         uploads.keep(name, b"")
