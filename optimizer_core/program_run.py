@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.tracebacks import frames_of, where
-from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, TraceStep
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, TraceStep, Usage
 from mipro_studio.optimizer_core.values import as_prompted, encode
 
 __all__ = ["CONTROL", "Player", "ProgramRun", "Purpose", "execute", "run_once"]
@@ -96,7 +96,18 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
         trace=_steps(run.module, trace, said),
         feedback=getattr(score, "feedback", ""),
         frames=frames,
+        by_predictor=_shares(run.module, log.calls),
     )
+
+
+def _shares(module: dspy.Module, calls: Sequence[CallRecord]) -> dict[str, Usage]:
+    """What the answered calls of each predictor took; a call that the program made itself is nobody's."""
+    names = {id(predictor): name for name, predictor in module.named_predictors()}
+    shares: dict[str, Usage] = {}
+    for made in calls:
+        if (name := names.get(id(made.caller))) is not None:
+            shares[name] = shares.get(name, Usage()) + made.usage
+    return shares
 
 
 def _failure(
@@ -142,9 +153,7 @@ def _answer(prediction: Any) -> dict[str, Any]:
 def _steps(module: dspy.Module, trace: list[Any], said: Mapping[int, str]) -> tuple[TraceStep, ...]:
     names = {id(predictor): name for name, predictor in module.named_predictors()}
     return tuple(
-        TraceStep(
-            names[id(predictor)], _fields(predictor, inputs), _fields(predictor, outputs), said.get(place, "")
-        )
+        TraceStep(names[id(predictor)], _fields(predictor, inputs), _fields(predictor, outputs), said.get(place, ""))
         for place, (predictor, inputs, outputs) in enumerate(trace)
         if id(predictor) in names
     )

@@ -298,7 +298,7 @@ class Cell:
 
     `seconds_s` is the wall time of the program run, the metric included. `feedback` is what the metric said about the
     answer, if it said anything; `frames` are the lines of the person's code that an error of it went through, the
-    innermost last.
+    innermost last. `by_predictor` is what of the usage each predictor's answered calls took.
     """
 
     key: CellKey
@@ -311,6 +311,7 @@ class Cell:
     trace: tuple[TraceStep, ...] = ()
     feedback: str = ""
     frames: tuple[str, ...] = ()
+    by_predictor: Mapping[str, Usage] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.error is None):

@@ -8,6 +8,7 @@ from mipro_studio.ui.compare_panels import example_detail, examples_table, four_
 from mipro_studio.ui.compare_pickers import Picked, pick
 from mipro_studio.ui.frame import COMPARE, LIVE, SETTINGS
 from mipro_studio.ui.of_run import page_of_run
+from mipro_studio.ui.predictor_spending import by_predictor
 from mipro_studio.ui.settings_view import differing_settings
 
 
@@ -39,6 +40,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
             st.text(f"The two runs share no example of the {picked.split_word} split, so nothing is compared.")
         else:
             four_numbers(found, picked)
+            by_predictor(reader, picked)
             st.subheader("Examples", anchor=False)
             if picked.split.value == "test":
                 st.caption("Rows of the sealed test are for telling others; choosing by them would unseal it.")

@@ -88,6 +88,19 @@ class CellViews:
         cells = read_cells(self._db, run_id, where=where, values=[split, to_text(candidate)])
         return {cell.key.example: cell.prediction for cell in cells}
 
+    def spent_by_predictor(self, run_id: str, candidate: str, split: Split) -> dict[str, tuple[int, Usage]]:
+        """Predictor -> (program runs that say so, what its calls took in them), of `candidate` on `split`.
+
+        Empty for runs of a studio that did not keep it.
+        """
+        where = " and c.split = ? and c.candidate = ?"
+        found: dict[str, tuple[int, Usage]] = {}
+        for cell in read_cells(self._db, run_id, where=where, values=[split, to_text(candidate)]):
+            for name, share in cell.by_predictor.items():
+                runs, total = found.get(name, (0, Usage()))
+                found[name] = (runs + 1, total + share)
+        return found
+
     def teacher_traces(self, run_id: str) -> list[Cell]:
         """The teacher's runs on training rows, with their traces."""
         where = " and c.split = ? and c.candidate = ?"

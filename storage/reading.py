@@ -115,6 +115,7 @@ def _cell(row: Row) -> Cell:
         prediction=prediction,
         trace=tuple(TraceStep(*step) for step in steps),
         frames=tuple(more[1]) if len(more) > 1 else (),
+        by_predictor={name: Usage(*share) for name, share in more[2].items()} if len(more) > 2 else {},
     )
 
 

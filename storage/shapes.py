@@ -234,7 +234,8 @@ _Usage = (
 PromptCall = tuple[list[_Message], str, dict[str, Any], _Usage, Number | None, str]
 _Step = tuple[str, dict[str, Any], dict[str, Any]] | tuple[str, dict[str, Any], dict[str, Any], str]
 _Run = tuple[dict[str, Any], list[_Step]]
-Trace = _Run | tuple[dict[str, Any], list[_Step], str] | tuple[dict[str, Any], list[_Step], str, list[str]]
+_Told = tuple[dict[str, Any], list[_Step], str] | tuple[dict[str, Any], list[_Step], str, list[str]]
+Trace = _Run | _Told | tuple[dict[str, Any], list[_Step], str, list[str], dict[str, _Usage]]
 Settled = tuple[Count, list[Count], str]
 
 EVENTS: Mapping[str, Any] = {

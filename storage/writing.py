@@ -226,10 +226,11 @@ def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
         ],
     )
     steps = [[step.predictor, step.inputs, step.outputs, step.feedback] for step in cell.trace]
+    shares = {name: _usage(usage) for name, usage in cell.by_predictor.items()}
     db.execute(
         "insert into traces (run_id, seq, body) values (?, ?, ?) "
         "on conflict (run_id, seq) do update set body = excluded.body",
-        [run_id, seq, to_json([cell.prediction, steps, cell.feedback, list(cell.frames)])],
+        [run_id, seq, to_json([cell.prediction, steps, cell.feedback, list(cell.frames), shares])],
     )
 
 

@@ -121,7 +121,8 @@ class Attempt:
             reply = entry.get("outputs") or [""]
             first = reply[0]["text"] if isinstance(reply[0], dict) else reply[0]
             messages = tuple(entry.get("messages") or ())
-            log.add(CallRecord(messages, str(first or ""), spent, _refusal(entry.get("response"))))
+            refusal = _refusal(entry.get("response"))
+            log.add(CallRecord(messages, str(first or ""), spent, refusal, _predictor()))
 
     def _spent(self, entry: Mapping[str, Any]) -> Usage:
         input_tokens, output_tokens, estimated = _tokens(entry, self._asking.requests)
@@ -137,6 +138,12 @@ class Attempt:
         if (log := current_log()) is not None:
             log.add_failure()
         return again
+
+
+def _predictor() -> Any:
+    """The predictor that is being called, if one is."""
+    callers = dspy.settings.caller_modules or ()
+    return callers[-1] if callers and isinstance(callers[-1], dspy.Predict) else None
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)

@@ -24,12 +24,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One answered call: its messages, raw reply, what it cost, and the refusal, if a filter or the model refused."""
+    """One answered call: its messages, raw reply, what it cost, and the refusal, if a filter or the model refused.
+
+    `caller` is the predictor that made it; None for a call that the program made itself.
+    """
 
     messages: tuple[Mapping[str, Any], ...]
     reply: str
     usage: Usage
     refusal: str = ""
+    caller: Any = None
 
 
 class CallLog:

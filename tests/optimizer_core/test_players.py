@@ -70,6 +70,10 @@ def test_calls_of_a_predictors_own_model_are_counted_in_its_cell_and_under_the_r
     cell = run_once(made, ROW, Player(lm, dspy.ChatAdapter()), Scorer(one, "one"), "c")
     assert asked == ["openai/cheap"]
     assert (cell.usage.calls, cell.usage.input_tokens) == (2, 20)
+    assert {name: (share.calls, share.output_tokens) for name, share in cell.by_predictor.items()} == {
+        "draft": (1, 5),
+        "decide": (1, 5),
+    }
     assert meter.total(Role.TEST).calls == 2
 
 

@@ -64,6 +64,13 @@ def test_compare_in_every_state(store: Filled, kind: str, says: str, score: str 
     assert len(app.get("download_button")) == (1 if kind not in ("review", "nogain") else 0), "the cells as CSV"
 
 
+def test_compare_shows_what_each_predictor_takes(store: Filled) -> None:
+    app = page("compare", run=store[1]["finished"])
+    table = next(one.value for one in app.dataframe if "predictor" in one.value.columns)
+    assert table.set_index("predictor")["tokens"].to_dict() == {"queue": "342 → 342", "tone": "220 → 220"}
+    assert set(table["cost"]) == {"not reported → not reported"}
+
+
 @pytest.mark.parametrize(
     ("kind", "taken", "packed"),
     [

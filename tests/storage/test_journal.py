@@ -138,6 +138,17 @@ def test_replacement_holds_within_one_commit(journal: Journal) -> None:
     assert list(journal.cells()) == [cell("e1", 1.0)]
 
 
+def test_what_each_predictor_took_comes_back_and_is_summed(store: Store) -> None:
+    shares = {"a": Usage(1, 0, 120, 8, 0.5, 0.25), "b": Usage(2, 0, 10, 1, None, 0.5)}
+    run_id = running(store)
+    journal = SqliteJournal(store, run_id, WORKER)
+    journal.commit([replace(cell(name), by_predictor=shares) for name in ("e1", "e2")])
+    assert [one.by_predictor for one in journal.cells()] == [shares, shares]
+    with Reader(store.path) as reader:
+        found = reader.spent_by_predictor(run_id, "i0d0", Split.VAL)
+    assert found == {name: (2, share + share) for name, share in shares.items()}
+
+
 def test_rollouts_are_cells_of_their_own(journal: Journal) -> None:
     again = replace(cell("e1", 0.0), key=CellKey("i0d0", Split.VAL, "e1", 1))
     journal.commit([cell("e1", 1.0), again])

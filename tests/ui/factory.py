@@ -214,7 +214,9 @@ class LiveRun:
         for example in ids:
             row, score = _row(example), self._scores[name, example]
             said, steps = _answer(row, score == 1.0)
-            cells.append(Cell(CellKey(name, Split.VAL, example), score, None, "", usage, 0.21, said, steps))
+            shares = {"queue": Usage(1, 0, 340, 2, None, 0.15), "tone": Usage(1, 0, 200, 20, None, 0.05)}
+            key = CellKey(name, Split.VAL, example)
+            cells.append(Cell(key, score, None, "", usage, 0.21, said, steps, by_predictor=shares))
         return cells
 
     def tell(self) -> None:
