@@ -2,10 +2,11 @@
 
 from mipro_studio.optimizer_core.data.fields import Columns, Fields, end_outputs, is_missing
 from mipro_studio.optimizer_core.data.gathering import Gathered, gather, gathered_rows
-from mipro_studio.optimizer_core.data.loading import Dataset, Repeats, example_id, load_dataset
+from mipro_studio.optimizer_core.data.lines import example_id
+from mipro_studio.optimizer_core.data.loading import Dataset, Repeats, load_dataset
 from mipro_studio.optimizer_core.data.reading import Table, read_table
 from mipro_studio.optimizer_core.data.report import data_report
-from mipro_studio.optimizer_core.data.splitting import split_rows, units_of
+from mipro_studio.optimizer_core.data.splitting import split_places, units_of
 
 __all__ = [
     "Columns",
@@ -22,6 +23,6 @@ __all__ = [
     "is_missing",
     "load_dataset",
     "read_table",
-    "split_rows",
+    "split_places",
     "units_of",
 ]

@@ -1,7 +1,5 @@
 """Rows of a run as examples: cleaned, split, and every choice that was made on the way said."""
 
-import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +9,13 @@ from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data.cleaning import columns_of, labelled, renamed, require_inputs
 from mipro_studio.optimizer_core.data.fields import Columns, Fields, is_missing, sort_columns
 from mipro_studio.optimizer_core.data.gathering import Gathered
-from mipro_studio.optimizer_core.data.splitting import Shares, asked_key, group_key, split_rows, units_of
+from mipro_studio.optimizer_core.data.lines import Line, Question, line_of
+from mipro_studio.optimizer_core.data.splitting import Shares, split_places, units_of
 from mipro_studio.optimizer_core.data.strata import classes_in, stratum
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Example, Split
 
-__all__ = ["Dataset", "Repeats", "example_id", "load_dataset"]
+__all__ = ["Dataset", "Repeats", "load_dataset"]
 
 Row = dict[str, Any]
 _HALVES: Shares = (0.5, 0.5, 0.0)
@@ -64,12 +63,6 @@ class Dataset:
         return [example for example in self.examples if example.split is split]
 
 
-def example_id(inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> str:
-    """Content hash of a row: the same row has the same id in every split, run and machine."""
-    text = json.dumps([dict(inputs), dict(labels)], sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
 def load_dataset(
     spec: DataSpec, found: Gathered, fields: Fields, seed: int, *, labels_needed: bool = True
 ) -> Dataset:
@@ -83,7 +76,7 @@ def load_dataset(
     Raises:
         BadInput: there are no rows, a column is missing, or the shares are none.
     """
-    tagged: list[Tagged] = [(split, row) for split, part in found.parts.items() for row in part]
+    tagged: list[tuple[Split | None, Row]] = [(split, row) for split, part in found.parts.items() for row in part]
     tagged = tagged or [(None, row) for row in found.pool]
     if not tagged:
         raise BadInput("There is no data.", "Name a file with --data, or files with --train and --val.")
@@ -92,45 +85,35 @@ def load_dataset(
     require_inputs(rows, fields, columns)
     roles = sort_columns(columns, fields, spec.labels)
     kept, warnings = labelled(rows, roles, fields, empty_is_answer=spec.empty_is_answer, needed=labels_needed)
-    splits = [split for split, _ in tagged]
-    whole = [(split, row) for split, row in zip(splits, kept, strict=True) if row is not None]
-    unique, repeats = _once_each(whole, roles)
+    pairs = zip(kept, (split for split, _ in tagged), strict=True)
+    lines = [line_of(row, split, roles, spec.group) for row, split in pairs if row is not None]
+    unique, repeats = _once_each(lines, roles)
     plan = _Plan(spec, roles, columns, seed, found.told)
     by_split, stratified, notes = plan.split(unique)
     warnings = [*found.notes, *warnings, *_said(repeats, bool(found.parts)), *plan.warnings]
-    warnings += _leaks(by_split, roles, spec.group)
+    warnings += _leaks(by_split, spec.group)
     return Dataset(
-        tuple(_as_examples(by_split, roles)), columns, tuple(warnings), stratified, roles, tuple(notes),
+        tuple(_as_examples(by_split)), columns, tuple(warnings), stratified, roles, tuple(notes),
         found.tables, repeats, {name: sum(is_missing(row.get(name)) for row in rows) for name in columns},
     )  # fmt: skip
 
 
-Tagged = tuple[Split | None, Row]
+BySplit = Mapping[Split, Sequence[Line]]
 
 
-def _parted(row: Row, roles: Columns) -> tuple[Row, Row]:
-    """(inputs, everything else) of a row."""
-    inputs = {name: row[name] for name in roles.inputs if name in row}
-    return inputs, {name: value for name, value in row.items() if name not in roles.inputs}
-
-
-def _once_each(rows: Sequence[Tagged], roles: Columns) -> tuple[list[Tagged], Repeats]:
+def _once_each(lines: Sequence[Line], roles: Columns) -> tuple[list[Line], Repeats]:
     """Rows without those that stand in their split already."""
-    unique: dict[tuple[Split | None, str], Tagged] = {}
-    answers: dict[str, set[str]] = defaultdict(set)
-    asked: Counter[tuple[Split | None, str]] = Counter()
-    for split, row in rows:
-        inputs, labels = _parted(row, roles)
-        key = (split, example_id(inputs, labels))
-        if key in unique:
-            continue
-        unique[key] = (split, row)
-        question = asked_key(row, roles.inputs)
-        asked[split, question] += 1
-        answers[question].add(json.dumps([row.get(name) for name in roles.labels], default=str))
-    differing = sum(len(found) > 1 for found in answers.values())
-    further = sum(count - 1 for count in asked.values())
-    return list(unique.values()), Repeats(len(rows) - len(unique), further, differing)
+    unique: dict[tuple[Split | None, str], Line] = {}
+    for line in lines:
+        unique.setdefault((line.split, line.id), line)
+    kept = list(unique.values())
+    asked: dict[Question, list[Line]] = defaultdict(list)
+    for line in kept:
+        asked[line.question].append(line)
+    again = [same for same in asked.values() if len(same) > 1]
+    differing = sum(len({repr([line.row.get(name) for name in roles.labels]) for line in same}) > 1 for same in again)
+    further = sum(len(same) - len({line.split for line in same}) for same in again)
+    return kept, Repeats(len(lines) - len(kept), further, differing)
 
 
 def _said(repeats: Repeats, parted: bool) -> list[str]:
@@ -153,11 +136,11 @@ class _Plan:
         self.spec, self.roles, self.seed, self.told = spec, roles, seed, told
         self.warnings: list[str] = []
 
-    def split(self, rows: Sequence[Tagged]) -> tuple[dict[Split, list[Row]], str | None, list[str]]:
+    def split(self, lines: Sequence[Line]) -> tuple[BySplit, str | None, list[str]]:
         """(rows by split, the column that was stratified by, sentences)."""
-        parts: dict[Split | None, list[Row]] = defaultdict(list)
-        for split, row in rows:
-            parts[split].append(row)
+        parts: dict[Split | None, list[Line]] = defaultdict(list)
+        for line in lines:
+            parts[line.split].append(line)
         by_split = {split: part for split, part in parts.items() if split is not None}
         if None in parts:
             return self._deal(parts[None], self.spec.split, list(Split), "")
@@ -168,11 +151,13 @@ class _Plan:
         return {**by_split, **halves}, stratified, notes
 
     def _deal(
-        self, rows: list[Row], shares: Shares, to: Sequence[Split], what: str
-    ) -> tuple[dict[Split, list[Row]], str | None, list[str]]:
+        self, lines: list[Line], shares: Shares, to: Sequence[Split], what: str
+    ) -> tuple[BySplit, str | None, list[str]]:
+        rows = [line.row for line in lines]
         by = None if self.told else stratum(rows, self.roles, self.spec.stratify)
-        units = units_of(rows, self.roles.inputs, self.spec.group)
-        dealt = dict(zip(Split, split_rows(rows, shares, by, self.seed, units), strict=True))
+        units = units_of([line.question for line in lines], [line.group for line in lines])
+        strata = ["" if by is None else str(row.get(by)) for row in rows]
+        dealt = dict(zip(Split, split_places(strata, shares, self.seed, units), strict=True))
         for split, share in zip(Split, shares, strict=True):
             if share and not dealt[split] and self.spec.group and len(rows) >= len(to):
                 raise BadInput(
@@ -186,21 +171,21 @@ class _Plan:
             sentence += f"; the {len(units)} groups of {self.spec.group!r} stay whole"
         elif together:
             sentence += f"; {together} rows with the inputs of another stay with it in one split"
-        return {split: dealt[split] for split in to}, by, [f"{sentence}."]
+        return {split: [lines[i] for i in dealt[split]] for split in to}, by, [f"{sentence}."]
 
 
-def _leaks(by_split: Mapping[Split, Sequence[Row]], roles: Columns, group: str | None) -> list[str]:
+def _leaks(by_split: BySplit, group: str | None) -> list[str]:
     """Sentences about rows of one split that another has seen, which only splits that were given can hold."""
-    keys: dict[str, Callable[[Row], str]] = {"with the same inputs": lambda row: asked_key(row, roles.inputs)}
+    keys: list[tuple[str, Callable[[Line], Question | str]]] = [("with the same inputs", lambda line: line.question)]
     if group is not None:
-        keys[f"of the same {group!r}"] = lambda row: group_key(row, group)
+        keys.append((f"of the same {group!r}", lambda line: line.group))
     said = []
-    for what, key in keys.items():
-        home: dict[str, Split] = {}
+    for what, key in keys:
+        home: dict[Question | str, Split] = {}
         shared: Counter[tuple[Split, Split]] = Counter()
         for split in Split:
-            for row in by_split.get(split, ()):
-                if (found := key(row)) and (first := home.setdefault(found, split)) is not split:
+            for line in by_split.get(split, ()):
+                if (found := key(line)) and (first := home.setdefault(found, split)) is not split:
                     shared[first, split] += 1
         said += [
             f"{count} rows {what} stand in both {first} and {second}: scores on {second} flatter."
@@ -209,10 +194,9 @@ def _leaks(by_split: Mapping[Split, Sequence[Row]], roles: Columns, group: str |
     return said
 
 
-def _as_examples(by_split: Mapping[Split, Sequence[Row]], roles: Columns) -> list[Example]:
-    examples: list[Example] = []
-    for split in Split:
-        for position, row in enumerate(by_split.get(split, ())):
-            inputs, labels = _parted(row, roles)
-            examples.append(Example(example_id(inputs, labels), split, position, inputs, labels))
-    return examples
+def _as_examples(by_split: BySplit) -> list[Example]:
+    return [
+        Example(line.id, split, position, line.inputs, line.labels)
+        for split in Split
+        for position, line in enumerate(by_split.get(split, ()))
+    ]

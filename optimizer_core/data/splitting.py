@@ -1,52 +1,29 @@
 """The split into train, validation and sealed test: repeats and groups stay together, labels are spread."""
 
-import json
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.seeds import generator
 
-__all__ = ["Shares", "split_rows", "stratum_of", "units_of"]
+__all__ = ["Shares", "split_places", "units_of"]
 
 MOST_STRATA = 200
 
-Row = Mapping[str, Any]
 Shares = tuple[float, float, float]
 Unit = tuple[int, ...]
 """Places of rows that may not be torn apart."""
 
 
-def same_text(value: Any) -> Any:
-    """`value` with its texts as a reader takes them: case, blanks and how an accent is coded make no difference."""
-    if isinstance(value, str):
-        return " ".join(unicodedata.normalize("NFC", value).casefold().split())
-    if isinstance(value, Mapping):
-        return {name: same_text(one) for name, one in value.items()}
-    return [same_text(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def asked_key(row: Row, inputs: Sequence[str]) -> str:
-    """The same for rows that ask the program the same."""
-    asked = {name: same_text(row[name]) for name in inputs if name in row}
-    return json.dumps(asked, sort_keys=True, default=str)
-
-
-def group_key(row: Row, group: str) -> str:
-    """The same for rows of one group; empty for a row of none."""
-    value = row.get(group)
-    return "" if value in (None, "") else json.dumps(value, sort_keys=True, default=str)
-
-
-def units_of(rows: Sequence[Row], inputs: Sequence[str], group: str | None) -> list[Unit]:
+def units_of(questions: Sequence[Hashable], groups: Sequence[str] = ()) -> list[Unit]:
     """Rows that ask the same, or are of one group, as units, in the order of their first rows.
 
-    A row without a value in `group` is of no group.
+    Args:
+        questions: What each row asks.
+        groups: The group of each row, "" for none; empty when rows have no groups.
     """
-    parent = list(range(len(rows)))
+    parent = list(range(len(questions)))
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -54,24 +31,22 @@ def units_of(rows: Sequence[Row], inputs: Sequence[str], group: str | None) -> l
             i = parent[i]
         return i
 
-    first: dict[tuple[str, str], int] = {}
-    for i, row in enumerate(rows):
-        keys = [("asked", asked_key(row, inputs))] if inputs else []
-        if group is not None and (of := group_key(row, group)):
-            keys.append(("group", of))
-        for key in keys:
-            one, other = sorted((root(first.setdefault(key, i)), root(i)))
-            parent[other] = one
+    for keys in (questions, groups):
+        first: dict[Hashable, int] = {}
+        for i, key in enumerate(keys):
+            if key != "":
+                one, other = sorted((root(first.setdefault(key, i)), root(i)))
+                parent[other] = one
     units: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(rows)):
+    for i in range(len(questions)):
         units[root(i)].append(i)
     return [tuple(unit) for unit in units.values()]
 
 
-def split_rows(
-    rows: Sequence[Row], shares: Shares, stratify: str | None, seed: int, units: Sequence[Unit] | None = None
-) -> tuple[list[Any], list[Any], list[Any]]:
-    """Deal shuffled units, large ones first, then stratum after stratum.
+def split_places(
+    strata: Sequence[str], shares: Shares, seed: int, units: Sequence[Unit] | None = None
+) -> tuple[list[int], list[int], list[int]]:
+    """Places of rows in train, validation and test: shuffled units, large ones first, then stratum after stratum.
 
     Rows that stand alone go to the split that is furthest behind its share: unlike a split by class this needs no
     least count per class, and the sizes are off by at most one row. Where some hang together, each unit goes to the
@@ -79,6 +54,7 @@ def split_rows(
     another has two.
 
     Args:
+        strata: Of each row; all the same where none are to keep their shares.
         units: Rows that stay together, by place; None = each for itself.
 
     Raises:
@@ -86,21 +62,19 @@ def split_rows(
     """
     if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise BadInput(f"The split {shares} must be three shares of at least 0 that sum to 1.")
-    units = [(i,) for i in range(len(rows))] if units is None else units
-    strata = [[stratum_of(rows[i], stratify) for i in unit] for unit in units]
+    units = [(i,) for i in range(len(strata))] if units is None else units
+    names = [[strata[i] for i in unit] for unit in units]
     rng = generator(seed, "split")
     order = list(range(len(units)))
     rng.shuffle(order)
-    if stratify is not None:
-        order.sort(key=lambda u: Counter(strata[u]).most_common(1)[0][0])
+    order.sort(key=lambda u: names[u][0] if len(names[u]) == 1 else Counter(names[u]).most_common(1)[0][0])
     order.sort(key=lambda u: -len(units[u]))
     alone = all(len(unit) == 1 for unit in units)
-    dealt = _dealt_alone(order, shares) if alone else _dealt_whole(order, strata, shares)
-    if stratify is not None:
-        _Spread(dealt, strata).spread()
-    parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+    dealt = _dealt_alone(order, shares) if alone else _dealt_whole(order, names, shares)
+    _Spread(dealt, names).spread()
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
     for part, chosen in zip(parts, dealt, strict=True):
-        part += [rows[i] for u in chosen for i in units[u]]
+        part += [i for u in chosen for i in units[u]]
         rng.shuffle(part)  # the strata must not stand in blocks: bootstrapping walks the rows in order
     return parts
 
@@ -138,10 +112,6 @@ def _dealt_whole(order: Sequence[int], strata: Sequence[Sequence[str]], shares: 
         held[to].update(of)
         sizes[to] += len(strata[u])
     return dealt
-
-
-def stratum_of(row: Row, column: str | None) -> str:
-    return "" if column is None else str(row.get(column))
 
 
 @dataclass

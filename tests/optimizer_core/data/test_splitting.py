@@ -7,10 +7,28 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.optimizer_core.data import split_rows, units_of
+from mipro_studio.optimizer_core.data import split_places
+from mipro_studio.optimizer_core.data import units_of as units_of_keys
+from mipro_studio.optimizer_core.data.lines import group_of, question_of
 from mipro_studio.optimizer_core.errors import BadInput
 
 USUAL = (0.4, 0.4, 0.2)
+
+
+Rows = list[dict[str, Any]]
+
+
+def split_rows(
+    rows: Rows, shares: tuple[float, float, float], stratify: str | None, seed: int, units: Any = None
+) -> tuple[Rows, Rows, Rows]:
+    strata = ["" if stratify is None else str(row[stratify]) for row in rows]
+    first, second, third = split_places(strata, shares, seed, units)
+    return [rows[i] for i in first], [rows[i] for i in second], [rows[i] for i in third]
+
+
+def units_of(rows: Rows, inputs: list[str], group: str | None) -> list[tuple[int, ...]]:
+    groups = [group_of(row, group) for row in rows] if group is not None else []
+    return units_of_keys([question_of(row, inputs) for row in rows], groups)
 
 
 def rows_of(count: int, classes: int = 3) -> list[dict[str, Any]]:
