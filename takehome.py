@@ -22,6 +22,7 @@ from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.plain_messages import document
 from mipro_studio.optimizer_core.players import adapter_of, model_when_made, player
 from mipro_studio.optimizer_core.program import Program, load_metric, load_program
+from mipro_studio.optimizer_core.python_rows import import_classes
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
 from mipro_studio.optimizer_core.verification import Check, examples_to_check, verify
@@ -125,7 +126,9 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
         save_program(choice.module, path)
         loaded = load_saved(config, choice.program, path)
     made = player(config.task_model, Role.TASK, Meter(Budget()), config, choice.program)
-    scorer = load_metric(config.metric, choice.program, Path(config.base or "."), config.data.labels)
+    base = Path(config.base or ".")
+    import_classes(config.data, examples, base)
+    scorer = load_metric(config.metric, choice.program, base, config.data.labels)
     check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8), config.folders)
     result = verify(check, asked)
     return {**result, "candidate": choice.candidate, "model": config.task_model.model}

@@ -17,6 +17,7 @@ from mipro_studio.optimizer_core.pool import WorkPool
 from mipro_studio.optimizer_core.presets import resolve
 from mipro_studio.optimizer_core.program import load_metric, load_program
 from mipro_studio.optimizer_core.proposer import Proposer
+from mipro_studio.optimizer_core.python_rows import import_classes
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.run import Run
 from mipro_studio.optimizer_core.score_table import ScoreTable
@@ -68,7 +69,9 @@ def assemble(
         BadInput: program, metric, model or optimizer cannot be had.
     """
     program = load_program(config.program, base, model_when_made(config))
-    examples = _by_split(list(journal.examples()))
+    rows = list(journal.examples())
+    import_classes(config.data, rows, base)
+    examples = _by_split(rows)
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)

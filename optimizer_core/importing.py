@@ -7,6 +7,7 @@ is noted.
 
 import ast
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 import threading
@@ -25,6 +26,9 @@ __all__ = ["configured_by", "configured_model", "configuring", "import_reference
 
 ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _settings: Any = sys.modules[type(dspy.settings).__module__]
+_ALONE = "user_program_"
+"""How the names of files begin that are imported alone, so that they hide no module of the same name."""
+
 _by_module: dict[str, dict[str, Any]] = {}
 """What the import of a module configured: it is imported once and may be asked for again."""
 
@@ -169,22 +173,36 @@ def _of_this_file(module: ModuleType, path: Path) -> ModuleType:
 
 
 def _import_alone(path: Path) -> ModuleType:
-    name = f"user_program_{path.stem}"
-    loaded = sys.modules.get(name)
-    if loaded is not None and loaded.__file__ == str(path):  # another folder may have a file of the same name
-        return loaded
+    name = f"{_ALONE}{path.stem}"
+    for known in (name, path.stem):  # the second: another file of theirs has imported it
+        loaded = sys.modules.get(known)
+        # Another folder may have a file of the same name.
+        if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+            return loaded
     _by_module.pop(name, None)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BadInput(f"{path.name!r} cannot be imported as Python.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # registered before running: pydantic and inspect look classes up there
+    names = [name, *([path.stem] if _is_found_as(path.stem, path) else [])]
+    for one in names:  # registered before running: pydantic and inspect look classes up there
+        sys.modules[one] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        for one in names:
+            del sys.modules[one]
         raise
     return module
+
+
+def _is_found_as(name: str, path: Path) -> bool:
+    """Whether `import name` in a person's other files would import `path` once more, with classes of its own."""
+    known = sys.modules.get(name)
+    if not name.isidentifier() or (known is not None and not known.__name__.startswith(_ALONE)):
+        return False
+    found = importlib.machinery.PathFinder.find_spec(name)
+    return found is not None and found.origin == str(path)
 
 
 def _package_root(path: Path) -> Path:

@@ -12,13 +12,15 @@ import dspy
 from pydantic import BaseModel
 
 from mipro_studio.optimizer_core.data import Gathered
+from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.importing import import_reference
-from mipro_studio.optimizer_core.types import Split
-from mipro_studio.optimizer_core.value_tags import SHOWN, TAG
+from mipro_studio.optimizer_core.sources import is_python_source
+from mipro_studio.optimizer_core.types import Example, Split
+from mipro_studio.optimizer_core.value_tags import SHOWN, TAG, names_unknown_class
 from mipro_studio.optimizer_core.values import encode
 
-__all__ = ["python_rows"]
+__all__ = ["import_classes", "python_rows"]
 
 Row = dict[str, Any]
 
@@ -64,6 +66,18 @@ def python_rows(base: Path, types: Mapping[str, Any]) -> Callable[[str], Gathere
         )
 
     return read
+
+
+def import_classes(spec: DataSpec, examples: Iterable[Example], base: Path) -> None:
+    """Import the Python sources of a run's rows where a value is of a class that only they define.
+
+    Raises:
+        BadInput: such a source cannot be imported any more.
+    """
+    sources = [one for one in (spec.data, spec.train, spec.val, spec.test) if one and is_python_source(one)]
+    if sources and any(names_unknown_class([row.inputs, row.labels]) for row in examples):
+        for source in sources:
+            import_reference(source, base)
 
 
 def _name(reference: str) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "as_text",
     "field_names",
     "is_record",
+    "names_unknown_class",
     "shown",
     "tag",
     "untag",
@@ -148,6 +149,17 @@ def _class(name: str) -> type | None:
     if isinstance(found, type) and (issubclass(found, BaseModel | enum.Enum) or dataclasses.is_dataclass(found)):
         return found
     return None
+
+
+def names_unknown_class(value: Any) -> bool:
+    """Whether something in `value` is of a class that no imported module has, so that `untag` gives plain JSON."""
+    if isinstance(value, list | tuple):
+        return any(map(names_unknown_class, value))
+    if not isinstance(value, Mapping):
+        return False
+    if TAG in value and "class" in value and _class(str(value["class"])) is None:
+        return True
+    return any(map(names_unknown_class, value.values()))
 
 
 def untag(value: Any) -> Any:

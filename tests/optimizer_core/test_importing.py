@@ -1,5 +1,6 @@
 """Imports of a person's code: packages, neighbours, project roots, and what it configures."""
 
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -77,6 +78,28 @@ def test_a_file_finds_its_neighbours_and_what_its_projects_root_holds(tmp_path: 
     write(tmp_path, files)
     assert load_program("run.py", tmp_path / "scripts").predictors[0].signature == "Predict(text) -> label"
     assert sys.path[:3] == [str(tmp_path / "scripts"), str(tmp_path), str(tmp_path / "src")]
+
+
+@pytest.mark.parametrize("first", ["beside_it_rows.py:rows", "beside_it_main.py"])
+def test_a_file_that_another_imports_is_one_module(tmp_path: Path, first: str) -> None:
+    """Were it imported twice, a class of it would be two, and its instances unequal."""
+    (tmp_path / "beside_it_main.py").write_text("class Part:\n    pass\n")
+    (tmp_path / "beside_it_rows.py").write_text("from beside_it_main import Part\nrows = [Part()]\n")
+    import_reference(first, tmp_path)
+    main, _ = import_reference("beside_it_main.py", tmp_path)
+    rows, _ = import_reference("beside_it_rows.py:rows", tmp_path)
+    assert type(rows.rows[0]) is main.Part
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "beside_it_main.py").write_text("class Part:\n    pass\n")
+    again, _ = import_reference("beside_it_main.py", other)
+    assert again.Part is not main.Part and sys.modules["beside_it_main"] in (main, again)
+
+
+def test_a_package_of_a_files_name_is_not_hidden(tmp_path: Path) -> None:
+    write(tmp_path, {"beside_it.py": "HERE = 1\n", "beside_it/__init__.py": "HERE = 2\n"})
+    import_reference("beside_it.py", tmp_path)
+    assert importlib.import_module("beside_it").HERE == 2
 
 
 def test_a_file_sees_no_arguments_of_ours(tmp_path: Path) -> None:

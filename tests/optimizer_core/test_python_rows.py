@@ -1,6 +1,7 @@
 """Rows from an object of a Python file: of many shapes, with their types, and one sentence when it is none."""
 
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data import Fields, Gathered, gather, load_dataset
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.program_inputs import as_dspy
-from mipro_studio.optimizer_core.python_rows import python_rows
+from mipro_studio.optimizer_core.python_rows import import_classes, python_rows
 from mipro_studio.optimizer_core.sources import is_python_source
 from mipro_studio.optimizer_core.types import Split
 
@@ -100,6 +101,22 @@ it = [dspy.Example(q=when, image=dspy.Image("https://example.org/a.png"), part=P
     assert type(row.q).__name__ == "date" and type(row.image).__name__ == "Image" and row.part.name == "nut"
     assert row.level.name == "LOW" and row.tags == {"x"} and row.day == row.q
     assert set(row.inputs().keys()) == {"q", "image", "part"}
+
+
+def test_a_class_that_only_the_rows_define_is_found_in_another_process(tmp_path: Path) -> None:
+    """Another process is played by forgetting the module."""
+    found = source(tmp_path, "it = [dspy.Example(q='x', gold=Part(name='nut')).with_inputs('q')]")
+    (path,) = tmp_path.glob("*.py")
+    (row,) = load_dataset(DataSpec(), found, Fields(("q",)), 0).examples
+    for name in (path.stem, f"user_program_{path.stem}"):
+        sys.modules.pop(name, None)
+    assert as_dspy(row).gold == {"name": "nut"}
+    import_classes(DataSpec(data="rows.csv"), [row], tmp_path)
+    assert as_dspy(row).gold == {"name": "nut"}
+    import_classes(DataSpec(data=f"{path}:it"), [row], tmp_path)
+    assert as_dspy(row).gold.name == "nut"
+    path.unlink()
+    import_classes(DataSpec(data=f"{path}:it"), [row], tmp_path)  # all classes are known: nothing is imported
 
 
 def test_inputs_are_kept_as_json_where_the_signature_is_enough(tmp_path: Path) -> None:
