@@ -7,6 +7,7 @@ import importlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -111,10 +112,14 @@ class Program:
 
 
 def _source(module: dspy.Module) -> str | None:
-    if isinstance(written := getattr(module, "source_text", None), str):
-        return written
+    written = getattr(module, "source_text", None)
+    return written if isinstance(written, str) else _source_of(type(module))
+
+
+@lru_cache(maxsize=16)
+def _source_of(kind: type) -> str | None:
     try:
-        return inspect.getsource(type(module))
+        return inspect.getsource(kind)
     except (OSError, TypeError):
         return None
 

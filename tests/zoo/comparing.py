@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tests.zoo.catalog import TRAIN
+from tests.zoo.catalog import TRAIN, VAL
 from tests.zoo.wire import subject
 
 __all__ = ["differences"]
@@ -37,7 +37,7 @@ def differences(studio: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str
         "scores": _scores(studio["candidates"][baseline], plain["baseline"]) or _mean(studio, plain["baseline"]),
         "messages": _messages(studio, plain),
         "teacher": _missing(
-            map(_without_demos, plain["teacher"]), map(_without_demos, _about(studio["requests"], True))
+            map(_without_demos, plain["teacher"]), map(_without_demos, _about(studio["requests"], TRAIN))
         ),
         "demos": "" if studio["rows"] == plain["rows"] else f"rows {studio['rows']}, plain DSPy {plain['rows']}",
         "answers": _answers(studio, plain),
@@ -64,7 +64,7 @@ def _mean(studio: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
 
 def _messages(studio: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
     expected = [one for both in plain["candidates"].values() for one in both["plain"]["requests"]]
-    sent = _about([*studio["looked"], *studio["requests"]], False)
+    sent = _about([*studio["looked"], *studio["requests"]], VAL)
     return _unequal(sent, expected)
 
 
@@ -89,9 +89,9 @@ def _answers(studio: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
     return ""
 
 
-def _about(requests: Iterable[Request], training: bool) -> list[Request]:
-    """The requests about a training row, or those about a validation row."""
-    return [one for one in requests if (subject(one["messages"])[0] in TRAIN) is training]
+def _about(requests: Iterable[Request], numbers: Sequence[int]) -> list[Request]:
+    """The requests about a row of these numbers."""
+    return [one for one in requests if subject(one["messages"])[0] in numbers]
 
 
 def _without_demos(request: Request) -> Request:

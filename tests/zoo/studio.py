@@ -25,7 +25,7 @@ wiring = importlib.import_module("mipro_studio.tests.zoo.wire")
 
 HERE = Path(__file__).resolve().parent
 BOOTSTRAPPED, LABELLED = 2, 3
-MODEL = {"api_base": "http://127.0.0.1:9/v1", "timeout_s": 20.0}
+MODEL = {"api_base": "http://127.0.0.1:9/v1", "timeout_s": 120.0}
 
 
 class _NoMirror:
@@ -63,16 +63,16 @@ def work(name: str, folder: Path) -> dict[str, Any]:
     wire.plug()
     base = HERE / "programs" / case.folder
     os.chdir(base)
-    try:
-        found = inspect_request(asked(case, folder), base, call_models=False)
-    except StudioError as refusal:
-        return {"refused": str(refusal)}
-    looked = wire.taken()
-    found = json.loads(json.dumps(found, default=str))  # as it comes from the process that looked
     launcher.spawn = lambda store, run_id: 0
     worker.Mirror = _NoMirror
     store = folder / "store.db"
-    run_id = launcher.start(store, {}, found=found)
+    try:
+        found = inspect_request(asked(case, folder), base)
+        looked = wire.taken()
+        found = json.loads(json.dumps(found, default=str))  # as it comes from the process that looked
+        run_id = launcher.start(store, {}, found=found)
+    except StudioError as refusal:
+        return {"refused": str(refusal)}
     worker.run(store, run_id)
     return {"looked": looked, "requests": wire.taken(), "most": BOOTSTRAPPED, **results(store, run_id, folder)}
 

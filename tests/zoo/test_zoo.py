@@ -74,7 +74,9 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("name", cases())
 def test_a_program_is_run_taught_and_exported_as_plain_dspy_would(name: str, seen: dict[str, dict[str, str]]) -> None:
-    assert seen[name] == on_purpose().get(name, {})
+    listed = on_purpose().get(name, {})
+    known = {check: text for check, text in seen[name].items() if text.startswith(listed.get(check, "\0"))}
+    assert (seen[name], set(known)) == (known, set(listed))
 
 
 def test_the_tables_name_programs_that_there_are() -> None:

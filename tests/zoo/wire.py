@@ -19,7 +19,6 @@ from dspy._vendor.lm15.transports import (
     TransportRequest,
     TransportResponse,
 )
-from dspy.clients import model_metadata
 
 __all__ = ["Wire", "prepare", "say", "subject"]
 
@@ -87,9 +86,13 @@ class Wire:
 
 
 def prepare() -> None:
-    """What every child would do again: no caches of DSPy's, and its list of models read once."""
+    """What every child would do again: no caches of DSPy's, its list of models read and all of it imported once."""
     dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
-    model_metadata.model_info("openai", "gpt-4o-mini")
+    Wire({}).plug()
+    lm = dspy.LM("openai/gpt-4o-mini", api_key="x")
+    with dspy.context(lm=lm, adapter=dspy.JSONAdapter()):
+        dspy.Predict("text -> answer")(text="item 1")
+    httpx.Client().close()
 
 
 def _head() -> dict[str, Any]:
