@@ -113,11 +113,12 @@ class Program:
 
 def _source(module: dspy.Module) -> str | None:
     written = getattr(module, "source_text", None)
-    return written if isinstance(written, str) else _source_of(type(module))
+    kind: Any = type(module)
+    return written if isinstance(written, str) else _source_of(kind)
 
 
 @lru_cache(maxsize=16)
-def _source_of(kind: type) -> str | None:
+def _source_of(kind: Any) -> str | None:
     try:
         return inspect.getsource(kind)
     except (OSError, TypeError):
