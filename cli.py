@@ -70,6 +70,7 @@ def run(
     max_labeled: Annotated[int | None, typer.Option(help="Most demos in a set.")] = None,
     labeled_demos: Annotated[str | None, typer.Option(help="How they are drawn: spread or random.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Least score of a trace that may become a demo.")] = None,
+    lag: Annotated[int | None, typer.Option(help="Trials under way at once; 1: each knows all before it.")] = None,
     breadth: Annotated[int | None, typer.Option(help="ca_opro: instructions tried for one predictor.")] = None,
     depth: Annotated[int | None, typer.Option(help="ca_opro: times round all predictors.")] = None,
     task_model: Annotated[
@@ -184,6 +185,7 @@ def run(
             max_labeled=max_labeled,
             labels=labeled_demos,
             threshold=threshold,
+            lag=lag,
             surrogate=surrogate,
             schedule=schedule,
             breadth=breadth,

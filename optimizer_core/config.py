@@ -52,6 +52,7 @@ class ProposerSettings(Settings):
         history: Show it earlier instructions with scores (only where an optimizer proposes in rounds).
         tips: Tips to draw from, one a proposal; empty = no tip.
         temperature: Of the prompt model when it writes instructions.
+        vary_temperature: MIPRO++ searches it in place of keeping to `temperature`; None: unless a person said one.
         view_data_batch_size: Rows in one batch of the dataset summary.
         hint: A person's own words, shown to the proposer with every request.
     """
@@ -69,6 +70,7 @@ class ProposerSettings(Settings):
         "persona",
     )
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    vary_temperature: bool | None = None
     view_data_batch_size: Positive = 10
     hint: str = ""
 

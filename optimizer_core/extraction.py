@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from mipro_studio.optimizer_core.failures import in_words
 from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.types import Candidate, Split, Trial, TrialKind
+from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, Split, Trial
 
-__all__ = ["FULL_KINDS", "best_full_evaluation"]
+__all__ = ["best_full_evaluation"]
 
-FULL_KINDS = (TrialKind.BASELINE, TrialKind.FULL)
 MOST_ERRORS = 0.1
 """Share of errors above which a full evaluation does not count as one: too little of it is known."""
 

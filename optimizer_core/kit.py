@@ -234,7 +234,9 @@ class Kit:
     def _teacher_rows(self) -> dict[str, Example]:
         rows = list(self.examples[Split.TRAIN])
         generator(self.config.seed, "teacher").shuffle(rows)
-        return {row.id: row for row in rows[: self.config.search.max_labeled]}
+        # DSPy bootstraps for the proposer alone with no labelled demos, neither in the sets nor for the teacher.
+        labeled = self.config.search.max_labeled if KINDS[1] in self.searches else 0
+        return {row.id: row for row in rows[:labeled]}
 
     @cache  # noqa: B019 - the kit lives as long as the run
     def _teacher(self, without: str | None) -> dspy.Module:

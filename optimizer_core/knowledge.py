@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.surrogates import Observation
-from mipro_studio.optimizer_core.types import Candidate, CellKey, Split, Trial, TrialKind, Usage
+from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, CellKey, Split, Trial, Usage
 
 __all__ = ["Knowledge", "known_spending"]
 
@@ -28,27 +28,30 @@ class Knowledge:
         self._read = 0
         self._asked: dict[str, dict[str, None]] = {}
         self._known: dict[str, Observation] = {}
+        self._own: list[float | None] = []
 
     def observed(self, trials: Sequence[Trial]) -> list[Observation]:
-        """One observation a trial, in order, but for repeated full evaluations.
+        """One observation a trial that has a score, in order.
 
-        A candidate's mean is over all its cells that `trials` asked for.
+        A candidate's mean is over all its cells that `trials` asked for, beside the mean of the trial's own.
 
         Args:
             trials: The first so many trials of the run, each finished.
         """
         if len(trials) < self._read:
-            self._read, self._asked, self._known = 0, {}, {}
+            self._read, self._asked, self._known, self._own = 0, {}, {}, []
         for trial in trials[self._read :]:
             self._learn(trial)
         self._read = len(trials)
-        seen: set[str] = set()
         observations = []
-        for trial in trials:
-            told = trial.candidate in seen and trial.kind is TrialKind.FULL
-            seen.add(trial.candidate)
-            if trial.candidate in self._known and not told:
-                observations.append(self._known[trial.candidate])
+        before = 0
+        for trial, own in zip(trials, self._own, strict=True):
+            if own is not None:
+                known = self._known[trial.candidate]
+                new = trial.number > before
+                full = trial.kind in FULL_KINDS
+                observations.append(replace(known, own=own, number=trial.number, suggested=new, full=full))
+            before = trial.number
         return observations
 
     def spent(self, trials: Sequence[Trial]) -> tuple[Usage, int]:
@@ -71,3 +74,5 @@ class Knowledge:
         if scores:
             mean = math.fsum(scores.values()) / len(scores)
             self._known[trial.candidate] = Observation(Candidate.parse(trial.candidate), mean, len(scores), scores)
+        own = [scores[name] for name in trial.examples if name in scores]
+        self._own.append(math.fsum(own) / len(own) if own else None)

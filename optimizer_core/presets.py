@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import dspy
 
-from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.config import RunConfig, SearchSettings, parse_config
 from mipro_studio.optimizer_core.config_paths import merge
 from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers import Optimizer, get_optimizer
 from mipro_studio.optimizer_core.plan import make_plan
-from mipro_studio.optimizer_core.program import Program
+from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program
 from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.types import Split
 
@@ -35,45 +35,82 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Preset:
-    """`settings(optimizer, n_free, n_val)` are nested as in `RunConfig`; `max_val` caps the validation rows."""
+    """`settings(optimizer, n_free, n_val, task)` are nested as in `RunConfig`; `max_val` caps the validation rows.
+
+    `task` is the name of a sample program; "" for a person's own.
+    """
 
     meaning: str
-    settings: Callable[[Optimizer, int, int], Settings]
+    settings: Callable[..., Settings]
     max_val: int | None = None
 
 
-def _studio(optimizer: Optimizer, n_free: int, n_val: int) -> Settings:
+@dataclass(frozen=True)
+class PaperTask:
+    """What the paper gives for one of its tasks (section 4, Tables 3 and 4).
+
+    Attributes:
+        evaluations: The budget in full evaluations.
+        n: Instructions and demo sets a module for MIPRO.
+        n_half: The same for 0-shot MIPRO and Bayesian Bootstrap, which search one of the two.
+    """
+
+    evaluations: int
+    n: int
+    n_half: int
+
+
+PAPER_TASKS: Mapping[str, PaperTask] = {
+    "scone": PaperTask(50, 70, 70),
+    "hotpotqa": PaperTask(50, 30, 60),
+    "hover": PaperTask(20, 10, 15),
+    "hotpotqa_conditional": PaperTask(30, 30, 35),
+    "iris": PaperTask(30, 30, 50),
+    "iris_typo": PaperTask(30, 30, 50),
+    "heart_disease": PaperTask(30, 15, 30),
+}
+
+
+def _studio(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Settings:
     return {}
 
 
-def _paper(optimizer: Optimizer, n_free: int, n_val: int) -> Settings:
-    """50 full evaluations, 20 for programs of more than two predictors (HoVer), in the optimizer's own coin."""
-    evaluations = 50 if n_free <= 2 else 20
+def _paper(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Settings:
+    """The paper's budget for `task`, in the optimizer's own coin. For a program that is none of its tasks: 50 full
+    evaluations, 20 with more than two predictors (as HoVer), and N below T/v."""
+    published = PAPER_TASKS.get(task)
+    evaluations = published.evaluations if published else 50 if n_free <= 2 else 20
+    search: Settings = {"labels": "random", "lag": 1}
     proposer = {"temperature": 0.7}
     if optimizer.in_full:  # candidates explored = trials (the caption of Table 4)
-        search = {"schedule": "full", "trials": evaluations, "candidates": evaluations + 1, "labels": "random"}
+        search |= {"schedule": "full", "trials": evaluations, "candidates": evaluations + 1}
+        if optimizer.name == "ca_opro":  # D and N are not published: as many rounds as use the budget up
+            search["depth"] = -(-evaluations // (n_free * SearchSettings().breadth))
         return {"search": search, "proposer": proposer}
     # A validation set below the batch makes every trial a full evaluation, so that there are as many as in full.
     batch = min(PAPER_BATCH, n_val)
     trials = int(evaluations * n_val / (batch + n_val / PAPER_STEPS)) if n_val > batch else evaluations
-    # N is 30 for MIPRO and 60 for its halves where there are up to two modules; the rule of thumb is N < T/v.
-    most = 30 if len(optimizer.searches) > 1 else 60
-    search = {
+    both = len(optimizer.searches) > 1
+    if published is not None:
+        candidates = published.n if both else published.n_half
+    else:  # N is 30 for MIPRO and 60 for its halves where there are up to two modules
+        candidates = max(2, min(30 if both else 60, trials // _variables(optimizer, n_free)))
+    search |= {
         "schedule": "minibatch",
         "surrogate": "tpe",
         "trials": trials,
-        "candidates": max(2, min(most, trials // _variables(optimizer, n_free))),
+        "candidates": candidates,
         "minibatch_size": PAPER_BATCH,
         "full_eval_every": PAPER_STEPS,
-        "labels": "random",
     }
     return {"search": search, "proposer": proposer}
 
 
-def _dspy(n: int) -> Callable[[Optimizer, int, int], Settings]:
-    def settings(optimizer: Optimizer, n_free: int, n_val: int) -> Settings:
+def _dspy(n: int) -> Callable[..., Settings]:
+    def settings(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Settings:
         variables = _variables(optimizer, n_free)
         search: Settings = {
+            "lag": 1,
             "trials": int(max(2 * variables * math.log2(n), 1.5 * n)),
             "candidates": n,
             "max_bootstrapped": 4,
@@ -105,7 +142,8 @@ def _variables(optimizer: Optimizer, n_free: int) -> int:
 PRESETS: Mapping[str, Preset] = {
     "studio": Preset("The studio's own settings.", _studio),
     "paper": Preset(
-        "The MIPRO paper's: 50 full evaluations' worth of program runs (20 with more than two predictors), spent on "
+        "The MIPRO paper's: 50 full evaluations' worth of program runs (its own number and N for each of its tasks; "
+        "20 for another program of more than two predictors), spent on "
         f"minibatches of {PAPER_BATCH} with a full evaluation every {PAPER_STEPS} trials (inferred, not published), "
         "or on full evaluations by the optimizers that make only those.",
         _paper,
@@ -142,7 +180,8 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     optimizer, preset = get_optimizer(config.optimizer), get_preset(config.preset)
     given = config.model_dump(exclude_unset=True)
     free = [info for info in program.predictors if info.name not in given.get("search", {}).get("freeze", ())]
-    budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val))
+    task = config.program.removeprefix(SAMPLE_PREFIX) if config.program.startswith(SAMPLE_PREFIX) else ""
+    budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val), task)
     own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer")}
     layers = [optimizer.defaults, budget, given, optimizer.fixed]
     if said is not None:  # what is set in `config` and not by the person is a sample's, and a preset goes over it
@@ -153,7 +192,13 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     resolved = parse_config(merged)
     optimizer.check(resolved, free)
     trials = min(resolved.search.trials, optimizer.work(resolved, len(free)).trials)
-    return parse_config(merge(merged, {"search": {"trials": trials}}))
+    settled: Settings = {"search": {"trials": trials}}
+    if resolved.proposer.vary_temperature is None:
+        asked = (given if said is None else said).get("proposer", {})
+        # What an older studio stored names every setting and not this one; it always searched.
+        stored = asked.keys() >= type(resolved.proposer).model_fields.keys() - {"vary_temperature"}
+        settled["proposer"] = {"vary_temperature": stored or "temperature" not in asked}
+    return parse_config(merge(merged, settled))
 
 
 def preset_rows(

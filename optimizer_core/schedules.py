@@ -4,6 +4,7 @@ A schedule has no state of its own: it decides from what finished trials showed 
 resumed run decides the same again. It answers three questions, in this order, whenever a trial can begin.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -47,7 +48,13 @@ class State:
 
 
 class Schedule(Protocol):
-    """Which (candidate, examples) comes next."""
+    """Which (candidate, examples) comes next.
+
+    Attributes:
+        adds_up: A candidate whose trials together asked for every example is fully evaluated.
+    """
+
+    adds_up: bool
 
     def waits(self, last: Trial) -> bool:
         """Whether what comes after the trial `last` depends on the results of everything under way."""
@@ -68,6 +75,8 @@ class Schedule(Protocol):
 class Full:
     """Every trial is a full evaluation (BootstrapFewShotWithRandomSearch, OPRO)."""
 
+    adds_up = True
+
     def waits(self, last: Trial) -> bool:
         return False
 
@@ -85,7 +94,12 @@ class Full:
 
 
 class Minibatch:
-    """The paper's: random minibatches, and every `every` trials a full evaluation of the best mean so far."""
+    """The paper's: random minibatches, and every `every` trials a full evaluation of the best mean so far.
+
+    The mean of a candidate is that of its minibatches' means; of equals the one tried first is best (DSPy).
+    """
+
+    adds_up = False
 
     def __init__(self, size: int, every: int) -> None:
         self._size = size
@@ -96,10 +110,13 @@ class Minibatch:
 
     def finish(self, state: State) -> Candidate | None:
         due = self.waits(state.last)
-        open_ = {key: seen for key, seen in by_candidate(state.observed).items() if key not in state.exhausted}
-        if not open_ or not (due or (state.over and state.last.kind is TrialKind.MINIBATCH)):
+        if not (due or (state.over and state.last.kind is TrialKind.MINIBATCH)):
             return None
-        return max(open_.values(), key=lambda seen: (seen.mean, seen.n)).candidate
+        means: dict[Candidate, list[float]] = {}
+        for seen in state.observed:
+            if not seen.full and seen.candidate.id not in state.exhausted:
+                means.setdefault(seen.candidate, []).append(seen.told)
+        return max(means, key=lambda one: math.fsum(means[one]) / len(means[one]), default=None)
 
     def grow(self, state: State) -> Candidate | None:
         return None
@@ -126,6 +143,8 @@ class Racing:
             back to its best candidates by itself, as Thompson sampling does.
         finalists: When so many candidates have a full evaluation, the end adds none.
     """
+
+    adds_up = True
 
     def __init__(self, step: int, grows: bool = False, chance: float = 0.1, finalists: int = 3) -> None:
         self._step = step

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mipro_studio.optimizer_core.errors import BudgetReached
-from mipro_studio.optimizer_core.extraction import FULL_KINDS, best_full_evaluation
+from mipro_studio.optimizer_core.extraction import best_full_evaluation
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.knowledge import Knowledge, known_spending
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View
@@ -19,7 +19,17 @@ from mipro_studio.optimizer_core.schedules import Schedule, State, make_schedule
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.surrogates import Observation
 from mipro_studio.optimizer_core.taking_up import first_tries, take_up, with_untried
-from mipro_studio.optimizer_core.types import Candidate, CellKey, Event, Example, Phase, Split, Trial, TrialKind
+from mipro_studio.optimizer_core.types import (
+    FULL_KINDS,
+    Candidate,
+    CellKey,
+    Event,
+    Example,
+    Phase,
+    Split,
+    Trial,
+    TrialKind,
+)
 
 __all__ = ["Search"]
 
@@ -114,7 +124,8 @@ class Search:
             await self._kit.recorder.write(Event("note", {"text": self._optimizer.exhausted}))
             return False
         batch = self._schedule.batch(state, candidate, number)
-        whole = len({*state.asked.get(candidate.id, ()), *batch}) == len(self._val)
+        before = state.asked.get(candidate.id, ()) if self._schedule.adds_up else ()
+        whole = len({*before, *batch}) == len(self._val)
         kind = TrialKind.FULL if whole else TrialKind.MINIBATCH
         examples = self._val if whole else [self._by_id[name] for name in batch]
         reserve = 0 if whole else self._schedule.reserve(state, candidate, batch)
@@ -241,7 +252,8 @@ class Search:
         pending = [item.candidate for item in self._items[known:]]
         seed = derive_seed(self._kit.config.seed, "suggest", self.n_trials + 1)
         observed = self._observed(known)
-        return View(self.n_suggested + 1, observed, pending, state.exhausted, seed, self._progress())
+        number = self.n_suggested + 1
+        return View(number, observed, pending, state.exhausted, seed, self._progress(), self.n_trials + 1)
 
     def _progress(self) -> float:
         """Share that is spent of the trials, or of the cap where that ends first. The same when resumed."""

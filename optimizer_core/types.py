@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "FULL_KINDS",
     "LEGAL_MOVES",
     "SEED_ARM",
     "TEACHER",
@@ -138,6 +139,9 @@ class TrialKind(StrEnum):
     BASELINE = "baseline"
     MINIBATCH = "minibatch"
     FULL = "full"
+
+
+FULL_KINDS = (TrialKind.BASELINE, TrialKind.FULL)
 
 
 class ErrorClass(StrEnum):

@@ -31,6 +31,7 @@ def _asked(reader: Reader, run_id: str) -> dict[str, Any]:
     proposer = {**config["proposer"]}
     if "temperature" not in asked.get("proposer", {}):
         proposer.pop("temperature", None)
+    proposer.pop("vary_temperature", None)
     rest = {name: value for name, value in config.items() if name not in ("search", "proposer")}
     # Labels that nobody named are found anew: the rows may be others.
     data = {**config["data"], "labels": asked.get("data", {}).get("labels") or []}

@@ -28,6 +28,7 @@ class View:
         exhausted: Ids of candidates evaluated on the whole validation set.
         seed: For this suggestion.
         progress: Share of the trials, or of the cap on program runs, that is spent, from 0 to 1.
+        trial: Number of the trial that the suggestion becomes, from 1.
     """
 
     number: int
@@ -36,6 +37,7 @@ class View:
     exhausted: frozenset[str]
     seed: int
     progress: float = 0.0
+    trial: int = 1
 
 
 @dataclass(frozen=True)

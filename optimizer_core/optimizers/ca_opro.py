@@ -35,7 +35,8 @@ class CoordinateAscentOpro(ModuleOpro):
         if not written:
             first = max(arms) + 1
             written = list(range(first, first + search.breadth))
-            past = {info.name: history(kit, info.name, view.observed)}
+            # The others were ever better: only the best program that an instruction was in says what it is worth.
+            past = {info.name: history(kit, info.name, view.observed, max)}
             await kit.propose_more([(info, index) for index in written], past, facts={"stage": stage})
         best = best_of(kit, view.observed)
         found = kit.usable(info.name, written[place])

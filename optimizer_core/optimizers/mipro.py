@@ -5,7 +5,8 @@ import asyncio
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.surrogates import Surrogate, make_surrogate
+from mipro_studio.optimizer_core.surrogates import ReplayedTpe, Surrogate, make_surrogate
+from mipro_studio.optimizer_core.surrogates.base import random_fresh
 from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["Mipro", "n_instructions"]
@@ -22,7 +23,7 @@ class Mipro(Optimizer):
     reviewed = "the proposed instructions and the demo sets"
 
     def __init__(self, surrogate: Surrogate | None = None) -> None:
-        self._surrogate = surrogate
+        self._surrogate = surrogate  # without state, but for what saves work
 
     def work(self, config: RunConfig, n_free: int) -> Work:
         search = config.search
@@ -33,8 +34,13 @@ class Mipro(Optimizer):
         await kit.propose(n_instructions(kit.config), context)
 
     async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        surrogate = self._surrogate or make_surrogate(kit.config.search)
+        surrogate = self._surrogate = self._surrogate or make_surrogate(kit.config.search)
+        space = kit.space
         # In a thread, so that the arithmetic holds up no evaluation that is under way.
-        return await asyncio.to_thread(
-            surrogate.suggest, kit.space, view.observed, view.pending, view.exhausted, view.seed, view.progress
-        )
+        if not isinstance(surrogate, ReplayedTpe):
+            return await asyncio.to_thread(
+                surrogate.suggest, space, view.observed, view.pending, view.exhausted, view.seed, view.progress
+            )
+        if random_fresh(space, view.exhausted, view.seed) is None:
+            return None  # all are fully evaluated
+        return await asyncio.to_thread(surrogate.next, space, view.observed, view.trial, kit.config.seed)

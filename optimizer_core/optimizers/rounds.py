@@ -1,6 +1,6 @@
 """What optimizers share that write new instructions in every round: rounds, histories, and the best so far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.surrogates import Observation
@@ -26,6 +26,10 @@ def round_index(kit: Kit, number: int) -> int:
     return taken + 1
 
 
+def mean_of(scores: Sequence[float]) -> float:
+    return sum(scores) / len(scores)
+
+
 def means(observed: Sequence[Observation]) -> dict[Candidate, float]:
     """Mean score by candidate, in the order first tried; of several means the one over most cells, the latest."""
     return {seen.candidate: seen.mean for seen in observed}
@@ -37,12 +41,19 @@ def best_of(kit: Kit, observed: Sequence[Observation]) -> Candidate:
     return max(scores, key=lambda candidate: scores[candidate]) if scores else kit.baseline
 
 
-def history(kit: Kit, predictor: str, observed: Sequence[Observation]) -> list[tuple[str, float]]:
-    """The best few instructions of `predictor` by the mean score of the programs they were in, worst first.
+def history(
+    kit: Kit,
+    predictor: str,
+    observed: Sequence[Observation],
+    credit: Callable[[Sequence[float]], float] = mean_of,
+) -> list[tuple[str, float]]:
+    """The best few instructions of `predictor` by the scores of the programs they were in, worst first.
 
     Module-level credit (MIPRO section 4.2, F.3): a program's score counts for each of its instructions. An
-    instruction that was in several programs is shown once, with the mean of their scores. What a person has rejected
-    is not shown.
+    instruction that was in several programs is shown once. What a person has rejected is not shown.
+
+    Args:
+        credit: The score of an instruction, given those of its programs; the mean, as DSPy's helper has it.
     """
     place = kit.arms.names.index(predictor)
     scores: dict[str, list[float]] = {}
@@ -50,8 +61,8 @@ def history(kit: Kit, predictor: str, observed: Sequence[Observation]) -> list[t
         arm = kit.arms.instructions[predictor][candidate.choices[place][0]]
         if arm.active:
             scores.setdefault(arm.text, []).append(mean)
-    averaged = [(text, sum(of_text) / len(of_text)) for text, of_text in scores.items()]
-    return sorted(averaged, key=lambda pair: pair[1])[-HISTORY_LENGTH:]
+    credited = [(text, credit(of_text)) for text, of_text in scores.items()]
+    return sorted(credited, key=lambda pair: pair[1])[-HISTORY_LENGTH:]
 
 
 def put_in(kit: Kit, base: Candidate, instructions: Mapping[str, int]) -> Candidate:

@@ -36,7 +36,8 @@ def switch_space(kit: Kit, shown: Sequence[int] | None = None) -> dict[str, Base
     for name in ("dataset_summary", "program_summary"):
         if getattr(settings, name):
             space[name] = CategoricalDistribution([False, True])
-    space["temperature"] = FloatDistribution(*TEMPERATURES)
+    if settings.vary_temperature is not False:
+        space["temperature"] = FloatDistribution(*TEMPERATURES)
     if len(settings.tips) > 1:
         space["tip"] = CategoricalDistribution(list(settings.tips))
     if settings.demos:
@@ -59,7 +60,7 @@ def recipes(kit: Kit, values: Mapping[str, Any]) -> dict[str, Recipe]:
     return {
         info.name: Recipe(
             tip,
-            values["temperature"],
+            values.get("temperature", settings.temperature),
             values.get(f"{info.name}: {SHOWN}", SEED_ARM),
             neighbours=f"{info.name}: {SHOWN}" not in values,
             dataset_summary=values.get("dataset_summary", True),
@@ -164,6 +165,8 @@ def switch_importance(scores: Mapping[str, Mapping[str, float]], arms: Arms, see
 
 
 def _levels(values: Mapping[str, Any]) -> dict[str, Any]:
+    if "temperature" not in values:  # a person said it
+        return dict(values)
     low, high = TEMPERATURES
     width = (high - low) / LEVELS
     place = min(int((values["temperature"] - low) / width), LEVELS - 1)

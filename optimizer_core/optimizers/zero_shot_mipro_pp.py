@@ -1,7 +1,7 @@
 """0-Shot MIPRO++ (card 10; MIPRO section 4.4): learn how to ask the proposer, not which instruction to take."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from optuna.distributions import BaseDistribution
@@ -9,8 +9,9 @@ from optuna.distributions import BaseDistribution
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.rounds import candidate_of_round, means, round_index
+from mipro_studio.optimizer_core.optimizers.rounds import candidate_of_round, round_index
 from mipro_studio.optimizer_core.optimizers.switches import (
+    SwitchRow,
     recipes,
     suggest,
     switch_importance,
@@ -54,9 +55,7 @@ class ZeroShotMiproPlus(Optimizer):
         if view.number in rows:  # a killed run had written the arms, but not the trial
             values = rows[view.number].values
         else:
-            scores = {candidate.id: mean for candidate, mean in means(view.observed).items()}
-            past = [(row.values, scores.get(row.candidate)) for row in rows.values() if row.candidate]
-            values = suggest(self.variables(kit), past, view.seed)
+            values = suggest(self.variables(kit), _past(view, rows.values()), view.seed)
         base = await self.base(kit, values)
         facts = {"round": view.number, "values": values, "demo_sets": [demos for _, demos in base.choices]}
         await kit.propose_more([(info, index) for info in kit.free], recipes=recipes(kit, values), facts=facts)
@@ -65,3 +64,13 @@ class ZeroShotMiproPlus(Optimizer):
     def importance(self, kit: Kit, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
         """Of the switches: an instruction is written once and used once, so it is no parameter here."""
         return switch_importance(scores, kit.arms, kit.config.seed)
+
+
+def _past(view: View, rows: Iterable[SwitchRow]) -> list[tuple[Mapping[str, Any], float | None]]:
+    """(values, score) as MIPRO tells TPE: each minibatch's mean, each full evaluation as one trial more; None where
+    the trial is under way."""
+    values = {row.candidate: row.values for row in rows if row.candidate}
+    told: list[tuple[Mapping[str, Any], float | None]] = [
+        (values[seen.candidate.id], seen.told) for seen in view.observed if seen.candidate.id in values
+    ]
+    return told + [(values[candidate.id], None) for candidate in view.pending if candidate.id in values]

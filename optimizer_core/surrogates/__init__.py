@@ -8,16 +8,27 @@ from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.surrogates.base import Observation, Surrogate
 from mipro_studio.optimizer_core.surrogates.item_response import ItemResponse
 from mipro_studio.optimizer_core.surrogates.random_search import RandomSearch
-from mipro_studio.optimizer_core.surrogates.tpe import TpeSurrogate
+from mipro_studio.optimizer_core.surrogates.tpe import ReplayedTpe, TpeSurrogate
 
-__all__ = ["ItemResponse", "Observation", "RandomSearch", "Surrogate", "TpeSurrogate", "make_surrogate"]
+__all__ = [
+    "ItemResponse",
+    "Observation",
+    "RandomSearch",
+    "ReplayedTpe",
+    "Surrogate",
+    "TpeSurrogate",
+    "make_surrogate",
+]
 
 
 def make_surrogate(settings: SearchSettings) -> Surrogate:
-    """The surrogate that `settings` ask for."""
+    """The surrogate that `settings` ask for. TPE is the paper's but in a race, and MIPROv2's where a trial knows all
+    before it."""
     match settings.surrogate:
-        case "tpe":
+        case "tpe" if settings.schedule == "racing":
             return TpeSurrogate()
+        case "tpe":
+            return ReplayedTpe() if settings.lag == 1 else TpeSurrogate(shrink=False)
         case "random":
             return RandomSearch()
         case _:

@@ -21,12 +21,27 @@ class Observation:
 
     `scores` holds those cells by example id: all of the candidate that finished trials asked for, so that two
     observations of one candidate carry the same. Errors are in neither.
+
+    Attributes:
+        own: Mean over the cells that this trial asked for, which is what the paper and DSPy tell TPE; None = `mean`.
+        number: The trial's number.
+        suggested: False for the baseline, and for a full evaluation that a schedule added to the trial before it.
+        full: The trial was a full evaluation.
     """
 
     candidate: Candidate
     mean: float
     n: int
     scores: Mapping[str, float] = field(default_factory=dict)
+    own: float | None = None
+    number: int = 0
+    suggested: bool = True
+    full: bool = False
+
+    @property
+    def told(self) -> float:
+        """The trial's own mean."""
+        return self.mean if self.own is None else self.own
 
 
 class Surrogate(Protocol):

@@ -194,20 +194,22 @@ class Stage:
     def __exit__(self, *exc: object) -> None:
         self.endpoint.close()
 
-    def config(self, optimizer: str, scenario: Scenario) -> RunConfig:
+    def plain(self, **settings: Any) -> RunConfig:
+        """The endpoint's models, six threads, and `settings`."""
         model = {"api_base": self.endpoint.base_url, "timeout_s": 20.0}
+        models = {f"{role}_model": {"model": f"openai/{role}", **model} for role in ("task", "prompt")}
+        return parse_config({"threads": 6, **models, **settings})
+
+    def config(self, optimizer: str, scenario: Scenario) -> RunConfig:
         settings: dict[str, Any] = {
             "program": "tests/programs/quick.py",
             "optimizer": optimizer,
-            "threads": 6,
-            "task_model": {"model": "openai/task", **model},
-            "prompt_model": {"model": "openai/prompt", **model},
             "search": SEARCH,
             "proposer": {"view_data_batch_size": 6},
         }
         if optimizer == "opro":
             settings = merge(settings, {"search": {"freeze": ["tone"]}})
-        return parse_config(merge(settings, scenario.config))
+        return self.plain(**merge(settings, scenario.config))
 
 
 def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool = True) -> Ending:

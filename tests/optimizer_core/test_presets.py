@@ -104,6 +104,64 @@ def test_the_papers_budget_in_full_evaluations(optimizer: str) -> None:
         assert found["candidates"] == trials + 1  # candidates explored = trials; the seed is one more
 
 
+# Tables 3 and 4 and section 4.4: full evaluations, N of MIPRO, of 0-shot MIPRO and of Bayesian Bootstrap.
+@pytest.mark.parametrize(
+    ("task", "predictors", "evaluations", "both", "half"),
+    [
+        ("scone", 1, 50, 70, 70),
+        ("hotpotqa", 2, 50, 30, 60),
+        ("hover", 4, 20, 10, 15),
+        ("hotpotqa_conditional", 2, 30, 30, 35),
+        ("iris", 1, 30, 30, 50),
+        ("iris_typo", 1, 30, 30, 50),
+        ("heart_disease", 4, 30, 15, 30),
+    ],
+)
+def test_the_papers_tasks_have_the_papers_numbers(
+    task: str, predictors: int, evaluations: int, both: int, half: int
+) -> None:
+    program = load_program(f"sample:{task}", ROOT)
+    assert len(program.predictors) == predictors
+    found = {}
+    for optimizer in ("mipro", "zero_shot_mipro", "bayesian_bootstrap", "bootstrap_rs", "module_opro", "ca_opro"):
+        request = {"program": f"sample:{task}", "optimizer": optimizer, "preset": "paper"}
+        found[optimizer] = resolve(parse_config(request), program, 500, request).search
+    n = {name: found[name].candidates for name in ("mipro", "zero_shot_mipro", "bayesian_bootstrap")}
+    assert n == {"mipro": both, "zero_shot_mipro": half, "bayesian_bootstrap": half}
+    assert {found[name].trials for name in ("mipro", "zero_shot_mipro")} == {int(evaluations * 500 / 75)}
+    assert {found[name].trials for name in ("bootstrap_rs", "module_opro", "ca_opro")} == {evaluations}
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+@pytest.mark.parametrize("preset", ["paper", "light", "medium", "heavy"])
+def test_under_the_papers_and_dspys_presets_a_trial_knows_all_before_it(
+    one: Program, optimizer: str, preset: str
+) -> None:
+    request = {"optimizer": optimizer, "preset": preset}
+    assert resolve(asked(**request), one, 100, request).search.lag == 1
+    request |= {"search": {"lag": 4}}
+    if "lag" not in get_optimizer(optimizer).fixed.get("search", {}):
+        assert resolve(asked(**request), one, 100, request).search.lag == 4
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_a_temperature_is_searched_unless_a_person_said_one(two: Program, preset: str) -> None:
+    request: dict[str, Any] = {"optimizer": "zero_shot_mipro_pp", "preset": preset}
+    free = resolve(asked(**request), two, 100, request)
+    request["proposer"] = {"temperature": 0.3}
+    said = resolve(asked(**request), two, 100, request)
+    assert (free.proposer.vary_temperature, said.proposer.vary_temperature) == (True, False)
+    assert said.proposer.temperature == 0.3
+    for settled in (free, said):
+        assert resolve(parse_config(settled.model_dump(mode="json")), two, 100) == settled
+
+
+def test_a_run_that_an_older_studio_stored_goes_on_searching_the_temperature(two: Program) -> None:
+    stored = asked(optimizer="zero_shot_mipro_pp").model_dump(mode="json")
+    del stored["proposer"]["vary_temperature"]
+    assert resolve(parse_config(stored), two, 100).proposer.vary_temperature is True
+
+
 def test_gepa_gets_the_metric_calls_of_dspys_own_auto_mode(two: Program) -> None:
     # light, two predictors: 20 trials; 100 + 6*5 + 20*35 + (21//5 + 1)*100 = 1330 calls = 13.3 full evaluations.
     assert search("gepa", "light", 2, 100)["trials"] == 12

@@ -1,11 +1,21 @@
 """The contract of every surrogate; a new one joins by a line in `SURROGATES`."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import optuna
 import pytest
 
+from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.space import SearchSpace
-from mipro_studio.optimizer_core.surrogates import Observation, RandomSearch, Surrogate, TpeSurrogate
+from mipro_studio.optimizer_core.surrogates import (
+    Observation,
+    RandomSearch,
+    ReplayedTpe,
+    Surrogate,
+    TpeSurrogate,
+    make_surrogate,
+)
 from mipro_studio.optimizer_core.surrogates.item_response import ItemResponse
 from mipro_studio.optimizer_core.types import Candidate
 
@@ -14,6 +24,7 @@ SURROGATES: dict[str, Callable[[], Surrogate]] = {
     "tpe": TpeSurrogate,
     "eager tpe": lambda: TpeSurrogate(n_startup_trials=1),
     "plain tpe": lambda: TpeSurrogate(shrink=False),
+    "replayed tpe": ReplayedTpe,
     "item response": ItemResponse,
 }
 MODELS = [name for name in SURROGATES if name != "random"]
@@ -47,8 +58,8 @@ def quality(candidate: Candidate) -> float:
 
 def seen(*candidates: Candidate) -> list[Observation]:
     return [
-        Observation(candidate, quality(candidate), N, {f"e{n}": quality(candidate) for n in range(N)})
-        for candidate in candidates
+        Observation(candidate, quality(candidate), N, {f"e{n}": quality(candidate) for n in range(N)}, number=number)
+        for number, candidate in enumerate(candidates, start=1)
     ]
 
 
@@ -166,3 +177,57 @@ def test_the_first_suggestions_under_way_together_try_every_arm(settled: bool) -
     tried = [baseline, *pending[not settled :]]
     for parameter in space.parameters:
         assert sorted(space.values(candidate)[parameter.name] for candidate in tried) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "told"),
+    [
+        ({"schedule": "minibatch", "lag": 1}, ReplayedTpe, [0.375, 0.5, 0.75]),
+        ({"schedule": "minibatch", "lag": 6}, TpeSurrogate, [0.375, 0.5, 0.75]),
+        ({"schedule": "full", "lag": 1}, ReplayedTpe, [0.375, 0.5, 0.75]),
+    ],
+)
+def test_tpe_is_told_the_mean_of_each_trials_own_cells_and_full_evaluations_beside_them(
+    settings: dict[str, Any], kind: type, told: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studies = []
+    create = optuna.create_study
+
+    def watched(**asked: Any) -> optuna.Study:
+        studies.append(create(**asked))
+        return studies[-1]
+
+    monkeypatch.setattr(optuna, "create_study", watched)
+    space = make_space(4, 1, ("a",))
+    good = Candidate(((1, 0),))
+    observed = [
+        Observation(Candidate.baseline(1), 0.375, 8, own=0.375, number=0, suggested=False, full=True),
+        Observation(good, 0.7, 40, own=0.5, number=1),
+        Observation(good, 0.7, 40, own=0.75, number=1, suggested=False, full=True),
+    ]
+    surrogate = make_surrogate(SearchSettings(surrogate="tpe", **settings))
+    assert isinstance(surrogate, kind)
+    surrogate.suggest(space, observed, [], frozenset(), 0)
+    values = [trial.value for trial in studies[0].trials if trial.state is optuna.trial.TrialState.COMPLETE]
+    assert sorted(values) == told
+
+
+def test_in_a_race_tpe_is_told_shrunk_means() -> None:
+    surrogate = make_surrogate(SearchSettings(surrogate="tpe", schedule="racing"))
+    assert isinstance(surrogate, TpeSurrogate) and surrogate._shrink
+
+
+def test_a_replayed_study_is_the_one_that_went_on() -> None:
+    # Trial 2 failed, and a person's arm took the place of suggestion 4.
+    space = make_space(5, 4, ("a", "b"))
+    through = ReplayedTpe()
+    observed = [Observation(Candidate.baseline(2), 0.4, N, suggested=False, full=True)]
+    for number in range(1, 16):
+        found = through.next(space, observed, number, seed=5)
+        assert ReplayedTpe().next(space, observed, number, seed=5) == found
+        if number == 4:
+            found = Candidate(((4, 3), (4, 3)))
+        if number != 2:
+            observed.append(Observation(found, quality(found), N, number=number))
+        if number % 5 == 0:
+            observed.append(Observation(found, quality(found), N, number=number, suggested=False, full=True))

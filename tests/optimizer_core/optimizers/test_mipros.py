@@ -74,6 +74,50 @@ def test_a_full_evaluation_goes_to_the_best_mean_of_the_last_trials(endpoint: Lo
     assert first_full.candidate in {trial.candidate for trial in before if trial.mean == best}
 
 
+@pytest.mark.parametrize(("lag", "every"), [(6, 3), (6, 5), (3, 4)])
+def test_every_full_evaluation_goes_to_the_best_open_mean_also_with_trials_under_way(
+    endpoint: LoopbackEndpoint, lag: int, every: int
+) -> None:
+    life = run(endpoint, "zero_shot_mipro", search={"trials": 12, "full_eval_every": every, "lag": lag})
+
+    trials = life.trials
+    means: dict[str, list[float]] = {}
+    done: set[str] = {trials[0].candidate}
+    fulls = []
+    for trial in trials[1:]:
+        if trial.kind is TrialKind.MINIBATCH:
+            assert trial.mean is not None
+            means.setdefault(trial.candidate, []).append(trial.mean)
+            continue
+        open_ = {name: sum(found) / len(found) for name, found in means.items() if name not in done}
+        assert open_[trial.candidate] == pytest.approx(max(open_.values()))
+        done.add(trial.candidate)
+        fulls.append(trial.number)
+    assert fulls == [*range(every, 12, every), 12][: len(fulls)] and len(fulls) >= 2
+
+
+def test_the_teacher_of_a_zero_shot_run_has_no_labelled_demos(endpoint: LoopbackEndpoint) -> None:
+    counts = {}
+    for optimizer in ("zero_shot_mipro", "mipro"):
+        endpoint.reset()
+        endpoint.control(keep_requests=True)
+        run(endpoint, optimizer)
+        bodies = [entry["body"] for entry in endpoint.requests() if entry["model"] == "teacher"]
+        counts[optimizer] = {parse_prompt(body["messages"]).demo_count for body in bodies}  # type: ignore[union-attr]
+    assert counts["zero_shot_mipro"] == {0}  # as in DSPy
+    assert max(counts["mipro"]) == 2
+
+
+def test_a_temperature_that_a_person_said_is_kept_to(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(keep_requests=True)
+    life = run(endpoint, "zero_shot_mipro_pp", search=WIDE, proposer={"temperature": 0.35})
+
+    assert {body["temperature"] for _, body in asked(endpoint)} == {0.35}
+    assert all("temperature" not in row.values for row in switch_rows(life.kit.arms))
+    outcome = life.journal.outcome()
+    assert outcome is not None and all("temperature" not in row["parameter"] for row in outcome.importance)
+
+
 @pytest.mark.parametrize("optimizer", PLUS)
 def test_every_trial_writes_fresh_instructions_by_the_switches_it_chose(
     endpoint: LoopbackEndpoint, optimizer: str

@@ -157,6 +157,20 @@ def test_coordinate_ascent_moves_one_predictor_at_a_time_from_the_best_so_far(en
     assert {text for text, _ in last} <= set(texts(life, "tone").values()) and len(last) == 4
 
 
+def test_coordinate_ascent_shows_its_pick_last_with_the_score_of_the_best_program(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(keep_requests=True)
+    life = run(endpoint, "ca_opro", search={"trials": 50, "breadth": 3, "depth": 3})
+
+    prompts = [prompt for prompt, _ in asked(endpoint)]
+    for stage in range(1, 6):
+        best = max(life.trials[: 1 + 3 * stage], key=lambda trial: trial.mean or 0.0)
+        shown = history_of(prompts[3 * stage])
+        predictor = ("queue", "tone")[stage % 2]
+        pick = texts(life, predictor)[Candidate.parse(best.candidate).choices[stage % 2][0]]
+        assert shown[-1][1] == pytest.approx(best.mean or 0.0, abs=0.006)
+        assert pick in [text for text, score in shown if score == shown[-1][1]]
+
+
 def test_coordinate_ascent_writes_the_next_stage_from_what_the_stages_before_showed() -> None:
     with scripted(climb) as endpoint:
         life = live(settings(endpoint, "ca_opro", search={"trials": 8}), journal())
