@@ -218,7 +218,9 @@ def test_the_teacher_is_shown_labelled_demos_but_never_the_row_itself(endpoint: 
 
 def test_a_program_with_demos_of_its_own_is_its_own_teacher(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(keep_requests=True)
-    config = make_config(endpoint, program=f"{MORE}:Demonstrated", search={"trials": 0})
+    config = make_config(
+        endpoint, program=f"{MORE}:Demonstrated", metric=f"{MORE}:queue_metric", search={"trials": 0}
+    )
     life = live(config, fresh_journal())
     asked = [entry["body"]["messages"] for entry in endpoint.requests() if entry["model"] == "teacher"]
     assert asked
