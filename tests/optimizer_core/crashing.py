@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import contextlib
 import errno
-import functools
 import heapq
 import itertools
 import random
@@ -229,10 +228,14 @@ def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool 
         return asyncio.run(main())
 
 
-@functools.cache
-def _loaded(reference: str, base: Path) -> Program:
+def _loaded(reference: str, base: Path, *more: Any) -> Program:
     """Once for all lives: reading a class's source costs more than a small run."""
-    return load_program(reference, base)
+    if reference not in _programs:
+        _programs[reference] = load_program(reference, base, *more)
+    return _programs[reference]
+
+
+_programs: dict[str, Program] = {}
 
 
 @contextlib.contextmanager
