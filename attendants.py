@@ -12,7 +12,7 @@ from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = ["Keeper", "Mirror", "worker_name"]
 
-MIRROR_WAIT_S = 20.0
+MIRROR_WAIT_S, MIRROR_HURRY_S = 20.0, 1.0
 
 
 def worker_name() -> str:
@@ -27,12 +27,13 @@ class Keeper:
     children, and it ends the children that are left when this process is gone.
 
     Args:
+        store, run_id: The run that this process works on.
         life: This worker's name.
         variables: Names of the environment variables that hold the run's keys.
     """
 
-    def __init__(self, life: str, variables: Iterable[str]) -> None:
-        self._command = command("keeper", str(os.getpid()), life, *sorted(variables))
+    def __init__(self, store: Path, run_id: str, life: str, variables: Iterable[str]) -> None:
+        self._command = command("keeper", str(os.getpid()), life, str(store), run_id, *sorted(variables))
         self._log = os.dup(1)
         self._environment = {**os.environ}  # it must know the keys that it blacks out
         os.environ[LIFE_VARIABLE] = life
@@ -71,11 +72,16 @@ class Mirror:
             start_new_session=True,  # it takes its last look after whatever ends the worker
         )
 
-    def close(self) -> None:
-        """Let it take a last look, so that the study is whole when the run says that it has ended."""
+    def close(self, hurry: bool = False) -> None:
+        """Let it take a last look, so that the study is whole when the run says that it has ended.
+
+        Args:
+            hurry: Somebody waits for the end: it may take that look afterwards.
+        """
         self._process.stdin.close()  # type: ignore[union-attr]
         try:
-            self._process.wait(MIRROR_WAIT_S)
+            self._process.wait(MIRROR_HURRY_S if hurry else MIRROR_WAIT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            if not hurry:
+                self._process.kill()
+                self._process.wait()

@@ -95,6 +95,7 @@ def run(
         ),
     ] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds one model call may take.")] = None,
+    row_timeout: Annotated[float | None, typer.Option(help="Seconds one row may take before it is given up.")] = None,
     threads: Annotated[int | None, typer.Option(help="Model calls under way at once.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the proposer.")] = None,
     max_program_runs: Annotated[int | None, typer.Option(help="Cap.")] = None,
@@ -149,6 +150,7 @@ def run(
         preset=preset,
         seed=seed,
         threads=threads,
+        row_timeout_s=row_timeout,
         review=review or None,
         data=_given(
             data=data,

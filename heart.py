@@ -15,6 +15,8 @@ __all__ = ["LEASE_S", "Heart"]
 LEASE_S = 6.0
 BEAT_S = 1.0
 SPENDING_S = 2.0
+TAKES_EFFECT = ("stop", "pause")
+"""Commands that the run obeys."""
 
 
 class Heart(threading.Thread):
@@ -35,12 +37,17 @@ class Heart(threading.Thread):
         self._on_command = on_command
         self._tend = tend
         self._quit = threading.Event()
+        self._wake = threading.Event()
+        self._told: set[int] = set()
+        self._settled: set[int] = set()
         self._born = self._noted = time.monotonic()
         self._spent: dict[str, list[float | None]] = {}
 
     def run(self) -> None:
         store = Store(self._path)
-        while not self._quit.wait(BEAT_S):
+        while not self._quit.is_set():
+            self._wake.wait(BEAT_S)
+            self._wake.clear()
             self._tend()
             try:
                 self._beat(store)
@@ -52,12 +59,23 @@ class Heart(threading.Thread):
 
     def _beat(self, store: Store) -> None:
         store.beat(self._run_id, self._worker_id, LEASE_S)
-        # Changes of the arms wait for the search, which takes them up between trials.
-        commands = [asked for asked in store.pending_commands(self._run_id) if asked.kind not in {*ChangeKind}]
-        for asked in commands:
-            self._on_command(asked.kind)
-        store.mark_handled([asked.id for asked in commands])
+        for asked in store.pending_commands(self._run_id):
+            # Changes of the arms wait for the search, which takes them up between trials.
+            if asked.kind in {*ChangeKind} or asked.id in self._told:
+                continue
+            self._told.add(asked.id)
+            if asked.kind in TAKES_EFFECT:
+                self._on_command(asked.kind)
+            else:
+                self._settled.add(asked.id)
+        done, self._settled = self._settled, set()
+        store.mark_handled(sorted(done))
         self._note_spending(store)
+
+    def settled(self) -> None:
+        """What was commanded so far has taken effect: only now it is marked as handled."""
+        self._settled |= self._told
+        self._wake.set()
 
     def _note_spending(self, store: Store) -> None:
         """Totals by role now and then, ever more rarely: hundreds in a long run and not thousands."""
@@ -75,5 +93,7 @@ class Heart(threading.Thread):
             self._spent, self._noted = spent, now
 
     def stop(self) -> None:
+        """One last beat, which settles what was commanded, and no more."""
         self._quit.set()
+        self.settled()
         self.join()

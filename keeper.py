@@ -1,8 +1,9 @@
-"""Beside every worker: writes its log with keys blacked out, and ends what the run leaves behind.
+"""Beside every worker: writes its log with keys blacked out, ends it where it cannot stop, and what it leaves behind.
 
-`main([WORKER_PID, LIFE, VARIABLE...])` copies standard input to standard output until the worker is gone and nobody
-else can write any more. A process of its own, because it has to see what C libraries and children write, to outlive
-a worker that is killed or crashes, and never to wait for one that holds Python's lock.
+`main([WORKER_PID, LIFE, STORE, RUN, VARIABLE...])` copies standard input to standard output until the worker is gone
+and nobody else can write any more. A process of its own, because it has to see what C libraries and children write,
+to outlive a worker that is killed or crashes, and never to wait for one that holds Python's lock: a metric that is
+lost in a regular expression lets no other thread of its process run, the one that hears commands included.
 """
 
 import os
@@ -13,7 +14,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import ScrubbedBytes, Scrubber
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage import Reader, Store
 
 __all__ = ["LIFE_VARIABLE", "main"]
 
@@ -25,6 +29,15 @@ LONGEST_LOG = 64 * 1024 * 1024
 LONGEST_WAITING = 1 << 20
 LOOK_S = 0.25
 GRACE_S = 1.0
+STORE_LOOK_S = 0.5
+STOP_S = 8.0
+"""Seconds that a worker has to obey a stop."""
+FENCED_S = 10.0
+"""Seconds that a worker may go on whose run is not its own any more."""
+STUCK = (
+    "Stopped by a person. The program or the metric would not let go of a row, so its process was ended; "
+    "resume the run to score the sealed test."
+)
 CUT = b"\n[The log is cut here: it has reached its longest.]\n"
 LOST = b"\n[Some of the log is lost: the disk was full.]\n"
 
@@ -84,11 +97,44 @@ def end_left_behind(worker: int, life: str) -> None:
     _send(left_behind(worker, life), signal.SIGKILL)
 
 
+class _Overseer:
+    """Ends a worker that cannot obey, or that works on a run which is not its own any more."""
+
+    def __init__(self, worker: int, life: str, store: Path, run_id: str) -> None:
+        self._worker, self._life, self._store, self._run_id = worker, life, store, run_id
+        self._next = self._ours_until = time.monotonic()
+        self._claimed = False
+        self._asked_since: float | None = None
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + STORE_LOOK_S
+        with suppress(StudioError), Reader(self._store) as reader:  # a locked store: the next look may see more
+            owner = reader.worker_of(self._run_id)
+            stops = [one for one in reader.commands(self._run_id, pending=True) if one["kind"] == "stop"]
+            self._claimed = self._claimed or owner == self._life
+            self._ours_until = now if owner == self._life or not self._claimed else self._ours_until
+            self._asked_since = (self._asked_since or now) if stops and owner == self._life else None
+        if now - self._ours_until > FENCED_S or (self._asked_since and now - self._asked_since > STOP_S):
+            os.kill(self._worker, signal.SIGKILL)
+
+    def settle(self) -> None:
+        """Once the worker is gone: say that the run is stopped if that is why."""
+        if self._asked_since is None or time.monotonic() - self._asked_since <= STOP_S:
+            return
+        with suppress(StudioError), Store(self._store) as store:  # else the lease runs out, and it is lost
+            store.release(self._run_id, self._life, Status.STOPPED, STUCK)
+            store.mark_handled([one.id for one in store.pending_commands(self._run_id) if one.kind == "stop"])
+
+
 def main(arguments: list[str]) -> int:
-    worker, life, variables = int(arguments[0]), arguments[1], arguments[2:]
+    worker, life, variables = int(arguments[0]), arguments[1], arguments[4:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the worker, and not before
     stream, log = ScrubbedBytes(Scrubber(variables)), _Log(sys.stdout.fileno())
+    overseer = _Overseer(worker, life, Path(arguments[2]), arguments[3])
     os.set_blocking(sys.stdin.fileno(), False)
     open_for_more, alive = True, True
     while open_for_more or alive:
@@ -101,6 +147,9 @@ def main(arguments: list[str]) -> int:
             time.sleep(LOOK_S)  # closed by the worker, which goes on
         if alive and os.getppid() != worker:
             alive = False
+            overseer.settle()
             end_left_behind(worker, life)
+        elif alive:
+            overseer.look()
     log.write(stream.end())
     return 0

@@ -33,7 +33,7 @@ from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequest
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.plan import planned_anew
 from mipro_studio.optimizer_core.roles import key_variables
-from mipro_studio.optimizer_core.run import Ending
+from mipro_studio.optimizer_core.run import GRACE_S, Ending
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
 from mipro_studio.optimizer_core.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.types import Event, Status
@@ -58,14 +58,13 @@ class Life:
     async def live(self) -> Ending:
         """Work until the run ends or stands still."""
         loop = asyncio.get_running_loop()
-        early: list[str] = []
+        heard: list[str] = []
         assembled: list[Assembled] = []
 
         def hear(command: str) -> None:
+            heard.append(command)
             if assembled:
                 _obey(assembled[0], command)
-            else:
-                early.append(command)  # until the run is put together
 
         def tell(command: str) -> None:
             loop.call_soon_threadsafe(hear, command)
@@ -79,11 +78,12 @@ class Life:
             base = Path(self.config.base or ".")
             made = assemble(self.config, self.journal, base, self.past, scrubber=self.scrubber)
             assembled.append(made)
-            for command in early:
+            for command in heard:
                 _obey(made, command)
-            return await made.run.execute()
+            return await made.run.execute(heart.settled)
         finally:
-            await asyncio.to_thread(mirror.close)  # the heart beats on: it may take longer than the lease
+            # The heart beats on: it may take longer than the lease.
+            await asyncio.to_thread(mirror.close, "stop" in heard)
             heart.stop()
 
 
@@ -92,7 +92,7 @@ def run(store_path: Path, run_id: str) -> int:
     with Reader(store_path) as reader:
         variables = key_variables(reader.config(run_id))
     life = worker_name()
-    keeper = Keeper(life, variables)
+    keeper = Keeper(store_path, run_id, life, variables)
     return live(store_path, run_id, life, keeper.tend)
 
 
@@ -147,13 +147,14 @@ def _stand_in(base: str) -> None:
 def _obey(assembled: Assembled, command: str) -> None:
     match command:
         case "stop":
-            assembled.run.request(StopRequested("Stopped by a person; this is the best so far."))
+            assembled.run.request(StopRequested("Stopped by a person; this is the best so far."), GRACE_S)
         case "pause":
             assembled.run.request(RunPaused("Paused by a person."))
         case "terminate":
-            assembled.run.request(RunPaused("The worker was asked to end by the system.", "Resume the run."))
+            ended = RunPaused("The worker was asked to end by the system.", "Resume the run.")
+            assembled.run.request(ended, GRACE_S)
         case "lost":
-            assembled.run.request(RunPaused("Another worker took the run over."))
+            assembled.run.request(RunPaused("Another worker took the run over."), 0.0)
 
 
 async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig
-from mipro_studio.optimizer_core.evaluator import Evaluator
+from mipro_studio.optimizer_core.evaluator import Evaluator, Limits
 from mipro_studio.optimizer_core.journal import Journal
 from mipro_studio.optimizer_core.judge import judge_scorer
 from mipro_studio.optimizer_core.kit import Kit, Players
@@ -86,7 +86,8 @@ def assemble(
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
-    evaluator = Evaluator(pool, recorder, table, scorer, config.budget.max_program_runs, config.folders)
+    limits = Limits(config.budget.max_program_runs, config.row_limit_s)
+    evaluator = Evaluator(pool, recorder, table, scorer, limits, config.folders)
     memory = {call.key: call for call in journal.prompt_calls()}
     kit = Kit(
         config=config,

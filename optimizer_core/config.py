@@ -39,6 +39,9 @@ instruction. `optimizer_core.signature_program` builds it."""
 JUDGE = "judge"
 """The metric that asks a model (see `JudgeSpec`)."""
 
+SHORTEST_ROW_LIMIT_S = 600.0
+"""A row that takes longer hangs; unless a call to its model may take longer still."""
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -196,6 +199,8 @@ class RunConfig(Settings):
         adapter: How prompts are written; auto = as the program configures it, else DSPy's ChatAdapter (the embedded
             model has one of its own). two_step reads replies with the model that wrote them.
         threads: Program runs and prompt-model calls under way at once.
+        row_timeout_s: Seconds that a program run and its metric may take on one row, after which it is given up;
+            None = ten minutes, or as long as one LM call with all its attempts where that is more.
         retries: Further attempts of one LM call that failed for a reason that passes.
         retry_budget: The run pauses when a worker has made so many further attempts in all.
         pause_after: The run pauses after this many LM calls in a row that failed for such a reason.
@@ -223,6 +228,7 @@ class RunConfig(Settings):
     search: SearchSettings = SearchSettings()
     budget: Budget = Budget()
     threads: Annotated[int, Field(ge=1, le=512)] = 8
+    row_timeout_s: Annotated[float, Field(gt=0)] | None = None
     retries: Count = 4
     retry_budget: Positive = 1000
     pause_after: Positive = 10
@@ -247,6 +253,12 @@ class RunConfig(Settings):
         """Where relative paths in rows are looked up: the folder of the run, then those of its data files."""
         files = [Path(name) for name in (self.data.data, self.data.train, self.data.val, self.data.test) if name]
         return tuple(dict.fromkeys([Path(self.base or "."), *(file.parent for file in files)]))
+
+    @property
+    def row_limit_s(self) -> float:
+        """Seconds after which a program run on one row is given up."""
+        slowest = max(spec.timeout_s for spec in self.specs)
+        return self.row_timeout_s or max(SHORTEST_ROW_LIMIT_S, slowest * (self.retries + 1))
 
     @property
     def specs(self) -> tuple[ModelSpec, ...]:

@@ -2,20 +2,34 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import dspy
 
-from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.errors import BudgetReached, StudioError
 from mipro_studio.optimizer_core.failures import FailureWatch
-from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.program_run import Player, ProgramRun, Purpose, execute
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.scoring import Scorer
-from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Split
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
 
-__all__ = ["Evaluator"]
+__all__ = ["Evaluator", "Limits"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What evaluating may take.
+
+    Attributes:
+        program_runs: Cap on the cells asked for, those of the sealed test not counted; None = no cap.
+        row_s: Seconds that one program run and its metric may take; None = as long as they take.
+    """
+
+    program_runs: int | None = None
+    row_s: float | None = None
 
 
 class Evaluator:
@@ -25,7 +39,7 @@ class Evaluator:
     resumed run such cells count as not there.
 
     Args:
-        max_program_runs: Cap on the cells asked for, those of the sealed test not counted; None = no cap.
+        limits: See there.
         folders: Where relative paths in rows (of images, say) are looked up.
     """
 
@@ -35,7 +49,7 @@ class Evaluator:
         recorder: Recorder,
         table: ScoreTable,
         scorer: Scorer,
-        max_program_runs: int | None = None,
+        limits: Limits = Limits(),
         folders: tuple[Path, ...] = (),
     ) -> None:
         self._pool = pool
@@ -46,7 +60,9 @@ class Evaluator:
         self._under_way: dict[CellKey, asyncio.Task[Cell]] = {}
         self._tried: set[CellKey] = set()
         self._watch = FailureWatch(table.cells())
-        self._cap = max_program_runs
+        self._cap = limits.program_runs
+        self._row_s = limits.row_s
+        self._hurry: StudioError | None = None
         self.program_runs = sum(cell.key.split is not Split.TEST for cell in table.cells())
 
     @property
@@ -121,9 +137,7 @@ class Evaluator:
 
     async def _fill(self, run: ProgramRun, priority: int) -> Cell:
         try:
-            cell = await self._pool.run(lambda: execute(run, self._scorer), priority)
-            if cell.error is not None and cell.error.transient:
-                cell = await self._pool.run(lambda: execute(run, self._scorer), priority)
+            cell = await self._once_or_twice(run, priority)
             self._tried.add(run.key)
             await self._recorder.write(cell)
             self._table.put(cell)
@@ -131,6 +145,25 @@ class Evaluator:
             return cell
         finally:
             self._under_way.pop(run.key, None)
+
+    async def _once_or_twice(self, run: ProgramRun, priority: int) -> Cell:
+        """The cell, asked for again where it failed for a reason that passes. A row that hangs is not tried twice."""
+        try:
+            cell = await self._pool.run(lambda: execute(run, self._scorer), priority, self._row_s)
+            if cell.error is not None and cell.error.transient:
+                cell = await self._pool.run(lambda: execute(run, self._scorer), priority, self._row_s)
+            return cell
+        except TookTooLong as late:
+            if self._hurry is not None:
+                self._pool.refuse(self._hurry)
+                self._pool.give_up(self._hurry)
+                raise self._hurry from late
+            message = f"The program or the metric hangs on this row. {late}"
+            return Cell(run.key, None, ErrorClass.TIMEOUT, message, seconds_s=late.limit_s)
+
+    def hurry(self, row_s: float, reason: StudioError) -> None:
+        """From now on a row that takes longer than `row_s` ends everything that is asked for with `reason`."""
+        self._row_s, self._hurry = row_s, reason
 
     def _give_up_if_hopeless(self, cell: Cell, example: Example) -> None:
         """End a run in which nothing works before it has spent its budget on errors: nothing further begins."""

@@ -1,23 +1,57 @@
-"""Threads that do the waiting: model calls run in them, in order of priority, results come back to the event loop."""
+"""Threads that do the waiting: model calls run in them, in order of priority, results come back to the event loop.
+
+Python cannot end a thread. Work that takes longer than it may is given up: whoever waits for it is told, a new thread
+takes the place of the one that is stuck, and what that comes to, if it ever comes to anything, is thrown away.
+"""
 
 import asyncio
+import ctypes
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-__all__ = ["WorkPool"]
+__all__ = ["GivenUp", "TookTooLong", "WorkPool"]
+
+LOOK_S = 0.5
+"""How often is looked for work that takes too long."""
 
 T = TypeVar("T")
 
 
-@dataclass(order=True, slots=True)
+class TookTooLong(Exception):
+    """Work was given up after `limit_s` seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"It took longer than {limit_s:g} s and was given up.")
+        self.limit_s = limit_s
+
+
+class GivenUp(BaseException):
+    """Raised in a thread whose work was given up, as soon as it runs Python again: a loop must not go on for ever."""
+
+
+@dataclass(slots=True, eq=False)
 class _Job:
     priority: tuple[int, int]
-    work: Callable[[], Any] = field(compare=False)
-    done: asyncio.Future[Any] | None = field(compare=False)
+    work: Callable[[], Any]
+    done: asyncio.Future[Any] | None
+    limit_s: float | None = None
+    began_s: float = 0.0
+    thread: int = 0
+    _ended: dict[str, str] = field(default_factory=dict)
+
+    def __lt__(self, other: "_Job") -> bool:
+        return self.priority < other.priority
+
+    def ends_by(self, who: str) -> bool:
+        """Whether `who` is the first to end it: its thread or the pool. Atomic, and without a lock, in which the
+        exception that ends a thread could strike."""
+        return self._ended.setdefault("by", who) == who
 
 
 class WorkPool:
@@ -31,46 +65,89 @@ class WorkPool:
         self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
         self._order = itertools.count()
         self._unfinished = 0
+        self._under_way: set[_Job] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._refusal: BaseException | None = None
         self._loop = asyncio.get_running_loop()
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"pool-{number}", daemon=True) for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._looking: asyncio.TimerHandle | None = None
+        self._names = itertools.count()
+        self._size = threads
+        for _ in range(threads):
+            self._start_thread()
 
-    async def run(self, work: Callable[[], T], priority: int = 0) -> T:
-        """`work()` in a thread; what has begun runs to its end, whatever happens to those who wait for it."""
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._serve, name=f"pool-{next(self._names)}", daemon=True).start()
+
+    async def run(self, work: Callable[[], T], priority: int = 0, limit_s: float | None = None) -> T:
+        """`work()` in a thread; what has begun runs to its end, whatever happens to those who wait for it.
+
+        Args:
+            limit_s: Seconds it may take once it has begun; None = as long as it takes.
+
+        Raises:
+            TookTooLong: it was given up. Beside what `work` raises, and what `refuse` and `give_up` were told.
+        """
         done: asyncio.Future[T] = self._loop.create_future()
         self._unfinished += 1
         self._idle.clear()
-        self._jobs.put(_Job((priority, next(self._order)), work, done))
+        self._jobs.put(_Job((priority, next(self._order)), work, done, limit_s))
+        if limit_s is not None and self._looking is None:
+            self._looking = self._loop.call_later(LOOK_S, self._look)
         return await done
 
     def _serve(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job.done is None:
-                return
-            refusal = self._refusal
-            result, error = (None, refusal) if refusal is not None else _call(job.work)
-            try:
-                self._loop.call_soon_threadsafe(self._finish, job.done, result, error)
-            except RuntimeError:  # the loop is closed: nobody waits for this any more
-                return
+        with suppress(GivenUp):
+            while True:
+                job = self._jobs.get()
+                if job.done is None:
+                    return
+                result, error = self._do(job)
+                if not job.ends_by("thread"):  # it was given up, and another thread has this one's place
+                    return
+                try:
+                    self._loop.call_soon_threadsafe(self._settle, job, result, error)
+                except RuntimeError:  # the loop is closed: nobody waits for this any more
+                    return
 
-    def _finish(self, done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    def _do(self, job: _Job) -> tuple[Any, BaseException | None]:
+        refusal = self._refusal
+        job.began_s, job.thread = time.monotonic(), threading.get_ident()
+        self._under_way.add(job)
+        return (None, refusal) if refusal is not None else _call(job.work)
+
+    def _settle(self, job: _Job, result: Any, error: BaseException | None) -> None:
+        assert job.done is not None
+        self._under_way.discard(job)
         self._unfinished -= 1
         if self._unfinished == 0:
             self._idle.set()
-        if done.done():
+        if job.done.done():
             return
         if error is None:
-            done.set_result(result)
+            job.done.set_result(result)
         else:
-            done.set_exception(error)
+            job.done.set_exception(error)
+
+    def _look(self) -> None:
+        """Give up what takes too long, and look again as long as there is anything."""
+        now = time.monotonic()
+        for job in list(self._under_way):
+            if job.limit_s is not None and now - job.began_s > job.limit_s:
+                self._give_up(job, TookTooLong(job.limit_s))
+        self._looking = self._loop.call_later(LOOK_S, self._look) if self._unfinished else None
+
+    def give_up(self, reason: BaseException) -> int:
+        """Wait no longer for anything that is under way: whoever waits for it is told `reason`. Returns how much."""
+        return sum(self._give_up(job, reason) for job in list(self._under_way))
+
+    def _give_up(self, job: _Job, reason: BaseException) -> bool:
+        if not job.ends_by("pool"):
+            return False
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(job.thread), ctypes.py_object(GivenUp))
+        self._start_thread()
+        self._settle(job, None, reason)
+        return True
 
     def refuse(self, reason: BaseException | None) -> None:
         """From now on fail what has not begun with `reason`, without running it; None opens the pool again."""
@@ -82,12 +159,19 @@ class WorkPool:
 
     def close(self) -> None:
         """Let the threads end after what they are doing; queued work is not begun."""
-        for number, _ in enumerate(self._threads):
+        if self._looking is not None:
+            self._looking.cancel()
+        for number in range(self._size):
             self._jobs.put(_Job((-1_000_000, number), lambda: None, None))
 
 
 def _call(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     try:
         return work(), None
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever awaits the result
-        return None, error
+    except GivenUp:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever awaits the result
+        # Neither may be put into a future: one would end the event loop, the other is what its iterators end by.
+        return None, RuntimeError(f"StopIteration: {error}") if isinstance(error, StopIteration) else error
+    except BaseException as error:  # noqa: BLE001 - SystemExit, KeyboardInterrupt, GeneratorExit and their like
+        return None, RuntimeError(f"{type(error).__name__}: {error}")

@@ -12,6 +12,7 @@ import dspy
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested
 from mipro_studio.optimizer_core.models.calls import CallRecord, collect_calls
 from mipro_studio.optimizer_core.models.classes import classify
+from mipro_studio.optimizer_core.pool import GivenUp
 from mipro_studio.optimizer_core.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.seeds import generator
@@ -79,9 +80,9 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
             score = scorer(row, prediction, trace if run.purpose is Purpose.BOOTSTRAP else None)
             if run.purpose is Purpose.REFLECT and scorer.per_predictor:
                 said = _about_predictors(run, scorer, (row, prediction), calls)
-        except CONTROL:
+        except (*CONTROL, GivenUp):
             raise
-        except (Exception, SystemExit) as failure:  # noqa: BLE001 - the guard around one example: it becomes its class
+        except BaseException as failure:  # noqa: BLE001 - the guard around one example: whatever it is, it is the row's
             score, (error, message, frames) = None, _failure(failure, log.calls, run.folders)
     if log.refused is not None:
         raise log.refused

@@ -1,9 +1,10 @@
 """One run from first to last: Algorithm 1 of the MIPRO paper with a memory, a review gate, caps and a sealed test."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
@@ -20,6 +21,10 @@ from mipro_studio.optimizer_core.winner import corrected
 __all__ = ["Ending", "Run"]
 
 TEST_PRIORITY = 1_000_000
+GRACE_S = 5.0
+"""Seconds that what is under way has to end when a person stops the run."""
+USUAL_TIMES = 3.0
+HANGS = "Stopped by a person. A row hangs, so the sealed test was given up: resume the run to score it."
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,36 @@ class Run:
         self._pool = pool
         self._approved = approved
         self._search = Search(kit, optimizer)
+        self._grace: asyncio.TimerHandle | None = None
+        self._stop: StopRequested | None = None
 
-    def request(self, reason: RunPaused | StopRequested) -> None:
-        """Let the run stand still or end: what is under way is finished, nothing else begins."""
+    def request(self, reason: RunPaused | StopRequested, grace_s: float | None = None) -> None:
+        """Let the run stand still or end: what is under way is finished, nothing else begins.
+
+        Belongs to the run's event loop. A stop outdoes a pause.
+
+        Args:
+            grace_s: Seconds after which what is not finished is given up; None = rows have the time that they have.
+        """
         self._pool.refuse(reason)
+        if isinstance(reason, StopRequested):
+            self._stop = reason
+        if grace_s is not None and self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(grace_s, self._pool.give_up, reason)
 
-    async def execute(self) -> Ending:
-        """Run to an end. What ends a run is an `Ending`; only a lost lease and programming errors are raised."""
+    async def _stand_still(self) -> None:
+        """Wait until nothing is under way any more."""
+        await self._pool.drain()
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+    async def execute(self, still: Callable[[], None] = lambda: None) -> Ending:
+        """Run to an end. What ends a run is an `Ending`; only a lost lease and programming errors are raised.
+
+        Args:
+            still: Called when nothing of the search is under way any more: what was requested has taken effect.
+        """
         others = asyncio.all_tasks()
         try:
             ending = await self._optimize()
@@ -58,7 +86,10 @@ class Run:
             ending = _ending(reason)
             if not isinstance(reason, BudgetReached):  # what was asked for under the cap is still wanted
                 self._pool.refuse(reason)
-        await self._pool.drain()
+        await self._stand_still()
+        if self._stop is not None and ending.status is Status.PAUSED:
+            ending = _ending(self._stop)
+        still()
         # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
         await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
         ending = self._unless_unrecorded(ending)
@@ -106,8 +137,10 @@ class Run:
         """Extract the best and score the sealed test, once, for the baseline and the winner."""
         kit = self._kit
         self._pool.refuse(None)
+        winner: Candidate | None = None
         try:
             if ending.status is Status.STOPPED:
+                self._hurry()
                 with suppress(BudgetReached):
                     await self._search.finish_leader()
             kit.meter.open_for_test()
@@ -118,7 +151,9 @@ class Run:
             return await self._written(ending, winner, reason)
         except (RunPaused, StopRequested, RunFailed) as stopped:
             self._pool.refuse(stopped)
-            await self._pool.drain()
+            await self._stand_still()
+            if winner is not None and isinstance(stopped, StopRequested):
+                await kit.recorder.write(self.outcome(winner, reason, tested=False))
             return _ending(stopped)
 
     async def _written(self, ending: Ending, winner: Candidate, reason: str) -> Ending:
@@ -130,6 +165,12 @@ class Run:
         await kit.recorder.write(self.outcome(winner, reason))
         await kit.announce(Phase.DONE, note=reason)
         return replace(ending, reason=ending.reason or reason)
+
+    def _hurry(self) -> None:
+        """A person waits for the end: a row that takes far longer than rows do here ends the rest as well."""
+        seconds = [cell.seconds_s for cell in self._kit.table.cells() if cell.score is not None]
+        usual_s = median(seconds) if seconds else 0.0
+        self._kit.evaluator.hurry(max(GRACE_S, USUAL_TIMES * usual_s), StopRequested(HANGS))
 
     def _nothing_scored(self, ending: Ending) -> Ending:
         """There is no winner: what would be one has no score. Unless the run was cut short, that is a failure."""
@@ -149,18 +190,23 @@ class Run:
             evaluations = (self._kit.evaluate(one, test, TEST_PRIORITY, sealed=True) for one in candidates)
             await asyncio.gather(*evaluations)
 
-    def outcome(self, winner: Candidate, reason: str) -> Outcome:
-        """The evidence for `winner`: estimates on validation and test, paired with the baseline, and importance."""
+    def outcome(self, winner: Candidate, reason: str, tested: bool = True) -> Outcome:
+        """The evidence for `winner`: estimates on validation and test, paired with the baseline, and importance.
+
+        Args:
+            tested: The sealed test is whole; a part of it says nothing.
+        """
         kit = self._kit
         baseline = kit.baseline.id
 
         def of(candidate: str, split: Split) -> Mapping[str, Any] | None:
-            row = [cell for _, cell in sorted(kit.table.row(candidate, split).items())]
+            known = kit.table.row(candidate, split) if tested or split is not Split.TEST else {}
+            row = [cell for _, cell in sorted(known.items())]
             scores = [cell.score for cell in row if cell.score is not None]
             return estimate(scores, len(row) - len(scores)) if scores else None
 
         def paired(split: Split) -> Mapping[str, Any] | None:
-            pairs = kit.table.paired(baseline, winner.id, split)
+            pairs = kit.table.paired(baseline, winner.id, split) if tested or split is not Split.TEST else ()
             return paired_difference([(before, after) for _, before, after in pairs]) if pairs else None
 
         return Outcome(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.pool import GivenUp
 
 __all__ = ["Metric", "MetricError", "ScoreWithFeedback", "Scorer", "as_score"]
 
@@ -104,9 +105,9 @@ class Scorer:
         try:
             value = self._metric(example, prediction, *given, **named)
             return asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
-        except StudioError:
+        except (StudioError, GivenUp):
             raise
-        except (Exception, SystemExit) as error:  # a person's code may raise anything; it is wrapped once, here
+        except BaseException as error:  # a person's code may raise anything; it is wrapped once, here
             raise MetricError(
                 f"The metric {self.name!r} raised {type(error).__name__}: {error}.", "Mend it and run again."
             ) from error

@@ -155,6 +155,11 @@ def claim_run(db: Database, run_id: str, worker_id: str, lease_s: float, now: Mo
         "started_at = coalesce(started_at, ?) where id = ?",
         [worker_id, at, at, run_id],
     )
+    # What an earlier life was told holds no longer: whoever queued the run anew wanted it to go on.
+    db.execute(
+        "update commands set handled_at = ? where run_id = ? and handled_at is null and kind in ('stop', 'pause')",
+        [at, run_id],
+    )
     renew(db, run_id, lease_s, now)
     return True
 

@@ -66,6 +66,11 @@ class RunViews:
             row = self._db.execute(f"{_SUMMARY} where id = ?", [self.find(run_id)]).fetchone()
         return _summary(row, moment_of(self._clock))
 
+    def worker_of(self, run_id: str) -> str | None:
+        """The name of the worker that owns the run; None when no worker does, or the run is gone."""
+        row = self._db.execute("select worker_id from runs where id = ?", [run_id]).fetchone()
+        return None if row is None else row[0]
+
     def config(self, run_id: str) -> dict[str, Any]:
         return self._document(run_id, "config")
 

@@ -106,5 +106,5 @@ class _NoMirror:
     def __init__(self, store: Path, run_id: str) -> None:
         pass
 
-    def close(self) -> None:
+    def close(self, hurry: bool = False) -> None:
         pass

@@ -18,8 +18,9 @@ pytestmark = pytest.mark.timeout(60)
 
 BEGIN = """
 import os, subprocess, sys, time
+from pathlib import Path
 from mipro_studio.attendants import Keeper
-keeper = Keeper("life-1", ["DESK"])
+keeper = Keeper(Path("nowhere.db"), "run", "life-1", ["DESK"])
 key = os.environ["DESK"]
 """
 

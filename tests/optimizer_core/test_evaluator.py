@@ -15,7 +15,7 @@ from dspy.utils import exceptions as dspy_errors
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed
-from mipro_studio.optimizer_core.evaluator import Evaluator
+from mipro_studio.optimizer_core.evaluator import Evaluator, Limits
 from mipro_studio.optimizer_core.journal import MemoryJournal
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.pool import WorkPool
@@ -33,6 +33,8 @@ EXAMPLES = make_examples(4, 10, 6)
 VAL = [row for row in EXAMPLES if row.split is Split.VAL]
 TEST = [row for row in EXAMPLES if row.split is Split.TEST]
 
+NO_LIMITS = Limits()
+
 
 def one(example: Any, prediction: Any, trace: Any = None) -> float:
     return 1.0
@@ -41,13 +43,13 @@ def one(example: Any, prediction: Any, trace: Any = None) -> float:
 class Bench:
     """An evaluator with a journal and a table to look at; `runs` counts program runs by message."""
 
-    def __init__(self, cells: list[Cell], metric: Any, cap: int | None) -> None:
+    def __init__(self, cells: list[Cell], metric: Any, limits: Limits) -> None:
         self.pool = WorkPool(8)
         self.journal = MemoryJournal()
         self.table = ScoreTable(cells)
         self.meter = Meter(Budget())
         recorder = Recorder(self.journal, self.meter)
-        self.evaluator = Evaluator(self.pool, recorder, self.table, Scorer(metric, "metric"), cap)
+        self.evaluator = Evaluator(self.pool, recorder, self.table, Scorer(metric, "metric"), limits)
         self.runs: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -64,10 +66,14 @@ class Bench:
 
 
 def on_bench(
-    test: Callable[[Bench], Awaitable[None]], *, cells: Sequence[Cell] = (), metric: Any = one, cap: int | None = None
+    test: Callable[[Bench], Awaitable[None]],
+    *,
+    cells: Sequence[Cell] = (),
+    metric: Any = one,
+    limits: Limits = NO_LIMITS,
 ) -> Bench:
     async def main() -> Bench:
-        bench = Bench(list(cells), metric, cap)
+        bench = Bench(list(cells), metric, limits)
         try:
             await asyncio.wait_for(test(bench), 30)
             await bench.pool.drain()
@@ -239,7 +245,7 @@ def test_the_cap_on_program_runs_refuses_before_anything_is_asked() -> None:
         assert bench.evaluator.program_runs == 8
         assert not bench.evaluator.room_for(1)
 
-    bench = on_bench(test, cap=8)
+    bench = on_bench(test, limits=Limits(8))
     assert sum(bench.runs.values()) == 8 + len(TEST)
 
 
@@ -325,3 +331,53 @@ def test_only_bootstrapping_tells_the_metric_the_trace(endpoint: LoopbackEndpoin
     on_bench(test, metric=metric)
     assert seen[0] is None
     assert len(seen[1]) == 2
+
+
+def test_a_row_that_hangs_is_an_error_of_its_own_and_the_others_are_scored() -> None:
+    def act(message: str, before: int) -> str:
+        if message in (VAL[2].inputs["message"], VAL[3].inputs["message"]):
+            time.sleep(20)
+        return "answer"
+
+    async def test(bench: Bench) -> None:
+        cells = await asyncio.wait_for(bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY), 10)
+        assert [cell.error for cell in cells] == [ErrorClass.TIMEOUT if n in (2, 3) else None for n in range(10)]
+        assert cells[2].error_message == (
+            "The program or the metric hangs on this row. It took longer than 0.2 s and was given up."
+        )
+        assert list(bench.journal.cells()) and bench.table.mean("a", Split.VAL).n == 8
+        again = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        assert again == cells, "a row that hangs is not tried twice in a life"
+
+    on_bench(test, limits=Limits(row_s=0.2))
+
+
+def test_a_metric_that_hangs_is_given_up_like_a_program() -> None:
+    def metric(example: Any, prediction: Any, trace: Any = None) -> float:
+        if example.message == VAL[0].inputs["message"]:
+            time.sleep(20)
+        return 1.0
+
+    async def test(bench: Bench) -> None:
+        cells = await bench.evaluator.cells("a", bench.acting(lambda message, before: "x"), VAL, NOBODY)
+        assert [cell.error for cell in cells[:2]] == [ErrorClass.TIMEOUT, None]
+
+    on_bench(test, metric=metric, limits=Limits(row_s=0.2))
+
+
+ENDS = [KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("error", ENDS)
+def test_whatever_a_row_raises_is_that_rows_error(error: type[BaseException]) -> None:
+    def act(message: str, before: int) -> str:
+        if message == VAL[1].inputs["message"]:
+            raise error("mine")
+        return "answer"
+
+    async def test(bench: Bench) -> None:
+        cells = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        assert [cell.error for cell in cells] == [ErrorClass.PROGRAM if n == 1 else None for n in range(10)]
+        assert error.__name__ in cells[1].error_message
+
+    on_bench(test)

@@ -2,11 +2,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
 from mipro_studio.optimizer_core.errors import StopRequested
-from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.pool import TookTooLong, WorkPool
 
 
 def in_pool(threads: int, test: Callable[[WorkPool], Awaitable[None]]) -> None:
@@ -123,3 +124,102 @@ def test_threads_end_when_the_pool_is_closed() -> None:
     while {thread.name for thread in threading.enumerate()} - before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not {thread.name for thread in threading.enumerate()} - before
+
+
+STOP = StopRequested("stop")
+
+
+def busy() -> None:
+    while True:
+        with suppress(Exception):  # as an agent that tries again whatever happens
+            sum(range(1000))
+
+
+@pytest.mark.parametrize("work", [lambda: time.sleep(30), busy], ids=["asleep", "busy"])
+def test_work_that_takes_too_long_is_given_up_and_a_new_thread_does_the_rest(work: Callable[[], None]) -> None:
+    async def test(pool: WorkPool) -> None:
+        stuck = [asyncio.create_task(pool.run(work, limit_s=0.1)) for _ in range(2)]
+        await asyncio.sleep(0.02)
+        after = asyncio.create_task(pool.run(lambda: "done"))
+        for task in stuck:
+            with pytest.raises(TookTooLong, match=r"longer than 0\.1 s"):
+                await task
+        assert await asyncio.wait_for(after, 5) == "done"
+        await asyncio.wait_for(pool.drain(), 5)
+
+    in_pool(2, test)
+
+
+def test_only_what_has_begun_takes_time() -> None:
+    async def test(pool: WorkPool) -> None:
+        work = [asyncio.create_task(pool.run(lambda: time.sleep(0.3), limit_s=0.8)) for _ in range(6)]
+        await asyncio.gather(*work)
+
+    in_pool(1, test)
+
+
+def test_a_loop_that_was_given_up_ends_as_soon_as_it_can() -> None:
+    turns = [0]
+
+    def endless() -> None:
+        while True:
+            turns[0] += 1
+            time.sleep(0.005)
+
+    async def test(pool: WorkPool) -> None:
+        with pytest.raises(TookTooLong):
+            await pool.run(endless, limit_s=0.1)
+        await asyncio.sleep(0.2)
+        before = turns[0]
+        await asyncio.sleep(0.2)
+        assert turns[0] == before
+
+    in_pool(1, test)
+
+
+def test_all_that_is_under_way_can_be_given_up_with_a_reason() -> None:
+    async def test(pool: WorkPool) -> None:
+        tasks = [asyncio.create_task(pool.run(lambda: time.sleep(30))) for _ in range(3)]
+        queued = asyncio.create_task(pool.run(lambda: "queued"))
+        await asyncio.sleep(0.1)
+        pool.refuse(STOP)
+        assert pool.give_up(STOP) == 3
+        for task in (*tasks, queued):
+            with pytest.raises(StopRequested):
+                await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(pool.drain(), 5)
+        pool.refuse(None)
+        assert await asyncio.gather(*(pool.run(lambda n=n: n) for n in range(9))) == list(range(9))
+
+    in_pool(3, test)
+
+
+def test_what_comes_of_work_that_was_given_up_is_thrown_away() -> None:
+    gate = threading.Event()
+
+    async def test(pool: WorkPool) -> None:
+        late = asyncio.create_task(pool.run(lambda: gate.wait(10) and "late"))
+        await asyncio.sleep(0.05)
+        pool.give_up(STOP)
+        with pytest.raises(StopRequested):
+            await late
+        gate.set()
+        assert await pool.run(lambda: "next") == "next"
+        await asyncio.sleep(0.05)
+
+    in_pool(1, test)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, asyncio.CancelledError]
+)
+def test_an_error_that_would_end_more_than_its_work_becomes_a_plain_one(error: type[BaseException]) -> None:
+    def work() -> None:
+        raise error("why")
+
+    async def test(pool: WorkPool) -> None:
+        with pytest.raises(RuntimeError, match=error.__name__):
+            await pool.run(work)
+        assert await pool.run(lambda: "goes on") == "goes on"
+
+    in_pool(1, test)

@@ -4,11 +4,13 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mipro_studio.optimizer_core.assembly import Assembled
+from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested
 from mipro_studio.optimizer_core.journal import MemoryJournal
 from mipro_studio.optimizer_core.surrogates import newton
@@ -549,3 +551,89 @@ def test_an_event_holds_json_only(endpoint: LoopbackEndpoint) -> None:
     for event in life.journal.events:
         assert isinstance(event, Event)
         assert json.loads(json.dumps(dict(event.data))) == dict(event.data)
+
+
+# -- Rows that hang ----------------------------------------------------------------------------
+
+
+def hanging(
+    endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch, splits: tuple[Split, ...], how: str = "deaf"
+) -> RunConfig:
+    """A run whose metric never comes back on a row of each of `splits`."""
+    rows = [next(row for row in make_examples(**SMALL) if row.split is split) for split in splits]
+    monkeypatch.setenv("HANG", how)
+    monkeypatch.setenv("HANG_ON", "|".join(row.inputs["message"] for row in rows))
+    return make_config(endpoint, program="tests/programs/hanging.py", metric="tests/programs/hanging.py:metric")
+
+
+def stop_at(moment: Callable[[Assembled], bool], told: list[float], grace_s: float = 0.5) -> Any:
+    """Stop the run once `moment` is there; `told` gets the time of it, and of when it stood still."""
+
+    async def meanwhile(assembled: Assembled) -> None:
+        while not moment(assembled):
+            await asyncio.sleep(0.01)
+        told.append(time.monotonic())
+        assembled.run.request(StopRequested("Stopped by a person."), grace_s)
+
+    return meanwhile
+
+
+def test_a_stop_ends_a_run_in_which_a_row_hangs(endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = hanging(endpoint, monkeypatch, (Split.VAL,))
+    told: list[float] = []
+    journal = fresh_journal()
+
+    def waits(assembled: Assembled) -> bool:
+        return len(list(journal.cells())) >= SMALL["val"] - 1
+
+    life = live(config, journal, meanwhile=stop_at(waits, told))
+    assert time.monotonic() - told[0] < 10
+    assert life.ending.status is Status.STOPPED
+    outcome = journal.outcome()
+    assert outcome is None or outcome.best_test is None or outcome.best_test["n"] == SMALL["test"]
+
+
+def test_a_stop_in_whose_sealed_test_a_row_hangs_ends_with_the_best_so_far_and_no_part_of_the_test(
+    endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mipro_studio.optimizer_core.run.GRACE_S", 0.5)
+    monkeypatch.setattr("mipro_studio.optimizer_core.pool.LOOK_S", 0.05)
+    config = hanging(endpoint, monkeypatch, (Split.TEST,))
+    told: list[float] = []
+    journal = fresh_journal()
+    life = live(config, journal, meanwhile=stop_at(lambda assembled: len(list(journal.trials())) > 2, told))
+    assert time.monotonic() - told[0] < 20
+    assert (life.ending.status, "hangs" in life.ending.reason) == (Status.STOPPED, True)
+    outcome = journal.outcome()
+    assert outcome is not None and outcome.winner and outcome.best_val
+    assert (outcome.baseline_test, outcome.best_test, outcome.paired_test) == (None, None, None)
+
+
+def test_a_row_that_hangs_is_given_up_and_the_run_goes_on(
+    endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mipro_studio.optimizer_core.pool.LOOK_S", 0.05)
+    config = hanging(endpoint, monkeypatch, (Split.VAL, Split.TEST), "asleep")
+    life = live(config.model_copy(update={"row_timeout_s": 1.5}))
+    assert life.ending.status is Status.COMPLETED
+    errors = [cell for cell in life.journal.cells() if cell.error is not None]
+    assert {cell.error for cell in errors} == {ErrorClass.TIMEOUT} and len(errors) >= 2
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.best_test is not None
+    assert outcome.best_test["n"] + outcome.best_test["n_error"] == SMALL["test"]
+
+
+def test_a_stop_outdoes_a_pause_that_waits_for_a_row(
+    endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = hanging(endpoint, monkeypatch, (Split.VAL,))
+    journal = fresh_journal()
+
+    async def meanwhile(assembled: Assembled) -> None:
+        while len(list(journal.cells())) < SMALL["val"] - 1:
+            await asyncio.sleep(0.01)
+        assembled.run.request(RunPaused("Paused by a person."))
+        await asyncio.sleep(0.3)
+        assembled.run.request(StopRequested("Stopped by a person."), 0.2)
+
+    assert live(config, journal, meanwhile=meanwhile).ending.status is Status.STOPPED

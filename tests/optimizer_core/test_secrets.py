@@ -167,7 +167,12 @@ def test_a_stream_holds_nothing_back_that_cannot_become_a_key() -> None:
 
 def test_a_helper_is_given_what_it_needs_and_no_key_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"PATH": "/bin", "HTTPS_PROXY": "http://me:pw@proxy", "DESK": KEY, "OPENAI_API_KEY": KEY, "LC_ALL": "C"}
-    given |= {"XDG_CACHE_HOME": "/c", "MIPRO_STUDIO_STORE": "s.db", "DATABASE_URL": "db://me:pw@h", "XDG_X": "a://u:p@h"}
+    given |= {
+        "XDG_CACHE_HOME": "/c",
+        "MIPRO_STUDIO_STORE": "s.db",
+        "DATABASE_URL": "db://me:pw@h",
+        "XDG_X": "a://u:p@h",
+    }
     monkeypatch.setattr("os.environ", given)
     always = {"PATH", "LC_ALL", "XDG_CACHE_HOME", "MIPRO_STUDIO_STORE"}
     assert set(helper_environment()) == always

@@ -152,7 +152,7 @@ def test_an_encoding_that_is_named_goes_before_any_guess(tmp_path: Path) -> None
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
 def test_a_delimiter_is_found_and_said(tmp_path: Path, mark: str, ending: str) -> None:
-    text = f'text{mark}label\nHello, you; and|me,x{mark}y\n'.replace(f"and{mark}me", "and me").replace(
+    text = f"text{mark}label\nHello, you; and|me,x{mark}y\n".replace(f"and{mark}me", "and me").replace(
         f"you{mark}", "you"
     )
     table = read_table(written(tmp_path, f"a.{ending}", text))
@@ -249,8 +249,9 @@ def test_rows_in_a_wrapping_are_unwrapped(tmp_path: Path, content: Any) -> None:
 
 def test_cells_that_the_dataset_viewer_cut_short_are_told(tmp_path: Path) -> None:
     rows = [{"row_idx": 0, "row": ROWS[0], "truncated_cells": ["text"]}]
-    assert "1 rows have cells that the dataset viewer cut short" in (
-        read_table(written(tmp_path, "a.json", json.dumps({"rows": rows}))).notes[0]
+    assert (
+        "1 rows have cells that the dataset viewer cut short"
+        in (read_table(written(tmp_path, "a.json", json.dumps({"rows": rows}))).notes[0])
     )
 
 

@@ -78,9 +78,7 @@ class Sort(dspy.Signature):
 
 def test_fields_of_a_program_by_its_signature() -> None:
     fields = fields_of(dspy.ChainOfThought(Sort), ("text",), frozenset())
-    assert fields == Fields(
-        ("text",), frozenset(), ("label", "size"), frozenset({"reasoning"}), frozenset({"size"})
-    )
+    assert fields == Fields(("text",), frozenset(), ("label", "size"), frozenset({"reasoning"}), frozenset({"size"}))
     react = fields_of(dspy.ReAct("question -> answer", tools=[]), ("question",), frozenset())
     assert react.outputs == ("answer",)
     assert {"next_thought", "next_tool_name", "reasoning"} <= react.within

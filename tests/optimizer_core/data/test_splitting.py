@@ -98,9 +98,7 @@ def test_rows_that_ask_the_same_are_never_in_two_splits() -> None:
 def test_groups_stay_whole_and_the_shares_are_kept_as_far_as_they_allow() -> None:
     draw = random.Random(3)
     for seed in range(50):
-        rows = [
-            {"text": str(n), "label": draw.choice("ab"), "user": f"u{draw.randint(0, 30)}"} for n in range(200)
-        ]
+        rows = [{"text": str(n), "label": draw.choice("ab"), "user": f"u{draw.randint(0, 30)}"} for n in range(200)]
         units = units_of(rows, ["text"], "user")
         parts = split_rows(rows, USUAL, "label", seed, units)
         users = [{row["user"] for row in part} for part in parts]
