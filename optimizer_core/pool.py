@@ -137,9 +137,14 @@ class WorkPool:
                 self._give_up(job, TookTooLong(job.limit_s))
         self._looking = self._loop.call_later(LOOK_S, self._look) if self._unfinished else None
 
-    def give_up(self, reason: BaseException) -> int:
-        """Wait no longer for anything that is under way: whoever waits for it is told `reason`. Returns how much."""
-        return sum(self._give_up(job, reason) for job in list(self._under_way))
+    def give_up(self, reason: BaseException) -> float:
+        """Wait no longer for anything that is under way: whoever waits for it is told `reason`.
+
+        Returns:
+            The seconds that the longest of it had taken; 0 when nothing was under way.
+        """
+        now = time.monotonic()
+        return max((now - job.began_s for job in list(self._under_way) if self._give_up(job, reason)), default=0.0)
 
     def _give_up(self, job: _Job, reason: BaseException) -> bool:
         if not job.ends_by("pool"):

@@ -51,6 +51,7 @@ class Run:
         self._search = Search(kit, optimizer)
         self._grace: asyncio.TimerHandle | None = None
         self._stop: StopRequested | None = None
+        self._hangs = False
 
     def request(self, reason: RunPaused | StopRequested, grace_s: float | None = None) -> None:
         """Let the run stand still or end: what is under way is finished, nothing else begins.
@@ -64,7 +65,15 @@ class Run:
         if isinstance(reason, StopRequested):
             self._stop = reason
         if grace_s is not None and self._grace is None:
-            self._grace = asyncio.get_running_loop().call_later(grace_s, self._pool.give_up, reason)
+            self._grace = asyncio.get_running_loop().call_later(grace_s, self._give_up, reason)
+
+    def _give_up(self, reason: StudioError) -> None:
+        self._hangs = self._pool.give_up(reason) > self._patience_s()
+
+    def _patience_s(self) -> float:
+        """Seconds after which a row hangs for whoever waits for the end: rows may be slow as a rule."""
+        seconds = [cell.seconds_s for cell in self._kit.table.cells() if cell.score is not None]
+        return max(GRACE_S, USUAL_TIMES * (median(seconds) if seconds else 0.0))
 
     async def _stand_still(self) -> None:
         """Wait until nothing is under way any more."""
@@ -139,14 +148,16 @@ class Run:
         self._pool.refuse(None)
         winner: Candidate | None = None
         try:
-            if ending.status is Status.STOPPED:
-                self._hurry()
+            if ending.status is Status.STOPPED and not self._hangs:
+                kit.evaluator.hurry(self._patience_s(), StopRequested(HANGS))
                 with suppress(BudgetReached):
                     await self._search.finish_leader()
             kit.meter.open_for_test()
             winner, reason = self._search.extract()
             if not kit.table.mean(winner.id, Split.VAL).n:
                 return self._nothing_scored(ending)
+            if self._hangs:
+                raise StopRequested(HANGS)
             await self._test(list(dict.fromkeys((kit.baseline, winner))))
             return await self._written(ending, winner, reason)
         except (RunPaused, StopRequested, RunFailed) as stopped:
@@ -165,12 +176,6 @@ class Run:
         await kit.recorder.write(self.outcome(winner, reason))
         await kit.announce(Phase.DONE, note=reason)
         return replace(ending, reason=ending.reason or reason)
-
-    def _hurry(self) -> None:
-        """A person waits for the end: a row that takes far longer than rows do here ends the rest as well."""
-        seconds = [cell.seconds_s for cell in self._kit.table.cells() if cell.score is not None]
-        usual_s = median(seconds) if seconds else 0.0
-        self._kit.evaluator.hurry(max(GRACE_S, USUAL_TIMES * usual_s), StopRequested(HANGS))
 
     def _nothing_scored(self, ending: Ending) -> Ending:
         """There is no winner: what would be one has no score. Unless the run was cut short, that is a failure."""
