@@ -136,7 +136,7 @@ def place_of(target: str, base: Path) -> Place:
     """
     base = base.resolve()
     if not target.endswith(".py"):
-        return Place(_once(_roots(base)), target)
+        return Place(_once([base, *_roots(base)]), target)
     path = (base / Path(target).expanduser()).resolve()
     if not path.is_file():
         raise BadInput(f"There is no file {target!r}.")
@@ -145,8 +145,10 @@ def place_of(target: str, base: Path) -> Place:
     parts = path.relative_to(package).with_suffix("").parts if inside else (path.stem,)
     if inside and parts[-1] == "__init__":
         parts = parts[:-1]
-    folders = _once([path.parent, package, *_roots(path.parent), base])
-    return Place(folders, ".".join(parts), path)
+    # As with `python -m`, the folder of a package's own file is not looked in: its `types.py` would hide Python's.
+    first = [package] if inside else [path.parent, package]
+    roots = [root for root in _roots(path.parent) if not inside or root != path.parent]
+    return Place(_once([*first, *roots, base]), ".".join(parts), path)
 
 
 def _once(folders: Sequence[Path]) -> tuple[Path, ...]:

@@ -70,4 +70,6 @@ def judge_scorer(config: RunConfig, player: Player) -> Scorer:
 
 
 def _lines(fields: Mapping[str, Any] | Any) -> str:
+    if not hasattr(fields, "items"):
+        return text_of(as_prompted(fields))
     return "\n".join(f"{name}: {text_of(as_prompted(value))}" for name, value in fields.items())

@@ -173,14 +173,14 @@ Row = tuple[str, Any, Any, str]
 
 
 def model_rows(config: RunConfig, program: Program) -> list[Row]:
-    """The adapter and the predictors' models as rows of the receipt: (setting, requested, effective, why)."""
+    """Models and adapter as rows of the receipt: (setting, requested, effective, why)."""
     configured = adapter_name(program.configured.get("adapter"))
     used = adapter_name(adapter_of(config.task_model, config, program))
     if config.adapter != "auto":
         why = f"chosen, instead of {configured}, which the program configures" if configured else "chosen"
     else:
         why = "the program configures it" if configured else "the program configures none"
-    rows: list[Row] = [("adapter", config.adapter, used, why)]
+    rows = [*_role_rows(config, program), ("adapter", config.adapter, used, why)]
     own = own_models(program)
     for name in dict.fromkeys((*own, *config.models)):
         chosen, kept = config.models.get(name), model_name(own.get(name))
@@ -189,6 +189,19 @@ def model_rows(config: RunConfig, program: Program) -> list[Row]:
         else:
             instead = kept and f", instead of {kept}, which the program sets"
             rows.append((f"model of {name}", chosen.model, chosen.model, f"chosen{instead}"))
+    return rows
+
+
+def _role_rows(config: RunConfig, program: Program) -> list[Row]:
+    task = config.task_model.model
+    used, why = task, ""
+    if task == OF_PROGRAM:
+        used, why = model_name(own_model(program)), "the program's own"
+    elif (configured := program.configured.get("lm")) is not None:
+        why = f"instead of {model_name(configured)}, which the program configures"
+    rows: list[Row] = [("task_model", task, used, why)]
+    for name, spec in (("prompt_model", config.prompt_model), ("teacher", config.teacher)):
+        rows.append((name, spec and spec.model, spec.model if spec else used, "" if spec else "the task model"))
     return rows
 
 

@@ -146,8 +146,10 @@ def _about_predictors(
 
 
 def _answer(prediction: Any) -> dict[str, Any]:
-    """The prediction's fields. Nobody reads them back."""
-    items = prediction.items() if hasattr(prediction, "items") else ()
+    """The prediction's fields; a program may also answer with a text or a number. Nobody reads them back."""
+    if prediction is None:
+        return {}
+    items = prediction.items() if hasattr(prediction, "items") else [("output", prediction)]
     return {str(name): as_prompted(value) for name, value in items}
 
 

@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.optimizers import get_optimizer
 from mipro_studio.optimizer_core.players import model_rows
 from mipro_studio.optimizer_core.program import Program
 from mipro_studio.optimizer_core.scoring import Scorer
-from mipro_studio.optimizer_core.types import Role, Split
+from mipro_studio.optimizer_core.types import Split
 
 __all__ = ["receipt"]
 
@@ -40,21 +40,6 @@ def receipt(
             config.proposer.program_summary,
             config.proposer.program_summary and program.source is not None,
             "" if program.source else "no source code",
-        ),
-        *(
-            (
-                f"{role.value}_model",
-                getattr(config, f"{role.value}_model", None) and config.model_for(role).model,
-                config.model_for(role).model,
-                "",
-            )
-            for role in (Role.TASK, Role.PROMPT)
-        ),
-        (
-            "teacher",
-            config.teacher and config.teacher.model,
-            config.model_for(Role.TEACHER).model,
-            "the task model" if config.teacher is None else "",
         ),
         *model_rows(config, program),
         ("dspy response cache", None, False, "calls of the roles' models are paid for once and counted"),

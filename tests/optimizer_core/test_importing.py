@@ -59,6 +59,18 @@ def test_a_file_that_imports_relatively_is_imported_as_part_of_its_package(tmp_p
     assert load_metric("lib/a_desk/scores.py:right", program, tmp_path)(None, None) == 1.0
 
 
+def test_a_packages_files_hide_no_module_of_python(tmp_path: Path) -> None:
+    files = {
+        "a_desk/__init__.py": "",
+        "a_desk/colorsys.py": "raise RuntimeError('not this one')\n",
+        "a_desk/words.py": "SIGNATURE = 'text -> label'\n",
+        "a_desk/main.py": "import colorsys\nfrom .words import SIGNATURE\n" + PROGRAM,
+    }
+    write(tmp_path, files)
+    sys.modules.pop("colorsys", None)
+    assert load_program("a_desk/main.py", tmp_path).name == "main"
+
+
 def test_another_module_of_the_packages_name_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"json/__init__.py": "", "json/tool.py": "from .x import y\n", "json/x.py": "y = 1\n"})
     with pytest.raises(BadInput, match=r"another module is called 'json.tool'"):

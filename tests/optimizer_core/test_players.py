@@ -169,6 +169,9 @@ def test_the_receipt_says_in_a_sentence_what_is_kept_and_what_is_replaced() -> N
     config = config_of(adapter="xml", models={"decide": {"model": "openai/other"}})
     rows = {setting: (asked, used, why) for setting, asked, used, why in model_rows(config, program)}
     assert rows == {
+        "task_model": ("openai/task", "openai/task", ""),
+        "prompt_model": (None, "openai/task", "the task model"),
+        "teacher": (None, "openai/task", "the task model"),
         "adapter": ("xml", "XMLAdapter", "chosen, instead of JSONAdapter, which the program configures"),
         "model of draft": (None, "openai/cheap", "the program sets it, and it stays"),
         "model of decide": (
@@ -244,3 +247,17 @@ def test_a_copy_of_the_model_that_a_program_keeps_is_counted_under_the_role_that
     teacher = Player(scripted(lambda request: chat(answer="b"), meter, Role.TEACHER), dspy.ChatAdapter())
     cell = run_once(program.module, ROW, teacher, Scorer(one, "one"), "i0d0")
     assert (cell.prediction["answer"], cell.usage.calls, meter.total(Role.TEACHER).calls) == ("a", 1, 1)
+
+
+def test_the_receipt_names_the_model_that_the_program_configures() -> None:
+    program = Program(Two(), None, "two")
+    program.configured = {"lm": plain_lm("openai/mine", [])}
+
+    def task_row(**settings: Any) -> tuple[Any, ...]:
+        return next(row for row in model_rows(config_of(**settings), program) if row[0] == "task_model")
+
+    assert task_row(task_model={"model": "program"}) == ("task_model", "program", "openai/mine", "the program's own")
+    assert task_row() == (
+        *["task_model", "openai/task", "openai/task"],
+        "instead of openai/mine, which the program configures",
+    )
