@@ -42,19 +42,27 @@ def tried(answer: Found) -> None:
         notice("It failed when it was tried", message, icon=":material/error:", colour="red")
         if frames := answer["refusal"].get("frames"):
             st.caption("The lines of your own code, the innermost last")
-            paragraph("\n".join(frames))
+            paragraph("\n".join(map(_frame, frames)))
     elif cells:
         scored = [cell["score"] for cell in cells if cell["score"] is not None]
-        what = f"{len(scored)} of {plural(len(cells), 'training row')} scored"
         if len(scored) == len(cells):
-            st.badge(f"Tried: {what}", icon=":material/check:", color="green")
+            means = ", ".join(score(one) for one in scored)
+            rows = plural(len(cells), "training row")
+            st.badge(f"Tried on {rows}: {means}", icon=":material/check:", color="green")
         else:
+            what = f"{len(scored)} of {plural(len(cells), 'training row')} scored"
             st.badge(f"Tried: {what}", icon=":material/warning:", color="orange")
     if cells:
-        rows = {row["id"]: row for row in answer.get("records") or ()}
+        known = {row["id"]: row for row in answer.get("records") or ()}
         with st.expander(f"What it answered · {_spent(cells)}"):
             for number, cell in enumerate(cells):
-                _row(cell, rows.get(cell["key"]["example"], {}), number)
+                _row(cell, known.get(cell["key"]["example"], {}), number)
+
+
+def _frame(text: str) -> str:
+    """A line of code under where it stands; of a library only where."""
+    where, _, code = text.partition(": ")
+    return where if text.startswith("inside ") or not code else f"{where}\n    {code}"
 
 
 def _spent(cells: Sequence[Found]) -> str:

@@ -181,7 +181,7 @@ def _checked(monkeypatch: pytest.MonkeyPatch, **more: Any) -> AppTest:
 def test_what_the_program_answered_when_it_was_tried_is_shown(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _checked(monkeypatch)
     said = texts(app)
-    for expected in ("1 of 1 training row scored", "score 0.50", "billing", "sales", "half of it"):
+    for expected in ("Tried on 1 training row: 0.50", "score 0.50", "billing", "sales", "half of it"):
         assert expected in said, expected
     assert not app.button(key="nr_start").disabled
     assert "nr_anyway" not in [button.key for button in app.button]
