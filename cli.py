@@ -56,7 +56,11 @@ def run(
         bool, typer.Option("--empty-is-answer", help="An empty label is an answer, not a row without one.")
     ] = False,
     rename: Annotated[str | None, typer.Option(help="Columns to rename, as column=field,column=field.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Built-in name or path.py:function.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Built-in name, path.py:function, or judge.")] = None,
+    criteria: Annotated[
+        list[str] | None, typer.Option(help="What a judge asks of each answer, yes or no; again for more.")
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="The judge; default: the prompt model.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
     preset: Annotated[str | None, typer.Option(help="studio, paper, light, medium or heavy; see --dry-run.")] = None,
     surrogate: Annotated[str | None, typer.Option(help="item_response, tpe or random.")] = None,
@@ -144,7 +148,8 @@ def run(
     switches = {"dataset_summary": no_summary, "program_summary": no_program, "demos": no_demos}
     config = _given(
         program=program,
-        metric=metric,
+        metric=metric or ("judge" if criteria else None),
+        judge=_given(criteria=criteria or None, model=model_of(judge_model)),
         name=name,
         optimizer=optimizer,
         preset=preset,

@@ -63,11 +63,22 @@ def open_file(
     as_json: JsonOption = False,
 ) -> None:
     """Take a replay file into the store, to be looked at."""
-    run_id = launcher.open_replay(store or default_store(), file)
+    path = store or default_store()
+    before = _known(path)
+    run_id = launcher.open_replay(path, file)
     if as_json:
         terminal.print_json({"run_id": run_id, "origin": file.name})
+    elif run_id in before:
+        typer.echo(f"Run {run_id} of {file.name} is here already. See it on the Replay page.")
     else:
         typer.echo(f"Opened {file.name} as run {run_id}, read-only. See it on the Replay page.")
+
+
+def _known(path: Path) -> set[str]:
+    if not path.exists():
+        return set()
+    with Reader(path) as reader:
+        return {run.id for run in reader.list_runs(limit=1_000_000)}
 
 
 def check(

@@ -192,6 +192,11 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
         StudioError: there is no such run, it works already, or it has nothing left to do.
     """
     summary = _standing_still(store, run_id)
+    if summary.origin:
+        raise IllegalMove(
+            f"Run {summary.id} came from a replay file, so it is only shown.",
+            "Start a run of your own with its settings (New run, from this run), where its program is.",
+        )
     with Reader(store) as reader:
         config, plan = reader.config(summary.id), reader.plan(summary.id)
     more = trials is not None and trials > config["search"]["trials"]

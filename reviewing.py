@@ -41,6 +41,8 @@ def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any
     """
     with Reader(store) as reader:
         summary = reader.run(run_id)
+        if summary.origin:
+            raise BadInput(f"Run {summary.id} came from a replay file, so it is only shown.")
         if summary.status is Status.COMPLETED:
             raise BadInput(
                 f"Run {summary.id} is completed, so its arms stand.", "Resume it with more trials, then change them."

@@ -46,7 +46,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     ended = [event.data for _, _, event in reader.events(run_id, limit=1_000_000) if event.kind == "ended"]
     best_test = outcome.best_test if outcome else None
     counted = [role for role in MODEL_PLACES if role is not Role.JUDGE or role in burns]
-    usage = {role: burns[role].calls if role in burns else 0 for role in (*counted, Role.TEST)}
+    usage = {role: burns[role].calls if role in burns else 0 for role in Role}
     test_cells = len(reader.cells(run_id, split=Split.TEST))
     return {
         "run_id": summary.id,
@@ -66,7 +66,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "trials": summary.trials_done,
         "program_runs": summary.cells_ok + summary.cells_error - test_cells,
         "lm_calls": {role.value: usage[role] for role in counted},
-        "test_lm_calls": usage[Role.TEST],
+        "test_lm_calls": sum(usage[role] for role in Role if role.sealed),
         "cells": {"ok": summary.cells_ok, "error": summary.cells_error},
         "errors": reader.errors_by_class(run_id),
         "wall_s": round(summary.wall_s, 2),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio.benchmarks.marks import marks
-from mipro_studio.optimizer_core.types import Role, Split, Status, TrialKind
+from mipro_studio.optimizer_core.types import Split, Status, TrialKind
 from mipro_studio.storage import Reader, RunSummary
 
 __all__ = ["Failure", "Measured", "read_failures", "read_results"]
@@ -101,7 +101,7 @@ def _read(reader: Reader, run: RunSummary, mark: dict[str, Any]) -> Measured | N
     spent = next((event.data for _, event in events if event.kind == "peer_spent"), None)
     ended = [event.data for _, event in events if event.kind == "ended"]
     burns = reader.burns(run.id)
-    calls = sum(usage.calls for role, usage in burns.items() if role is not Role.TEST)
+    calls = sum(usage.calls for role, usage in burns.items() if not role.sealed)
     runs = run.cells_ok + run.cells_error - len(reader.cells(run.id, split=Split.TEST))
     return Measured(
         run_id=run.id,

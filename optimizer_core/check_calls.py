@@ -15,12 +15,11 @@ from mipro_studio.optimizer_core.models.embedded import weights_present
 from mipro_studio.optimizer_core.models.listing import lists_model
 from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.program_run import Player
+from mipro_studio.optimizer_core.refusals import ROLE_WORDS, called, key_source
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Role
 from mipro_studio.optimizer_core.unbound_caps import measured
 
 __all__ = ["about_rehearsal", "call_models"]
-
-NAMES = {Role.TASK: "task model", Role.PROMPT: "prompt model", Role.TEACHER: "teacher", Role.JUDGE: "judge"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class _Model:
 def _models(config: RunConfig) -> list[_Model]:
     """Every model once, by its first part."""
     acting = (Role.TASK, *((Role.JUDGE,) if config.metric == JUDGE else ()))
-    of_roles = [_Model(config.model_for(role), NAMES[role], role in acting) for role in config.roles]
+    of_roles = [_Model(config.model_for(role), ROLE_WORDS[role], role in acting) for role in config.roles]
     of_predictors = [_Model(spec, f"model of {name}", True) for name, spec in config.models.items()]
     found: dict[str, _Model] = {}
     for one in sorted([*of_roles, *of_predictors], key=lambda model: not model.acts):
@@ -134,27 +133,19 @@ def _ask(models: Iterable[_Model], players: Mapping[str, Player], listed: bool) 
                 raise refused from error
             said.append(_not_answering(one, str(error)))
         except (ValueError, TypeError, ImportError) as error:
-            raise BadInput(f"The model {_called(one)} cannot be used: {error}.") from error
+            raise BadInput(f"The model {called(one.spec)} cannot be used: {error}.") from error
     return said
-
-
-def _called(one: _Model) -> str:
-    return "of the program" if one.spec.model == OF_PROGRAM else repr(one.spec.model)
 
 
 def _refusal(kind: ErrorClass | None, one: _Model, words: str) -> BadInput | None:
     """What a person is told when no call of a model can succeed; None for failures of any other class."""
     if kind is ErrorClass.MODEL:
-        return BadInput(f"The endpoint does not know the model {_called(one)} ({one.name}): {words}.")
+        return BadInput(f"The endpoint does not know the model {called(one.spec)} ({one.name}): {words}.")
     if kind is not ErrorClass.AUTH:
         return None
-    where = f"It is read from the environment variable {one.spec.api_key_env!r}."
-    missing = "No environment variable is named that holds one (--api-key-env; in the form, beside the model)."
-    return BadInput(
-        f"The endpoint refuses the key for {_called(one)} ({one.name}): {words}.",
-        "" if one.spec.model == OF_PROGRAM else where if one.spec.api_key_env else missing,
-    )
+    said = f"The endpoint refuses the key for {called(one.spec)} ({one.name}): {words}."
+    return BadInput(said, key_source(one.spec))
 
 
 def _not_answering(one: _Model, words: str) -> str:
-    return f"The endpoint of {_called(one)} did not answer just now: {words}. A run would pause until it does."
+    return f"The endpoint of {called(one.spec)} did not answer just now: {words}. A run would pause until it does."

@@ -240,7 +240,12 @@ class RunConfig(Settings):
     def model_for(self, role: Role) -> ModelSpec:
         """The model that works in `role`; roles without a model of their own use the task model."""
         judge = self.judge.model or self.prompt_model
-        own = {Role.PROMPT: self.prompt_model, Role.TEACHER: self.teacher, Role.JUDGE: judge}.get(role)
+        own = {
+            Role.PROMPT: self.prompt_model,
+            Role.TEACHER: self.teacher,
+            Role.JUDGE: judge,
+            Role.JUDGE_TEST: judge,
+        }.get(role)
         return own or self.task_model
 
     @property

@@ -34,7 +34,11 @@ def best_full_evaluation(kit: Kit, trials: Sequence[Trial]) -> tuple[Candidate, 
             "stays as it is. Resume the run to go on."
         )
     if best == baseline.id:
-        return baseline, f"None of {len(eligible) - 1} fully evaluated candidates beat the baseline's {mean:.3f}."
+        others = "The one other fully evaluated candidate did not"
+        if len(eligible) > 2:
+            others = f"None of {len(eligible) - 1} fully evaluated candidates"
+        return baseline, f"{others} beat the baseline's {mean:.3f}."
     tried = len({trial.candidate for trial in trials})
-    reason = f"Best of {len(eligible)} full evaluations on {n} validation examples, out of {tried} candidates tried."
+    examples = f"{n} validation example{'s' if n > 1 else ''}"
+    reason = f"Best of {len(eligible)} full evaluations on {examples}, out of {tried} candidates tried."
     return Candidate.parse(best), reason

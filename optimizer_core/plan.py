@@ -59,7 +59,7 @@ def make_plan(
         "lm_calls": calls,
         "tokens": {role: spans.both for role, spans in tokens.items()},
         "usd": _usd(config, tokens),
-        "usd_before_test": _usd(config, {role: spans for role, spans in tokens.items() if role != "test"}),
+        "usd_before_test": _usd(config, {role: spans for role, spans in tokens.items() if not Role(role).sealed}),
         "caps": config.budget.model_dump(exclude_none=True),
         "facts": {
             "sizes": dict(sizes), "n_predictors": n_predictors, "row_chars": row_chars,
@@ -97,20 +97,19 @@ def _program_runs(work: Work, cells: "_Cells", sizes: tuple[int, int, int], raci
 def _lm_calls(config: RunConfig, program_runs: Mapping[str, Any], n_predictors: int) -> dict[str, list[int]]:
     """By role, of the roles that take part in a program run."""
     bootstrap, total, test = (program_runs[name] for name in ("bootstrap", "total", "test"))
-    judged = len(config.judge.criteria) if config.metric == JUDGE else 0
+    tested = (test // 2, test)  # half where the baseline wins
+    judged = len(config.judge.criteria)
     task, teacher, judge = (_asked(config, role) for role in (Role.TASK, Role.TEACHER, Role.JUDGE))
     calls = {
         "task": [
             (runs - taught) * n_predictors * times for runs, taught, times in zip(total, bootstrap, task, strict=True)
         ],
         "teacher": [runs * n_predictors * times for runs, times in zip(bootstrap, teacher, strict=True)],
-        "test": [
-            runs * (n_predictors * one + judged * other)
-            for runs, one, other in zip((test // 2, test), task, judge, strict=True)  # half where the baseline wins
-        ],
+        "test": [runs * n_predictors * times for runs, times in zip(tested, task, strict=True)],
     }
     if config.metric == JUDGE:
         calls["judge"] = [runs * judged * times for runs, times in zip(total, judge, strict=True)]
+        calls["judge_test"] = [runs * judged * times for runs, times in zip(tested, judge, strict=True)]
     return calls
 
 
@@ -200,21 +199,21 @@ def _tokens(
     demo = row_chars / CHARS_PER_TOKEN + (DEMO_TOKENS if scaffold else 0)
     with_demos = bare + config.search.max_labeled * demo
     shown = SCAFFOLD_TOKENS + config.proposer.view_data_batch_size * row_chars / CHARS_PER_TOKEN + 600
-    prompts = {"prompt": (SCAFFOLD_TOKENS, shown), "judge": (bare, bare)}
+    prompts = {"prompt": (SCAFFOLD_TOKENS, shown), "judge": (bare, bare), "judge_test": (bare, bare)}
 
     def spans(role: str) -> _Spans:
         (least, most), (low, high) = calls[role], prompts.get(role, (bare, with_demos))
         reply = WRITTEN_TOKENS if role == "prompt" else REPLY_TOKENS
         return _Spans((least * low, most * high), (least * reply[0], most * reply[1]))
 
-    return {role: spans(role) for role in ("task", "judge", "teacher", "prompt", "test") if role in calls}
+    return {role.value: spans(role.value) for role in Role if role.value in calls}
 
 
 def _usd(config: RunConfig, tokens: Mapping[str, _Spans]) -> list[float] | None:
     """Dollars, where all prices are known."""
     total = [0.0, 0.0]
     for role, spans in tokens.items():
-        prices = prices_usd_per_token(config.model_for(Role(role) if role != "test" else Role.TASK))
+        prices = prices_usd_per_token(config.model_for(Role(role)))
         if prices is None:
             return None
         total = [before + more for before, more in zip(total, spans.usd(prices), strict=True)]
@@ -223,7 +222,7 @@ def _usd(config: RunConfig, tokens: Mapping[str, _Spans]) -> list[float] | None:
 
 def _cap_notes(config: RunConfig, plan: Mapping[str, Any]) -> list[str]:
     """What caps are too low for, before anything is spent. The sealed test is under none."""
-    capped = [role for role in plan["lm_calls"] if role != "test"]
+    capped = [role for role in plan["lm_calls"] if not Role(role).sealed]
     least = {
         "program runs": (config.budget.max_program_runs, plan["program_runs"]["least"]),
         "LM calls": (config.budget.max_lm_calls, sum(plan["lm_calls"][role][0] for role in capped)),

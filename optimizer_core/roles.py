@@ -16,6 +16,7 @@ ROLE_TITLES: Mapping[Role, str] = {
     Role.TEACHER: "Teacher",
     Role.JUDGE: "Judge",
     Role.TEST: "Sealed test",
+    Role.JUDGE_TEST: "Judge of the test",
 }
 """What people call a role, in the order they are listed."""
 

@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.failures import TRY_AGAIN, with_example
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers import Optimizer
 from mipro_studio.optimizer_core.pool import WorkPool
+from mipro_studio.optimizer_core.refusals import who_refused
 from mipro_studio.optimizer_core.rehearsal import rehearse, require_working
 from mipro_studio.optimizer_core.search import Search
 from mipro_studio.optimizer_core.statistics import estimate, paired_difference
@@ -102,6 +103,9 @@ class Run:
         # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
         await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
         ending = self._unless_unrecorded(ending)
+        if ending.status is Status.FAILED:
+            who = who_refused(self._kit.table.cells(), self._kit.config)
+            ending = replace(ending, reason=f"{ending.reason} {who}".strip())
         if self._optimizer.evaluates and ending.status in (Status.STOPPED, Status.COMPLETED):
             ending = self._unless_unrecorded(await self._conclude(ending))
         return ending

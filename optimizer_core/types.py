@@ -90,13 +90,19 @@ LEGAL_MOVES: Mapping[Status, frozenset[Status]] = {
 
 
 class Role(StrEnum):
-    """Who a model works for. `TEST` is the task model on the sealed test, counted apart and under no cap."""
+    """Who a model works for. `TEST` and `JUDGE_TEST` are task model and judge on the sealed test, counted apart."""
 
     TASK = "task"
     PROMPT = "prompt"
     TEACHER = "teacher"
     JUDGE = "judge"
     TEST = "test"
+    JUDGE_TEST = "judge_test"
+
+    @property
+    def sealed(self) -> bool:
+        """It works on the sealed test, under no cap."""
+        return self in (Role.TEST, Role.JUDGE_TEST)
 
 
 class Split(StrEnum):

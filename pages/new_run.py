@@ -74,10 +74,7 @@ def panel(config: RunConfig | BadInput) -> None:
     if checked is not None:
         if checked[0] != config:
             st.caption("What follows is from before your last change. Check again to start.")
-        if isinstance(checked[1], StudioError):
-            problem(checked[1], "The check found a problem")
-        else:
-            found(checked[1])
+        found(config, checked[1])
     plan(config, checked)
 
 

@@ -176,6 +176,6 @@ class LiveView:
         known = [
             replace(usage, cost_usd=usage.cost_usd or 0.0)
             for role, usage in self.burns.items()
-            if role is not Role.TEST
+            if not role.sealed
         ]
         return sum(known, Usage())

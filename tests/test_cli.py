@@ -139,6 +139,13 @@ def test_a_minibatch_larger_than_the_validation_set_shrinks_and_says_so(bench: S
     assert "The minibatch shrinks from 99 to 20: the validation set has no more rows." in plan["notes"]
 
 
+def test_a_judge_is_told_its_criteria(bench: Shell) -> None:
+    given = bench.given("judged", "--criteria", "It names a queue.", "--criteria", "It is short.", "--dry-run")
+    found = last_object(shell(*given, "--judge-model", "openai/task"))
+    assert found["plan"]["lm_calls"]["judge"][0] >= 2 * found["plan"]["program_runs"]["baseline"]
+    assert {burn["role"]: burn["usage"]["calls"] for burn in found["rehearsal"]["burns"]}["judge"] >= 4
+
+
 def test_a_column_can_be_renamed(bench: Shell) -> None:
     given = bench.given("renamed", "--rename", "queue=team", "--dry-run", "--metric", "exact_match")
     found = last_object(shell(*given))

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mipro_studio import cli, launcher
+from mipro_studio import cli, launcher, reviewing
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
-from mipro_studio.optimizer_core.types import CellKey, Split, Status
+from mipro_studio.optimizer_core.types import CellKey, ChangeKind, Split, Status
 from mipro_studio.storage import Reader
 from tests.inside import workers_inside
 from tests.loopback import LoopbackEndpoint
@@ -153,8 +153,13 @@ def test_a_replay_opens_elsewhere_and_is_only_shown(home: Home, tmp_path: Path) 
         assert there.run(home.run).origin == "run.mipro"
         for read in ("outcome", "trials_with_examples", "trial_times", "instructions", "demo_sets", "burns", "cells"):
             assert getattr(there, read)(home.run) == getattr(here, read)(home.run), read
-    with pytest.raises(IllegalMove, match="came from a replay file"):
-        launcher.resume(other, home.run, 99)
+    for trials in (None, 99):
+        with pytest.raises(IllegalMove, match="came from a replay file"):
+            launcher.resume(other, home.run, trials)
+    with pytest.raises(BadInput, match="came from a replay file"):
+        reviewing.change(other, home.run, ChangeKind.WRITE, {"predictor": "queue", "text": "Sort it."})
+    again = CliRunner().invoke(cli.app, ["open", str(pack), "--store", str(other)])
+    assert "is here already" in again.output and "Opened" not in again.output
     with pytest.raises(BadInput, match="came from a replay file"):
         launcher.export_files(other, home.run)
 

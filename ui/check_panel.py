@@ -10,10 +10,11 @@ from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import Role
 from mipro_studio.ui.data_report import data_report
 from mipro_studio.ui.format import between, clean, count, one_line, plural, usd
-from mipro_studio.ui.notices import notice
+from mipro_studio.ui.notices import notice, problem
 from mipro_studio.ui.plain import line, paragraph
 from mipro_studio.ui.rehearsal_view import refused, tried
 from mipro_studio.ui.spending import role_plan
+from mipro_studio.ui.uploads import alone
 
 __all__ = ["consent", "found", "leaves", "not_complete", "planned", "why_not"]
 
@@ -59,8 +60,11 @@ def leaves(sentences: Sequence[str]) -> None:
         st.text(clean(sentence))
 
 
-def found(answer: Found) -> None:
-    """The whole answer of the inspection."""
+def found(config: RunConfig, answer: Found | StudioError) -> None:
+    """The whole answer of the inspection, or what it found wrong."""
+    if isinstance(answer, StudioError):
+        problem(answer, "The check found a problem", alone(config.program, str(answer)))
+        return
     tried(answer)
     warnings = answer.get("warnings") or []
     if warnings:
@@ -96,7 +100,7 @@ def _program(answer: Found) -> None:
 def _data(data: Found) -> None:
     splits = data.get("splits") or {}
     words = ", ".join(f"{name} {count(splits.get(name, 0))}" for name in ("train", "val", "test"))
-    line(f"{count(data.get('n_rows', 0))} rows: {words}", bold=True)
+    line(f"{plural(data.get('n_rows', 0), 'row')}: {words}", bold=True)
     preview = data.get("preview") or []
     if preview:
         rows = [{name: one_line(value, 200) for name, value in row.items()} for row in preview]
@@ -122,6 +126,7 @@ def _plan(plan: Found) -> None:
         "LM calls, teacher": role_plan(plan, Role.TEACHER),
         **({"LM calls, judge": role_plan(plan, Role.JUDGE)} if "judge" in calls else {}),
         "LM calls, sealed test": between(calls.get("test")),
+        **({"LM calls, judge of the test": role_plan(plan, Role.JUDGE_TEST)} if "judge_test" in calls else {}),
         **_tokens(plan.get("tokens")),
         "Dollars": _dollars(plan.get("usd")),
     }
@@ -134,7 +139,7 @@ def _tokens(tokens: object) -> dict[str, str]:
     """A row a role, or one for all of them."""
     if not isinstance(tokens, Mapping):
         return {"Tokens": between(tokens)}
-    roles = {"task": "task model", "prompt": "prompt model", "test": "sealed test"}
+    roles = {"task": "task model", "prompt": "prompt model", "test": "sealed test", "judge_test": "judge of the test"}
     return {f"Tokens, {roles.get(name, one_line(name, 20))}": between(bounds) for name, bounds in tokens.items()}
 
 

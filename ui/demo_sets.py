@@ -178,9 +178,8 @@ def _caution(demo_set: DemoSet, prefix: str, pins: Pins) -> None:
         st.caption(f":material/warning: {words} scored below the threshold, and the model imitates what it is shown.")
     size = len(demo_set.demos) - len(held.get(f"{prefix}_drop") or []) + len(pinned)
     if pinned and size > pins.most:
-        st.caption(
-            f":material/warning: {size} demos. The run's own sets have at most {pins.most}; prompts get longer."
-        )
+        words = f"{plural(size, 'demo')}. The run's own sets have at most {pins.most}; prompts get longer."
+        st.caption(f":material/warning: {words}")
 
 
 def _make(run_id: str, demo_set: DemoSet, prefix: str) -> None:

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.sources import ENDINGS, is_python_source
 from mipro_studio.ui.access import code_refusal
 from mipro_studio.ui.drafts import drafter, known_fields
 from mipro_studio.ui.form_words import KEPT, choice
-from mipro_studio.ui.format import count, one_line
+from mipro_studio.ui.format import one_line, plural
 from mipro_studio.ui.notices import notice, problem
 from mipro_studio.ui.run_form import OWN_ROWS
 from mipro_studio.ui.uploads import MAX_MB, keep
@@ -110,7 +110,7 @@ def _columns(path: str) -> None:
     for note in found.get("notes", ()):
         notice("As it was read", note, icon=":material/info:", colour="blue")
     rows = [{name: one_line(value, 120) for name, value in row.items()} for row in found["rows"]]
-    st.caption(f"{count(found['n'])} rows; the first {len(rows)}:")
+    st.caption(f"{plural(found['n'], 'row')}; the first {len(rows)}:")
     st.dataframe(rows, hide_index=True, alt="The first rows of the file", key="nr_rows")
     inputs, outputs = _fields()
     if not inputs:

@@ -15,7 +15,7 @@ from mipro_studio.ui.check_panel import leaves, not_complete
 from mipro_studio.ui.drafts import drafter
 from mipro_studio.ui.form_models import model
 from mipro_studio.ui.form_words import KEPT
-from mipro_studio.ui.format import between, clean, count, one_line, plural
+from mipro_studio.ui.format import between, clean, one_line, plural
 from mipro_studio.ui.frame import LAB
 from mipro_studio.ui.leaving import leaving
 from mipro_studio.ui.notices import notice, problem
@@ -170,6 +170,7 @@ def _takes(config: RunConfig) -> None:
         st.caption(f"{plural(written, 'instruction')} for each predictor, and the summaries they are shown.")
         return
     plan, n = draft["plan"], len(draft["facts"]["predictors"])
-    words = f"{count(written * n)} instructions for {plural(n, 'predictor')}: {between(plan['lm_calls']['prompt'])}"
+    words = f"{plural(written * n, 'instruction')} for {plural(n, 'predictor')}"
+    calls = between(plan["lm_calls"]["prompt"])
     shown = between(plan["program_runs"]["bootstrap"])
-    st.caption(f"{words} calls of the prompt model, {shown} program runs for its demos. Nothing is scored.")
+    st.caption(f"{words}: {calls} calls of the prompt model, {shown} program runs for its demos. Nothing is scored.")

@@ -26,6 +26,6 @@ def notice(title: str, body: str, *, icon: str, colour: Colour, hint: str = "", 
                 paragraph(details)
 
 
-def problem(error: StudioError, title: str = "That did not work") -> None:
+def problem(error: StudioError, title: str = "That did not work", hint: str = "") -> None:
     """An error of the studio, in its own words, with the lines of a person's code that it came through."""
-    notice(title, str(error), icon=":material/error:", colour="red", details="\n".join(error.frames))
+    notice(title, str(error), icon=":material/error:", colour="red", hint=hint, details="\n".join(error.frames))

@@ -8,6 +8,7 @@ import streamlit as st
 from mipro_studio.ui.format import clean, count, duration, one_line, plural, score, usd
 from mipro_studio.ui.notices import notice
 from mipro_studio.ui.plain import line, paragraph
+from mipro_studio.ui.uploads import alone
 
 __all__ = ["refused", "start_anyway", "tried"]
 
@@ -39,7 +40,8 @@ def tried(answer: Found) -> None:
     rehearsal = answer.get("rehearsal") or {}
     cells: Sequence[Found] = rehearsal.get("cells") or ()
     if message := refused(answer):
-        notice("It failed when it was tried", message, icon=":material/error:", colour="red")
+        way_out = alone(str(answer["config"]["program"]), message)
+        notice("It failed when it was tried", message, icon=":material/error:", colour="red", hint=way_out)
         if frames := answer["refusal"].get("frames"):
             st.caption("The lines of your own code, the innermost last")
             paragraph("\n".join(map(_frame, frames)))

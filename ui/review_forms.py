@@ -58,6 +58,8 @@ def refuse(error: StudioError) -> None:
 
 def why_not_change(run: RunSummary) -> str:
     """One sentence when the arms of the run stand."""
+    if run.origin:
+        return "The run came from a replay file, so it is only shown. Set up one of your own to try other arms."
     if run.status is Status.COMPLETED:
         return (
             "The run is completed, so its arms stand. Resume it with more trials on the page Live, then change them."

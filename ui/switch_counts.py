@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mipro_studio.optimizer_core.types import Instruction, Trial, TrialKind
+from mipro_studio.ui.format import plural
 
 __all__ = ["SwitchCount", "ahead", "switch_counts"]
 
@@ -76,5 +77,6 @@ def ahead(counts: Sequence[SwitchCount]) -> list[str]:
             verdict = "its interval stands apart"
         else:
             verdict = "not told apart from the next: the intervals meet"
-        said.append(f"{switch}: {first.setting} leads after {first.trials} trials; {verdict}.")
+        trials = plural(first.trials, "trial")
+        said.append(f"{switch}: {first.setting} leads after {trials}; {verdict}.")
     return said

@@ -9,7 +9,7 @@ from mipro_studio.optimizer_core.files import private_folder, write_private
 from mipro_studio.optimizer_core.sources import ENDINGS, ending_of
 from mipro_studio.storage import default_store
 
-__all__ = ["MAX_MB", "keep", "keep_program"]
+__all__ = ["MAX_MB", "alone", "keep", "keep_program"]
 
 MAX_MB = 50
 
@@ -45,6 +45,21 @@ def keep_program(name: str, content: bytes) -> Path:
     if len(content) > 1024 * 1024:
         raise BadInput(f"{name!r} is larger than 1 MB.", "Name its path instead of uploading it.")
     return _kept(_folder() / _digest(content) / f"{stem}.py", content)
+
+
+def alone(program: str, words: str) -> str:
+    """The way out where an uploaded program misses a file that stands beside it at home; empty elsewhere.
+
+    Args:
+        words: What went wrong.
+    """
+    missing = ("ModuleNotFoundError", "ImportError", "FileNotFoundError", "No such file", "relative import")
+    if not program.startswith(str(_folder())) or not any(word in words for word in missing):
+        return ""
+    return (
+        "An uploaded file stands alone: what it imports or reads from its own folder is not here. Name its path "
+        "under My own instead, where the studio can see that folder, or put all of it into the one file."
+    )
 
 
 def _folder() -> Path:

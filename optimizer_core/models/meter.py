@@ -21,7 +21,7 @@ class Meter:
     very beginning by what is under way.
 
     Args:
-        budget: The caps. `Role.TEST` is under none.
+        budget: The caps. Roles of the sealed test are under none.
         burns: What earlier lives of the run spent.
         spent_s: Wall seconds of earlier lives.
         pause_after: Failures in a row of a kind that passes with time after which the run pauses.
@@ -64,9 +64,9 @@ class Meter:
         """
         with self._lock:
             role = self._counted(role)
-            if self._halt is not None and not (role is Role.TEST and isinstance(self._halt, BudgetReached)):
+            if self._halt is not None and not (role.sealed and isinstance(self._halt, BudgetReached)):
                 raise self._halt
-            if role is not Role.TEST:
+            if not role.sealed:
                 reason = self._over()
                 if reason:
                     self._stop(BudgetReached(reason))
@@ -87,7 +87,7 @@ class Meter:
 
     def _counted(self, role: Role) -> Role:
         # What a judge says about the sealed test belongs to the test, which is under no cap.
-        return Role.TEST if self._testing and role is Role.JUDGE else role
+        return Role.JUDGE_TEST if self._testing and role is Role.JUDGE else role
 
     def _caps(self, total: Usage, usd: float) -> tuple[tuple[float, float | None, str], ...]:
         """(used, cap, what) of every cap but the one on program runs."""
@@ -104,14 +104,14 @@ class Meter:
         tokens = usd = 0.0
         for role, number in self._under_way.items():
             seen = self._answered.get(role)
-            if seen is not None and seen.calls and role is not Role.TEST:
+            if seen is not None and seen.calls and not role.sealed:
                 tokens += number * (seen.input_tokens + seen.output_tokens) / seen.calls
                 usd += number * (seen.cost_usd or 0.0) / seen.calls
         return Usage(input_tokens=round(tokens), cost_usd=usd)
 
     def _over(self) -> str:
         expected = self._expected()
-        usd = sum(usd for role, usd in self._known_usd.items() if role is not Role.TEST) + (expected.cost_usd or 0.0)
+        usd = sum(usd for role, usd in self._known_usd.items() if not role.sealed) + (expected.cost_usd or 0.0)
         caps = self._caps(self.capped_total() + expected, usd)
         return next((f"The cap of {cap} {what} is reached." for used, cap, what in caps if cap and used >= cap), "")
 
@@ -205,7 +205,7 @@ class Meter:
         """Sum over the roles that caps apply to."""
         total = Usage()
         for role, usage in self._totals.items():
-            if role is not Role.TEST:
+            if not role.sealed:
                 total = total + usage
         return total
 

@@ -35,6 +35,10 @@ def test_a_run_is_scored_by_the_judge_and_its_calls_are_counted_apart(
     assert all(set(cell.prediction) == {"queue"} for cell in cells)
     on_val = [cell for cell in life.journal.cells() if cell.key.split is not Split.TEST]
     assert life.kit.meter.total(Role.JUDGE).calls == len(CRITERIA) * len(on_val)
+    # What it says of the sealed test is the judge's too, apart and under no cap.
+    tested = [cell for cell in life.journal.cells() if cell.key.split is Split.TEST]
+    assert tested and life.kit.meter.total(Role.JUDGE_TEST).calls == len(CRITERIA) * len(tested)
+    assert life.kit.meter.total(Role.TEST).calls == len(tested)
     assert all({step.predictor for step in cell.trace} == {"queue"} for cell in cells)
 
 

@@ -12,7 +12,7 @@ from mipro_studio.optimizer_core.types import Role, Split
 from tests.optimizer_core.builders import Life, live, merge
 from tests.optimizer_core.optimizers.small import SIZES, journal, scripted, settings
 
-PLANNED = {Role.TASK, Role.PROMPT, Role.TEACHER, Role.JUDGE, Role.TEST}
+PLANNED = {Role.TASK, Role.PROMPT, Role.TEACHER, Role.JUDGE, Role.TEST, Role.JUDGE_TEST}
 
 
 def plan_of(config: RunConfig, n_predictors: int = 2) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Whole runs in memory against a real endpoint: the same whatever the threads, and never paid for twice."""
 
 import asyncio
+import re
 import threading
 import time
 from collections import Counter
@@ -275,10 +276,26 @@ def test_an_endpoint_that_goes_down_pauses_the_run_and_a_resumed_one_loses_and_d
 
 def test_a_wrong_key_fails_the_run_with_what_to_do(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(require_key="another")
-    life = live(make_config(endpoint))
+    life = live(make_config(endpoint, threads=1))
     assert life.ending.status is Status.FAILED
     assert "refused" in life.ending.reason and "Mend the key" in life.ending.reason
-    assert calls_at(endpoint) <= 3 * 16
+    who = re.search(r"It is the (teacher|task model), 'openai/(teacher|task)'\. The key: No env", life.ending.reason)
+    assert who is not None and who[1].startswith(who[2])
+    assert calls_at(endpoint) <= 3
+
+
+def test_a_judges_wrong_key_is_told_by_its_own_variable(
+    endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_JUDGE_KEY", "wrong")
+    with type(endpoint)(require_key="right") as strict:
+        model = {"model": "openai/strict", "api_base": strict.base_url, "api_key_env": "MY_JUDGE_KEY"}
+        judge = {"criteria": ["It names a queue."], "model": model}
+        life = live(make_config(endpoint, metric="judge", judge=judge, threads=2))
+    assert life.ending.status is Status.FAILED
+    assert "It is the judge, 'openai/strict'. The key: It is read from the environment variable 'MY_JUDGE_KEY'." in (
+        life.ending.reason
+    )
 
 
 NOTHING_PARSES = "tests.optimizer_core.responders:nothing_parses"

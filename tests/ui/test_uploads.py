@@ -76,3 +76,11 @@ def test_an_uploaded_program_is_not_written_again_while_a_worker_imports_it(empt
     before = path.stat().st_ino, path.stat().st_mtime_ns
     assert uploads.keep_program("p.py", b"x = 1") == path
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == before
+
+
+def test_an_uploaded_program_that_misses_its_neighbour_is_told_the_way_out(empty: Path) -> None:
+    program = f"{uploads.keep_program('p.py', b'import helpers')}:program"
+    for words in ("ModuleNotFoundError: No module named 'helpers'", "FileNotFoundError: [Errno 2] No such file"):
+        assert "Name its path under My own instead" in uploads.alone(program, words)
+        assert uploads.alone("/home/me/p.py", words) == ""
+    assert uploads.alone(program, "KeyError: 'x'") == ""
