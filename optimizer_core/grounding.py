@@ -91,7 +91,7 @@ async def _describe(
 ) -> tuple[str | None, str | None, dict[str, str]]:
     if not settings.program_summary:
         return None, None, {}
-    code = program.source
+    code = program.code
     if code is None:
         fell_back["program_summary"] = "the program's source code is not available"
         return None, None, {}

@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.importing import configured_by, configured_model, configuring, import_reference
 from mipro_studio.optimizer_core.instruction_frame import Frame, ToolInfo
 from mipro_studio.optimizer_core.metrics import BUILT_IN, built_in_metric
+from mipro_studio.optimizer_core.program_code import program_code
 from mipro_studio.optimizer_core.scoring import Metric, Scorer
 from mipro_studio.optimizer_core.signature_program import signature_program
 from mipro_studio.optimizer_core.types import Instruction
@@ -68,9 +69,10 @@ class Program:
     """A `dspy.Module` and the file it came from. `module` is the seed and is never changed.
 
     `configured` holds what the file gave `dspy.configure` when it was imported and the program was made.
-    `source` is the source code of the module's class; None when there is none to show (built in a prompt, say). It is
-    read here because finding it parses the file, which Python 3.11 cannot always do beside other threads: "AST
-    constructor recursion depth mismatch".
+    `source` is the source code of the module's class; None when there is none to show (built in a prompt). `code`
+    is what the proposer is shown: signatures and inner modules as well, as in DSPy. They are read here because
+    finding them parses the file, which Python 3.11 cannot always do beside other threads: "AST constructor recursion
+    depth mismatch".
     """
 
     def __init__(self, module: dspy.Module, home: ModuleType | None, name: str) -> None:
@@ -86,6 +88,7 @@ class Program:
             )
         self.predictors = tuple(_describe(module, path, predictor) for path, predictor in named)
         self.source = _source(module)
+        self.code = program_code(module, self.source)
 
     @property
     def metric(self) -> Metric | None:

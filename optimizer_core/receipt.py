@@ -38,8 +38,8 @@ def receipt(
         (
             "program_summary",
             config.proposer.program_summary,
-            config.proposer.program_summary and program.source is not None,
-            "" if program.source else "no source code",
+            config.proposer.program_summary and program.code is not None,
+            "" if program.code else "no source code",
         ),
         *model_rows(config, program),
         ("dspy response cache", None, False, "calls of the roles' models are paid for once and counted"),
