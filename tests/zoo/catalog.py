@@ -3,6 +3,7 @@
 Imports nothing of ours and no DSPy, so that every process of the zoo can read it.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,7 @@ class Case:
         folder: Below `programs`; the person's working folder.
         module: How plain Python imports it; None = the file's name.
         row: The row about a number, as JSON.
+        format: Of the data file; in a CSV file everything is text.
         typed: How a person writes the inputs of a row in code, which is how plain DSPy gets them: by input, an
             expression over `row` and the names of the program's module.
         inputs: Named by hand where it is not the program's text alone.
@@ -70,6 +72,7 @@ class Case:
     folder: str = ""
     module: str | None = None
     row: Callable[[int], Row] = labelled
+    format: str = "jsonl"
     typed: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ("text",)
     metric: str = "metric"
@@ -270,6 +273,37 @@ INPUTS = [
         row=lambda n: {**labelled(n), "first": n, "second": n / 2, "strict": n % 2 == 0},
     ),
     Case(
+        "a type of one's own",
+        "inputs.py:Priced",
+        inputs=("price", "parts", "text"),
+        row=lambda n: {"price": {"amount": n / 4}, "parts": [{"a": n}], **labelled(n)},
+        typed={"price": "Money(**row['price'])"},
+        says={"size": lambda n, said: 1 + n % 3, "note": lambda n, said: f"note {n}"},
+    ),
+    Case(
+        "numbers from a CSV file",
+        "inputs.py:Numbers",
+        inputs=("text", "first", "second", "strict"),
+        row=lambda n: {**labelled(n), "first": str(n), "second": str(n / 2), "strict": ("false", "true")[n % 2]},
+        format="csv",
+        typed={"first": "int(row['first'])", "second": "float(row['second'])", "strict": "row['strict'] == 'true'"},
+    ),
+    Case(
+        "a conversation from a CSV file",
+        "inputs.py:Chat",
+        inputs=("given", "text"),
+        format="csv",
+        typed={"given": "dspy.History(**__import__('json').loads(row['given']))"},
+        **given(lambda n: json.dumps(conversation(n))),
+    ),
+    Case(
+        "a picture beside the program",
+        "inputs.py:OfImage",
+        inputs=("given", "text"),
+        typed={"given": "dspy.Image.from_path(row['given'])"},
+        **given(lambda n: "pixel.gif"),
+    ),
+    Case(
         "a column called base",
         "inputs.py:OddlyNamed",
         inputs=("base", "text"),
@@ -332,6 +366,8 @@ SHAPES = [
     Case("predictors made on the fly", "shapes.py:OnTheFly"),
     Case("remembers answers", "shapes.py:Remembers"),
     Case("loaded from its own file", "shapes.py:saved"),
+    Case("converses with itself", "shapes.py:Conversing"),
+    Case("goes on when a step fails", "shapes.py:Hurt"),
 ]
 
 MODELS = [
@@ -425,6 +461,7 @@ PLACES = [
     Case("file in a package", "desk/program.py:Desk", folder="package", module="desk.program"),
     Case("files beside it", "reads_files.py:Program", folder="beside"),
     Case("names of ours", "program.py:Program", folder="neighbours"),
+    Case("an odd file name", "odd-name v2.py:Ask"),
     Case("configured at import", "configured.py:program"),
 ]
 

@@ -4,6 +4,7 @@ Run as `mipro_studio.command("tests.zoo.studio", JOB, RESULT)`, so that the proc
 a real run: the processes are forked instead of started, and no process keeps an Optuna study.
 """
 
+import csv
 import importlib
 import json
 import os
@@ -38,8 +39,8 @@ def asked(case: Any, folder: Path) -> dict[str, Any]:
     """The request: zero-shot, labelled demos and bootstrapped ones, each on all validation rows; no sealed test."""
     files = {}
     for split, numbers in (("train", catalog.TRAIN), ("val", catalog.VAL)):
-        path = folder / f"{split}.jsonl"
-        path.write_text("\n".join(json.dumps(case.row(number)) for number in numbers))
+        path = folder / f"{split}.{case.format}"
+        write_rows(path, [case.row(number) for number in numbers])
         files[split] = str(path)
     target = case.program.partition(":")[0]
     return {
@@ -53,6 +54,16 @@ def asked(case: Any, folder: Path) -> dict[str, Any]:
         "threads": 4,
         "retries": 0,
     }
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".csv":
+            table = csv.DictWriter(file, rows[0])
+            table.writeheader()
+            table.writerows(rows)
+        else:
+            file.writelines(f"{json.dumps(row)}\n" for row in rows)
 
 
 def work(name: str, folder: Path) -> dict[str, Any]:

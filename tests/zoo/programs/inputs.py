@@ -2,7 +2,7 @@
 
 import datetime
 import enum
-from typing import Optional
+from typing import Literal, Optional
 
 import dspy
 from pydantic import BaseModel
@@ -233,6 +233,37 @@ class Keywords(dspy.Module):
 
     def forward(self, **kwargs):
         return self.ask(**kwargs)
+
+
+class Money(dspy.Type):
+    """A type of one's own, which says how it is shown."""
+
+    amount: float
+    currency: str = "EUR"
+
+    def format(self):
+        return [{"type": "text", "text": f"{self.amount:.2f} {self.currency}"}]
+
+
+class Priced(dspy.Module):
+    """Records without a model, literal numbers, an output with a default."""
+
+    class Ask(dspy.Signature):
+        """Even or odd?"""
+
+        price: Money = dspy.InputField()
+        parts: list[dict[str, int]] = dspy.InputField()
+        text: str = dspy.InputField()
+        answer: str = dspy.OutputField()
+        size: Literal[1, 2, 3] = dspy.OutputField()
+        note: Optional[str] = dspy.OutputField(default=None)
+
+    def __init__(self):
+        super().__init__()
+        self.ask = dspy.Predict(self.Ask)
+
+    def forward(self, price, parts, text):
+        return self.ask(price=price, parts=parts, text=text)
 
 
 def metric(example, pred, trace=None):

@@ -125,6 +125,42 @@ class Mapping(Bare):
         return {"answer": self.ask(text=text).answer}
 
 
+class Conversing(dspy.Module):
+    """Keeps a conversation of its own in one run."""
+
+    class Ask(dspy.Signature):
+        text: str = dspy.InputField()
+        history: dspy.History = dspy.InputField()
+        answer: str = dspy.OutputField()
+
+    def __init__(self):
+        super().__init__()
+        self.ask = dspy.Predict(self.Ask)
+
+    def forward(self, text):
+        history = dspy.History(messages=[])
+        for turn in ("first", "second"):
+            said = self.ask(text=f"{turn}: {text}", history=history)
+            history.messages.append({"text": f"{turn}: {text}", **said})
+        return said
+
+
+class Hurt(dspy.Module):
+    """Goes on when a step fails."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = dspy.Predict("text -> number: int")
+        self.ask = dspy.Predict("text, number -> answer")
+
+    def forward(self, text):
+        try:
+            number = self.number(text=text).number
+        except dspy.AdapterParseError as error:
+            number = len(str(error)[:5])
+        return self.ask(text=text, number=str(number))
+
+
 def factory():
     return Nested()
 
