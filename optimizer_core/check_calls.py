@@ -129,9 +129,10 @@ def _ask(models: Iterable[_Model], players: Mapping[str, Player], listed: bool) 
         try:
             lm("Reply with OK.")
         except LMError as error:
-            if (refused := _refusal(classify(error), one, str(error))) is not None:
+            kind = classify(error)
+            if (refused := _refusal(kind, one, str(error))) is not None:
                 raise refused from error
-            said.append(_not_answering(one, str(error)))
+            said.append((_not_answering if kind is None or kind.transient else _not_taking)(one, str(error)))
         except (ValueError, TypeError, ImportError) as error:
             raise BadInput(f"The model {called(one.spec)} cannot be used: {error}.") from error
     return said
@@ -149,3 +150,7 @@ def _refusal(kind: ErrorClass | None, one: _Model, words: str) -> BadInput | Non
 
 def _not_answering(one: _Model, words: str) -> str:
     return f"The endpoint of {called(one.spec)} did not answer just now: {words}. A run would pause until it does."
+
+
+def _not_taking(one: _Model, words: str) -> str:
+    return f"The endpoint of {called(one.spec)} did not take a short call: {words}. It may take the program's."

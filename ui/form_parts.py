@@ -151,6 +151,7 @@ def budget() -> None:
     number = _numbers(st.columns(4, vertical_alignment="bottom"))
     number("Threads", "nr_threads", 1, "Program runs under way at once. Fewer if the endpoint limits you.")
     number("Retries", "nr_retries", 0, "Further attempts of a call that failed for a reason that passes.")
+    number("Retries of the whole run", "nr_retry_budget", 1, "The run pauses after so many; it can be resumed.")
     number(
         "Pause after … failed calls", "nr_pause_after", 1, "In a row, for a reason that passes; it can be resumed."
     )

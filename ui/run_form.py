@@ -51,6 +51,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "nr_seed": ("seed",),
     "nr_threads": ("threads",),
     "nr_retries": ("retries",),
+    "nr_retry_budget": ("retry_budget",),
     "nr_pause_after": ("pause_after",),
     "nr_review": ("review",),
     "nr_adapter": ("adapter",),

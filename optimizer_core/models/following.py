@@ -149,5 +149,8 @@ class _GlobalHistory(MutableSequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._entries)
 
+    def append(self, value: Any) -> None:
+        self._entries.append(value)
+
     def insert(self, index: int, value: Any) -> None:
         self._entries.insert(index, value)

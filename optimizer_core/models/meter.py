@@ -37,6 +37,7 @@ class Meter:
         retry_budget: int = 1000,
     ) -> None:
         self._budget = budget
+        self._capped = any(cap is not None for cap in budget.model_dump().values())
         self._totals: dict[Role, Usage] = {burn.role: burn.usage for burn in burns}
         # A call without a price makes a total unknown, but no cap may forget what the others cost.
         self._known_usd = {role: usage.cost_usd or 0.0 for role, usage in self._totals.items()}
@@ -47,10 +48,13 @@ class Meter:
         self._failures = 0
         self._retries_left = retry_budget
         self._under_way: Counter[Role] = Counter()
-        self._answered: dict[Role, Usage] = {}
+        self._answered: dict[Role, tuple[int, int, float]] = {}  # calls, their tokens, their known dollars
         self._halt: StudioError | None = None
         self._testing = False
         self.halted = threading.Event()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Meter":
+        return self  # copies of a model, which programs make, are counted together
 
     def admit(self, role: Role, requests: int = 1) -> Role:
         """Count one attempt of `role`, before it is made. Returns the role that it is counted under.
@@ -66,7 +70,7 @@ class Meter:
             role = self._counted(role)
             if self._halt is not None and not (role.sealed and isinstance(self._halt, BudgetReached)):
                 raise self._halt
-            if not role.sealed:
+            if not role.sealed and self._capped:
                 reason = self._over()
                 if reason:
                     self._stop(BudgetReached(reason))
@@ -103,10 +107,10 @@ class Meter:
         """What the calls under way will take if they are like their role's earlier ones; they are counted already."""
         tokens = usd = 0.0
         for role, number in self._under_way.items():
-            seen = self._answered.get(role)
-            if seen is not None and seen.calls and not role.sealed:
-                tokens += number * (seen.input_tokens + seen.output_tokens) / seen.calls
-                usd += number * (seen.cost_usd or 0.0) / seen.calls
+            calls, of_calls, usd_of_calls = self._answered.get(role, (0, 0, 0.0))
+            if calls and not role.sealed:
+                tokens += number * of_calls / calls
+                usd += number * usd_of_calls / calls
         return Usage(input_tokens=round(tokens), cost_usd=usd)
 
     def _over(self) -> str:
@@ -140,9 +144,11 @@ class Meter:
             role = self._counted(role)
             self._failures = 0
             self._add(role, replace(usage, calls=0))
-            known = replace(usage, cost_usd=usage.cost_usd or 0.0)
-            self._known_usd[role] = self._known_usd.get(role, 0.0) + (usage.cost_usd or 0.0)
-            self._answered[role] = self._answered.get(role, Usage()) + known
+            known_usd = usage.cost_usd or 0.0
+            self._known_usd[role] = self._known_usd.get(role, 0.0) + known_usd
+            calls, tokens, usd = self._answered.get(role, (0, 0, 0.0))
+            tokens += usage.input_tokens + usage.output_tokens
+            self._answered[role] = (calls + usage.calls, tokens, usd + known_usd)
 
     def failed(self, role: Role, error: ErrorClass, seconds_s: float, retried: bool) -> None:
         """Note an admitted call that failed.

@@ -1,6 +1,7 @@
 """History, usage, callbacks, options and a program's own models: as plain DSPy has them, and counted all the same."""
 
 import asyncio
+import copy
 import gc
 import io
 import time
@@ -303,6 +304,23 @@ def test_a_program_s_own_model_keeps_its_retries_and_each_attempt_is_counted() -
     assert cell.score == 1.0
     assert (meter.total(Role.TASK).calls, meter.total(Role.TASK).retries, cell.usage.retries) == (3, 2, 2)
     assert lm.num_retries == 2
+
+
+def test_a_copy_of_a_model_counts_on_the_same_meter() -> None:
+    meter = Meter(Budget())
+    lm = scripted(lambda request: "x", meter)
+    for copied in (copy.deepcopy(lm), copy.copy(lm), lm.copy(temperature=0.5)):
+        copied("hello")
+    assert meter.total(Role.TASK).calls == 3
+
+
+def test_best_of_n_asks_a_predictors_own_model_and_is_counted() -> None:
+    meter = Meter(Budget())
+    program = dspy.Predict("text -> answer")
+    program.lm = scripted(echo, meter, Role.TEACHER)
+    best = dspy.BestOfN(program, N=3, reward_fn=lambda args, prediction: 0.0, threshold=1.0)
+    cell = cell_of(best, scripted_player(echo, meter))
+    assert (cell.score, cell.usage.calls) == (1.0, 3)
 
 
 def test_awaiting_a_model_does_not_block_the_program_s_event_loop() -> None:
