@@ -11,10 +11,17 @@ __all__ = ["LABELS", "METRICS", "OPTIMIZERS", "PRESETS", "SCHEDULES", "SURROGATE
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """`title` as the papers call it, `summary` in one line."""
+    """`title` as the papers call it, `summary` in one line.
+
+    Attributes:
+        searches: The kinds of arms that candidates differ in.
+        switches: What TPE searches are the proposer's switches.
+    """
 
     title: str
     summary: str
+    searches: tuple[str, ...] = ("instruction", "demos")
+    switches: bool = False
 
 
 OPTIMIZERS: Mapping[str, Listed] = {
@@ -22,51 +29,72 @@ OPTIMIZERS: Mapping[str, Listed] = {
         "MIPRO", "Instructions and demos of all predictors, chosen together by a surrogate on minibatches."
     ),
     "bootstrap_few_shot": Listed(
-        "BootstrapFewShot", "Demos from the first training rows that pass, in the rows' order: one set, no search."
+        "BootstrapFewShot",
+        "Demos from the first training rows that pass, in the rows' order: one set, no search.",
+        searches=("demos",),
     ),
     "bootstrap_rs": Listed(
         "Bootstrap RS",
         "Demo sets only: each bootstrapped set once, in DSPy's order, on the whole validation set.",
+        searches=("demos",),
     ),
     "bayesian_bootstrap": Listed(
-        "Bayesian Bootstrap", "Demo sets only, one choice a predictor, by multivariate TPE on minibatches."
+        "Bayesian Bootstrap",
+        "Demo sets only, one choice a predictor, by multivariate TPE on minibatches.",
+        searches=("demos",),
     ),
     "zero_shot_mipro": Listed(
         "0-Shot MIPRO",
         "Instructions only, by a surrogate on minibatches; demos are bootstrapped for the proposer alone.",
+        searches=("instruction",),
     ),
     "zero_shot_mipro_pp": Listed(
-        "0-Shot MIPRO++", "The proposer's switches searched by TPE, with fresh instructions in every trial."
+        "0-Shot MIPRO++",
+        "The proposer's switches searched by TPE, with fresh instructions in every trial.",
+        searches=("instruction",),
+        switches=True,
     ),
     "mipro_pp": Listed(
-        "MIPRO++", "MIPRO++ in full: the proposer's switches, the number of demos and the bootstrap's seed, by TPE."
+        "MIPRO++",
+        "MIPRO++ in full: the proposer's switches, the number of demos and the bootstrap's seed, by TPE.",
+        switches=True,
     ),
-    "opro": Listed("OPRO", "A single predictor's instruction, written again and again from its history of scores."),
+    "opro": Listed(
+        "OPRO",
+        "A single predictor's instruction, written again and again from its history of scores.",
+        searches=("instruction",),
+    ),
     "module_opro": Listed(
         "Module-Level OPRO",
         "Instructions in rounds: every predictor's next one is written from its history of scores, grounded.",
+        searches=("instruction",),
     ),
     "module_opro_ungrounded": Listed(
         "Module-Level OPRO -G",
         "Module-level OPRO whose proposer sees demos and history only: no summaries, no tips.",
+        searches=("instruction",),
     ),
     "program_opro": Listed(
         "Program-Level OPRO",
         "Instructions in rounds: one call writes all of them from one history of whole programs.",
+        searches=("instruction",),
     ),
     "ca_opro": Listed(
         "CA-OPRO",
         "Instructions by greedy coordinate ascent: N for one predictor, keep the best, next predictor, D times.",
+        searches=("instruction",),
     ),
     "gepa": Listed(
         "GEPA",
         "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library).",
+        searches=("instruction",),
     ),
 }
 
 PRESETS: Mapping[str, str] = {
     "studio": "The studio's own settings.",
-    "paper": "The MIPRO paper's: 50 full evaluations' worth of program runs, 20 with more than two predictors.",
+    "paper": "The MIPRO paper's: 50 full evaluations' worth of program runs, for each of its tasks its number; 20 "
+    "for other programs of more than two predictors.",
     "light": "DSPy's MIPROv2 auto='light'.",
     "medium": "DSPy's MIPROv2 auto='medium'.",
     "heavy": "DSPy's MIPROv2 auto='heavy'.",

@@ -14,12 +14,13 @@ from mipro_studio.optimizer_core.bootstrap import Bootstrapper, SetPlan, plan_se
 from mipro_studio.optimizer_core.changes import Board
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluator import Evaluator
+from mipro_studio.optimizer_core.instruction_texts import drop_duplicates, usable_index
 from mipro_studio.optimizer_core.journal import Journal
 from mipro_studio.optimizer_core.labels import labeled_demos, labels_tell_all
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.program import PredictorInfo, Program
 from mipro_studio.optimizer_core.program_run import Player, Purpose
-from mipro_studio.optimizer_core.proposer import Proposer, Recipe, SharedContext, drop_duplicates, usable_index
+from mipro_studio.optimizer_core.proposer import Proposer, Recipe, SharedContext
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.score_table import ScoreTable
 from mipro_studio.optimizer_core.seeds import generator

@@ -13,7 +13,7 @@ from mipro_studio.optimizer_core.program_run import Player
 from mipro_studio.optimizer_core.prompting import Prompter, strip_reply
 from mipro_studio.optimizer_core.recorder import Recorder
 from mipro_studio.optimizer_core.seeds import generator
-from mipro_studio.optimizer_core.types import SEED_ARM, Author, DemoSet, Example, Instruction, PromptCall
+from mipro_studio.optimizer_core.types import Author, DemoSet, Example, Instruction, PromptCall
 from mipro_studio.optimizer_core.values import text_of
 
 __all__ = [
@@ -22,9 +22,7 @@ __all__ = [
     "SharedContext",
     "Shown",
     "demo_text",
-    "drop_duplicates",
     "history_text",
-    "usable_index",
 ]
 
 DEMOS_SHOWN = 3
@@ -220,33 +218,6 @@ def demo_text(demos: Sequence[Mapping[str, str]]) -> str:
 
 def history_text(history: Sequence[tuple[str, float]]) -> str:
     return "\n\n".join(f"{text}\nScore: {score:g}" for text, score in history)
-
-
-def drop_duplicates(instructions: Sequence[Instruction]) -> list[Instruction]:
-    """The same instructions, those whose text an earlier active one has already switched off with the reason."""
-    seen: dict[tuple[str, str], int] = {}
-    result = []
-    for arm in sorted(instructions, key=lambda arm: (arm.predictor, arm.index)):
-        key = (arm.predictor, " ".join(arm.text.split()))
-        if arm.active and key in seen:
-            same = "the seed" if seen[key] == SEED_ARM else f"instruction {seen[key]}"
-            arm = Instruction(
-                arm.predictor, arm.index, arm.text, arm.author, arm.provenance, False, f"same text as {same}"
-            )
-        elif arm.active:
-            seen[key] = arm.index
-        result.append(arm)
-    return result
-
-
-def usable_index(arms: Mapping[int, Instruction], index: int) -> int | None:
-    """The active arm with the text of instruction `index`: itself, or the one that it repeats. None: it failed."""
-    arm = arms.get(index)
-    if arm is None or arm.active:
-        return None if arm is None else index
-    words = arm.text.split()
-    same = (other.index for other in arms.values() if other.active and other.text.split() == words)
-    return next(same, None) if words else None
 
 
 def _shown_demos(demo_sets: Sequence[DemoSet], recipe: Recipe, info: PredictorInfo) -> list[dict[str, str]]:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.changes import CHANGE, Arm, asked_for, changed_arms, next_index
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.instruction_texts import drop_duplicates
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.program import PredictorInfo
-from mipro_studio.optimizer_core.proposer import drop_duplicates
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Candidate,

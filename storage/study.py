@@ -3,14 +3,15 @@
 The store is the truth and this a copy: a study that is lost is made again from the trials. It takes finished
 trials only, so no crash leaves one that seems to run.
 
-A study's choices cannot grow, while a person may add arms to a run. Every parameter therefore carries spare
-choices, and the study's user attribute `arms` says which arm each spare stands for.
+A study's choices cannot grow, while a person may add arms to a run. Every parameter of arms therefore carries spare
+choices, and the study's user attribute `arms` says which arm each spare stands for. A run whose search draws other
+values than arms (MIPRO++: the proposer's switches) has these as parameters.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.files import private_folder
@@ -18,6 +19,7 @@ from mipro_studio.optimizer_core.types import Trial
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
 from mipro_studio.storage.connection import create_private
 from mipro_studio.storage.paths import study_url
 
@@ -26,7 +28,7 @@ __all__ = ["SPARE_CHOICES", "StudyMirror"]
 SPARE_CHOICES = tuple(f"spare-{n}" for n in range(1, 17))
 """Choices for arms that do not exist yet when the study is made."""
 
-_ARMS = "arms"
+_ARMS, _VALUES = "arms", "values"
 
 
 class StudyMirror:
@@ -39,14 +41,22 @@ class StudyMirror:
         run_id: The study's name.
         parameter_choices: For every parameter (such as `answer: instruction`) the labels of its arms in the
             order of their indices. With a study that exists, labels it does not know take spare choices.
+        variables: Parameters that are no arms, with their Optuna distributions.
+        about: What the values of trials are, for the study's user attribute `values`.
 
     Raises:
         BadInput: more arms were added than there are spare choices, or the parameters are others.
     """
 
-    def __init__(self, path: Path, run_id: str, parameter_choices: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run_id: str,
+        parameter_choices: Mapping[str, Sequence[str]],
+        variables: "Mapping[str, BaseDistribution] | None" = None,
+        about: str = "",
+    ) -> None:
         # Imported here: Optuna takes most of a second, and pages that only read the store never mirror.
-        import optuna
         from optuna.exceptions import StorageInternalError
         from optuna.storages import RDBStorage
 
@@ -59,11 +69,24 @@ class StudyMirror:
         with self._storage.engine.connect() as conn:
             # The dashboard reads while we write, and a trial costs one fsync less; Optuna never asks for it.
             conn.exec_driver_sql("pragma journal_mode = wal")
-        self._study: optuna.Study = optuna.create_study(
-            storage=self._storage, study_name=run_id, direction="maximize", load_if_exists=True
-        )
+        self._variables = dict(variables or {})
+        self._study = self._opened(run_id, parameter_choices, about)
         self._choices = self._arrange(parameter_choices)
         self._mirrored = {trial.user_attrs["order"] for trial in self._study.get_trials(deepcopy=False)}
+
+    def _opened(self, run_id: str, wanted: Mapping[str, Sequence[str]], about: str) -> "optuna.Study":
+        """The study, made when missing; one of an older studio that had other parameters is made anew."""
+        import optuna
+
+        asked = {"storage": self._storage, "study_name": run_id, "direction": "maximize", "load_if_exists": True}
+        study = optuna.create_study(**asked)
+        known = study.user_attrs
+        if _ARMS in known and _VALUES not in known and known[_ARMS].keys() != wanted.keys():
+            optuna.delete_study(study_name=run_id, storage=self._storage)
+            study = optuna.create_study(**asked)
+        if known.get(_VALUES) != about:
+            study.set_user_attr(_VALUES, about)
+        return study
 
     def close(self) -> None:
         self._storage.remove_session()
@@ -105,7 +128,7 @@ class StudyMirror:
     def add(
         self,
         trial: Trial,
-        params: Mapping[str, str],
+        params: Mapping[str, Any],
         asked_at: str | None = None,
         done_at: str | None = None,
     ) -> bool:
@@ -116,7 +139,8 @@ class StudyMirror:
 
         Args:
             trial: Its `order` is its identity.
-            params: The label chosen for every parameter.
+            params: The label chosen for every parameter of arms and the value of every other; empty for a trial that
+                the search was not told, as MIPRO++ is not told the baseline.
             asked_at: UTC, ISO 8601, as `Reader.trial_times` gives it.
             done_at: The same.
 
@@ -138,25 +162,30 @@ class StudyMirror:
         self._mirrored.add(trial.order)
         return True
 
-    def sync(self, rows: Iterable[tuple[Trial, Mapping[str, str], str | None, str | None]]) -> int:
+    def sync(self, rows: Iterable[tuple[Trial, Mapping[str, Any], str | None, str | None]]) -> int:
         """`add` for all rows; returns how many were new."""
         return sum(self.add(*row) for row in rows)
 
     def _frozen(
-        self, trial: Trial, params: Mapping[str, str], asked_at: str | None, done_at: str | None
+        self, trial: Trial, params: Mapping[str, Any], asked_at: str | None, done_at: str | None
     ) -> "optuna.trial.FrozenTrial":
         from optuna.distributions import CategoricalDistribution
         from optuna.trial import TrialState, create_trial
 
         try:
-            chosen = {name: self._choices[name][label] for name, label in params.items()}
+            chosen = {
+                name: value if name in self._variables else self._choices[name][value]
+                for name, value in params.items()
+            }
         except KeyError as e:
             raise BadInput(f"The study of run {self._study.study_name} does not know {e.args[0]!r}.") from e
         frozen = create_trial(
             state=TrialState.FAIL if trial.mean is None else TrialState.COMPLETE,
             value=trial.mean,
             params=chosen,
-            distributions={name: CategoricalDistribution(self._padded(name)) for name in chosen},
+            distributions={
+                name: self._variables.get(name) or CategoricalDistribution(self._padded(name)) for name in chosen
+            },
             user_attrs={
                 "order": trial.order,
                 "number": trial.number,

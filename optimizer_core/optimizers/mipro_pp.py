@@ -7,21 +7,18 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 
 from mipro_studio.optimizer_core.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Work
-from mipro_studio.optimizer_core.optimizers.switches import switch_space
-from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus, free_sets
 from mipro_studio.optimizer_core.space import KINDS
+from mipro_studio.optimizer_core.switch_variables import NUMBER, SEED, bootstrap_space, switch_space
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Split
 
-__all__ = ["NUMBER", "SEED", "MiproPlus"]
-
-NUMBER = "bootstrap: number of demos"
-SEED = "bootstrap: seed"
+__all__ = ["MiproPlus"]
 
 
 class MiproPlus(ZeroShotMiproPlus):
@@ -47,13 +44,8 @@ class MiproPlus(ZeroShotMiproPlus):
         await asyncio.gather(building, kit.grounding())
 
     def variables(self, kit: Kit) -> dict[str, BaseDistribution]:
-        space = switch_space(kit, list(range(1, _seeds(kit) + 1)))
-        largest = kit.config.search.max_bootstrapped
-        if largest:
-            space[NUMBER] = IntDistribution(0, largest)
-        if largest and _seeds(kit) > 1:
-            space[SEED] = IntDistribution(1, _seeds(kit))
-        return space
+        switches = switch_space(kit.config.proposer, free_sets(kit), range(1, _seeds(kit) + 1))
+        return switches | bootstrap_space(kit.config.search.max_bootstrapped, _seeds(kit))
 
     async def base(self, kit: Kit, values: Mapping[str, Any]) -> Candidate:
         number, seed = values.get(NUMBER, 0), values.get(SEED, 1)

@@ -1,56 +1,24 @@
 """The proposer's switches as a search space (0-Shot MIPRO++, card 10; MIPRO section 4.4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
 from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.importance import importance
 from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.proposer import Recipe, usable_index
+from mipro_studio.optimizer_core.proposer import Recipe
 from mipro_studio.optimizer_core.space import Parameter, SearchSpace
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Instruction, Json
+from mipro_studio.optimizer_core.switch_variables import SHOWN, TEMPERATURES, SwitchRow, rows_of
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Json
 
-__all__ = ["SwitchRow", "recipes", "suggest", "switch_importance", "switch_rows", "switch_space"]
+__all__ = ["recipes", "suggest", "switch_importance", "switch_rows"]
 
-TEMPERATURES = (0.2, 1.4)
-"""The paper gives no range. Below, fresh instructions repeat themselves; above, small models lose the thread."""
-
-SHOWN = "demos shown"
 LEVELS = 3
 """Parts of equal width that a temperature is put into, to be compared like a choice."""
-
-
-def switch_space(kit: Kit, shown: Sequence[int] | None = None) -> dict[str, BaseDistribution]:
-    """Variable -> values. What a person has switched off is no variable, nor is a choice of one.
-
-    Args:
-        shown: Demo sets that may be shown to the proposer; None = all that hold a bootstrapped demo.
-    """
-    settings = kit.config.proposer
-    space: dict[str, BaseDistribution] = {}
-    for name in ("dataset_summary", "program_summary"):
-        if getattr(settings, name):
-            space[name] = CategoricalDistribution([False, True])
-    if settings.vary_temperature is not False:
-        space["temperature"] = FloatDistribution(*TEMPERATURES)
-    if len(settings.tips) > 1:
-        space["tip"] = CategoricalDistribution(list(settings.tips))
-    if settings.demos:
-        for info in kit.free:
-            arms = kit.arms.demo_sets[info.name]
-            sets = [
-                index
-                for index in sorted(arms)
-                if (shown is None or index in shown) and any(demo.augmented for demo in arms[index].demos)
-            ]
-            if len(sets) > 1:
-                space[f"{info.name}: {SHOWN}"] = CategoricalDistribution(sets)
-    return space
 
 
 def recipes(kit: Kit, values: Mapping[str, Any]) -> dict[str, Recipe]:
@@ -97,36 +65,9 @@ def _allows(distribution: BaseDistribution, value: Any) -> bool:
     return value is not None and distribution.low <= value <= distribution.high
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchRow:
-    """One trial of the switches: what was asked for, and the id of the candidate that came of it.
-
-    The candidate's cells are its row of the score table, so the importance of a switch is a question to the table.
-    `candidate` is empty when the prompt model failed: nothing can be learned about the switches from that.
-    """
-
-    number: int
-    candidate: str
-    values: Mapping[str, Any]
-
-
 def switch_rows(arms: Arms) -> list[SwitchRow]:
     """The trials of the switches, from the provenance of the arms, in order."""
-    rounds: dict[int, dict[str, Instruction]] = {}
-    for name in arms.names:
-        for arm in arms.instructions[name].values():
-            if "values" in arm.provenance:
-                rounds.setdefault(arm.provenance["round"], {})[name] = arm
-    rows = []
-    for number in sorted(rounds):
-        written = rounds[number]
-        facts = next(iter(written.values())).provenance
-        found = {name: usable_index(arms.instructions[name], arm.index) for name, arm in written.items()}
-        used = {name: index for name, index in found.items() if index is not None}
-        named = zip(arms.names, facts["demo_sets"], strict=True)
-        candidate = Candidate(tuple((used.get(name, SEED_ARM), demos) for name, demos in named))
-        rows.append(SwitchRow(number, candidate.id if len(used) == len(found) else "", facts["values"]))
-    return rows
+    return rows_of(arms.names, arms.instructions)
 
 
 class _SwitchSpace(SearchSpace):

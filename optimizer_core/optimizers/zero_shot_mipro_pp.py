@@ -11,17 +11,16 @@ from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.rounds import candidate_of_round, round_index
 from mipro_studio.optimizer_core.optimizers.switches import (
-    SwitchRow,
     recipes,
     suggest,
     switch_importance,
     switch_rows,
-    switch_space,
 )
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
-from mipro_studio.optimizer_core.types import Candidate, Json
+from mipro_studio.optimizer_core.switch_variables import SwitchRow, switch_space
+from mipro_studio.optimizer_core.types import Candidate, DemoSet, Json
 
-__all__ = ["ZeroShotMiproPlus"]
+__all__ = ["ZeroShotMiproPlus", "free_sets"]
 
 
 class ZeroShotMiproPlus(Optimizer):
@@ -43,7 +42,7 @@ class ZeroShotMiproPlus(Optimizer):
 
     def variables(self, kit: Kit) -> dict[str, BaseDistribution]:
         """What is searched."""
-        return switch_space(kit)
+        return switch_space(kit.config.proposer, free_sets(kit))
 
     async def base(self, kit: Kit, values: Mapping[str, Any]) -> Candidate:
         """The candidate whose instructions are replaced by the new ones."""
@@ -74,3 +73,8 @@ def _past(view: View, rows: Iterable[SwitchRow]) -> list[tuple[Mapping[str, Any]
         (values[seen.candidate.id], seen.told) for seen in view.observed if seen.candidate.id in values
     ]
     return told + [(values[candidate.id], None) for candidate in view.pending if candidate.id in values]
+
+
+def free_sets(kit: Kit) -> dict[str, Mapping[int, DemoSet]]:
+    """The demo sets of the predictors that are not frozen."""
+    return {info.name: kit.arms.demo_sets[info.name] for info in kit.free}

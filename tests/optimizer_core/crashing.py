@@ -56,7 +56,7 @@ class VirtualPool:
         self._pump: asyncio.Task[None] | None = None
         self.rng = random.Random(0)
 
-    async def run(self, work: Callable[[], Any], priority: int = 0) -> Any:
+    async def run(self, work: Callable[[], Any], priority: int = 0, limit_s: float | None = None) -> Any:
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._jobs, ((priority, next(self._order)), work, done))  # type: ignore[misc]
         if self._pump is None or self._pump.done():

@@ -6,12 +6,16 @@ from mipro_studio.optimizer_core import catalogue
 from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.metrics import BUILT_IN
 from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
 from mipro_studio.optimizer_core.presets import PRESETS
 
 
 def test_optimizers_are_listed_in_their_order_with_their_summaries() -> None:
     listed = {name: one.summary for name, one in catalogue.OPTIMIZERS.items()}
     assert list(listed.items()) == [(name, optimizer.summary) for name, optimizer in OPTIMIZERS.items()]
+    for name, one in catalogue.OPTIMIZERS.items():
+        assert one.searches == tuple(OPTIMIZERS[name].searches), name
+        assert one.switches == issubclass(OPTIMIZERS[name], ZeroShotMiproPlus), name
 
 
 def test_presets_surrogates_schedules_and_metrics_are_listed() -> None:

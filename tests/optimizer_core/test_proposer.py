@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.config import TIPS
-from mipro_studio.optimizer_core.proposer import drop_duplicates
+from mipro_studio.optimizer_core.instruction_texts import drop_duplicates
 from mipro_studio.optimizer_core.types import Author, Instruction, Json
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import parse_prompt

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.config import TIPS
-from mipro_studio.optimizer_core.optimizers import switches
-from mipro_studio.optimizer_core.optimizers.mipro_pp import NUMBER, SEED
 from mipro_studio.optimizer_core.optimizers.switches import switch_rows
+from mipro_studio.optimizer_core.switch_variables import NUMBER, SEED, SHOWN
 from mipro_studio.optimizer_core.types import Candidate, Instruction, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
@@ -148,7 +147,7 @@ def test_every_trial_writes_fresh_instructions_by_the_switches_it_chose(
         assert ("dataset_description" in prompt.inputs) is values["dataset_summary"]
         assert ("program_description" in prompt.inputs) is values["program_summary"]
         assert prompt.inputs.get("tip", "") == TIPS[values["tip"]]
-        chosen = values.get(f"{arm.predictor}: {switches.SHOWN}")
+        chosen = values.get(f"{arm.predictor}: {SHOWN}")
         if chosen is not None:
             shown = [f"message: {demo.fields['message']}" for demo in by_demos[arm.predictor, chosen]]
             assert all(line in prompt.inputs["task_demos"] for line in shown)
