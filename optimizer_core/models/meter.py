@@ -17,8 +17,8 @@ class Meter:
     """Totals by role over all lives of a run, caps, and the switch that stops every further call.
 
     Thread-safe. A cap on calls is exact. What a call takes in tokens and dollars is not known beforehand, so each
-    call under way counts as the mean of its role's: those caps are passed by what calls take beyond that, and at the
-    very beginning by what is under way.
+    call under way counts as the mean of its role's, or of all before its role has one: those caps are passed by what
+    calls take beyond that, and where nothing was answered yet by what is under way.
 
     Args:
         budget: The caps. Roles of the sealed test are under none.
@@ -48,7 +48,11 @@ class Meter:
         self._failures = 0
         self._retries_left = retry_budget
         self._under_way: Counter[Role] = Counter()
-        self._answered: dict[Role, tuple[int, int, float]] = {}  # calls, their tokens, their known dollars
+        # Calls, their tokens, their known dollars.
+        self._answered = {
+            role: (usage.calls, usage.input_tokens + usage.output_tokens, usage.cost_usd or 0.0)
+            for role, usage in self._totals.items()
+        }
         self._halt: StudioError | None = None
         self._testing = False
         self.halted = threading.Event()
@@ -106,8 +110,9 @@ class Meter:
     def _expected(self) -> Usage:
         """What the calls under way will take if they are like their role's earlier ones; they are counted already."""
         tokens = usd = 0.0
+        of_all = [sum(column) for column in zip(*self._answered.values(), strict=True)] or [0, 0, 0.0]
         for role, number in self._under_way.items():
-            calls, of_calls, usd_of_calls = self._answered.get(role, (0, 0, 0.0))
+            calls, of_calls, usd_of_calls = self._answered.get(role, of_all)
             if calls and not role.sealed:
                 tokens += number * of_calls / calls
                 usd += number * usd_of_calls / calls

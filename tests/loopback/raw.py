@@ -83,7 +83,8 @@ def _read_request(client: socket.socket) -> bool:
             return False
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
-    length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-len"))
+    sizes = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    length = int(sizes[0]) if sizes else 0
     while len(body) < length:
         body += client.recv(65536)
     return True

@@ -207,3 +207,14 @@ def test_a_run_has_so_many_retries_and_pauses_when_they_are_used_up() -> None:
     meter.failed(Role.TASK, ErrorClass.RATE_LIMIT, 0.1, retried=True)
     with pytest.raises(RunPaused, match="all retries of the run are used up"):
         meter.admit(Role.TASK)
+
+
+def test_what_is_under_way_counts_from_the_first_call_on_where_an_earlier_life_tells_its_size() -> None:
+    burns = [Burn(Role.TASK, Usage(10, 0, 900, 100, 0.1))]
+    meter = Meter(Budget(max_usd=0.2), burns)
+    admitted = 0
+    with pytest.raises(BudgetReached):
+        for _ in range(100):
+            meter.admit(Role.PROMPT)
+            admitted += 1
+    assert admitted == 10

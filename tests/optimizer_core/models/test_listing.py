@@ -3,13 +3,17 @@
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from mipro_studio.optimizer_core.config import ModelSpec
+from mipro_studio.optimizer_core.models import listing as module
 from mipro_studio.optimizer_core.models.listing import lists_model
+from tests.loopback.raw import RawEndpoint, without_end
+from tests.loopback.raw import http as answer
 
 
 @contextmanager
@@ -57,3 +61,13 @@ def test_a_guarded_list_proves_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_list_no_proof() -> None:
     assert not lists_model(ModelSpec(model="openai/here", api_base="http://127.0.0.1:9/v1"))
     assert not lists_model(ModelSpec(model="openai/here"))
+
+
+def test_a_list_without_end_or_a_byte_at_a_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DEADLINE_S", 0.5)
+    trickle = answer(b'{"data": [{"id": "here"}]}')
+    for said, pause_s in ((without_end, 0.0), (lambda: (trickle[n : n + 1] for n in range(len(trickle))), 0.05)):
+        with RawEndpoint(said, pause_s) as endpoint:
+            begun = time.monotonic()
+            assert not lists_model(ModelSpec(model="openai/here", api_base=endpoint.base_url))
+            assert time.monotonic() - begun < 5 and endpoint.sent_bytes < 64 * 1024 * 1024
