@@ -4,6 +4,8 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mipro_studio import command
@@ -35,6 +37,9 @@ class Keeper:
     def __init__(self, store: Path, run_id: str, life: str, variables: Iterable[str]) -> None:
         self._command = command("keeper", str(os.getpid()), life, str(store), run_id, *sorted(variables))
         self._log = os.dup(1)
+        with suppress(OSError):
+            # A worker that finds the disk full can still say so: what follows has room in the same block.
+            os.write(self._log, f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC] Worker {life} begins.\n".encode())
         self._environment = {**os.environ}  # it must know the keys that it blacks out
         os.environ[LIFE_VARIABLE] = life
         self._process = self._start()

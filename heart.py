@@ -8,15 +8,43 @@ from pathlib import Path
 
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
 from mipro_studio.optimizer_core.types import ChangeKind, Event
-from mipro_studio.storage import Reader, SqliteJournal, Store
+from mipro_studio.storage import PulseFile, Reader, SqliteJournal, Store, StoreUnavailable, present
 
-__all__ = ["LEASE_S", "Heart"]
+__all__ = ["LEASE_S", "Heart", "Waiting"]
 
 LEASE_S = 6.0
 BEAT_S = 1.0
 SPENDING_S = 2.0
+LONGEST_WAIT_S = 3.0
 TAKES_EFFECT = ("stop", "pause")
 """Commands that the run obeys."""
+
+
+class Waiting:
+    """A worker's patience with a store that cannot be written: nothing that was paid for is lost for want of room.
+
+    It says so in the log, and through the heart to whoever looks at the run.
+    """
+
+    def __init__(self) -> None:
+        self.says = ""
+        self.notes: list[str] = []
+        self._since = 0.0
+
+    def wait(self, error: StoreUnavailable) -> None:
+        now = time.monotonic()
+        if not self.says:
+            self._since = now
+            print(f"{error.message} The run waits.", file=sys.stderr, flush=True)
+        self.says = f"{error.message} The run waits, and goes on by itself when it can."
+        time.sleep(min(LONGEST_WAIT_S, 0.1 + (now - self._since) / 4))
+
+    def over(self) -> None:
+        if self.says:
+            cause = self.says.partition(" The run waits,")[0]
+            self.notes.append(f"{cause} The run waited {time.monotonic() - self._since:.0f} s and went on.")
+            print(self.notes[-1], file=sys.stderr, flush=True)
+            self.says = ""
 
 
 class Heart(threading.Thread):
@@ -28,6 +56,7 @@ class Heart(threading.Thread):
         run_id: str,
         worker_id: str,
         on_command: Callable[[str], None],
+        waiting: Waiting,
         tend: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="heart", daemon=True)
@@ -36,6 +65,8 @@ class Heart(threading.Thread):
         self._worker_id = worker_id
         self._on_command = on_command
         self._tend = tend
+        self._waiting = waiting
+        self._pulse = PulseFile(store, run_id)
         self._quit = threading.Event()
         self._wake = threading.Event()
         self._told: set[int] = set()
@@ -44,18 +75,23 @@ class Heart(threading.Thread):
         self._spent: dict[str, list[float | None]] = {}
 
     def run(self) -> None:
-        store = Store(self._path)
-        while not self._quit.is_set():
+        store = Store(self._path, busy_s=BEAT_S)
+        last = False
+        while not last:
             self._wake.wait(BEAT_S)
             self._wake.clear()
+            last = self._quit.is_set()  # one more beat, which settles what was commanded
             self._tend()
+            hindered = ""
             try:
                 self._beat(store)
             except LeaseLost:
                 self._on_command("lost")
-                return
-            except StudioError as error:  # a full disk, say: the next beat may work, and the run itself will notice
-                print(error, file=sys.stderr)
+                break
+            except StudioError as error:  # a lock, or a full disk: the next beat may work
+                hindered = f"{error.message} The run waits, and goes on by itself when it can."
+            self._pulse.beat(self._worker_id, present(), self._waiting.says or hindered)
+        self._pulse.close()
 
     def _beat(self, store: Store) -> None:
         store.beat(self._run_id, self._worker_id, LEASE_S)
@@ -70,6 +106,10 @@ class Heart(threading.Thread):
                 self._settled.add(asked.id)
         done, self._settled = self._settled, set()
         store.mark_handled(sorted(done))
+        while self._waiting.notes:
+            note = Event("warning", {"text": self._waiting.notes[0]})
+            SqliteJournal(store, self._run_id, self._worker_id).commit([note])
+            del self._waiting.notes[0]
         self._note_spending(store)
 
     def settled(self) -> None:

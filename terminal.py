@@ -203,6 +203,8 @@ def _phase(summary: RunSummary) -> str:
     names = {"bootstrap": "bootstrapping, set", "propose": "proposing", "search": "trial", "test": "sealed test"}
     phase = names.get(summary.phase or "", summary.phase or summary.status.value)
     count = f" {summary.phase_done} of {summary.phase_total}" if summary.phase_total else ""
+    if summary.status is Status.RUNNING and summary.reason:
+        return summary.reason  # what its worker waits for
     return f"{phase}{count}{' ' + summary.phase_note if summary.phase == 'setup' and summary.phase_note else ''}"
 
 

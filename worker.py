@@ -26,7 +26,7 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 from mipro_studio.attendants import Keeper, Mirror, worker_name
-from mipro_studio.heart import LEASE_S, Heart
+from mipro_studio.heart import LEASE_S, Heart, Waiting
 from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble, needs_weights
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested, StudioError
@@ -53,6 +53,7 @@ class Life:
     journal: SqliteJournal
     scrubber: Scrubber
     past: Past
+    waiting: Waiting
     tend: Callable[[], None]
 
     async def live(self) -> Ending:
@@ -69,7 +70,7 @@ class Life:
         def tell(command: str) -> None:
             loop.call_soon_threadsafe(hear, command)
 
-        heart = Heart(self.store, self.run_id, self.worker_id, tell, self.tend)
+        heart = Heart(self.store, self.run_id, self.worker_id, tell, self.waiting, self.tend)
         heart.start()
         mirror = Mirror(self.store, self.run_id)
         loop.add_signal_handler(signal.SIGTERM, hear, "terminate")
@@ -102,7 +103,8 @@ def live(store_path: Path, run_id: str, worker_id: str, tend: Callable[[], None]
     Args:
         tend: Called once a second.
     """
-    store = Store(store_path)
+    waiting = Waiting()
+    store = Store(store_path, patience=waiting)
     with Reader(store_path) as reader:
         stored = reader.config(run_id)
         config, plan = parse_config(stored), reader.plan(run_id)
@@ -114,7 +116,7 @@ def live(store_path: Path, run_id: str, worker_id: str, tend: Callable[[], None]
         store.update_plan(run_id, worker_id, anew)
     scrubber = Scrubber(key_variables(stored))
     journal = SqliteJournal(store, run_id, worker_id)
-    life = Life(store_path, run_id, worker_id, config, journal, scrubber, past, tend)
+    life = Life(store_path, run_id, worker_id, config, journal, scrubber, past, waiting, tend)
     _stand_in(config.base)
     try:
         ending = asyncio.run(life.live())

@@ -1,10 +1,13 @@
 """SQLite through sqlite-utils: the store a worker writes, the reader pages look through, the mirrored study."""
 
 import mipro_studio.storage.quick_start  # isort: skip # noqa: F401 - before anything imports sqlite-utils
+from mipro_studio.storage.clock import present
+from mipro_studio.storage.connection import StoreUnavailable
 from mipro_studio.storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.packing import pack, unpack
 from mipro_studio.storage.paths import default_store, log_path, study_path, study_url
+from mipro_studio.storage.pulse import PulseFile
 from mipro_studio.storage.rows import (
     AskedChange,
     CandidateMean,
@@ -30,11 +33,13 @@ __all__ = [
     "Endpoint",
     "LiveView",
     "Note",
+    "PulseFile",
     "Reader",
     "RunSummary",
     "ScoreMatrix",
     "SqliteJournal",
     "Store",
+    "StoreUnavailable",
     "StoredEvent",
     "StudyMirror",
     "TrialTimes",
@@ -43,6 +48,7 @@ __all__ = [
     "forget_endpoint",
     "log_path",
     "pack",
+    "present",
     "save_endpoint",
     "study_path",
     "study_url",

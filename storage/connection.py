@@ -11,11 +11,20 @@ from sqlite_utils import Database
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage.migrations import MIGRATION_NAMES, MIGRATIONS
 
-__all__ = ["create_private", "immediate", "open_reader", "open_writer", "snapshot"]
+__all__ = ["BUSY_S", "StoreUnavailable", "create_private", "immediate", "open_reader", "open_writer", "snapshot"]
 
 # A writer holds the lock for about a millisecond and a checkpoint for tens of them; only a process that was
 # stopped in the middle of a transaction keeps others waiting this long.
-_BUSY_S = 10.0
+BUSY_S = 10.0
+
+
+class StoreUnavailable(StudioError):
+    """The store cannot be written just now: another process holds its lock, or the disk is full or fails."""
+
+
+_PASSING = frozenset(
+    (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+)
 
 _SENTENCES = {
     sqlite3.SQLITE_BUSY: ("is locked by another process", "Close the program that holds it, then try again."),
@@ -28,8 +37,11 @@ _SENTENCES = {
 }
 
 
-def open_writer(path: Path) -> Database:
+def open_writer(path: Path, busy_s: float | None = None) -> Database:
     """The database at `path`, created when missing (only its owner may read it) and brought up to date.
+
+    Args:
+        busy_s: Seconds to wait for a lock that another process holds; None = `BUSY_S`.
 
     Raises:
         StudioError: the file cannot be opened, is not a database, or was written by a newer studio.
@@ -41,7 +53,7 @@ def open_writer(path: Path) -> Database:
     except OSError as e:
         raise StudioError(f"The store {path} cannot be opened: {e.strerror}.") from e
     with _in_words(path):
-        db = _database(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None))
+        db = _database(sqlite3.connect(path, timeout=BUSY_S if busy_s is None else busy_s, isolation_level=None))
         try:
             _prepare_writer(db, path)
         except BaseException:
@@ -108,7 +120,7 @@ def open_reader(path: Path) -> Database:
 
 def _connect_reader(path: Path) -> sqlite3.Connection:
     address = path.absolute().as_uri()
-    conn = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None)
+    conn = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
     try:
         conn.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.OperationalError as e:
@@ -155,7 +167,8 @@ def immediate(db: Database, path: Path) -> Iterator[Database]:
             yield db
             db.execute("commit")
         except BaseException:
-            db.rollback()
+            if db.conn.in_transaction:  # SQLite has taken it back itself where the disk was full
+                db.execute("rollback")
             raise
 
 
@@ -181,4 +194,5 @@ def _in_words(path: Path) -> Iterator[None]:
         if code is None or code & 0xFF not in _SENTENCES:
             raise
         says, hint = _SENTENCES[code & 0xFF]
-        raise StudioError(f"The store {path} {says}.", hint) from e
+        kind = StoreUnavailable if code & 0xFF in _PASSING else StudioError
+        raise kind(f"The store {path} {says}.", hint) from e

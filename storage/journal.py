@@ -54,6 +54,9 @@ class SqliteJournal:
 
     def commit(self, records: Sequence[Record]) -> None:
         """Write all of `records` in one transaction, or none."""
+        self._store.patiently(lambda: self._commit(records))
+
+    def _commit(self, records: Sequence[Record]) -> None:
         with self._store.atomic() as db:
             require_owner(db, self._run_id, self._worker_id)
             write_records(db, self._run_id, records, iso(self._store.now()))

@@ -7,6 +7,7 @@ declared lost may go on: a laptop that slept is not a crash.
 """
 
 from datetime import timedelta
+from pathlib import Path
 
 from sqlite_utils import Database
 
@@ -14,6 +15,7 @@ from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, StudioErr
 from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, Status
 from mipro_studio.storage.clock import Lease, Moment
 from mipro_studio.storage.codec import iso, to_text
+from mipro_studio.storage.pulse import felt
 from mipro_studio.storage.writing import write_event
 
 __all__ = [
@@ -65,18 +67,24 @@ LEASE_COLUMNS = "lease_ends_at, lease_steady_s, lease_machine, lease_boot"
 """The columns of a `Lease`, in its order."""
 
 
-def overdue(db: Database, now: Moment) -> list[str]:
-    """Ids of running runs whose lease is over."""
-    rows = db.execute(f"select id, {LEASE_COLUMNS} from runs where status = ? order by id", [Status.RUNNING])
-    return [run_id for run_id, *lease in rows.fetchall() if Lease(*lease).is_over(now)]
+def overdue(db: Database, store: Path, now: Moment) -> list[str]:
+    """Ids of running runs whose lease is over, and whose worker does not say that it waits."""
+    rows = db.execute(
+        f"select id, worker_id, {LEASE_COLUMNS} from runs where status = ? order by id", [Status.RUNNING]
+    )
+    return [
+        run_id
+        for run_id, worker_id, *lease in rows.fetchall()
+        if Lease(*lease).is_over(now) and not felt(store, run_id, worker_id, now)
+    ]
 
 
-def mark_lost(db: Database, run_id: str, now: Moment) -> bool:
-    """Move the run to LOST if it is running and its lease is over; whoever notices calls this."""
+def mark_lost(db: Database, store: Path, run_id: str, now: Moment) -> bool:
+    """Move the run to LOST if it is overdue; whoever notices calls this."""
     row = db.execute(
-        f"select beat_at, {LEASE_COLUMNS} from runs where id = ? and status = ?", [run_id, Status.RUNNING]
+        f"select beat_at, worker_id, {LEASE_COLUMNS} from runs where id = ? and status = ?", [run_id, Status.RUNNING]
     ).fetchone()
-    if row is None or not Lease(*row[1:]).is_over(now):
+    if row is None or not Lease(*row[2:]).is_over(now) or felt(store, run_id, row[1], now):
         return False
     move_run(db, run_id, Status.LOST, now, reason=f"No sign of life from its worker since {row[0]}.")
     return True

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from mipro_studio.optimizer_core.errors import StudioError
 
-__all__ = ["STORE_VARIABLE", "default_store", "is_run_id", "log_path", "study_path", "study_url"]
+__all__ = ["STORE_VARIABLE", "default_store", "is_run_id", "log_path", "pulse_path", "study_path", "study_url"]
 
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
@@ -33,6 +33,15 @@ def log_path(store: Path, run_id: str) -> Path:
         StudioError: the id could name a file elsewhere.
     """
     return _beside(store, "logs", run_id, ".log")
+
+
+def pulse_path(store: Path, run_id: str) -> Path:
+    """The file in which a run's worker says what it waits for, see `pulse`.
+
+    Raises:
+        StudioError: the id could name a file elsewhere.
+    """
+    return _beside(store, "logs", run_id, ".pulse")
 
 
 def study_path(store: Path, run_id: str) -> Path:

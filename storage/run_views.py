@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
@@ -11,6 +12,7 @@ from mipro_studio.optimizer_core.types import Event, Json, Role, Status, Trial, 
 from mipro_studio.storage.clock import Clock, Lease, Moment, moment_of
 from mipro_studio.storage.codec import from_json, from_text
 from mipro_studio.storage.lifecycle import LEASE_COLUMNS, run_missing
+from mipro_studio.storage.pulse import felt
 from mipro_studio.storage.reading import read_burns, read_trial_examples, read_trials
 from mipro_studio.storage.rows import RunSummary, StoredEvent, TrialTimes
 
@@ -20,13 +22,14 @@ _SUMMARY = (
     "select id, name, optimizer, seed, status, phase, phase_done, phase_total, phase_note, created_at, "
     "started_at, ended_at, updated_at, lives, wall_s, reason, error, trials_done, trials_planned, cells_ok, "
     "cells_error, baseline_val, best_val, baseline_test, best_test, n_val, last_event_id, origin, "
-    f"beat_at, beat_steady_s, {LEASE_COLUMNS} from runs"
+    f"worker_id, beat_at, beat_steady_s, {LEASE_COLUMNS} from runs"
 )
 
 
 class RunViews:
     """Base of `Reader`: what is known about runs. Ids are whole here; `find` takes beginnings."""
 
+    path: Path
     _db: Database
     _clock: Clock
 
@@ -34,7 +37,7 @@ class RunViews:
         """Runs, newest first."""
         rows = self._db.execute(f"{_SUMMARY} order by created_at desc, rowid desc limit ? offset ?", [limit, offset])
         now = moment_of(self._clock)
-        return [_summary(row, now) for row in rows]
+        return [_summary(row, now, self.path) for row in rows]
 
     def count_runs(self) -> int:
         return int(self._db.execute("select count(*) from runs").fetchone()[0])
@@ -64,7 +67,7 @@ class RunViews:
         row = self._db.execute(f"{_SUMMARY} where id = ?", [run_id]).fetchone()
         if row is None:
             row = self._db.execute(f"{_SUMMARY} where id = ?", [self.find(run_id)]).fetchone()
-        return _summary(row, moment_of(self._clock))
+        return _summary(row, moment_of(self._clock), self.path)
 
     def worker_of(self, run_id: str) -> str | None:
         """The name of the worker that owns the run; None when no worker does, or the run is gone."""
@@ -159,14 +162,16 @@ class RunViews:
         return {burn.role: burn.usage for burn in read_burns(self._db, run_id)}
 
 
-def _summary(row: tuple[Any, ...], now: Moment) -> RunSummary:
-    *columns, beat_at, beat_steady_s, ends_at, ends_steady_s, machine, boot = row
+def _summary(row: tuple[Any, ...], now: Moment, store: Path) -> RunSummary:
+    *columns, worker_id, beat_at, beat_steady_s, ends_at, ends_steady_s, machine, boot = row
     summary = RunSummary(*columns)
     status = Status(summary.status)
     reason = from_text(summary.reason)
     wall_s = summary.wall_s
     if status is Status.RUNNING:
-        if Lease(ends_at, ends_steady_s, machine, boot).is_over(now):
+        waits = felt(store, summary.id, worker_id, now)
+        reason = waits or reason
+        if Lease(ends_at, ends_steady_s, machine, boot).is_over(now) and not waits:
             status, reason = Status.LOST, f"No sign of life from its worker since {beat_at}."
         elif beat_steady_s is not None and boot == now.boot:
             wall_s += max(0.0, now.steady_s - beat_steady_s)

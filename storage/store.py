@@ -1,13 +1,13 @@
 """The writing side of the database: runs, their lives, and the commands that people send them."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlite_utils import Database
 
@@ -15,7 +15,7 @@ from mipro_studio.optimizer_core.errors import IllegalMove
 from mipro_studio.optimizer_core.types import Json, Record, Status
 from mipro_studio.storage.clock import Clock, Moment, moment_of, present
 from mipro_studio.storage.codec import from_json, from_text, iso, to_json, to_text
-from mipro_studio.storage.connection import immediate, open_writer
+from mipro_studio.storage.connection import StoreUnavailable, immediate, open_writer
 from mipro_studio.storage.lifecycle import (
     claim_run,
     mark_lost,
@@ -27,13 +27,26 @@ from mipro_studio.storage.lifecycle import (
     run_missing,
     status_of,
 )
-from mipro_studio.storage.paths import is_run_id, log_path, study_path
+from mipro_studio.storage.paths import is_run_id, log_path, pulse_path, study_path
 from mipro_studio.storage.writing import write_records
 
-__all__ = ["Command", "Store"]
+__all__ = ["Command", "Patience", "Store"]
 
 # Without the letters and digits that are mistaken for each other.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+T = TypeVar("T")
+
+
+class Patience(Protocol):
+    """Waits for a store that cannot be written."""
+
+    def wait(self, error: StoreUnavailable) -> None:
+        """Return when it is time to try again, or raise."""
+
+    def over(self) -> None:
+        """It was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +63,24 @@ class Store:
     """The database at `path`, opened for writing; created and migrated when needed.
 
     A store belongs to the thread that opened it (sqlite3 refuses others); opening takes about a millisecond,
-    so every thread and every page run opens its own. `clock` is for tests.
+    so every thread and every page run opens its own.
+
+    Args:
+        clock: For tests.
+        patience: What waits while the file cannot be written; without it that is an error.
+        busy_s: Seconds to wait for a lock before it is one; None = ten.
 
     Raises:
         StudioError: from every method, when the file cannot be opened, locked or written.
     """
 
-    def __init__(self, path: Path, clock: Clock = present) -> None:
+    def __init__(
+        self, path: Path, clock: Clock = present, *, patience: Patience | None = None, busy_s: float | None = None
+    ) -> None:
         self.path = path
         self._clock = clock
-        self.db: Database = open_writer(path)
+        self._patience = patience
+        self.db: Database = open_writer(path, busy_s)
 
     def close(self) -> None:
         self.db.close()
@@ -82,6 +103,24 @@ class Store:
     def atomic(self) -> AbstractContextManager[Database]:
         """One transaction (BEGIN IMMEDIATE): all of it or nothing. Inside another it becomes part of that."""
         return immediate(self.db, self.path)
+
+    def patiently(self, write: Callable[[], T]) -> T:
+        """`write()`, a whole transaction, again and again while the store cannot be written, if there is patience.
+
+        Raises:
+            StoreUnavailable: it cannot be written, and patience has none or has come to an end.
+        """
+        while True:
+            try:
+                written = write()
+            except StoreUnavailable as error:
+                if self._patience is None:
+                    raise
+                self._patience.wait(error)
+            else:
+                if self._patience is not None:
+                    self._patience.over()
+                return written
 
     # Runs
 
@@ -131,7 +170,7 @@ class Store:
             IllegalMove: a worker is running on the present config.
         """
         with self.atomic() as db:
-            mark_lost(db, run_id, self.moment())
+            mark_lost(db, self.path, run_id, self.moment())
             if status_of(db, run_id) is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} is running, so its config stands.", "Pause or stop it first.")
             refuse_imported(db, run_id)
@@ -161,7 +200,7 @@ class Store:
             IllegalMove: it is running.
         """
         with self.atomic() as db:
-            mark_lost(db, run_id, self.moment())
+            mark_lost(db, self.path, run_id, self.moment())
             if status_of(db, run_id) is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} is running and cannot be deleted.", "Stop it first.")
             db.execute("delete from runs where id = ?", [run_id])
@@ -169,7 +208,7 @@ class Store:
             return  # it came in through an older studio, and its name could lead to any file
         study = study_path(self.path, run_id)
         beside = [study.with_name(study.name + end) for end in ("", "-wal", "-shm", "-journal")]
-        for file in [log_path(self.path, run_id), *beside]:
+        for file in [log_path(self.path, run_id), pulse_path(self.path, run_id), *beside]:
             file.unlink(missing_ok=True)
 
     # Life
@@ -183,7 +222,7 @@ class Store:
             IllegalMove: the present status does not allow it, or is not `expect`.
         """
         with self.atomic() as db:
-            mark_lost(db, run_id, self.moment())
+            mark_lost(db, self.path, run_id, self.moment())
             present = status_of(db, run_id)
             if expect is not None and present is not expect:
                 raise IllegalMove(f"Run {run_id} is {present}, not {expect}.", "Look at it again.")
@@ -193,8 +232,12 @@ class Store:
 
     def claim(self, run_id: str, worker_id: str, lease_s: float) -> bool:
         """Take a queued run for `worker_id`, a name used for one life only. One claimer gets True."""
-        with self.atomic() as db:
-            return claim_run(db, run_id, worker_id, lease_s, self.moment())
+
+        def write() -> bool:
+            with self.atomic() as db:
+                return claim_run(db, run_id, worker_id, lease_s, self.moment())
+
+        return self.patiently(write)
 
     def beat(self, run_id: str, worker_id: str, lease_s: float) -> None:
         """Renew the lease.
@@ -213,17 +256,21 @@ class Store:
             LeaseLost: another worker owns the run, or it is not running.
             IllegalMove: a running run cannot become `to`.
         """
-        with self.atomic() as db:
-            require_owner(db, run_id, worker_id)
-            move_run(db, run_id, to, self.moment(), reason=reason, error=error)
+
+        def write() -> None:
+            with self.atomic() as db:
+                require_owner(db, run_id, worker_id)
+                move_run(db, run_id, to, self.moment(), reason=reason, error=error)
+
+        self.patiently(write)
 
     def sweep(self) -> list[str]:
         """Move every running run whose lease is over to LOST and return their ids."""
         moment = self.moment()
-        if not overdue(self.db, moment):
+        if not overdue(self.db, self.path, moment):
             return []  # Without the write lock: every page may call this on every refresh.
         with self.atomic() as db:
-            return [run_id for run_id in overdue(db, moment) if mark_lost(db, run_id, moment)]
+            return [run_id for run_id in overdue(db, self.path, moment) if mark_lost(db, self.path, run_id, moment)]
 
     # Commands
 

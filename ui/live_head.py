@@ -128,6 +128,8 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
         Status.AWAITING_REVIEW: "The instructions are written. Edit them, reject some or add your own, then start "
         "the search.",
     }
+    if run.status is Status.RUNNING and run.reason:
+        notice("Waiting", clean(run.reason), icon=":material/hourglass_top:", colour="orange")
     hint = hints.get(run.status)
     cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)
     if run.status is Status.COMPLETED and run.reason and cut_short:

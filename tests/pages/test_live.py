@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.optimizer_core.errors import IllegalMove
-from mipro_studio.storage import Reader
+from mipro_studio.storage import PulseFile, Reader, present
 from mipro_studio.ui import live_head
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
@@ -73,6 +73,17 @@ def test_no_store_and_no_run_lead_back(empty: Path) -> None:
 
 def test_a_running_run_says_its_phase_and_count(store: Filled) -> None:
     assert "Searching, trial 13 of 30" in texts(open_page(PAGE, run=store[1]["running"]))
+
+
+def test_what_the_worker_waits_for_is_said(store: Filled) -> None:
+    path, ids = store
+    with Reader(path) as reader:
+        worker = reader.worker_of(ids["running"])
+    pulse = PulseFile(path, ids["running"])
+    pulse.beat(str(worker), present(), "The store cannot grow: the disk is full. The run waits.")
+    said = texts(open_page(PAGE, run=ids["running"]))
+    pulse.close()
+    assert "the disk is full. The run waits." in said and "Running" in said
 
 
 def test_a_paused_run_says_why_and_what_to_do(store: Filled) -> None:

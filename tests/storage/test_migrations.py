@@ -109,7 +109,7 @@ def test_a_folder_in_the_place_of_the_file_is_a_sentence(tmp_path: Path) -> None
 
 def test_a_locked_store_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(path).close()
-    monkeypatch.setattr("mipro_studio.storage.connection._BUSY_S", 0.05)
+    monkeypatch.setattr("mipro_studio.storage.connection.BUSY_S", 0.05)
     locked = pytest.raises(StudioError, match="is locked by another process")
     with Store(path) as one, Store(path) as other, one.atomic(), locked:
         queued(other)
