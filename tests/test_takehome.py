@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from mipro_studio import cli, launcher, reviewing
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
 from mipro_studio.optimizer_core.types import CellKey, ChangeKind, Split, Status
-from mipro_studio.storage import Reader
+from mipro_studio.storage import Reader, Store
 from tests.inside import workers_inside
 from tests.loopback import LoopbackEndpoint
 from tests.programs import desk
@@ -124,12 +124,15 @@ def test_plain_messages_are_what_the_model_was_sent_with_placeholders(files: dic
 
 def test_no_key_is_in_anything_that_is_taken_home(home: Home, files: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "run.mipro"
+    with Store(home.store) as store:
+        store.write_note(home.run, "run", f"An older studio let this through: {KEY}")
     launcher.pack(home.store, home.run, out)
     assert KEY.encode() not in out.read_bytes()
     assert not [part for part, text in files.items() if KEY in text]
     with Reader(out) as reader:
         assert KEY not in json.dumps(reader.config(home.run)) + json.dumps(reader.receipt(home.run))
         assert str(home.store.parent) not in json.dumps(reader.config(home.run)["base"])
+        assert "An older studio let this through" in reader.notes(home.run)["run"].body
 
 
 def test_report_and_replay_of_thirty_trials_are_small(home: Home, tmp_path: Path) -> None:

@@ -181,6 +181,17 @@ def test_a_change_after_the_last_trial_waits_for_more_trials(endpoint: LoopbackE
     assert settled(second)[1].order == n_first
 
 
+def test_what_a_person_adds_and_takes_out_again_is_not_tried(endpoint: LoopbackEndpoint) -> None:
+    journal = at_the_gate(endpoint)
+    ask(journal, ChangeKind.WRITE, text=GOOD)
+    ask(journal, ChangeKind.REJECT, kind="instruction", index=4)
+    ask(journal, ChangeKind.WRITE, text="Find the queue. q=0.8")
+    life = live(make_config(endpoint, review=True), journal)
+    arms = life.kit.arms.instructions["queue"]
+    assert (arms[4].active, arms[5].active) == (False, True)
+    assert used(life)[1] == 5 and 4 not in used(life)
+
+
 def test_a_stopped_run_keeps_what_waits(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(latency_s=0.01)
     journal = fresh_journal()

@@ -30,6 +30,7 @@ def test_the_luckiest_of_equals_is_pulled_back_and_the_interval_holds_the_truth(
         assert known is not None
         assert known["low"] < known["mean"] < known["high"]
         assert (known["n"], known["n_candidates"], known["n_cells"]) == (40, 20, 800)
+        assert known["optimism"] == known["observed"] - known["mean"] > 0
         found.append(known)
     assert sum(one["low"] <= 0.5 <= one["high"] for one in found) >= 15
     before, after = (np.mean([one[key] for one in found]) - 0.5 for key in ("observed", "mean"))

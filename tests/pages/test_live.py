@@ -1,12 +1,15 @@
 """The live page for every state of a run, and for addresses that name none."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.optimizer_core.errors import IllegalMove
 from mipro_studio.storage import PulseFile, Reader, present
+from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.storage import Reader
 from mipro_studio.ui import live_head
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
@@ -60,6 +63,42 @@ def test_every_tab_opens(store: Filled, kind: str, tab: str) -> None:
     app.session_state["live_tab"] = tab
     app.run()
     assert not app.exception
+
+
+def open_tab(store: Filled, kind: str, tab: str) -> AppTest:
+    app = open_page(PAGE, run=store[1][kind])
+    app.session_state["live_tab"] = tab
+    return app.run()
+
+
+def test_every_tab_shows_what_its_name_says(store: Filled) -> None:
+    with Reader(store[0]) as reader:
+        outcome = reader.outcome(store[1]["finished"])
+    assert outcome is not None
+    (first, _), _ = Candidate.parse(outcome.winner or "").choices
+    assert f"Instruction {first}, written by the prompt model" in texts(open_tab(store, "finished", "Best candidate"))
+    trials = next(table.value for table in open_tab(store, "running", "Trials").dataframe if "trial" in table.value)
+    assert "in flight" in set(trials["score"])
+    assert "4 examples without a score: timeout 3, reply not readable 1." in texts(open_tab(store, "running", "Errors"))
+    log = next(table.value for table in open_tab(store, "finished", "Log").dataframe if "details" in table.value)
+    assert any("queued → running" in words for words in log["details"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "polls"), [("running", True), ("queued", True), ("finished", False), ("lost", False)]
+)
+def test_only_a_run_that_may_move_is_polled(
+    store: Filled, kind: str, polls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float | None] = []
+
+    def fragment(draw: Any, *, run_every: float | None = None) -> Any:
+        asked.append(run_every)
+        return draw
+
+    monkeypatch.setattr("streamlit.fragment", fragment)
+    open_page(PAGE, run=store[1][kind])
+    assert [every is not None for every in asked] == [polls]
 
 
 def test_a_store_without_the_run_leads_back(store: Filled) -> None:

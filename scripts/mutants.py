@@ -1,0 +1,399 @@
+"""What `scripts.mutations` breaks: an edit of one file, and the tests that should notice."""
+
+from dataclasses import dataclass
+
+__all__ = ["MUTANTS", "Mutant"]
+
+CORE = "tests/optimizer_core"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` stands in `file` exactly once and becomes `new`; one of `tests` should fail then."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    # optimizer_core: cells and scores
+    Mutant(
+        "a failed cell counts as a score of 0",
+        "optimizer_core/score_table.py",
+        "scores = [cell.score for cell in asked if cell.score is not None]",
+        "scores = [cell.score or 0.0 for cell in asked]",
+        (f"{CORE}/test_score_table.py",),
+    ),
+    Mutant(
+        "a score may be replaced by a later one",
+        "optimizer_core/score_table.py",
+        "if old is not None and old.score is not None:",
+        "if False:",
+        (f"{CORE}/test_score_table.py",),
+    ),
+    Mutant(
+        "a cell that is known is paid for again",
+        "optimizer_core/evaluator.py",
+        "return cell.error is None or not cell.error.transient or key in self._tried",
+        "return False",
+        (f"{CORE}/test_evaluator.py",),
+    ),
+    Mutant(
+        "the cap on program runs lets one more through",
+        "optimizer_core/evaluator.py",
+        "return self._cap is None or self.program_runs + program_runs <= self._cap",
+        "return self._cap is None or self.program_runs + program_runs <= self._cap + 1",
+        (f"{CORE}/test_evaluator.py",),
+    ),
+    Mutant(
+        "a cell is acted upon before it is committed",
+        "optimizer_core/evaluator.py",
+        "            await self._recorder.write(cell)\n            self._table.put(cell)\n",
+        "            self._table.put(cell)\n            await self._recorder.write(cell)\n",
+        (f"{CORE}/test_evaluator.py",),
+    ),
+    Mutant(
+        "a cell that failed for a moment gets no second chance",
+        "optimizer_core/evaluator.py",
+        "if cell.error is not None and cell.error.transient:",
+        "if False:",
+        (f"{CORE}/test_evaluator.py",),
+    ),
+    Mutant(
+        "the cap on model calls lets one more through",
+        "optimizer_core/models/meter.py",
+        "if cap and used >= cap)",
+        "if cap and used > cap)",
+        (f"{CORE}/test_meter.py",),
+    ),
+    Mutant(
+        "a judge of the sealed test is counted against the caps",
+        "optimizer_core/models/meter.py",
+        "return Role.TEST if self._testing and role is Role.JUDGE else role",
+        "return role",
+        (f"{CORE}/test_meter.py", f"{CORE}/test_judge.py"),
+    ),
+    Mutant(
+        "a rate limit is an unknown failure of the server",
+        "optimizer_core/models/classes.py",
+        "(LMRateLimitError, ErrorClass.RATE_LIMIT),",
+        "(LMRateLimitError, ErrorClass.SERVER),",
+        (f"{CORE}/test_lms.py",),
+    ),
+    # optimizer_core: the search and its result
+    Mutant(
+        "the worst full evaluation wins",
+        "optimizer_core/extraction.py",
+        "mean, best = max(eligible, key=lambda pair: pair[0])",
+        "mean, best = min(eligible, key=lambda pair: pair[0])",
+        (f"{CORE}/test_run.py",),
+    ),
+    Mutant(
+        "a candidate that a person took out may win",
+        "optimizer_core/extraction.py",
+        "if known.mean is not None and whole and kit.allows(Candidate.parse(candidate)):",
+        "if known.mean is not None and whole:",
+        (f"{CORE}/test_taking_up.py",),
+    ),
+    Mutant(
+        "a candidate with errors on many rows may win",
+        "optimizer_core/extraction.py",
+        "whole = known.n + known.n_error == n and known.n_error <= MOST_ERRORS * n",
+        "whole = known.n + known.n_error == n",
+        (f"{CORE}/test_extraction.py",),
+    ),
+    Mutant(
+        "what the winner's luck is worth is not taken off",
+        "optimizer_core/winner.py",
+        '"optimism": observed - mean}',
+        '"optimism": 0.0}',
+        (f"{CORE}/test_winner.py",),
+    ),
+    Mutant(
+        "a paired difference has the wrong sign",
+        "optimizer_core/statistics.py",
+        "[after - before for before, after in pairs]",
+        "[before - after for before, after in pairs]",
+        (f"{CORE}/test_statistics.py",),
+    ),
+    Mutant(
+        "Wilson's interval lacks a term",
+        "optimizer_core/statistics.py",
+        "np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))",
+        "np.sqrt(share * (1 - share) / n)",
+        (f"{CORE}/test_statistics.py",),
+    ),
+    Mutant(
+        "all concerns share one generator",
+        "optimizer_core/seeds.py",
+        "text = repr((seed, *concern)).encode()",
+        "text = repr((seed,)).encode()",
+        (f"{CORE}/test_seeds.py",),
+    ),
+    Mutant(
+        "a decision knows a trial less than the lag says",
+        "optimizer_core/search.py",
+        "return max(len(self._items) + 1 - self._settings.lag, last.known or 0, 0)",
+        "return max(len(self._items) - self._settings.lag, last.known or 0, 0)",
+        (f"{CORE}/test_run.py",),
+    ),
+    Mutant(
+        "the minibatch schedule evaluates its worst candidate in full",
+        "optimizer_core/schedules.py",
+        "return max(means, key=lambda one:",
+        "return min(means, key=lambda one:",
+        (f"{CORE}/test_schedules.py",),
+    ),
+    Mutant(
+        "a race draws other examples for every candidate",
+        "optimizer_core/schedules.py",
+        'generator(state.seed, "racing").shuffle(order)',
+        'generator(state.seed, "racing", number).shuffle(order)',
+        (f"{CORE}/test_schedules.py",),
+    ),
+    Mutant(
+        "TPE looks for the lowest score",
+        "optimizer_core/surrogates/tpe.py",
+        'optuna.create_study(direction="maximize", sampler=sampler)',
+        'optuna.create_study(direction="minimize", sampler=sampler)',
+        (f"{CORE}/test_surrogates.py",),
+    ),
+    Mutant(
+        "importance calls noise real",
+        "optimizer_core/importance.py",
+        "ERROR = 0.03",
+        "ERROR = 0.6",
+        (f"{CORE}/test_importance.py",),
+    ),
+    Mutant(
+        "a trace at the threshold makes no demo",
+        "optimizer_core/bootstrap.py",
+        "return cell.score is not None and cell.score >= self._settings.threshold",
+        "return cell.score is not None and cell.score > self._settings.threshold",
+        (f"{CORE}/test_bootstrap.py",),
+    ),
+    Mutant(
+        "a row is a bootstrapped and a labelled demo of one set",
+        "optimizer_core/bootstrap.py",
+        "spare = [self._rows[i] for i in plan.order if self._rows[i].id not in used]",
+        "spare = [self._rows[i] for i in plan.order]",
+        (f"{CORE}/test_bootstrap.py",),
+    ),
+    Mutant(
+        "an arm of a person's that was taken out again is tried",
+        "optimizer_core/taking_up.py",
+        "if arm.active and CHANGE in arm.provenance and",
+        "if CHANGE in arm.provenance and",
+        (f"{CORE}/test_taking_up.py",),
+    ),
+    Mutant(
+        "every proposal gets the same tip",
+        "optimizer_core/proposer.py",
+        'return generator(self._seed, "tip", predictor, index).choice(tips) if tips else "none"',
+        'return generator(self._seed, "tip").choice(tips) if tips else "none"',
+        (f"{CORE}/test_proposer.py",),
+    ),
+    Mutant(
+        "rows of one group go to several splits",
+        "optimizer_core/data/splitting.py",
+        "if group is not None and (of := group_key(row, group)):",
+        "if group is not None and False and (of := group_key(row, group)):",
+        (f"{CORE}/data",),
+    ),
+    Mutant(
+        "an exported program has lost its demos",
+        "optimizer_core/export.py",
+        "predictor.demos = [_as_json(demo, predictor.signature) for demo in predictor.demos]",
+        "predictor.demos = []",
+        (f"{CORE}/test_export.py",),
+    ),
+    Mutant(
+        "an exported program holds the keys of its models",
+        "optimizer_core/export.py",
+        "if not _SECRET.search(name)}",
+        "}",
+        (f"{CORE}/test_export.py",),
+    ),
+    Mutant(
+        "a key that contains another leaves its end behind",
+        "optimizer_core/secrets.py",
+        "self._secrets = sorted({*self._secrets, *told}, key=len, reverse=True)",
+        "self._secrets = sorted({*self._secrets, *told}, key=len)",
+        (f"{CORE}/test_secrets.py",),
+    ),
+    Mutant(
+        "helper processes get every key",
+        "optimizer_core/secrets.py",
+        "return {name: value for name, value in os.environ.items() if name in {*passed, *names}}",
+        "return dict(os.environ)",
+        (f"{CORE}/test_secrets.py", "tests/test_companions.py"),
+    ),
+    # storage
+    Mutant(
+        "a worker that was replaced writes on",
+        "storage/lifecycle.py",
+        "if owner != worker_id:",
+        "if False:",
+        ("tests/storage/test_lifecycle.py",),
+    ),
+    Mutant(
+        "two workers can claim one run",
+        "storage/lifecycle.py",
+        "if status_of(db, run_id) is not Status.QUEUED:",
+        "if status_of(db, run_id) not in (Status.QUEUED, Status.RUNNING):",
+        ("tests/storage/test_lifecycle.py",),
+    ),
+    Mutant(
+        "a run whose lease is over stays running",
+        "storage/lifecycle.py",
+        "if row is None or not Lease(*row[1:]).is_over(now):",
+        "if True:",
+        ("tests/storage/test_lifecycle.py",),
+    ),
+    Mutant(
+        "a stored score is overwritten",
+        "storage/writing.py",
+        "if old is not None and old[1] is None:",
+        "if False:",
+        ("tests/storage/test_journal.py",),
+    ),
+    Mutant(
+        "half an emoji cannot be stored",
+        "storage/codec.py",
+        "if not value.isascii():",
+        "if False:",
+        ("tests/storage/test_codec.py",),
+    ),
+    Mutant(
+        "the best of a run is the best minibatch",
+        "storage/writing.py",
+        "[TrialKind.BASELINE, TrialKind.BASELINE, TrialKind.FULL, run_id, run_id],",
+        "[TrialKind.BASELINE, TrialKind.BASELINE, TrialKind.MINIBATCH, run_id, run_id],",
+        ("tests/storage/test_journal.py", "tests/storage/test_views.py"),
+    ),
+    Mutant(
+        "runs are listed oldest first",
+        "storage/run_views.py",
+        'f"{_SUMMARY} order by created_at desc, rowid desc limit ? offset ?"',
+        'f"{_SUMMARY} order by created_at, rowid limit ? offset ?"',
+        ("tests/storage/test_views.py",),
+    ),
+    # ui
+    Mutant(
+        "a diff has its sides swapped",
+        "ui/diffs.py",
+        '(("del", a[a0:a1]), ("ins", b[b0:b1]))',
+        '(("ins", a[a0:a1]), ("del", b[b0:b1]))',
+        ("tests/ui/test_diffs.py",),
+    ),
+    Mutant(
+        "a diff puts foreign text into the page as HTML",
+        "ui/diffs.py",
+        "        html.escape(piece.text)\n        if piece.kind",
+        "        piece.text\n        if piece.kind",
+        ("tests/ui/test_diffs.py",),
+    ),
+    Mutant(
+        "an unknown price is free",
+        "ui/format.py",
+        "    if value is None:\n        return missing\n",
+        '    if value is None:\n        return "$0"\n',
+        ("tests/ui/test_format.py",),
+    ),
+    Mutant(
+        "the line of the best so far follows minibatches",
+        "ui/charts.py",
+        "fulls = ([baseline] if baseline else []) + full",
+        "fulls = ([baseline] if baseline else []) + small",
+        ("tests/ui/test_charts.py",),
+    ),
+    Mutant(
+        "a run that has ended can be paused",
+        "ui/live_head.py",
+        "disabled=not running or bool(asked),",
+        "disabled=bool(asked),",
+        ("tests/pages/test_live.py",),
+    ),
+    Mutant(
+        "the report does not escape foreign text",
+        "ui/report.py",
+        "autoescape=True",
+        "autoescape=False",
+        ("tests/ui/test_takehome_parts.py",),
+    ),
+    Mutant(
+        "a note fetches the images it names",
+        "ui/note_text.py",
+        'MarkdownIt("js-default").disable("image")',
+        'MarkdownIt("js-default")',
+        ("tests/ui/test_note_text.py",),
+    ),
+    Mutant(
+        "an upload of any size is kept",
+        "ui/uploads.py",
+        "if len(content) > MAX_MB * 1024 * 1024:",
+        "if False:",
+        ("tests/ui/test_uploads.py",),
+    ),
+    Mutant(
+        "the result says won for lost",
+        "ui/result_words.py",
+        "better on {paired['won']}, worse on {paired['lost']} ",
+        "better on {paired['lost']}, worse on {paired['won']} ",
+        ("tests/pages/test_live.py",),
+    ),
+    Mutant(
+        "any token opens the studio",
+        "ui/door.py",
+        'same_token(_query(scope).get(PARAMETER, ""), self._token)',
+        "_query(scope).get(PARAMETER)",
+        ("tests/ui/test_door.py",),
+    ),
+    # pages
+    Mutant(
+        "two tabs of the live page are swapped",
+        "pages/live.py",
+        '"Best candidate", "Trials", "Beliefs"',
+        '"Trials", "Best candidate", "Beliefs"',
+        ("tests/pages/test_live.py",),
+    ),
+    Mutant(
+        "the live page polls a run that has ended",
+        "pages/live.py",
+        "st.fragment(draw, run_every=POLL_S if polled else None)",
+        "st.fragment(draw, run_every=POLL_S)",
+        ("tests/pages/test_live.py",),
+    ),
+    Mutant(
+        "the compare page compares a candidate with itself",
+        "pages/compare.py",
+        "reader, (picked.first[0], picked.first[1]), (picked.second[0], picked.second[1]), picked.split",
+        "reader, (picked.first[0], picked.first[1]), (picked.first[0], picked.first[1]), picked.split",
+        ("tests/pages/test_takehome.py",),
+    ),
+    Mutant(
+        "the traces page shows the scores of instructions for demo sets",
+        "pages/traces.py",
+        "list(board.instructions).index(name), 1, reader.trials(run.id))",
+        "list(board.instructions).index(name), 0, reader.trials(run.id))",
+        ("tests/pages/test_traces.py",),
+    ),
+    # entries
+    Mutant(
+        "a run that a cap ended exits with 0",
+        "terminal.py",
+        '    if facts["status"] == Status.COMPLETED and facts["capped"]:\n        return 3\n',
+        "",
+        ("tests/test_cli.py",),
+    ),
+    Mutant(
+        "a replay file holds the keys that were in the run",
+        "launcher.py",
+        "return scrubber.record(_without(folders, value))",
+        "return _without(folders, value)",
+        ("tests/test_takehome.py",),
+    ),
+)
