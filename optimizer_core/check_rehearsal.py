@@ -10,10 +10,9 @@ from tempfile import TemporaryDirectory
 from mipro_studio.optimizer_core.assembly import assemble
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused
-from mipro_studio.optimizer_core.export import save_program
+from mipro_studio.optimizer_core.export import load_saved, save_program
 from mipro_studio.optimizer_core.journal import MemoryJournal
 from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.module_copies import copy_module
 from mipro_studio.optimizer_core.rehearsal import Problem, notes_of, problem_of, rehearsal_size, rehearse
 from mipro_studio.optimizer_core.tracebacks import frames_of
 from mipro_studio.optimizer_core.types import Burn, Cell, Example, Split
@@ -92,13 +91,12 @@ async def _on_stage(kit: Kit, journal: MemoryJournal, base: Path) -> Rehearsal:
 
 def _round_trip(kit: Kit, base: Path) -> list[str]:
     """Save the program and load it into another copy, as an export will be; what goes wrong, in sentences."""
-    module, again = kit.arms.module(kit.baseline), copy_module(kit.program.module)
+    module = kit.arms.module(kit.baseline)
     with TemporaryDirectory() as folder:
         first, second = Path(folder) / "first.json", Path(folder) / "second.json"
         try:
             save_program(module, first)
-            again.load(first)
-            save_program(again, second)
+            save_program(load_saved(kit.config, kit.program, first), second)
         except Exception as error:  # noqa: BLE001 - saving runs code of a person's own classes
             at = "".join(f" At {frame}." for frame in frames_of(error, base)[-1:])
             return [f"The program cannot be saved and loaded again: {type(error).__name__}: {error}.{at}"]

@@ -82,6 +82,7 @@ def notes_of(cells: Sequence[Cell]) -> list[str]:
     for kind, failed in kinds.items():
         if kind in OWN and len(failed) == len(cells):
             continue
-        some = f"{len(failed)} of {len(cells)} training rows tried had no score ({kind}): {failed[0].error_message}"
+        words = failed[0].error_message.rstrip(".")
+        some = f"{len(failed)} of {len(cells)} training rows tried had no score ({kind}): {words}."
         notes.append(f"{some} A run is given up early where that happens on nearly every row.")
     return notes

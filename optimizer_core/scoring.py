@@ -108,9 +108,7 @@ class Scorer:
         except (StudioError, GivenUp):
             raise
         except BaseException as error:  # a person's code may raise anything; it is wrapped once, here
-            raise MetricError(
-                f"The metric {self.name!r} raised {type(error).__name__}: {error}.", "Mend it and run again."
-            ) from error
+            raise MetricError(f"The metric {self.name!r} raised {type(error).__name__}: {error}.") from error
 
 
 def _feedback(value: Any) -> str:

@@ -233,3 +233,14 @@ def test_a_program_with_dspys_retriever_is_saved_where_dspy_itself_cannot(tmp_pa
     loaded = Searching(k=1)
     loaded.load(tmp_path / "ours.json")
     assert loaded.search.k == 7
+
+
+def test_a_model_at_an_address_of_its_own_comes_back_with_the_program(folder: Path) -> None:
+    module = dspy.Predict("text -> answer")
+    module.lm = dspy.LM("openai/x", api_base="http://h/v1", api_key="k")
+    first, second = folder / "first.json", folder / "second.json"
+    save_program(module, first)
+    again = load_saved(parse_config({"program": "x.py"}), Program(module, None, "one"), first)
+    assert again.lm is module.lm
+    save_program(again, second)
+    assert first.read_text() == second.read_text()

@@ -7,9 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.optimizer_core.errors import IllegalMove
-from mipro_studio.storage import PulseFile, Reader, present
 from mipro_studio.optimizer_core.types import Candidate
-from mipro_studio.storage import Reader
+from mipro_studio.storage import PulseFile, Reader, present
 from mipro_studio.ui import live_head
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
@@ -79,7 +78,8 @@ def test_every_tab_shows_what_its_name_says(store: Filled) -> None:
     assert f"Instruction {first}, written by the prompt model" in texts(open_tab(store, "finished", "Best candidate"))
     trials = next(table.value for table in open_tab(store, "running", "Trials").dataframe if "trial" in table.value)
     assert "in flight" in set(trials["score"])
-    assert "4 examples without a score: timeout 3, reply not readable 1." in texts(open_tab(store, "running", "Errors"))
+    told = texts(open_tab(store, "running", "Errors"))
+    assert "4 examples without a score: timeout 3, reply not readable 1." in told
     log = next(table.value for table in open_tab(store, "finished", "Log").dataframe if "details" in table.value)
     assert any("queued → running" in words for words in log["details"])
 

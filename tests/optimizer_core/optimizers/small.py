@@ -1,6 +1,7 @@
 """A run of the desk that is small enough to be repeated for every optimizer, and what to ask of it."""
 
 import asyncio
+import threading
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -64,7 +65,7 @@ def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
         assembled.pool.close()
         execution.cancel()
         await asyncio.gather(execution, return_exceptions=True)
-        for thread in assembled.pool._threads:
+        for thread in [one for one in threading.enumerate() if one.name.startswith("pool-")]:
             thread.join(20)  # what they were doing arrives at the endpoint before anybody counts
 
     with dspy_as_new():
