@@ -1,8 +1,8 @@
 """A run of the desk that is small enough to be repeated for every optimizer, and what to ask of it."""
 
 import asyncio
-import threading
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
