@@ -58,6 +58,7 @@ def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
     """A life that is cut off in the middle: after `commits` commits its event loop is dropped as it is."""
 
     async def main() -> None:
+        others = set(threading.enumerate())
         assembled = assemble(config, memory, ROOT)
         execution = asyncio.create_task(assembled.run.execute())
         while memory.commits < commits and not execution.done():
@@ -65,7 +66,8 @@ def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
         assembled.pool.close()
         execution.cancel()
         await asyncio.gather(execution, return_exceptions=True)
-        for thread in [one for one in threading.enumerate() if one.name.startswith("pool-")]:
+        own = (one for one in set(threading.enumerate()) - others if one.name.startswith("pool-"))
+        for thread in own:
             thread.join(20)  # what they were doing arrives at the endpoint before anybody counts
 
     with dspy_as_new():
