@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.types import Status
+from mipro_studio.sample_programs import CATALOG
 from mipro_studio.storage import Reader
 from tests.loopback import LoopbackEndpoint
 from tests.ui.browser import CHROMIUM, chromium, serve, visit
@@ -40,7 +41,8 @@ def _earlier(store: Path, base: str) -> None:
 def test_a_session_is_set_up_runs_and_survives_a_reload(browser: Browser, tmp_path: Path) -> None:
     store = tmp_path / "studio.db"
     page: Page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    with LoopbackEndpoint() as endpoint:
+    gold = {row["message"]: {"queue": row["queue"], "tone": row["tone"]} for row in CATALOG["triage"].rows()}
+    with LoopbackEndpoint(responder="oracle", gold=gold, base_quality=0.9) as endpoint:
         _earlier(store, endpoint.base_url)
         with serve(store) as url:
             visit(page, f"{url}/lab", "Proposer lab")
