@@ -1,8 +1,8 @@
 """How busy a run keeps an endpoint: `python -m benchmarks.utilization`.
 
 A loopback endpoint that takes 0.1 s for every call serves the same two-predictor program (10 candidates, 30 trials,
-120 validation rows, 16 threads) to the studio's `cli.py run` with each schedule and to DSPy's own MIPROv2. Counted at
-the endpoint, from the first call to the last: utilization = LM seconds / (threads x wall). The test split is left
+120 validation rows, 16 threads) to the studio with each schedule and to DSPy's own MIPROv2. Counted at the endpoint,
+from the first call after the check to the last: utilization = LM seconds / (threads x wall). The test split is left
 out, as DSPy has none.
 """
 
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mipro_studio import launcher, terminal
 from tests.loopback.endpoint import LoopbackEndpoint, LoopbackStats
 from tests.programs import desk
 
@@ -24,16 +25,25 @@ KEY = "LOOPBACK_KEY"
 
 
 def _studio(endpoint: LoopbackEndpoint, folder: Path, threads: int, trials: int, schedule: str) -> str:
-    command = [sys.executable, "cli.py", "run", "tests/programs/desk.py:program"]
-    command += ["--metric", "tests/programs/desk.py:metric", "--train", str(folder / "train.jsonl")]
-    command += ["--val", str(folder / "val.jsonl"), "--inputs", "message", "--task-model", "openai/loop"]
-    command += ["--api-base", endpoint.base_url, "--threads", str(threads), "--trials", str(trials)]
-    command += ["--candidates", "10", "--schedule", schedule, "--store", str(folder / f"{schedule}.db"), "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
-    if answer["status"] != "completed":
-        sys.exit(f"The run did not complete: {answer}\n{done.stderr}")
-    return f"{answer['best_val']:.3f}"
+    config = {
+        "program": "tests/programs/desk.py:program",
+        "metric": "tests/programs/desk.py:metric",
+        "data": {
+            "train": str(folder / "train.jsonl"),
+            "val": str(folder / "val.jsonl"),
+            "inputs": ["message"],
+        },
+        "task_model": {"model": "openai/loop", "api_base": endpoint.base_url},
+        "threads": threads,
+        "search": {"trials": trials, "candidates": 10, "schedule": schedule},
+    }
+    found = launcher.inspect(config)
+    endpoint.reset()  # the check's two program runs lie seconds before the run, and are nothing to keep busy with
+    store = folder / f"{schedule}.db"
+    facts = terminal.to_the_end(store, launcher.start(store, config, found=found), quiet=True)
+    if facts["status"] != "completed":
+        sys.exit(f"The run did not complete: {facts}")
+    return f"{facts['best_val']:.3f}"
 
 
 def _dspy(endpoint: LoopbackEndpoint, folder: Path, threads: int, trials: int, schedule: str) -> str:
