@@ -3,14 +3,14 @@
 import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.ui.actions import take_refusal
-from mipro_studio.ui.frame import HOME, NEW_RUN, frame
-from mipro_studio.ui.notices import problem
-from mipro_studio.ui.open_replay import open_replay
-from mipro_studio.ui.runs_table import runs_table
-from mipro_studio.ui.samples import sample_cards
-from mipro_studio.ui.status import is_active
-from mipro_studio.ui.store import reading
+from mipro_studio.ui.home.open_replay import open_replay
+from mipro_studio.ui.home.runs_table import runs_table
+from mipro_studio.ui.home.samples import sample_cards
+from mipro_studio.ui.page.actions import take_refusal
+from mipro_studio.ui.page.frame import HOME, NEW_RUN, frame
+from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.text.status import is_active
 
 POLL_S = 3.0
 
@@ -61,6 +61,6 @@ else:
     # `streamlit run` imports this module for its server, which then runs it as the first page.
     from streamlit.starlette import App
 
-    from mipro_studio.ui.door import announced, door
+    from mipro_studio.ui.page.door import announced, door
 
     app = App(__file__, middleware=[door()], lifespan=announced)

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio import cli_takehome, launcher, reviewing, terminal, terminal_plan
+from mipro_studio.commands import exports, output, plan_output
+from mipro_studio.control import launcher, review
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.model_text import priced, read_model
+from mipro_studio.optimizer_core.models.model_text import priced, read_model
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import ChangeKind
 from mipro_studio.storage import Reader, RunSummary, default_store
@@ -209,11 +210,11 @@ def run(
     )
     found = launcher.inspect(priced(merge(config, assigned(settings or ())), price or ()))
     if dry_run:
-        terminal_plan.show_plan(found, as_json)
+        plan_output.show_plan(found, as_json)
         launcher.require_working(found, start_anyway)
         return
     path = _store(store)
-    run_id = launcher.start(path, config, terminal.fetching, found, anyway=start_anyway, agreed=agreed)
+    run_id = launcher.start(path, config, output.fetching, found, anyway=start_anyway, agreed=agreed)
     _follow(path, run_id, as_json)
 
 
@@ -240,7 +241,7 @@ def _kept(path: Path, run_id: str, predictor: str, index: int | None, drop: str 
     except ValueError as error:
         raise StudioError(f"--drop {drop!r} is not a list of places like 0,2.") from error
     with Reader(path) as reader:
-        sets = reviewing.board_of(reader, reader.run(run_id).id).demo_sets.get(predictor, {})
+        sets = review.board_of(reader, reader.run(run_id).id).demo_sets.get(predictor, {})
     n = len(sets[index].demos) if index is not None and index in sets else 0
     return [place for place in range(n) if place not in dropped]
 
@@ -275,7 +276,7 @@ def stop(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = F
     launcher.stop(path, run_id)
     with Reader(path) as reader:
         summary = reader.run(run_id)
-        terminal.print_json(terminal.run_facts(reader, summary.id)) if as_json else typer.echo(
+        output.print_json(output.run_facts(reader, summary.id)) if as_json else typer.echo(
             f"{summary.id} was asked to stop."
         )
 
@@ -290,12 +291,12 @@ def approve(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption 
     _follow(path, full_id, as_json)
 
 
-@app.command()
-def review(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+@app.command("review")
+def show_review(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """The instructions of a run, who wrote each, and the changes that wait for its worker."""
     with Reader(_store(store)) as reader:
-        facts = terminal.review_facts(reader, reader.run(run_id).id)
-    terminal.print_json(facts) if as_json else terminal.print_review(facts)
+        facts = output.review_facts(reader, reader.run(run_id).id)
+    output.print_json(facts) if as_json else output.print_review(facts)
 
 
 @app.command()
@@ -329,16 +330,16 @@ def change(
             payload |= {"index": index, "keep": keep, "pin": pins, "replace": replace}
         case _:
             payload |= {"kind": kind, "index": index}
-    number = reviewing.change(path, run_id, what, payload)
-    terminal.print_json({"change": number}) if as_json else typer.echo(f"Change {number} waits for the run's worker.")
+    number = review.change(path, run_id, what, payload)
+    output.print_json({"change": number}) if as_json else typer.echo(f"Change {number} waits for the run's worker.")
 
 
 @app.command()
 def show(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """What a run came to."""
     with Reader(_store(store)) as reader:
-        facts = terminal.run_facts(reader, reader.run(run_id).id)
-    terminal.print_json(facts) if as_json else terminal.print_facts(facts)
+        facts = output.run_facts(reader, reader.run(run_id).id)
+    output.print_json(facts) if as_json else output.print_facts(facts)
 
 
 @app.command()
@@ -353,7 +354,7 @@ def export(
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
     launcher.export(path, full_id, out)
-    terminal.print_json({"run_id": full_id, "out": str(out)}) if as_json else typer.echo(f"Wrote {out}.")
+    output.print_json({"run_id": full_id, "out": str(out)}) if as_json else typer.echo(f"Wrote {out}.")
 
 
 @app.command("list")
@@ -367,21 +368,21 @@ def list_runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
         with Reader(path) as reader:
             runs = reader.list_runs()
     if as_json:
-        terminal.print_json({"runs": [terminal.row(summary) for summary in runs]})
+        output.print_json({"runs": [output.row(summary) for summary in runs]})
     else:
-        terminal.print_table(runs)
+        output.print_table(runs)
 
 
 @app.command()
 def optimizers(as_json: JsonOption = False) -> None:
     """The optimizers there are."""
-    from mipro_studio.optimizer_core.optimizers import (
+    from mipro_studio.optimizer_core.optimizers.registry import (
         OPTIMIZERS,  # imports dspy, which the other commands need not wait for
     )
 
     summaries = {name: optimizer.summary for name, optimizer in OPTIMIZERS.items()}
     if as_json:
-        terminal.print_json({"optimizers": summaries})
+        output.print_json({"optimizers": summaries})
         return
     for name, summary in summaries.items():
         typer.echo(f"{name:24} {summary}")
@@ -392,13 +393,13 @@ def settings(as_json: JsonOption = False) -> None:
     """Every setting of a run, with its type and default, for `run --set`."""
     known = all_settings()
     if as_json:
-        terminal.print_json({"settings": [vars(one) for one in known]})
+        output.print_json({"settings": [vars(one) for one in known]})
         return
     for one in known:
         typer.echo(f"{one.path} ({one.type}; default: {one.default or 'none'})\n    {one.meaning}")
 
 
-cli_takehome.register(app)
+exports.register(app)
 
 
 @app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -408,10 +409,10 @@ def open_app(context: typer.Context) -> None:
 
 
 def _follow(path: Path, run_id: str, as_json: bool) -> None:
-    facts = terminal.to_the_end(path, run_id, quiet=as_json)
+    facts = output.to_the_end(path, run_id, quiet=as_json)
     if as_json:
-        terminal.print_json(facts)
-    raise typer.Exit(terminal.exit_code(facts))
+        output.print_json(facts)
+    raise typer.Exit(output.exit_code(facts))
 
 
 def main() -> None:

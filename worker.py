@@ -25,17 +25,17 @@ from typing import Any
 # A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-from mipro_studio.attendants import Keeper, Mirror, worker_name
-from mipro_studio.heart import LEASE_S, Heart, Waiting
-from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble, needs_weights
+from mipro_studio.control.heartbeat import LEASE_S, Heart, Waiting
+from mipro_studio.control.worker_children import Keeper, Mirror, worker_name
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.inspection import inspect_request
-from mipro_studio.optimizer_core.plan import planned_anew
 from mipro_studio.optimizer_core.roles import key_variables
-from mipro_studio.optimizer_core.run import GRACE_S, Ending
+from mipro_studio.optimizer_core.runs.assembly import Assembled, Past, assemble, needs_weights
+from mipro_studio.optimizer_core.runs.plan import planned_anew
+from mipro_studio.optimizer_core.runs.run import GRACE_S, Ending
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
-from mipro_studio.optimizer_core.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.types import Event, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
 
@@ -203,17 +203,17 @@ def inspect() -> int:
 
 def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> int:
     """Print what `takehome` makes of a candidate as the last line, as JSON: {error} when it cannot be had."""
-    from mipro_studio import takehome
+    from mipro_studio.control import exports
 
-    scrubber = Scrubber(takehome.hidden_variables(store, run_id))
+    scrubber = Scrubber(exports.hidden_variables(store, run_id))
     answer: dict[str, Any] = {}
     try:
         if what == "export":
-            takehome.export(store, run_id, Path(argument), candidate)
+            exports.export(store, run_id, Path(argument), candidate)
         elif what == "files":
-            answer = takehome.files(store, run_id, candidate)
+            answer = exports.files(store, run_id, candidate)
         else:
-            answer = takehome.verified(store, run_id, int(argument), candidate)
+            answer = exports.verified(store, run_id, int(argument), candidate)
     except StudioError as error:
         answer = {"error": str(error)}
     print("\n" + scrubber.text(json.dumps(answer, default=str)))

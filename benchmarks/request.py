@@ -11,7 +11,7 @@ from typing import Any
 
 from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["PEERS", "Entry", "Request"]

@@ -13,11 +13,12 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from mipro_studio import command, launcher
+from mipro_studio import command
 from mipro_studio.benchmarks.halt import Cap, Halt
 from mipro_studio.benchmarks.marks import MARK, marks
 from mipro_studio.benchmarks.request import Entry, Request
 from mipro_studio.benchmarks.splits import write_splits
+from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.errors import IllegalMove, StudioError
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.sample_programs import CATALOG
@@ -159,11 +160,9 @@ def _spawn(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[bytes] | 
         return None
     log = log_path(store, run_id)
     log.parent.mkdir(parents=True, exist_ok=True)
-    asked = command("benchmarks.peer", str(store.resolve()), run_id, entry.optimizer)
+    asked = command("benchmarks.peers.process", str(store.resolve()), run_id, entry.optimizer)
     with log.open("ab") as out:
-        return subprocess.Popen(
-            asked, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-        )
+        return subprocess.Popen(asked, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
 
 
 def _wait(entry: Entry, store: Path, process: subprocess.Popen[bytes] | None, halt: Halt) -> RunSummary:

@@ -7,8 +7,8 @@ import random
 import statistics
 import time
 
-from mipro_studio.optimizer_core.space import SearchSpace
-from mipro_studio.optimizer_core.surrogates import ItemResponse, Observation, Surrogate, TpeSurrogate
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
+from mipro_studio.optimizer_core.search.surrogates import ItemResponse, Observation, Surrogate, TpeSurrogate
 
 __all__ = ["measure", "observations"]
 

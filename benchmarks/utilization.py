@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mipro_studio import launcher, terminal
+from mipro_studio.commands import output
+from mipro_studio.control import launcher
 from tests.loopback.endpoint import LoopbackEndpoint, LoopbackStats
 from tests.programs import desk
 
@@ -40,7 +41,7 @@ def _studio(endpoint: LoopbackEndpoint, folder: Path, threads: int, trials: int,
     found = launcher.inspect(config)
     endpoint.reset()  # the check's two program runs lie seconds before the run, and are nothing to keep busy with
     store = folder / f"{schedule}.db"
-    facts = terminal.to_the_end(store, launcher.start(store, config, found=found), quiet=True)
+    facts = output.to_the_end(store, launcher.start(store, config, found=found), quiet=True)
     if facts["status"] != "completed":
         sys.exit(f"The run did not complete: {facts}")
     return f"{facts['best_val']:.3f}"

@@ -1,6 +1,6 @@
 """What a person asks for: the settings of one run, validated, as JSON in the store.
 
-The settings are requests. What took effect is in the run's receipt (`optimizer_core.receipt`).
+The settings are requests. What took effect is in the run's receipt (`optimizer_core.checks.receipt`).
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ __all__ = [
 
 NO_CODE = ("predict:", "chain_of_thought:")
 """How a program without code begins: the kind of predictor, then its signature, then (on further lines) its
-instruction. `optimizer_core.signature_program` builds it."""
+instruction. `optimizer_core.programs.signature_program` builds it."""
 
 JUDGE = "judge"
 """The metric that asks a model (see `JudgeSpec`)."""
@@ -189,7 +189,7 @@ class RunConfig(Settings):
         name: What to call the run; empty = as the program is called.
         optimizer: One of `optimizer_core.optimizers`.
         seed: Of everything that is drawn; 0 is a seed.
-        preset: A budget by name; it fills in what a person left open (`optimizer_core.presets`).
+        preset: A budget by name; it fills in what a person left open (`optimizer_core.runs.presets`).
         metric: A built-in metric's name, `judge`, `path.py:function`, or None for the program's own.
         judge: What the metric `judge` looks for.
         lab: What the optimizer `lab` compares.

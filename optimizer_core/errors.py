@@ -6,6 +6,7 @@ from typing import Any
 __all__ = [
     "BadInput",
     "BudgetReached",
+    "GivenUp",
     "IllegalMove",
     "LeaseLost",
     "ModelUnavailable",
@@ -75,3 +76,7 @@ class StopRequested(StudioError):
 
 class BudgetReached(StudioError):
     """A cap is reached. Not a failure: the run ends with the best so far (CLI exit code 3)."""
+
+
+class GivenUp(BaseException):
+    """Raised in a thread whose work was given up, as soon as it runs Python again: a loop must not go on for ever."""

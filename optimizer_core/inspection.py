@@ -8,20 +8,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.optimizer_core.assembly import needs_weights
-from mipro_studio.optimizer_core.check_calls import about_rehearsal, call_models
-from mipro_studio.optimizer_core.check_rehearsal import Rehearsal
+from mipro_studio.optimizer_core.checks.check_calls import about_rehearsal, call_models
+from mipro_studio.optimizer_core.checks.check_rehearsal import Rehearsal
+from mipro_studio.optimizer_core.checks.receipt import receipt
+from mipro_studio.optimizer_core.checks.unbound_caps import unbound_caps
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig, parse_config
 from mipro_studio.optimizer_core.data import Dataset, data_report, gather, gathered_rows, load_dataset
+from mipro_studio.optimizer_core.data.input_columns import check_inputs, columns_of, input_columns, optional_inputs
 from mipro_studio.optimizer_core.data.program_fields import fields_of
-from mipro_studio.optimizer_core.drafting import Facts
+from mipro_studio.optimizer_core.data.python_rows import python_rows
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.input_columns import check_inputs, columns_of, input_columns, optional_inputs
-from mipro_studio.optimizer_core.judge import judge_scorer
-from mipro_studio.optimizer_core.label_score import label_score, output_types, unanswered
-from mipro_studio.optimizer_core.metrics import BUILT_IN
-from mipro_studio.optimizer_core.plan import make_plan
-from mipro_studio.optimizer_core.players import (
+from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN
+from mipro_studio.optimizer_core.metrics.judge import judge_scorer
+from mipro_studio.optimizer_core.metrics.label_score import label_score, output_types, unanswered
+from mipro_studio.optimizer_core.metrics.loading import load_metric
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.players import (
     adapter_name,
     model_name,
     model_when_made,
@@ -31,17 +34,15 @@ from mipro_studio.optimizer_core.players import (
     players_of,
     with_own_model,
 )
-from mipro_studio.optimizer_core.presets import merge, preset_rows, resolve, trimmed
-from mipro_studio.optimizer_core.program import SAMPLE_PREFIX, Program, load_metric, load_program
-from mipro_studio.optimizer_core.program_inputs import inputs_of
-from mipro_studio.optimizer_core.program_run import Player
-from mipro_studio.optimizer_core.python_rows import python_rows
-from mipro_studio.optimizer_core.receipt import receipt
-from mipro_studio.optimizer_core.scoring import Scorer
+from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program, load_program
+from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
+from mipro_studio.optimizer_core.programs.values import shown
+from mipro_studio.optimizer_core.runs.assembly import needs_weights
+from mipro_studio.optimizer_core.runs.draft_plan import Facts
+from mipro_studio.optimizer_core.runs.plan import make_plan
+from mipro_studio.optimizer_core.runs.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.sources import is_module_object
 from mipro_studio.optimizer_core.types import Role, Split
-from mipro_studio.optimizer_core.unbound_caps import unbound_caps
-from mipro_studio.optimizer_core.values import shown
 from mipro_studio.sample_programs import CATALOG, Sample
 
 __all__ = ["inspect_request"]
@@ -265,8 +266,6 @@ def _check_freeze(config: RunConfig, program: Program) -> None:
             raise BadInput(f"There is no predictor {name!r} to freeze.", f"The program has: {', '.join(names)}.")
     if set(config.search.freeze) == set(names):
         raise BadInput("Every predictor is frozen, so there is nothing to optimize.")
-
-
 
 
 def _row_chars(data: Dataset) -> float:

@@ -432,7 +432,7 @@ class Outcome:
 
     Every estimate is a mapping {mean, low, high, level, n, n_error}; `paired` is {difference, low, high,
     level, n, won, lost, tied, p_value}; `corrected` is the winner's score with the winner's curse taken into account
-    (`optimizer_core.winner`). Parts not reached yet are None.
+    (`optimizer_core.analysis.winner`). Parts not reached yet are None.
     """
 
     winner: str | None

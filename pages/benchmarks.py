@@ -5,10 +5,10 @@ import streamlit as st
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import default_store
-from mipro_studio.ui.benchmark_view import how_to, measured, paper, read_groups
-from mipro_studio.ui.frame import BENCHMARKS, frame
-from mipro_studio.ui.notices import problem
-from mipro_studio.ui.store import reading
+from mipro_studio.ui.benchmarks.benchmark_view import how_to, measured, paper, read_groups
+from mipro_studio.ui.page.frame import BENCHMARKS, frame
+from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.page.store import reading
 
 
 def page() -> None:

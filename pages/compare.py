@@ -3,13 +3,13 @@
 import streamlit as st
 
 from mipro_studio.storage import Reader, RunSummary
-from mipro_studio.ui.compare_data import compared
-from mipro_studio.ui.compare_panels import example_detail, examples_table, four_numbers, texts
-from mipro_studio.ui.compare_pickers import Picked, pick
-from mipro_studio.ui.frame import COMPARE, LIVE, SETTINGS
-from mipro_studio.ui.of_run import page_of_run
-from mipro_studio.ui.predictor_spending import by_predictor
-from mipro_studio.ui.settings_view import differing_settings
+from mipro_studio.ui.compare.compare_data import compared
+from mipro_studio.ui.compare.compare_panels import example_detail, examples_table, four_numbers, texts
+from mipro_studio.ui.compare.compare_pickers import Picked, pick
+from mipro_studio.ui.compare.predictor_spending import by_predictor
+from mipro_studio.ui.page.frame import COMPARE, LIVE, SETTINGS
+from mipro_studio.ui.page.of_run import page_of_run
+from mipro_studio.ui.settings.settings_view import differing_settings
 
 
 def nothing_to_compare(run: RunSummary, picked: Picked) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mipro_studio.storage import Reader, RunSummary
-from mipro_studio.ui.export_panels import (
+from mipro_studio.ui.export.export_panels import (
     check_panel,
     messages_panel,
     pick_candidate,
@@ -11,9 +11,9 @@ from mipro_studio.ui.export_panels import (
     replay_panel,
     report_panel,
 )
-from mipro_studio.ui.frame import EXPORT, LIVE, run_in_url
-from mipro_studio.ui.of_run import page_of_run
-from mipro_studio.ui.open_replay import open_replay
+from mipro_studio.ui.home.open_replay import open_replay
+from mipro_studio.ui.page.frame import EXPORT, LIVE, run_in_url
+from mipro_studio.ui.page.of_run import page_of_run
 
 
 def program(reader: Reader, run: RunSummary) -> None:

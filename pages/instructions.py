@@ -2,22 +2,22 @@
 
 import streamlit as st
 
-from mipro_studio import reviewing
+from mipro_studio.control import review
 from mipro_studio.optimizer_core.types import SEED_ARM, Author, Instruction, Split
 from mipro_studio.storage import Reader, RunSummary
-from mipro_studio.ui import instruction_detail, instruction_list
-from mipro_studio.ui.arm_scores import arm_scores
-from mipro_studio.ui.arms import winning_arm
-from mipro_studio.ui.format import one_line
-from mipro_studio.ui.frame import INSTRUCTIONS, LIVE
-from mipro_studio.ui.live_head import status_line
-from mipro_studio.ui.picking import pick, picked
-from mipro_studio.ui.provenance import flags_of
-from mipro_studio.ui.review_forms import add_forms, note_form, show_refusal, why_not_change
-from mipro_studio.ui.review_queue import gate, waiting
-from mipro_studio.ui.run_head import open_run
-from mipro_studio.ui.status import is_active
-from mipro_studio.ui.store import reading
+from mipro_studio.ui.arms import instruction_detail, instruction_list
+from mipro_studio.ui.arms.arm_scores import arm_scores
+from mipro_studio.ui.arms.arm_words import winning_arm
+from mipro_studio.ui.arms.provenance import flags_of
+from mipro_studio.ui.arms.review_forms import add_forms, note_form, show_refusal, why_not_change
+from mipro_studio.ui.arms.review_queue import gate, waiting
+from mipro_studio.ui.live.live_head import status_line
+from mipro_studio.ui.page.frame import INSTRUCTIONS, LIVE
+from mipro_studio.ui.page.run_head import open_run
+from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.page.url_choices import pick, picked
+from mipro_studio.ui.text.format import one_line
+from mipro_studio.ui.text.status import is_active
 
 POLL_S = 3.0
 VIEWS = ("Table", "Read all")
@@ -43,7 +43,7 @@ def draw(run_id: str, polled: bool) -> None:
             st.rerun()
         status_line(run)
         show_refusal()
-        board = reviewing.board_of(reader, run_id)
+        board = review.board_of(reader, run_id)
         asked = reader.changes(run_id)
         everything = [arm for of_name in board.instructions.values() for arm in of_name.values()]
         proposed = sum(arm.author is Author.MODEL for arm in everything)
@@ -59,7 +59,7 @@ def draw(run_id: str, polled: bool) -> None:
         one_predictor(reader, run, name, board, view or VIEWS[0])
 
 
-def one_predictor(reader: Reader, run: RunSummary, name: str, board: reviewing.Board, view: str) -> None:
+def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Board, view: str) -> None:
     """The list, and the one that is open."""
     arms = dict(sorted(board.instructions[name].items()))
     asked, notes = reader.changes(run.id), reader.notes(run.id)

@@ -4,16 +4,16 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import RunSummary
-from mipro_studio.ui.format import ago, one_line
-from mipro_studio.ui.frame import LAB, frame, run_in_url
-from mipro_studio.ui.lab_form import lab_form
-from mipro_studio.ui.lab_results import counts, learn, side_by_side
-from mipro_studio.ui.live_head import buttons, reason, status_line
-from mipro_studio.ui.live_view import asked_of, latest
-from mipro_studio.ui.notices import problem
-from mipro_studio.ui.plain import heading
-from mipro_studio.ui.status import LOOKS, is_active, progress
-from mipro_studio.ui.store import reading
+from mipro_studio.ui.lab.lab_form import lab_form
+from mipro_studio.ui.lab.lab_results import counts, learn, side_by_side
+from mipro_studio.ui.live.live_head import buttons, reason, status_line
+from mipro_studio.ui.live.live_view import asked_of, latest
+from mipro_studio.ui.page.frame import LAB, frame, run_in_url
+from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.text.foreign_text import heading
+from mipro_studio.ui.text.format import ago, one_line
+from mipro_studio.ui.text.status import LOOKS, is_active, progress
 
 POLL_S = 1.5
 COUNTED = ("zero_shot_mipro_pp", "mipro_pp")

@@ -6,20 +6,20 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import LiveView, Reader
-from mipro_studio.ui import live_patterns, live_tabs
-from mipro_studio.ui.evidence import evidence_of
-from mipro_studio.ui.format import one_line
-from mipro_studio.ui.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
-from mipro_studio.ui.importance import importance_panel
-from mipro_studio.ui.live_head import buttons, cards, reason, status_line
-from mipro_studio.ui.live_view import asked_of, latest
-from mipro_studio.ui.notices import problem
-from mipro_studio.ui.plain import heading
-from mipro_studio.ui.spending import burn_table, caps
-from mipro_studio.ui.status import is_active, progress
-from mipro_studio.ui.store import reading
-from mipro_studio.ui.trial_chart import trial_chart
-from mipro_studio.ui.verdict import verdict
+from mipro_studio.ui.charts.trial_chart import trial_chart
+from mipro_studio.ui.live import live_patterns, live_tabs
+from mipro_studio.ui.live.evidence import evidence_of
+from mipro_studio.ui.live.importance import importance_panel
+from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
+from mipro_studio.ui.live.live_view import asked_of, latest
+from mipro_studio.ui.live.spending import burn_table, caps
+from mipro_studio.ui.live.verdict import verdict
+from mipro_studio.ui.page.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
+from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.text.foreign_text import heading
+from mipro_studio.ui.text.format import one_line
+from mipro_studio.ui.text.status import is_active, progress
 
 POLL_S = 1.5
 TABS = (

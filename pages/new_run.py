@@ -5,20 +5,21 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio import launcher
+from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
-from mipro_studio.ui import drafts, form_data, form_models, form_parts, form_program
-from mipro_studio.ui.access import require_allowed
-from mipro_studio.ui.check_panel import consent, found, leaves, not_complete, planned, why_not
-from mipro_studio.ui.drafts import CHECKED
-from mipro_studio.ui.frame import LIVE, NEW_RUN, frame
-from mipro_studio.ui.leaving import leaving
-from mipro_studio.ui.notices import problem
-from mipro_studio.ui.prefill import prefill
-from mipro_studio.ui.rehearsal_view import start_anyway
-from mipro_studio.ui.run_form import to_config
+from mipro_studio.ui.new_run import form_data, form_models, form_parts, form_program
+from mipro_studio.ui.new_run.check_panel import consent, found, leaves, not_complete, planned, why_not
+from mipro_studio.ui.new_run.prefill import prefill
+from mipro_studio.ui.new_run.rehearsal_view import start_anyway
+from mipro_studio.ui.new_run.run_form import to_config
+from mipro_studio.ui.page import drafts
+from mipro_studio.ui.page.access import require_allowed
+from mipro_studio.ui.page.drafts import CHECKED
+from mipro_studio.ui.page.frame import LIVE, NEW_RUN, frame
+from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.text.data_leaving import leaving
 
 
 def form() -> None:

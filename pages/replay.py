@@ -3,11 +3,11 @@
 import streamlit as st
 
 from mipro_studio.storage import Reader, RunSummary
-from mipro_studio.ui.frame import LIVE, REPLAY
-from mipro_studio.ui.of_run import page_of_run
-from mipro_studio.ui.replay_state import History, history
-from mipro_studio.ui.replay_view import PLAY, SECONDS_A_STEP, ending, replay
-from mipro_studio.ui.status import is_active
+from mipro_studio.ui.page.frame import LIVE, REPLAY
+from mipro_studio.ui.page.of_run import page_of_run
+from mipro_studio.ui.replay.replay_state import History, history
+from mipro_studio.ui.replay.replay_view import PLAY, SECONDS_A_STEP, ending, replay
+from mipro_studio.ui.text.status import is_active
 
 _READ = "replay_read"
 

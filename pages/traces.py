@@ -4,22 +4,22 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from mipro_studio import reviewing
+from mipro_studio.control import review
 from mipro_studio.optimizer_core.types import SEED_ARM, TEACHER, Split
 from mipro_studio.storage import Reader, RunSummary
-from mipro_studio.ui.arm_scores import arm_scores
-from mipro_studio.ui.arms import set_names, winning_arm
-from mipro_studio.ui.demo_sets import Pins, row_name, set_form, set_panel, sets_table
-from mipro_studio.ui.format import one_line, score
-from mipro_studio.ui.frame import LIVE, TRACES
-from mipro_studio.ui.live_head import status_line
-from mipro_studio.ui.picking import pick
-from mipro_studio.ui.review_forms import show_refusal, why_not_change
-from mipro_studio.ui.review_queue import waiting
-from mipro_studio.ui.run_head import open_run
-from mipro_studio.ui.status import is_active
-from mipro_studio.ui.store import reading
-from mipro_studio.ui.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
+from mipro_studio.ui.arms.arm_scores import arm_scores
+from mipro_studio.ui.arms.arm_words import set_names, winning_arm
+from mipro_studio.ui.arms.demo_sets import Pins, row_name, set_form, set_panel, sets_table
+from mipro_studio.ui.arms.review_forms import show_refusal, why_not_change
+from mipro_studio.ui.arms.review_queue import waiting
+from mipro_studio.ui.arms.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
+from mipro_studio.ui.live.live_head import status_line
+from mipro_studio.ui.page.frame import LIVE, TRACES
+from mipro_studio.ui.page.run_head import open_run
+from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.page.url_choices import pick
+from mipro_studio.ui.text.format import one_line, score
+from mipro_studio.ui.text.status import is_active
 
 POLL_S = 3.0
 
@@ -47,7 +47,7 @@ def draw(run_id: str, polled: bool) -> None:
         status_line(run)
         show_refusal()
         waiting(run, reader.changes(run_id))
-        board = reviewing.board_of(reader, run_id)
+        board = review.board_of(reader, run_id)
         search = reader.config(run_id).get("search") or {}
         traced = reader.cells(run_id, TEACHER, Split.TRAIN)
         off = not search.get("max_bootstrapped", 1) and not search.get("max_labeled", 1)
@@ -61,7 +61,7 @@ def draw(run_id: str, polled: bool) -> None:
         traces(reader, run_id, seen, set_names(board.demo_sets[name].values()))
 
 
-def sets(reader: Reader, run: RunSummary, name: str, board: reviewing.Board, seen: Seen) -> None:
+def sets(reader: Reader, run: RunSummary, name: str, board: review.Board, seen: Seen) -> None:
     """The demo sets, and the one that is open."""
     own, asked, why_not = dict(sorted(board.demo_sets[name].items())), reader.changes(run.id), why_not_change(run)
     scores = arm_scores(reader, run.id, list(board.instructions).index(name), 1, reader.trials(run.id))

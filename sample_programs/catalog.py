@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from mipro_studio.sample_programs.paper_tasks import PAPER_TASKS
-from mipro_studio.sample_programs.returns_data import return_rows
+from mipro_studio.sample_programs.tasks.paper_tasks import PAPER_TASKS
+from mipro_studio.sample_programs.tasks.returns_data import return_rows
 from mipro_studio.sample_programs.types import Row, Sample
 
 __all__ = ["CATALOG", "IRIS", "IRIS_TYPO", "RETURNS", "TRIAGE", "iris_rows"]

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from mipro_studio.sample_programs.convert import (
+from mipro_studio.sample_programs.tasks.convert import (
     conditional_row,
     gsm8k_row,
     heart_row,
@@ -26,7 +26,7 @@ from mipro_studio.sample_programs.convert import (
     sst2_row,
     trec_row,
 )
-from mipro_studio.sample_programs.files import folder
+from mipro_studio.sample_programs.tasks.files import folder
 
 __all__ = ["SOURCES", "fetch", "main"]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import dspy
 
-from mipro_studio.sample_programs.paper_tasks import GSM8K as SAMPLE
+from mipro_studio.sample_programs.tasks.paper_tasks import GSM8K as SAMPLE
 
 __all__ = ["SAMPLE", "Gsm8k", "last_number", "metric", "program"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.sample_programs.answers import exact_answer as metric
-from mipro_studio.sample_programs.paper_tasks import HEART as SAMPLE
+from mipro_studio.sample_programs.tasks.paper_tasks import HEART as SAMPLE
 
 __all__ = ["SAMPLE", "HeartDisease", "HeartDiseaseOpinion", "HeartDiseaseVote", "metric", "program"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import dspy
 
 from mipro_studio.sample_programs.answers import exact_answer as metric
-from mipro_studio.sample_programs.paper_tasks import HOTPOT_PASSAGES
-from mipro_studio.sample_programs.paper_tasks import HOTPOTQA as SAMPLE
-from mipro_studio.sample_programs.retrieval import search
+from mipro_studio.sample_programs.tasks.paper_tasks import HOTPOT_PASSAGES
+from mipro_studio.sample_programs.tasks.paper_tasks import HOTPOTQA as SAMPLE
+from mipro_studio.sample_programs.tasks.retrieval import search
 
 __all__ = ["HOPS", "PASSAGES_PER_HOP", "SAMPLE", "MultiHop", "metric", "program"]
 

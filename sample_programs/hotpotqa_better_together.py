@@ -9,9 +9,9 @@ from dspy.dsp.utils import deduplicate
 
 from mipro_studio.sample_programs.answers import exact_answer as metric
 from mipro_studio.sample_programs.hotpotqa import HOPS, PASSAGES_PER_HOP
-from mipro_studio.sample_programs.paper_tasks import BETTER_TOGETHER as SAMPLE
-from mipro_studio.sample_programs.paper_tasks import HOTPOT_PASSAGES
-from mipro_studio.sample_programs.retrieval import search
+from mipro_studio.sample_programs.tasks.paper_tasks import BETTER_TOGETHER as SAMPLE
+from mipro_studio.sample_programs.tasks.paper_tasks import HOTPOT_PASSAGES
+from mipro_studio.sample_programs.tasks.retrieval import search
 
 __all__ = ["SAMPLE", "HotPotQAProgram", "metric", "program"]
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import dspy
 
 from mipro_studio.sample_programs.hotpotqa import MultiHop
-from mipro_studio.sample_programs.paper_tasks import CONDITIONAL as SAMPLE
+from mipro_studio.sample_programs.tasks.paper_tasks import CONDITIONAL as SAMPLE
 
 __all__ = ["RULES", "SAMPLE", "AnswerByRules", "metric", "program", "published_metric"]
 

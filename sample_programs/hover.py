@@ -7,8 +7,8 @@ from typing import Any
 import dspy
 from dspy.evaluate import normalize_text
 
-from mipro_studio.sample_programs.paper_tasks import HOVER as SAMPLE
-from mipro_studio.sample_programs.retrieval import search, titles
+from mipro_studio.sample_programs.tasks.paper_tasks import HOVER as SAMPLE
+from mipro_studio.sample_programs.tasks.retrieval import search, titles
 
 __all__ = ["PASSAGES_PER_HOP", "SAMPLE", "RetrieveMultiHop", "metric", "program"]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import dspy
 
 from mipro_studio.sample_programs.catalog import RETURNS as SAMPLE
-from mipro_studio.sample_programs.returns_data import ORDERS, RULES, TODAY
+from mipro_studio.sample_programs.tasks.returns_data import ORDERS, RULES, TODAY
 
 __all__ = ["SAMPLE", "DecideReturn", "ReturnsDesk", "find_order", "metric", "program", "return_rules"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.sample_programs.answers import exact_answer as metric
-from mipro_studio.sample_programs.paper_tasks import SCONE as SAMPLE
+from mipro_studio.sample_programs.tasks.paper_tasks import SCONE as SAMPLE
 
 __all__ = ["SAMPLE", "ScoNe", "ScoNeSignature", "metric", "program"]
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import dspy
 
-from mipro_studio.sample_programs.paper_tasks import SST2 as SAMPLE
+from mipro_studio.sample_programs.tasks.paper_tasks import SST2 as SAMPLE
 
 __all__ = ["SAMPLE", "JudgeReview", "ReviewSentiment", "metric", "program"]
 

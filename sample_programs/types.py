@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mipro_studio.sample_programs.files import SPLIT, folder, retrieval_server
+from mipro_studio.sample_programs.tasks.files import SPLIT, folder, retrieval_server
 
 __all__ = ["Row", "Sample", "SampleModule"]
 

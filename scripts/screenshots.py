@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, TimeoutError
 
 from mipro_studio.storage import Reader
-from mipro_studio.ui.report import report_html
+from mipro_studio.ui.export.report import report_html
 from tests.ui.browser import ROOT, chromium, serve, visit
 from tests.ui.factory import MARKER, fill
 

@@ -1,4 +1,4 @@
-"""The run's memory on SQLite: `optimizer_core.journal.Journal` for one worker's life."""
+"""The run's memory on SQLite: `optimizer_core.evaluation.journal.Journal` for one worker's life."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -174,8 +174,6 @@ class LiveView:
     def capped_burn(self) -> Usage:
         """What caps are held against: all but the sealed test, at the prices that are known."""
         known = [
-            replace(usage, cost_usd=usage.cost_usd or 0.0)
-            for role, usage in self.burns.items()
-            if not role.sealed
+            replace(usage, cost_usd=usage.cost_usd or 0.0) for role, usage in self.burns.items() if not role.sealed
         ]
         return sum(known, Usage())

@@ -19,8 +19,10 @@ from unittest import mock
 
 import pytest
 
-from mipro_studio import cli, command, launcher, sidecar, worker
-from mipro_studio.attendants import worker_name
+from mipro_studio import cli, command, worker
+from mipro_studio.commands import helper_server
+from mipro_studio.control import launcher
+from mipro_studio.control.worker_children import worker_name
 from tests.optimizer_core.builders import dspy_as_new
 
 __all__ = ["Done", "helpers_inside", "shell", "work_on", "workers_inside"]
@@ -66,7 +68,7 @@ def _exit_code(main: Any) -> int:
 
 def _run(arguments: Any, **options: Any) -> Any:
     """`subprocess.run`, for a process of ours what its `main` does but for ending the process."""
-    mains = {"worker": worker._done, "sidecar": sidecar._answered}
+    mains = {"worker": worker._done, "commands.helper_server": helper_server._answered}
     main, given = next(
         ((main, arguments[len(ours) :]) for name, main in mains.items() if _begins(arguments, ours := command(name))),
         (None, []),

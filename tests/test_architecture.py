@@ -9,30 +9,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "mipro_studio"
-ROOMS = ("optimizer_core", "storage", "ui", "pages", "sample_programs")
+ROOMS = ("optimizer_core", "storage", "control", "commands", "ui", "pages", "sample_programs")
 SCRIPTS = {path.stem: path for path in ROOT.glob("*.py")}
-TERMINAL = ("worker", "keeper", "mirror", "sidecar", "cli", "launcher")
-"""What runs without a browser; whatever these import is held with them."""
-
 DATABASE = {"sqlite3", "sqlite_utils"}
 MACHINERY = {"dspy", "optuna", "litellm", "torch", "xllamacpp"}
 HEAVY = MACHINERY | {"sklearn", "scipy"}
 OURS = {*ROOMS, *SCRIPTS, "benchmarks", "tests", "scripts"}
 CORE_WORDS = {"optimizer_core.types", "optimizer_core.config", "optimizer_core.errors"}
-LIGHT = (
-    "catalogue",
-    "changes",
-    "comparison",
-    "files",
-    "instruction_frame",
-    "model_text",
-    "roles",
-    "secrets",
-    "signature_text",
-    "sources",
-    "value_tags",
-)
-CORE_LIGHT = {f"optimizer_core.{name}" for name in LIGHT}
+CORE_LIGHT = {
+    f"optimizer_core.{name}"
+    for name in (
+        "analysis.comparison",
+        "catalogue",
+        "files",
+        "models.model_text",
+        "parameters.edits",
+        "programs.instruction_frame",
+        "programs.signature_text",
+        "programs.value_tags",
+        "roles",
+        "secrets",
+        "sources",
+    )
+}
 OF_STORAGE = {"storage", "optimizer_core.types", "optimizer_core.errors", "optimizer_core.files"}
 
 
@@ -66,9 +65,9 @@ def imports(path: Path, when_loaded: bool = False) -> tuple[str, ...]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{path.name}: relative imports hide where the arrow goes"
-            yield node.module
-            names = (f"{node.module}.{alias.name}" for alias in node.names)
-            yield from (name for name in names if resolve(name.removeprefix(f"{PACKAGE}.")))
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [name for name in names if resolve(name.removeprefix(f"{PACKAGE}."))]
+            yield from modules if len(modules) == len(names) else [node.module, *modules]
         for child in ast.iter_child_nodes(node):
             yield from visit(child)
 
@@ -120,7 +119,7 @@ def relative(path: Path) -> str:
 
 def test_the_reader_of_imports_sees_what_is_there() -> None:
     """Were the tree somewhere else, every other test here would pass on nothing."""
-    assert all(len(files(room)) > 5 for room in ROOMS)
+    assert all(len(files(room)) > 3 for room in ROOMS)
     assert {"dspy", "optimizer_core", "sample_programs"} <= reached(ROOT / "worker.py", True)
     assert "streamlit" in reached(ROOT / "app.py", True)
     assert "dspy" in reached(ROOT / "cli.py", False)
@@ -147,6 +146,39 @@ def test_the_core_knows_nothing_of_store_and_screen() -> None:
     assert naming(core, {*DATABASE, "streamlit", "plotly", "typer", "rich"}) == []
 
 
+def folder_of(path: Path) -> str:
+    """Where a file belongs: its folder, by two names inside the core and `ui`, by its own name at the core's top."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return "/".join(parts[:2] if parts[0] in {"optimizer_core", "ui"} else parts[:1])
+
+
+def test_no_two_folders_import_each_other_on_any_way() -> None:
+    arrows: dict[str, set[str]] = {}
+    for path in [*SCRIPTS.values(), *files("optimizer_core", "storage", "control", "commands", "ui", "pages")]:
+        named = (resolve(module) for module in imports(path))
+        folders = {folder_of(one) for one in named if one is not None and ROOT in one.parents}
+        arrows.setdefault(folder_of(path), set()).update(folders - {folder_of(path)})
+
+    def beyond(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = arrows.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    assert len(arrows) > 30
+    assert {one: sorted(arrows[one]) for one in arrows if one in beyond(one)} == {}
+
+
+def test_a_folder_is_seen_at_one_look() -> None:
+    counts: dict[str, int] = {}
+    for path in files("optimizer_core", "storage", "control", "commands", "ui", "pages", "mipro_studio"):
+        counts[relative(path.parent)] = counts.get(relative(path.parent), 0) + 1
+    assert {folder: count for folder, count in counts.items() if count > 20} == {}
+
+
 def test_samples_are_programs_like_any_other() -> None:
     assert offenders(files("sample_programs"), {"sample_programs"}) == {}
 
@@ -161,12 +193,16 @@ def test_nobody_but_the_storage_opens_the_database() -> None:
 
 
 def test_a_page_is_asked_by_nobody_and_asks_ui() -> None:
-    assert offenders(PAGES, {"ui", "storage", "launcher", "reviewing"} | CORE_WORDS) == {}
+    assert offenders(PAGES, {"ui", "storage", "control.launcher", "control.review"} | CORE_WORDS) == {}
     assert naming([*SCRIPTS.values(), *files(*ROOMS, "benchmarks")], {"pages", "app"}) == []
 
 
 def test_shared_parts_of_pages_do_not_reach_for_the_worker() -> None:
-    assert naming(files("ui"), {"worker", "mirror", "takehome", "terminal", "cli", "tests", "scripts"}) == []
+    assert naming(files("ui"), {"worker", "commands", "cli", "tests", "scripts"}) == []
+    asked = {"admission", "helper_client", "launcher", "review"}
+    assert {name for path in files("ui") for name in imports(path) if name.startswith("control.")} <= {
+        f"control.{one}" for one in asked
+    }
 
 
 def test_the_web_process_loads_no_machinery() -> None:
@@ -184,7 +220,8 @@ def test_the_web_process_loads_no_machinery() -> None:
 
 def test_what_runs_without_a_browser_never_loads_streamlit() -> None:
     """Whenever it is imported, and through however many of our own modules."""
-    assert [script for script in TERMINAL if "streamlit" in reached(SCRIPTS[script], False)] == []
+    without = [ROOT / "worker.py", ROOT / "cli.py", *files("control", "commands")]
+    assert [relative(path) for path in without if "streamlit" in reached(path, False)] == []
 
 
 def test_tests_and_scripts_are_no_part_of_the_studio() -> None:
@@ -207,12 +244,14 @@ def test_what_the_ast_says_is_what_python_does() -> None:
     code = f"import importlib, sys; [importlib.import_module(n) for n in {names!r}]; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not MACHINERY & set(done.stdout.split())
-    assert {"streamlit", "mipro_studio.ui.store"} <= set(done.stdout.split())
+    assert {"streamlit", "mipro_studio.ui.page.store"} <= set(done.stdout.split())
 
 
 def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
     """Each takes a tenth of a second and more, at every call of a command."""
-    loaded = "import sys, mipro_studio.cli; print(*sys.modules); import mipro_studio.ui.report; print(*sys.modules)"
+    loaded = (
+        "import sys, mipro_studio.cli; print(*sys.modules); import mipro_studio.ui.export.report; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
     at_the_start, with_report = (set(line.split()) for line in done.stdout.splitlines())
     assert not {"dspy", "numpy", "pandas", "optuna", "scipy", "streamlit"} & at_the_start

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage import Reader
 from tests.inside import Done, shell

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
-from mipro_studio.optimizer_core.presets import PRESETS
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
+from mipro_studio.optimizer_core.runs.presets import PRESETS
 from tests.inside import shell
 
 

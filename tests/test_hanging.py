@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mipro_studio import launcher
+from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.types import ErrorClass, Status
 from mipro_studio.storage import Reader, log_path
 from tests.test_worker import Bench, status, until

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio import launcher, reviewing
+from mipro_studio.control import launcher, review
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Author, Candidate, ChangeKind, Status
 from mipro_studio.storage import Reader
@@ -54,11 +54,11 @@ def test_the_gate_takes_up_what_a_person_asked(tmp_path: Path, endpoint: Loopbac
     run_id = start(store, tmp_path, endpoint)
     assert status(store, run_id) is Status.AWAITING_REVIEW
     queue = {"predictor": "queue"}
-    reviewing.change(store, run_id, ChangeKind.WRITE, {**queue, "text": GOOD, "reason": "better"})
-    reviewing.change(store, run_id, ChangeKind.EDIT, {**queue, "index": 1, "text": "Find it. q=0.9", "keep": False})
-    reviewing.change(store, run_id, ChangeKind.REJECT, {**queue, "kind": "instruction", "index": 2, "reason": "no"})
+    review.change(store, run_id, ChangeKind.WRITE, {**queue, "text": GOOD, "reason": "better"})
+    review.change(store, run_id, ChangeKind.EDIT, {**queue, "index": 1, "text": "Find it. q=0.9", "keep": False})
+    review.change(store, run_id, ChangeKind.REJECT, {**queue, "kind": "instruction", "index": 2, "reason": "no"})
     with pytest.raises(BadInput, match="the baseline that all is compared with"):
-        reviewing.change(store, run_id, ChangeKind.REJECT, {**queue, "kind": "instruction", "index": 0})
+        review.change(store, run_id, ChangeKind.REJECT, {**queue, "kind": "instruction", "index": 0})
     launcher.approve(store, run_id)
     assert status(store, run_id) is Status.COMPLETED
     with Reader(store) as reader:
@@ -71,14 +71,14 @@ def test_the_gate_takes_up_what_a_person_asked(tmp_path: Path, endpoint: Loopbac
     assert tried[1:3] == [3, 4]
     assert not {1, 2} & set(tried)
     with pytest.raises(BadInput, match="Resume it with more trials"):
-        reviewing.change(store, run_id, ChangeKind.WRITE, {**queue, "text": "Too late."})
+        review.change(store, run_id, ChangeKind.WRITE, {**queue, "text": "Too late."})
 
 
 def test_more_are_written_at_the_gate_and_the_gate_stays_shut(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
     store = tmp_path / "studio.db"
     run_id = start(store, tmp_path, endpoint)
     assert status(store, run_id) is Status.AWAITING_REVIEW
-    reviewing.change(store, run_id, ChangeKind.ASK, {"predictor": "tone", "hint": "Be brief.", "count": 2})
+    review.change(store, run_id, ChangeKind.ASK, {"predictor": "tone", "hint": "Be brief.", "count": 2})
     with Reader(store) as reader:
         assert (reader.run(run_id).status, reader.run(run_id).lives) == (Status.AWAITING_REVIEW, 2)
         more = [arm for arm in reader.instructions(run_id) if arm.provenance.get("hint") == "Be brief."]
@@ -94,7 +94,7 @@ def test_a_key_that_is_typed_into_a_change_is_blacked_out(
     run_id = start(store, tmp_path, endpoint)
     assert status(store, run_id) is Status.AWAITING_REVIEW
     text = "Use the key sk-very-secret-0123456789 to answer."
-    reviewing.change(store, run_id, ChangeKind.WRITE, {"predictor": "queue", "text": text})
-    reviewing.write_note(store, run_id, "run", text)
+    review.change(store, run_id, ChangeKind.WRITE, {"predictor": "queue", "text": text})
+    review.write_note(store, run_id, "run", text)
     with Reader(store) as reader:
         assert "very-secret" not in str(reader.changes(run_id)) + str(reader.notes(run_id))

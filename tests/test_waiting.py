@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio import launcher
-from mipro_studio.heart import LEASE_S
+from mipro_studio.control import launcher
+from mipro_studio.control.heartbeat import LEASE_S
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, log_path
 from tests.test_worker import Bench, facts_of, status, until

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from mipro_studio import launcher, terminal
+from mipro_studio.commands import output
+from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.models import attempts
 from mipro_studio.optimizer_core.types import CellKey, Status
 from mipro_studio.storage import Reader, Store
@@ -112,7 +113,7 @@ def status(store: Path, run: str) -> Status:
 
 def facts_of(store: Path, run: str) -> dict[str, Any]:
     with Reader(store) as reader:
-        return terminal.run_facts(reader, run)
+        return output.run_facts(reader, run)
 
 
 def played(bench: Bench, name: str, running: LoopbackEndpoint, **model: Any) -> Life:

@@ -9,8 +9,8 @@ from scipy.special import expit, logit
 from mipro_studio.benchmarks.landscapes.families import Family, Landscape
 from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.benchmarks.landscapes.simulate import play
+from mipro_studio.optimizer_core.analysis.importance import ERROR, INTERACTION, importance
 from mipro_studio.optimizer_core.config import parse_config
-from mipro_studio.optimizer_core.importance import ERROR, INTERACTION, importance
 from mipro_studio.optimizer_core.types import Candidate, Split
 
 __all__ = ["ARMS", "DESIGNS", "EFFECT", "Finding", "Planted", "find", "find_all"]

@@ -15,9 +15,9 @@ from mipro_studio.benchmarks.landscapes.dspy_mipro import play_dspy
 from mipro_studio.benchmarks.landscapes.families import FAMILIES, Landscape
 from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.benchmarks.landscapes.simulate import play
+from mipro_studio.optimizer_core.analysis.winner import corrected
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.types import Candidate
-from mipro_studio.optimizer_core.winner import corrected
 
 __all__ = ["DEFAULT", "DSPY", "METHODS", "Job", "Result", "default_share", "run_jobs"]
 

@@ -11,14 +11,14 @@ from typing import Any, cast
 from mipro_studio.benchmarks.landscapes.families import N_EXAMPLES, Landscape
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BudgetReached
-from mipro_studio.optimizer_core.journal import MemoryJournal
-from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.optimizers import Optimizer, get_optimizer
-from mipro_studio.optimizer_core.reporting import Reporter
-from mipro_studio.optimizer_core.score_table import ScoreTable
-from mipro_studio.optimizer_core.search import Search
-from mipro_studio.optimizer_core.space import KINDS, SearchSpace
-from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
+from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.runs.loop import Search
+from mipro_studio.optimizer_core.runs.reporting import Reporter
+from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import Candidate, Cell, CellKey, Example, Record, Split, Trial, TrialKind
 
 __all__ = ["Played", "play"]

@@ -75,9 +75,7 @@ def delimited_rows(text: str, name: str, usual: str, asked: str | None = None) -
 def _as_mark(asked: str) -> str:
     mark = _BY_NAME.get(asked.strip().lower(), asked)
     if len(mark) != 1 or mark in '"\r\n':
-        raise BadInput(
-            f"The delimiter {asked!r} is not one character.", "Use one, or: comma, semicolon, tab, pipe."
-        )
+        raise BadInput(f"The delimiter {asked!r} is not one character.", "Use one, or: comma, semicolon, tab, pipe.")
     return mark
 
 

@@ -283,4 +283,3 @@ def _from_viewer(rows: list[Any]) -> tuple[list[Row], list[str]]:
 
 
 _VIEWER_KEYS = {"row_idx", "row", "truncated_cells"}
-

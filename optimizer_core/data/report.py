@@ -8,8 +8,8 @@ from typing import Any
 from mipro_studio.optimizer_core.data.fields import is_missing
 from mipro_studio.optimizer_core.data.loading import Dataset
 from mipro_studio.optimizer_core.data.strata import is_categorical
+from mipro_studio.optimizer_core.programs.values import shown, text_of
 from mipro_studio.optimizer_core.types import Example, Split
-from mipro_studio.optimizer_core.values import shown, text_of
 
 __all__ = ["data_report"]
 
@@ -27,7 +27,7 @@ def data_report(
     Args:
         metric: Name of the metric.
         built_in: It scores the label columns and nothing else.
-        of_labels: What the metric gives the labels themselves; see `optimizer_core.label_score`.
+        of_labels: What the metric gives the labels themselves; see `optimizer_core.metrics.label_score`.
 
     Returns:
         sentences: What was done with the rows, for a person.

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from mipro_studio.optimizer_core.analysis.importance import importance
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.importance import importance
-from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.program import PredictorInfo
-from mipro_studio.optimizer_core.space import KINDS
-from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.parameters.space import KINDS
+from mipro_studio.optimizer_core.programs.program import PredictorInfo
+from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import Candidate, Json
 
 __all__ = ["Optimizer", "View", "Work"]
@@ -127,5 +127,5 @@ class Optimizer(ABC):
         """The next candidate; None when there is nothing left to try. Depends on `kit`'s arms and `view` alone."""
 
     def importance(self, kit: Kit, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
-        """Which searched parameter `scores` depend on; see `optimizer_core.importance.importance`."""
+        """Which searched parameter `scores` depend on; see `optimizer_core.analysis.importance.importance`."""
         return [*importance(scores, kit.space, kit.config.seed)]

@@ -1,8 +1,8 @@
 """Bayesian Bootstrap (card 3; MIPRO section 4.4): MIPRO restricted to demo sets, the instructions stay the seed's."""
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro
 
 __all__ = ["BayesianBootstrap"]

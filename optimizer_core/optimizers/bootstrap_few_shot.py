@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from mipro_studio.optimizer_core.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, DemoSet, Split
 
 __all__ = ["BootstrapFewShot"]

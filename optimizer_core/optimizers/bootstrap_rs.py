@@ -1,8 +1,8 @@
 """Bootstrap random search (card 2; MIPRO section 4.1): the only question is which bootstrapped demo set is best."""
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
 
 __all__ = ["BootstrapRandomSearch"]

@@ -1,8 +1,8 @@
 """CA-OPRO (card 7; MIPRO section 4.5): greedy coordinate ascent, one predictor at a time."""
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro
 from mipro_studio.optimizer_core.optimizers.rounds import best_of, history, put_in
 from mipro_studio.optimizer_core.types import Candidate

@@ -15,13 +15,13 @@ from gepa.api import optimize
 from gepa.core.adapter import EvaluationBatch
 from gepa.strategies.instruction_proposal import InstructionProposalSignature
 
-from mipro_studio.optimizer_core.changes import next_index
 from mipro_studio.optimizer_core.errors import RunFailed
-from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.program_run import Purpose
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.parameters.edits import next_index
+from mipro_studio.optimizer_core.programs.values import text_of
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, Cell, Example, Instruction, Split
-from mipro_studio.optimizer_core.values import text_of
 
 __all__ = ["MINIBATCH", "Evolution"]
 

@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.evolution import MINIBATCH, Evolution
 from mipro_studio.optimizer_core.types import Candidate, Event, Split
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from mipro_studio.optimizer_core.config import RunConfig, Variant
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS
-from mipro_studio.optimizer_core.proposer import Recipe
+from mipro_studio.optimizer_core.proposers.proposer import Recipe
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Event, Instruction, Phase
 
 __all__ = ["Lab"]

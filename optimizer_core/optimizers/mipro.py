@@ -3,10 +3,10 @@
 import asyncio
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.surrogates import ReplayedTpe, Surrogate, make_surrogate
-from mipro_studio.optimizer_core.surrogates.base import random_fresh
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.search.surrogates import ReplayedTpe, Surrogate, make_surrogate
+from mipro_studio.optimizer_core.search.surrogates.base import random_fresh
 from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["Mipro", "n_instructions"]

@@ -9,13 +9,13 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from mipro_studio.optimizer_core.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus, free_sets
-from mipro_studio.optimizer_core.space import KINDS
-from mipro_studio.optimizer_core.switch_variables import NUMBER, SEED, bootstrap_space, switch_space
+from mipro_studio.optimizer_core.parameters.space import KINDS
+from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
+from mipro_studio.optimizer_core.proposers.switch_variables import NUMBER, SEED, bootstrap_space, switch_space
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Split
 
 __all__ = ["MiproPlus"]

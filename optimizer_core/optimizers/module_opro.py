@@ -3,8 +3,8 @@
 import asyncio
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.rounds import best_of, candidate_of_round, history, round_index
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
 from mipro_studio.optimizer_core.types import Candidate

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOproUngrounded
-from mipro_studio.optimizer_core.program import PredictorInfo
+from mipro_studio.optimizer_core.programs.program import PredictorInfo
 
 __all__ = ["Opro"]
 

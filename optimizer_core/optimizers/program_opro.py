@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mipro_studio.optimizer_core import proposer_signatures as signatures
 from mipro_studio.optimizer_core.config import TIPS, RunConfig
-from mipro_studio.optimizer_core.grounding import SharedContext
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.module_opro import IN_ROUNDS, OPRO
 from mipro_studio.optimizer_core.optimizers.rounds import (
     HISTORY_LENGTH,
@@ -18,9 +16,11 @@ from mipro_studio.optimizer_core.optimizers.rounds import (
     round_index,
 )
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
-from mipro_studio.optimizer_core.program import PredictorInfo
-from mipro_studio.optimizer_core.proposer import Recipe, demo_text, history_text
-from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.programs.program import PredictorInfo
+from mipro_studio.optimizer_core.proposers import signatures
+from mipro_studio.optimizer_core.proposers.grounding import SharedContext
+from mipro_studio.optimizer_core.proposers.proposer import Recipe, demo_text, history_text
+from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["ProgramOpro"]

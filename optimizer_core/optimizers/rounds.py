@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["HISTORY_LENGTH", "best_of", "candidate_of_round", "history", "means", "put_in", "round_index"]

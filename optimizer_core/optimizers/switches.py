@@ -7,12 +7,12 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from mipro_studio.optimizer_core.arms import Arms
-from mipro_studio.optimizer_core.importance import importance
-from mipro_studio.optimizer_core.kit import Kit
-from mipro_studio.optimizer_core.proposer import Recipe
-from mipro_studio.optimizer_core.space import Parameter, SearchSpace
-from mipro_studio.optimizer_core.switch_variables import SHOWN, TEMPERATURES, SwitchRow, rows_of
+from mipro_studio.optimizer_core.analysis.importance import importance
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.space import Parameter, SearchSpace
+from mipro_studio.optimizer_core.proposers.proposer import Recipe
+from mipro_studio.optimizer_core.proposers.switch_variables import SHOWN, TEMPERATURES, SwitchRow, rows_of
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Json
 
 __all__ = ["recipes", "suggest", "switch_importance", "switch_rows"]

@@ -3,8 +3,8 @@
 import asyncio
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
 
 __all__ = ["GROUNDING_DEMOS", "ZeroShotMipro", "bootstrap_for_proposer"]

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from optuna.distributions import BaseDistribution
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.kit import Kit
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import Kit
 from mipro_studio.optimizer_core.optimizers.rounds import candidate_of_round, round_index
 from mipro_studio.optimizer_core.optimizers.switches import (
     recipes,
@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.optimizers.switches import (
     switch_rows,
 )
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
-from mipro_studio.optimizer_core.switch_variables import SwitchRow, switch_space
+from mipro_studio.optimizer_core.proposers.switch_variables import SwitchRow, switch_space
 from mipro_studio.optimizer_core.types import Candidate, DemoSet, Json
 
 __all__ = ["ZeroShotMiproPlus", "free_sets"]

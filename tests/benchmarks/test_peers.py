@@ -9,11 +9,11 @@ import dspy
 import pytest
 
 from mipro_studio.benchmarks.counting import CapReached, PeerLM, RunCounter, peer_lm
-from mipro_studio.benchmarks.peer_records import PeerRecords
-from mipro_studio.benchmarks.peers import mipro_trials, simba_steps
+from mipro_studio.benchmarks.peers.records import PeerRecords
+from mipro_studio.benchmarks.peers.entries import mipro_trials, simba_steps
 from mipro_studio.optimizer_core.config import Budget, RunConfig
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.program import Program
+from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.types import Cell, Example, Instruction, Role, Split, Trial, TrialKind
 from tests.loopback import LoopbackEndpoint
 

@@ -14,7 +14,7 @@ from scipy import stats
 from mipro_studio.benchmarks.report import figure, markdown, write_report
 from mipro_studio.benchmarks.results import Failure, Measured
 from mipro_studio.benchmarks.tables import groups, overall, wilcoxon_p
-from mipro_studio.ui.benchmark_view import curves_figure
+from mipro_studio.ui.benchmarks.benchmark_view import curves_figure
 
 
 def measured(optimizer: str, seed: int, test: list[float], group: str = "g", **more: Any) -> Measured:

@@ -10,15 +10,15 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.assembly import Assembled, Past, assemble
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.data import example_id
-from mipro_studio.optimizer_core.journal import MemoryJournal
-from mipro_studio.optimizer_core.kit import Kit
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.models.lms import build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.program_run import Player
-from mipro_studio.optimizer_core.run import Ending
+from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.runs.assembly import Assembled, Past, assemble
+from mipro_studio.optimizer_core.runs.run import Ending
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Role, Split, Trial
 from tests.loopback import LoopbackEndpoint
 from tests.programs import desk

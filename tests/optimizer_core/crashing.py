@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from mipro_studio.optimizer_core import assembly
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
-from mipro_studio.optimizer_core.journal import MemoryJournal
-from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
-from mipro_studio.optimizer_core.program import Program, load_program
-from mipro_studio.optimizer_core.run import Ending
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
+from mipro_studio.optimizer_core.programs.program import Program, load_program
+from mipro_studio.optimizer_core.runs import assembly
+from mipro_studio.optimizer_core.runs.run import Ending
 from mipro_studio.optimizer_core.types import Change, ChangeKind, Record, Status, Trial, Usage
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import ROOT, ROWS, make_examples, merge

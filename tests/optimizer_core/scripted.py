@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.models.attempts import Account
 from mipro_studio.optimizer_core.models.engines import ThreadedEngine
 from mipro_studio.optimizer_core.models.lms import MeteredLM
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.program_run import Player
+from mipro_studio.optimizer_core.models.player import Player
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["ScriptedEngine", "chat", "scripted", "scripted_player"]

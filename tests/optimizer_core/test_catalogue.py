@@ -4,10 +4,10 @@ from typing import get_args
 
 from mipro_studio.optimizer_core import catalogue
 from mipro_studio.optimizer_core.config import SearchSettings
-from mipro_studio.optimizer_core.metrics import BUILT_IN
-from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
-from mipro_studio.optimizer_core.presets import PRESETS
+from mipro_studio.optimizer_core.runs.presets import PRESETS
 
 
 def test_optimizers_are_listed_in_their_order_with_their_summaries() -> None:

@@ -10,9 +10,9 @@ from dspy.teleprompt import MIPROv2
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.data import example_id
-from mipro_studio.optimizer_core.journal import MemoryJournal
-from mipro_studio.optimizer_core.presets import resolve
-from mipro_studio.optimizer_core.program import load_program
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.programs.program import load_program
+from mipro_studio.optimizer_core.runs.presets import resolve
 from mipro_studio.optimizer_core.types import Candidate, Example, Split, Status, Trial, TrialKind
 from tests.optimizer_core.builders import ROOT
 from tests.optimizer_core.crashing import Stage, live

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from mipro_studio.optimizer_core.surrogates import laplace, newton
-from mipro_studio.optimizer_core.surrogates.laplace import fit
-from mipro_studio.optimizer_core.surrogates.posterior import Posterior
+from mipro_studio.optimizer_core.search.surrogates import laplace, newton
+from mipro_studio.optimizer_core.search.surrogates.laplace import fit
+from mipro_studio.optimizer_core.search.surrogates.posterior import Posterior
 from mipro_studio.optimizer_core.types import Candidate
 from tests.optimizer_core.builders import ROOT
 

@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from mipro_studio.optimizer_core.surrogates.optuna_sampler import SCORES, ItemResponseSampler
+from mipro_studio.optimizer_core.search.surrogates.optuna_sampler import SCORES, ItemResponseSampler
 
 DISTRIBUTIONS = {
     f"{predictor}: {kind}": CategoricalDistribution([f"{kind} {arm}" for arm in range(4)])

@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from mipro_studio.optimizer_core.config import SearchSettings
-from mipro_studio.optimizer_core.space import SearchSpace
-from mipro_studio.optimizer_core.surrogates import (
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
+from mipro_studio.optimizer_core.search.surrogates import (
     Observation,
     RandomSearch,
     ReplayedTpe,
@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.surrogates import (
     TpeSurrogate,
     make_surrogate,
 )
-from mipro_studio.optimizer_core.surrogates.item_response import ItemResponse
+from mipro_studio.optimizer_core.search.surrogates.item_response import ItemResponse
 from mipro_studio.optimizer_core.types import Candidate
 
 SURROGATES: dict[str, Callable[[], Surrogate]] = {

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
-from mipro_studio.optimizer_core.extraction import best_full_evaluation
-from mipro_studio.optimizer_core.score_table import ScoreTable
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.runs.extraction import best_full_evaluation
 from mipro_studio.optimizer_core.types import Candidate, Cell, ErrorClass, Split, Trial, TrialKind
 from tests.optimizer_core.builders import failed, make_examples, scored
 

@@ -7,8 +7,8 @@ import pytest
 from mipro_studio.benchmarks.marks import MARK
 from mipro_studio.optimizer_core.types import Cell, CellKey, Event, Example, Outcome, Split, Status, Trial, TrialKind
 from mipro_studio.storage import SqliteJournal, Store
-from mipro_studio.ui import benchmark_view
-from mipro_studio.ui.paper_table import COLUMNS, PAPER_ROWS
+from mipro_studio.ui.benchmarks import benchmark_view
+from mipro_studio.ui.benchmarks.paper_table import COLUMNS, PAPER_ROWS
 from tests.pages.open import open_page, texts
 
 pytestmark = pytest.mark.timeout(120)

@@ -6,9 +6,9 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.sample_programs import CATALOG
-from mipro_studio.sample_programs.files import FOLDER_VARIABLE
-from mipro_studio.ui import samples
-from mipro_studio.ui.format import UNKNOWN
+from mipro_studio.sample_programs.tasks.files import FOLDER_VARIABLE
+from mipro_studio.ui.home import samples
+from mipro_studio.ui.text.format import UNKNOWN
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 
@@ -62,7 +62,7 @@ def test_a_sample_that_cannot_start_says_why(empty: Path, monkeypatch: pytest.Mo
     def refuse(store: Path, config: object) -> str:
         raise BadInput("There is no sample 'triage'.")
 
-    monkeypatch.setattr("mipro_studio.launcher.start", refuse)
+    monkeypatch.setattr("mipro_studio.control.launcher.start", refuse)
     app = open_page()
     app.button(key="sample_start_triage").click().run()
     assert not app.exception
@@ -78,7 +78,7 @@ def test_one_click_starts_a_sample_and_opens_it(
         asked.append(config)
         return store[1]["queued"]
 
-    monkeypatch.setattr("mipro_studio.launcher.start", start)
+    monkeypatch.setattr("mipro_studio.control.launcher.start", start)
     app = open_page()
     app.button(key="sample_start_triage").click().run()
     assert not app.exception

@@ -140,7 +140,7 @@ def test_the_seed_cannot_be_rejected_and_the_page_says_why(store: Filled) -> Non
 
 def test_a_persons_own_instruction_and_a_request_for_more(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     spawned: list[str] = []
-    monkeypatch.setattr("mipro_studio.launcher.spawn", lambda path, run_id: spawned.append(run_id))
+    monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda path, run_id: spawned.append(run_id))
     app = open_page(PAGE, run=store[1]["review"])
     app.text_area(key="review_new_text_classify").input("My own rules.").run()
     app.button(key="review_write").click().run()
@@ -170,7 +170,7 @@ def test_a_completed_run_says_how_to_change_it(store: Filled) -> None:
 
 
 def test_the_gate_opens_the_search(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mipro_studio.launcher.spawn", lambda path, run_id: 1)
+    monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda path, run_id: 1)
     app = open_page(PAGE, run=store[1]["review"])
     assert "8 instructions proposed" in texts(app)
     app.button(key="review_approve").click().run()

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Status
-from mipro_studio.ui.lab_form import DEFAULTS, lab_config, learn_config
+from mipro_studio.ui.lab.lab_form import DEFAULTS, lab_config, learn_config
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 from tests.ui.lab_factory import SETTINGS, lab_session, switch_search
@@ -28,7 +28,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append(config)
         raise BadInput("Not in a test.")
 
-    monkeypatch.setattr("mipro_studio.launcher.start", start)
+    monkeypatch.setattr("mipro_studio.control.launcher.start", start)
     return asked
 
 

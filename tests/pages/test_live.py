@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from mipro_studio.optimizer_core.errors import IllegalMove
 from mipro_studio.optimizer_core.types import Candidate
 from mipro_studio.storage import PulseFile, Reader, present
-from mipro_studio.ui import live_head
+from mipro_studio.ui.live import live_head
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 
@@ -163,7 +163,7 @@ def test_stopping_a_run_that_stands_still_ends_it_at_once(store: Filled) -> None
 
 def test_resume_asks_the_launcher(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("mipro_studio.launcher.resume", lambda path, run_id: asked.append(run_id))
+    monkeypatch.setattr("mipro_studio.control.launcher.resume", lambda path, run_id: asked.append(run_id))
     app = open_page(PAGE, run=store[1]["lost"])
     app.button(key="live_resume").click().run()
     assert asked == [store[1]["lost"]]
@@ -171,7 +171,7 @@ def test_resume_asks_the_launcher(store: Filled, monkeypatch: pytest.MonkeyPatch
 
 def test_a_queued_run_that_no_worker_takes_can_be_given_one(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("mipro_studio.launcher.spawn", lambda path, run_id: asked.append(run_id))
+    monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda path, run_id: asked.append(run_id))
     monkeypatch.setattr(live_head, "WORKER_LATE_S", 0.0)
     app = open_page(PAGE, run=store[1]["queued"])
     app.button(key="live_resume").click().run()
@@ -179,7 +179,7 @@ def test_a_queued_run_that_no_worker_takes_can_be_given_one(store: Filled, monke
 
 
 def test_review_is_approved_and_not_merely_resumed(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mipro_studio.launcher.spawn", lambda path, run_id: 1)
+    monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda path, run_id: 1)
     app = open_page(PAGE, run=store[1]["review"])
     app.button(key="live_resume").click().run()
     with Reader(store[0]) as reader:
@@ -188,7 +188,7 @@ def test_review_is_approved_and_not_merely_resumed(store: Filled, monkeypatch: p
 
 
 def test_a_finished_run_takes_more_trials(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mipro_studio.launcher.spawn", lambda path, run_id: 1)
+    monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda path, run_id: 1)
     app = open_page(PAGE, run=store[1]["finished"])
     app.number_input(key="live_more_trials").set_value(45).run()
     app.button(key="live_more_go").click().run()
@@ -201,7 +201,7 @@ def test_a_refusal_is_shown(store: Filled, monkeypatch: pytest.MonkeyPatch) -> N
     def refuse(path: Path, run_id: str) -> None:
         raise IllegalMove("Run x is running.", "Look at it again.")
 
-    monkeypatch.setattr("mipro_studio.launcher.resume", refuse)
+    monkeypatch.setattr("mipro_studio.control.launcher.resume", refuse)
     app = open_page(PAGE, run=store[1]["paused"])
     app.button(key="live_resume").click().run()
     assert "Run x is running. Look at it again." in texts(app)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mipro_studio import launcher
+from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Endpoint, Reader, endpoints, save_endpoint
-from mipro_studio.ui.run_form import OWN_ROWS
+from mipro_studio.ui.new_run.run_form import OWN_ROWS
 from tests.inside import helpers_inside, work_on
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.pages.open import open_page, texts
@@ -80,7 +80,7 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append(config)
         return {**ANSWER, "config": config}
 
-    monkeypatch.setattr("mipro_studio.launcher.inspect", inspect)
+    monkeypatch.setattr("mipro_studio.control.launcher.inspect", inspect)
     return asked
 
 
@@ -127,7 +127,7 @@ def test_a_problem_found_by_the_check_is_shown(empty: Path, monkeypatch: pytest.
     def refuse(config: dict[str, Any]) -> dict[str, Any]:
         raise BadInput("There is no file 'mine.py'.")
 
-    monkeypatch.setattr("mipro_studio.launcher.inspect", refuse)
+    monkeypatch.setattr("mipro_studio.control.launcher.inspect", refuse)
     app = _own_program(open_page(PAGE))
     app.button(key="nr_check").click().run()
     assert "There is no file 'mine.py'." in texts(app)
@@ -138,7 +138,7 @@ def test_a_cap_that_cannot_be_held_needs_a_yes_and_another_one_another(
     empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unheld = ["The cap of 5 dollars cannot be held."]
-    monkeypatch.setattr("mipro_studio.launcher.inspect", lambda config: {**ANSWER, "consent": list(unheld)})
+    monkeypatch.setattr("mipro_studio.control.launcher.inspect", lambda config: {**ANSWER, "consent": list(unheld)})
     app = _own_program(open_page(PAGE))
     for cap in ("The cap of 5 dollars cannot be held.", "The cap of 9 tokens can only be held roughly."):
         unheld[:] = [cap]
@@ -171,7 +171,9 @@ TRIED = {
 
 
 def _checked(monkeypatch: pytest.MonkeyPatch, **more: Any) -> AppTest:
-    monkeypatch.setattr("mipro_studio.launcher.inspect", lambda config: {**ANSWER, "config": config, **TRIED, **more})
+    monkeypatch.setattr(
+        "mipro_studio.control.launcher.inspect", lambda config: {**ANSWER, "config": config, **TRIED, **more}
+    )
     app = _own_program(open_page(PAGE))
     app.button(key="nr_check").click().run()
     assert not app.exception
@@ -196,7 +198,7 @@ def test_a_program_that_failed_when_it_was_tried_can_be_started_all_the_same(
         started.append(anyway)
         return store.ids["finished"]
 
-    monkeypatch.setattr("mipro_studio.launcher.start", start)
+    monkeypatch.setattr("mipro_studio.control.launcher.start", start)
     failed = {**CELL, "score": None, "error": "metric", "error_message": f"The metric raised {HOSTILE}"}
     app = _checked(
         monkeypatch,
@@ -221,7 +223,7 @@ def test_start_hands_over_the_config_and_opens_the_run(
         assert found["program"], "what the check found is not looked for again"
         return store[1]["queued"]
 
-    monkeypatch.setattr("mipro_studio.launcher.start", start)
+    monkeypatch.setattr("mipro_studio.control.launcher.start", start)
     app = _own_program(open_page(PAGE))
     app.number_input(key="nr_max_runs").set_value(500).run()
     app.button(key="nr_check").click().run()
@@ -464,7 +466,7 @@ def test_a_program_whose_data_does_not_fit_still_offers_its_fields(
         error.predictors = [{"name": "judge", "inputs": ["review"], "outputs": ["verdict"]}]
         raise error
 
-    monkeypatch.setattr("mipro_studio.launcher.inspect", refuse)
+    monkeypatch.setattr("mipro_studio.control.launcher.inspect", refuse)
     app = _own_program(open_page(PAGE, sample="triage"))
     app.segmented_control(key="nr_data_kind").set_value("One file").run()
     app.text_input(key="nr_data_data").input(str(tmp_path / "rows.csv")).run()

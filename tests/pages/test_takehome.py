@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from mipro_studio import launcher
+from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.storage import Reader
-from mipro_studio.ui.format import UNKNOWN
+from mipro_studio.ui.text.format import UNKNOWN
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.types import Candidate, ErrorClass, Status
 from mipro_studio.storage import Reader
-from mipro_studio.ui.format import UNKNOWN
-from mipro_studio.ui.trace_view import Fate, of_kind
+from mipro_studio.ui.arms.trace_view import Fate, of_kind
+from mipro_studio.ui.text.format import UNKNOWN
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, ROWS, LiveRun
 

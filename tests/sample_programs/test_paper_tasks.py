@@ -14,8 +14,9 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.inspection import inspect_request
-from mipro_studio.sample_programs import CATALOG, files, get_sample
-from mipro_studio.sample_programs.retrieval import search, titles
+from mipro_studio.sample_programs import CATALOG, get_sample
+from mipro_studio.sample_programs.tasks import files
+from mipro_studio.sample_programs.tasks.retrieval import search, titles
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 REAL = Path(os.environ.get(files.FOLDER_VARIABLE) or SHARED)

@@ -11,15 +11,15 @@ from typing import Any
 import dspy
 import pytest
 
-from mipro_studio.optimizer_core.arms import Arms
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.inspection import inspect_request
-from mipro_studio.optimizer_core.program import load_program
-from mipro_studio.optimizer_core.program_run import run_once
-from mipro_studio.optimizer_core.scoring import Scorer
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.types import Example, Split
 from mipro_studio.sample_programs.returns import SAMPLE, find_order, metric, return_rules
-from mipro_studio.sample_programs.returns_data import ORDERS, RULES, settled
+from mipro_studio.sample_programs.tasks.returns_data import ORDERS, RULES, settled
 from tests.optimizer_core.scripted import chat, scripted_player
 
 ROWS = SAMPLE.rows()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dspy
 import pytest
 
-from mipro_studio.sample_programs import convert
+from mipro_studio.sample_programs.tasks import convert
 from mipro_studio.sample_programs.answers import exact_answer
 from mipro_studio.sample_programs.gsm8k import last_number
 from mipro_studio.sample_programs.heart_disease import HeartDisease, HeartDiseaseVote

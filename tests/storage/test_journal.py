@@ -1,4 +1,4 @@
-"""The contract of `optimizer_core.journal.Journal`, held by every implementation, and what SQLite adds."""
+"""The contract of `optimizer_core.evaluation.journal.Journal`, held by every implementation, and what SQLite adds."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pytest
 
 from mipro_studio.optimizer_core.errors import LeaseLost
-from mipro_studio.optimizer_core.journal import Journal, MemoryJournal
+from mipro_studio.optimizer_core.evaluation.journal import Journal, MemoryJournal
 from mipro_studio.optimizer_core.types import (
     Burn,
     Cell,

@@ -3,7 +3,7 @@
 import pytest
 
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
-from mipro_studio.optimizer_core.journal import Journal, MemoryJournal
+from mipro_studio.optimizer_core.evaluation.journal import Journal, MemoryJournal
 from mipro_studio.optimizer_core.types import (
     Author,
     Cell,

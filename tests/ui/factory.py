@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
+from mipro_studio.optimizer_core.analysis.winner import corrected
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.score_table import ScoreTable
-from mipro_studio.optimizer_core.statistics import estimate, paired_difference
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
@@ -39,7 +40,6 @@ from mipro_studio.optimizer_core.types import (
     TrialKind,
     Usage,
 )
-from mipro_studio.optimizer_core.winner import corrected
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.store import Store
 

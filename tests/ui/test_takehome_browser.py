@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from mipro_studio.storage import Reader
-from mipro_studio.ui.report import report_html
+from mipro_studio.ui.export.report import report_html
 from tests.ui.browser import CHROMIUM, chromium, serve, visit
 from tests.ui.factory import MARKER, fill
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.optimizer_core.comparison import Change, ComparedExample
+from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
+from mipro_studio.optimizer_core.programs.value_tags import TAG
 from mipro_studio.optimizer_core.types import Example, Role, Split
-from mipro_studio.optimizer_core.value_tags import TAG
 from mipro_studio.storage import Reader
-from mipro_studio.ui.compare_data import Comparison, Means, answers, choices, compared, in_words, to_csv
-from mipro_studio.ui.replay_state import history
-from mipro_studio.ui.report import report_html
-from mipro_studio.ui.report_chart import ticks
-from mipro_studio.ui.settings_rows import changed, differences, model_rows, setting_rows
+from mipro_studio.ui.charts.report_chart import ticks
+from mipro_studio.ui.compare.compare_data import Comparison, Means, answers, choices, compared, in_words, to_csv
+from mipro_studio.ui.export.report import report_html
+from mipro_studio.ui.replay.replay_state import history
+from mipro_studio.ui.settings.settings_rows import changed, differences, model_rows, setting_rows
 from tests.ui.factory import MARKER
 
 Filled = tuple[Path, dict[str, str]]

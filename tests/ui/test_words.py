@@ -7,11 +7,11 @@ import pytest
 
 from mipro_studio.optimizer_core.types import Demo, DemoSet, Event, Example, Outcome, Split
 from mipro_studio.storage import Reader
-from mipro_studio.ui.demo_sets import answer_counts, answer_words
-from mipro_studio.ui.events import event_words
-from mipro_studio.ui.evidence import evidence_of
-from mipro_studio.ui.format import UNKNOWN
-from mipro_studio.ui.result_words import sentences
+from mipro_studio.ui.arms.demo_sets import answer_counts, answer_words
+from mipro_studio.ui.live.evidence import evidence_of
+from mipro_studio.ui.live.result_words import sentences
+from mipro_studio.ui.text.events import event_words
+from mipro_studio.ui.text.format import UNKNOWN
 
 TEST = {"mean": 0.4, "low": 0.2, "high": 0.6, "level": 0.9, "n": 20, "n_error": 0}
 PAIRED = {"difference": 0.4, "low": 0.2, "high": 0.6, "level": 0.9, "n": 20, "won": 9, "lost": 1, "tied": 10}

@@ -14,7 +14,8 @@ from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
-from mipro_studio import launcher, takehome, worker
+from mipro_studio import worker
+from mipro_studio.control import exports, launcher
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, CellKey, Split, TraceStep
@@ -124,7 +125,7 @@ def results(store: Path, run_id: str, folder: Path) -> dict[str, Any]:
                 "export": str(export),
             }
     for candidate, facts in candidates.items():
-        files = takehome.files(store, run_id, candidate)
+        files = exports.files(store, run_id, candidate)
         Path(facts["export"]).write_text(files["program"], encoding="utf-8")
         facts["snippet"] = files["snippet"]
     rows = sorted(

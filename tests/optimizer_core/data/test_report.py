@@ -9,9 +9,9 @@ from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data import Fields, Gathered, data_report, load_dataset
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.report import MOST_CLASSES, OTHERS
-from mipro_studio.optimizer_core.label_score import label_score, output_types, unanswered
-from mipro_studio.optimizer_core.metrics import built_in_metric
-from mipro_studio.optimizer_core.scoring import Scorer
+from mipro_studio.optimizer_core.metrics.built_in import built_in_metric
+from mipro_studio.optimizer_core.metrics.label_score import label_score, output_types, unanswered
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
 
 FIELDS = Fields(("text",), outputs=("label",), within=frozenset({"reasoning"}))

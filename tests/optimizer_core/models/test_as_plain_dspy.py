@@ -20,12 +20,12 @@ from dspy.utils.dummies import DummyLM
 
 from mipro_studio.optimizer_core.config import Budget, ModelSpec
 from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.evaluation.program_run import run_once
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.calls import collect_calls
 from mipro_studio.optimizer_core.models.embedded.engine import EmbeddedEngine
 from mipro_studio.optimizer_core.models.lms import build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.program_run import run_once
-from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, Example, Role, Split
 from tests.loopback.raw import RawEndpoint, completion
 from tests.optimizer_core.scripted import ScriptedEngine, chat, scripted, scripted_player

@@ -14,10 +14,11 @@ from dspy import lm15
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, StopRequested
+from mipro_studio.optimizer_core.evaluation.program_run import run_once
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.calls import collect_calls
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.program_run import Player, run_once
-from mipro_studio.optimizer_core.scoring import Scorer
+from mipro_studio.optimizer_core.models.player import Player
 from mipro_studio.optimizer_core.types import Cell, Example, Role, Split
 from tests.optimizer_core.scripted import chat, scripted, scripted_player
 from tests.programs.concurrent_ways import WAYS, Twice

@@ -7,9 +7,10 @@ import pytest
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.evaluation.program_run import run_once
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.program_run import Player, run_once
-from mipro_studio.optimizer_core.scoring import Scorer
+from mipro_studio.optimizer_core.models.player import Player
 from mipro_studio.optimizer_core.types import Example, Role, Split
 from tests.optimizer_core.scripted import chat, scripted
 

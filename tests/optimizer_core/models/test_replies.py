@@ -12,14 +12,15 @@ from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.config import Budget, ModelSpec
 from mipro_studio.optimizer_core.errors import BudgetReached
+from mipro_studio.optimizer_core.evaluation.program_run import run_once
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models import attempts
 from mipro_studio.optimizer_core.models.calls import collect_calls
 from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.models.lms import MeteredLM, build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.player import Player
 from mipro_studio.optimizer_core.models.tokens import count_tokens, message_texts, reported
-from mipro_studio.optimizer_core.program_run import Player, run_once
-from mipro_studio.optimizer_core.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Example, Role, Split, Usage
 from tests.loopback.raw import RawEndpoint, completion, error, http, without_end
 from tests.optimizer_core.scripted import chat

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mipro_studio.optimizer_core.assembly import assemble
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.journal import MemoryJournal
-from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
+from mipro_studio.optimizer_core.runs.assembly import assemble
 from mipro_studio.optimizer_core.types import Candidate, Trial, TrialKind
 from tests.loopback import LoopbackConfig, LoopbackEndpoint
 from tests.loopback.inprocess import InProcessEndpoint

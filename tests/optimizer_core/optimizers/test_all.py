@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from mipro_studio.optimizer_core.optimizers import OPTIMIZERS
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.types import Role, Split, Status, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life, live

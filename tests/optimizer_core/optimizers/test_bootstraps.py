@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.optimizers import mipro
-from mipro_studio.optimizer_core.space import SearchSpace
-from mipro_studio.optimizer_core.surrogates import Observation
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
+from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, Role, Split, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life

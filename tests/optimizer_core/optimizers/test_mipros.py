@@ -7,7 +7,7 @@ import pytest
 
 from mipro_studio.optimizer_core.config import TIPS
 from mipro_studio.optimizer_core.optimizers.switches import switch_rows
-from mipro_studio.optimizer_core.switch_variables import NUMBER, SEED, SHOWN
+from mipro_studio.optimizer_core.proposers.switch_variables import NUMBER, SEED, SHOWN
 from mipro_studio.optimizer_core.types import Candidate, Instruction, TrialKind
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply

@@ -1,0 +1,256 @@
+"""What the command line shows: a live display on a terminal, plain lines in a pipe, one JSON object for scripts."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mipro_studio.control import launcher
+from mipro_studio.optimizer_core.roles import MODEL_PLACES
+from mipro_studio.optimizer_core.types import Role, Split, Status
+from mipro_studio.storage import LiveView, Reader, RunSummary
+
+__all__ = [
+    "exit_code",
+    "fetching",
+    "print_facts",
+    "print_json",
+    "print_review",
+    "print_table",
+    "review_facts",
+    "row",
+    "run_facts",
+    "to_the_end",
+]
+
+POLL_S = 0.5
+LOST_S = 15.0
+"""A busy machine may hold a worker up past its lease, after which it goes on: only then is the run given up."""
+WORKS = frozenset({Status.QUEUED, Status.RUNNING})
+EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.LOST: 1}
+
+
+def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
+    """What scripts read: scores, counts and times of a run, None where there is no such number (yet)."""
+    summary = reader.run(run_id)
+    burns = reader.burns(run_id)
+    outcome = reader.outcome(run_id)
+    ended = [event.data for _, _, event in reader.events(run_id, limit=1_000_000) if event.kind == "ended"]
+    best_test = outcome.best_test if outcome else None
+    counted = [role for role in MODEL_PLACES if role is not Role.JUDGE or role in burns]
+    usage = {role: burns[role].calls if role in burns else 0 for role in Role}
+    test_cells = len(reader.cells(run_id, split=Split.TEST))
+    return {
+        "run_id": summary.id,
+        "name": summary.name,
+        "status": summary.status.value,
+        "reason": summary.reason,
+        "capped": bool(ended and ended[-1].get("capped")),
+        "optimizer": summary.optimizer,
+        "seed": summary.seed,
+        "baseline_val": summary.baseline_val,
+        "best_val": summary.best_val,
+        "baseline_test": summary.baseline_test,
+        "best_test": summary.best_test,
+        "test_examples": (best_test or {}).get("n", 0),
+        "paired_test": dict(outcome.paired_test) if outcome and outcome.paired_test else None,
+        "winner": outcome.winner if outcome else None,
+        "trials": summary.trials_done,
+        "program_runs": summary.cells_ok + summary.cells_error - test_cells,
+        "lm_calls": {role.value: usage[role] for role in counted},
+        "test_lm_calls": sum(usage[role] for role in Role if role.sealed),
+        "cells": {"ok": summary.cells_ok, "error": summary.cells_error},
+        "errors": reader.errors_by_class(run_id),
+        "wall_s": round(summary.wall_s, 2),
+        "error": summary.error or None,
+    }
+
+
+def review_facts(reader: Reader, run_id: str) -> dict[str, Any]:
+    """The arms of a run with their authors, and the changes that wait."""
+    waiting = [asked for asked in reader.changes(run_id) if asked.settled is None]
+    return {
+        "run_id": run_id,
+        "status": reader.run(run_id).status.value,
+        "instructions": [asdict(arm) for arm in reader.instructions(run_id)],
+        "demo_sets": [asdict(arm) for arm in reader.demo_sets(run_id)],
+        "waiting": [asdict(asked.change) for asked in waiting],
+    }
+
+
+def print_review(facts: dict[str, Any]) -> None:
+    """One instruction a paragraph."""
+    console = Console()
+    for arm in facts["instructions"]:
+        state = "" if arm["active"] else f", not searched: {arm['reason'] or 'inactive'}"
+        console.print(f"{arm['predictor']}, instruction {arm['index']}, by {arm['author']}{state}", markup=False)
+        console.print(arm["text"], markup=False, style="dim" if not arm["active"] else "")
+        console.print()
+    for change in facts["waiting"]:
+        console.print(f"waits: {change['kind']} {change['payload'].get('predictor', '')}", markup=False)
+
+
+def exit_code(facts: dict[str, Any]) -> int:
+    """0 completed, 1 failed or lost, 3 ended at a cap, stopped, paused or waiting for a review."""
+    if facts["status"] == Status.COMPLETED and facts["capped"]:
+        return 3
+    return EXIT_CODES.get(Status(facts["status"]), 3)
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    print(json.dumps(facts, default=str), flush=True)
+
+
+def row(summary: RunSummary) -> dict[str, Any]:
+    return {**asdict(summary), "status": summary.status.value}
+
+
+@contextmanager
+def fetching() -> Iterator[Any]:
+    """A progress bar for the embedded model's weights; yields `report(done_bytes, total_bytes)`."""
+    console = Console(stderr=True)
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console) as progress:
+        task = progress.add_task("fetching the embedded model (once)", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report
+
+
+def to_the_end(store: Path, run_id: str, quiet: bool) -> dict[str, Any]:
+    """Follow a run until it ends or stands still. Ctrl-C asks it to stop; a second one leaves it working alone."""
+    console = Console(stderr=quiet)
+    watch = _bar(console, store, run_id) if console.is_terminal else _lines(console, store, run_id)
+    asked = False
+    while True:
+        try:
+            for _ in watch:
+                time.sleep(POLL_S)
+            break
+        except KeyboardInterrupt:
+            if asked:
+                console.print(f"Left working: python cli.py show {run_id}")
+                break
+            asked = True
+            console.print("Stopping with the best so far; Ctrl-C again leaves the run working alone.")
+            launcher.stop(store, run_id)
+            watch = _lines(console, store, run_id)
+    with Reader(store) as reader:
+        facts = run_facts(reader, run_id)
+    if not quiet:
+        print_facts(facts)
+    return facts
+
+
+def _watch(store: Path, run_id: str) -> Iterator[LiveView]:
+    cursor = 0
+    seen_at = time.monotonic()
+    while True:
+        with Reader(store) as reader:
+            view = reader.live(run_id, cursor)
+        cursor = max([cursor, *(number for number, _, _ in view.events)])
+        yield view
+        if view.summary.status in WORKS:
+            seen_at = time.monotonic()
+        elif view.summary.status is not Status.LOST or time.monotonic() - seen_at > LOST_S:
+            return
+
+
+def _bar(console: Console, store: Path, run_id: str) -> Iterator[None]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[facts]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("waiting for the worker", total=None, facts="")
+        for view in _watch(store, run_id):
+            summary = view.summary
+            for text in _messages(view):
+                progress.console.print(text, markup=False)
+            progress.update(
+                task,
+                description=_phase(summary),
+                completed=summary.phase_done,
+                total=summary.phase_total or None,
+                facts=_facts(view),
+            )
+            yield
+
+
+def _lines(console: Console, store: Path, run_id: str) -> Iterator[None]:
+    last = ""
+    for view in _watch(store, run_id):
+        for text in _messages(view):
+            console.print(text, markup=False, soft_wrap=True)
+        line = f"{_phase(view.summary)} | {_facts(view)}"
+        if _phase(view.summary) != last:
+            last = _phase(view.summary)
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        yield
+
+
+def _messages(view: LiveView) -> list[str]:
+    return [event.data["text"] for _, _, event in view.events if event.kind in ("note", "warning")]
+
+
+def _phase(summary: RunSummary) -> str:
+    names = {"bootstrap": "bootstrapping, set", "propose": "proposing", "search": "trial", "test": "sealed test"}
+    phase = names.get(summary.phase or "", summary.phase or summary.status.value)
+    count = f" {summary.phase_done} of {summary.phase_total}" if summary.phase_total else ""
+    if summary.status is Status.RUNNING and summary.reason:
+        return summary.reason  # what its worker waits for
+    return f"{phase}{count}{' ' + summary.phase_note if summary.phase == 'setup' and summary.phase_note else ''}"
+
+
+def _facts(view: LiveView) -> str:
+    calls = sum(usage.calls for usage in view.burns.values())
+    best = view.summary.best_val
+    shown = f"best {best:.3f}" if best is not None else "best -"
+    return f"{shown} | {calls} LM calls"
+
+
+def print_facts(facts: dict[str, Any]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+
+    def score(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    paired = facts["paired_test"] or {}
+    rows = {
+        "run": facts["run_id"],
+        "status": facts["status"] + (f": {facts['reason']}" if facts["reason"] else ""),
+        "validation": f"{score(facts['baseline_val'])} -> {score(facts['best_val'])}",
+        f"test (n={facts['test_examples']})": f"{score(facts['baseline_test'])} -> {score(facts['best_test'])}",
+        "won, lost, tied": f"{paired['won']}, {paired['lost']}, {paired['tied']}" if paired else "-",
+        "winner": facts["winner"] or "-",
+        "program runs": str(facts["program_runs"]),
+        "LM calls": ", ".join(f"{role} {count}" for role, count in facts["lm_calls"].items())
+        + f", test {facts['test_lm_calls']}",
+        "cells": f"{facts['cells']['ok']} scored, {facts['cells']['error']} in error",
+        "wall": f"{facts['wall_s']:.0f} s",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table, markup=False, soft_wrap=True)
+
+
+def print_table(runs: list[RunSummary]) -> None:
+    if not runs:
+        print("No runs yet. Try: python cli.py run sample:triage", file=sys.stderr)
+        return
+    table = Table(box=None)
+    table.add_column("run", no_wrap=True, min_width=max(len(run.id) for run in runs))  # to be copied
+    for name in ("name", "status", "optimizer", "trials", "baseline", "best", "test"):
+        table.add_column(name, no_wrap=name == "status", min_width=9 if name == "status" else None)
+    for run in runs:
+        scores = [
+            "-" if value is None else f"{value:.3f}" for value in (run.baseline_val, run.best_val, run.best_test)
+        ]
+        table.add_row(run.id, run.name, run.status.value, run.optimizer, str(run.trials_done), *scores)
+    Console().print(table)

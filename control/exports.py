@@ -1,0 +1,145 @@
+"""What a person takes home of a run, made in a worker's process because it imports their program.
+
+The winner, or any other candidate by its id, as a DSPy program, as plain chat messages, and asked again.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
+
+import dspy
+
+from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
+from mipro_studio.optimizer_core.data.python_rows import import_classes
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.exports.export import build_program, load_saved, save_program
+from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
+from mipro_studio.optimizer_core.exports.verification import Check, examples_to_check, verify
+from mipro_studio.optimizer_core.metrics.loading import load_metric
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.players import adapter_of, model_when_made, player
+from mipro_studio.optimizer_core.programs.plain_messages import document
+from mipro_studio.optimizer_core.programs.program import Program, load_program
+from mipro_studio.optimizer_core.roles import key_variables
+from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
+from mipro_studio.storage import Reader
+
+__all__ = ["export", "files", "hidden_variables", "verified"]
+
+PROGRAM_FILE = "program.json"
+
+
+@dataclass(frozen=True)
+class _Choice:
+    config: RunConfig
+    candidate: str
+    module: dspy.Module
+    program: Program
+
+
+def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
+    with Reader(store) as reader:
+        summary = reader.run(run_id)
+        if summary.origin:
+            raise BadInput(
+                f"Run {run_id} came from a replay file, so its program is not here to be loaded.",
+                "Ask whoever packed it for the exported program, or read its instructions and demos.",
+            )
+        config = parse_config(reader.config(run_id))
+        outcome = reader.outcome(run_id)
+        chosen = candidate or (outcome.winner if outcome else None)
+        if chosen is None:
+            raise BadInput(f"Run {run_id} has no winner yet.")
+        instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
+    try:
+        program = load_program(config.program, Path(config.base or "."), model_when_made(config))
+        module = build_program(config, program, (*instructions, *demo_sets), Candidate.parse(chosen))
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"Run {run_id} has no candidate {chosen!r}.") from error
+    return _Choice(config, chosen, module, program)
+
+
+def hidden_variables(store: Path, run_id: str) -> set[str]:
+    """Names of the environment variables whose values must not be printed."""
+    with Reader(store) as reader:
+        return key_variables(reader.config(run_id))
+
+
+def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
+    """Save a candidate (the winner if none is named) as a DSPy program at `out`.
+
+    Raises:
+        BadInput: there is no winner or candidate, or the program cannot be imported any more.
+    """
+    save_program(_choice(store, run_id, candidate).module, out)
+
+
+def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
+    """The texts of {program, snippet, messages}: DSPy's JSON, Python that loads it, plain messages as JSON.
+
+    Raises:
+        BadInput: as `export`.
+    """
+    choice = _choice(store, run_id, candidate)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / PROGRAM_FILE
+        save_program(choice.module, path)
+        program = path.read_text(encoding="utf-8")
+    spec = choice.config.task_model
+    messages = document(
+        choice.module,
+        adapter_of(spec, choice.config, choice.program),
+        name=choice.config.name or choice.config.program,
+        candidate=choice.candidate,
+        model=spec.model,
+    )
+    return {
+        "candidate": choice.candidate,
+        "program": program,
+        "snippet": loading_snippet(choice.config, choice.program, PROGRAM_FILE),
+        "messages": messages,
+    }
+
+
+def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str, Any]:
+    """Load the exported program from its file and ask it again on `k` examples; see `verification.verify`.
+
+    Raises:
+        BadInput: as `export`; or no example was scored, or the model cannot be had.
+    """
+    choice = _choice(store, run_id, candidate)
+    config = choice.config
+    with Reader(store) as reader:
+        examples = reader.examples(run_id)
+        light = reader.cells(run_id, choice.candidate)
+        known = {row.key for row in light if row.score is not None and row.key.rollout == 0}
+        cells = {key: reader.cell(run_id, key) for key in _few(known, examples, k)}
+    asked = examples_to_check(examples, cells, choice.candidate, k)
+    if not asked:
+        raise BadInput(f"Candidate {choice.candidate} has no scored example to ask again.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / PROGRAM_FILE
+        save_program(choice.module, path)
+        loaded = load_saved(config, choice.program, path)
+    made = player(config.task_model, Role.TASK, Meter(Budget()), config, choice.program)
+    base = Path(config.base or ".")
+    import_classes(config.data, examples, base)
+    scorer = load_metric(config.metric, choice.program, base, config.data.labels)
+    check = Check(loaded, made, scorer, cells, choice.candidate, min(config.threads, 8), config.folders)
+    result = verify(check, asked)
+    return {**result, "candidate": choice.candidate, "model": config.task_model.model}
+
+
+def _few(known: set[CellKey], examples: list[Any], k: int) -> list[CellKey]:
+    """The cells of the first `k` scored examples of each split, so that traces of others are not read."""
+    found: list[CellKey] = []
+    for split in (Split.TEST, Split.VAL):
+        of_split = {key.example: key for key in known if key.split is split}
+        ordered = sorted((e for e in examples if e.split is split and e.id in of_split), key=lambda e: e.position)
+        found += [of_split[example.id] for example in ordered[:k]]
+    return found

@@ -1,0 +1,143 @@
+"""A run's Optuna study, kept up to date beside the run: `main([STORE, RUN])`.
+
+A process of its own, because Optuna's storage takes a second to open and 20 ms a trial of the interpreter that the
+worker's threads need. It ends, after a last look, when its standard input is closed: with the worker, however that
+ends.
+"""
+
+import select
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
+
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.proposers.switch_variables import bootstrap_space, rows_of, switch_space
+from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction, TrialKind
+from mipro_studio.storage import Reader, StudyMirror, study_path
+
+INTERVAL_S = 1.0
+LETTERS = {"instruction": "i", "demos": "d"}
+"""How an arm's label begins, by kind, in the order of a candidate's choices."""
+
+
+class Copyist:
+    """Copies finished trials of one run."""
+
+    def __init__(self, store: Path, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._mirror: StudyMirror | None = None
+
+    def copy(self) -> None:
+        """Bring the study up to date. A view for people: what goes wrong is said, and tried again the next time."""
+        try:
+            self._copy()
+        except (StudioError, OSError, StorageInternalError) as error:
+            print(f"The Optuna study was not brought up to date: {error}", file=sys.stderr)
+
+    def _copy(self) -> None:
+        with Reader(self._store) as reader:
+            config = parse_config(reader.config(self._run_id))
+            instructions = reader.instructions(self._run_id)
+            demo_sets = reader.demo_sets(self._run_id)
+            trials = [trial for trial in reader.trials(self._run_id) if trial.done]
+            times = reader.trial_times(self._run_id)
+        if all(trial.kind is TrialKind.BASELINE for trial in trials):
+            return
+        searched = _Searched(config, instructions, demo_sets)
+        if self._mirror is None:
+            place = study_path(self._store, self._run_id)
+            told = (searched.choices(), searched.variables(), searched.values)
+            self._mirror = StudyMirror(place, self._run_id, *told)
+        else:
+            self._mirror.add_labels(searched.choices())
+        for trial in trials:
+            self._mirror.add(trial, searched.params(trial.candidate), *(times.get(trial.order) or (None, None)))
+
+
+class _Searched:
+    """The variables that a run's search chooses among, and their values in a candidate."""
+
+    def __init__(self, config: RunConfig, instructions: Sequence[Instruction], demo_sets: Sequence[DemoSet]) -> None:
+        listed = OPTIMIZERS.get(config.optimizer)
+        self._config = config
+        self._instructions, self._demo_sets = _by_predictor(instructions), _by_predictor(demo_sets)
+        self._kinds = listed.searches if listed else tuple(LETTERS)
+        self._switches = listed is not None and listed.switches
+        self._free = [name for name in self._instructions if name not in config.search.freeze]
+
+    @cached_property
+    def _made(self) -> dict[str, Mapping[str, Any]]:
+        return {row.candidate: row.values for row in rows_of(list(self._instructions), self._instructions)}
+
+    @property
+    def values(self) -> str:
+        """What the study's values are."""
+        told = "each trial's mean over the cells that it asked for"
+        match self._config.search.surrogate, self._config.search.schedule:
+            case _ if self._switches:
+                return f"{told}, as TPE is told it"
+            case "tpe", "racing":
+                return f"{told}; in a race TPE is told them shrunk by their cells"
+            case "tpe", _:
+                return f"{told}, as TPE is told it"
+            case _:
+                return told
+
+    def choices(self) -> dict[str, list[str]]:
+        """Labels of the arms by parameter; none where other variables are searched."""
+        if self._switches:
+            return {}
+        return {
+            f"{name}: {kind}": [f"{LETTERS[kind]}{index}" for index in self._arms(kind)[name]]
+            for name in self._free
+            for kind in self._kinds
+        }
+
+    def _arms(self, kind: str) -> Mapping[str, Mapping[int, Any]]:
+        return self._instructions if kind == "instruction" else self._demo_sets
+
+    def variables(self) -> dict[str, BaseDistribution]:
+        """What MIPRO++ searches."""
+        if not self._switches:
+            return {}
+        search, sets = self._config.search, {name: self._demo_sets[name] for name in self._free}
+        if "demos" not in self._kinds:
+            return switch_space(self._config.proposer, sets)
+        seeds = max(1, search.candidates - 1)
+        return switch_space(self._config.proposer, sets, range(1, seeds + 1)) | bootstrap_space(
+            search.max_bootstrapped, seeds
+        )
+
+    def params(self, candidate: str) -> Mapping[str, Any]:
+        """The variables' values; empty for a candidate that the switches did not make."""
+        if self._switches:
+            return self._made.get(candidate, {})
+        named = zip(self._instructions, Candidate.parse(candidate).choices, strict=True)
+        chosen = {name: dict(zip(LETTERS, pair, strict=True)) for name, pair in named}
+        return {
+            f"{name}: {kind}": f"{LETTERS[kind]}{chosen[name][kind]}" for name in self._free for kind in self._kinds
+        }
+
+
+def _by_predictor(arms: Sequence[Any]) -> dict[str, dict[int, Any]]:
+    found: dict[str, dict[int, Any]] = {}
+    for arm in arms:
+        found.setdefault(arm.predictor, {})[arm.index] = arm
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    store, run_id = arguments
+    copyist = Copyist(Path(store), run_id)
+    while not select.select([sys.stdin], [], [], INTERVAL_S)[0]:
+        copyist.copy()
+    copyist.copy()
+    return 0

@@ -1,0 +1,92 @@
+"""What works beside a worker: the process that keeps its log, and the one that keeps its Optuna study."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mipro_studio import command
+from mipro_studio.control.supervisor import LIFE_VARIABLE
+from mipro_studio.optimizer_core.secrets import helper_environment
+
+__all__ = ["Keeper", "Mirror", "worker_name"]
+
+MIRROR_WAIT_S, MIRROR_HURRY_S = 20.0, 1.0
+
+
+def worker_name() -> str:
+    """A name for one life of a worker; begins with its process id."""
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class Keeper:
+    """The process that writes this process's log (`control/supervisor.py`).
+
+    All that is written to standard output and error goes through it from now on, by whomever in this process and its
+    children, and it ends the children that are left when this process is gone.
+
+    Args:
+        store, run_id: The run that this process works on.
+        life: This worker's name.
+        variables: Names of the environment variables that hold the run's keys.
+    """
+
+    def __init__(self, store: Path, run_id: str, life: str, variables: Iterable[str]) -> None:
+        self._command = command("control.supervisor", str(os.getpid()), life, str(store), run_id, *sorted(variables))
+        self._log = os.dup(1)
+        with suppress(OSError):
+            # A worker that finds the disk full can still say so: what follows has room in the same block.
+            os.write(self._log, f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC] Worker {life} begins.\n".encode())
+        self._environment = {**os.environ}  # it must know the keys that it blacks out
+        os.environ[LIFE_VARIABLE] = life
+        self._process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        read, write = os.pipe()
+        process = subprocess.Popen(
+            self._command,
+            stdin=read,
+            stdout=self._log,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+            start_new_session=True,
+        )
+        os.dup2(write, 1)
+        os.dup2(write, 2)
+        os.close(read)
+        os.close(write)
+        return process
+
+    def tend(self) -> None:
+        """Start it again when something has ended it: a program that prints must not fail for that."""
+        if self._process.poll() is not None:
+            self._process = self._start()
+
+
+class Mirror:
+    """The process that keeps the run's Optuna study (`control/optuna_sync.py`)."""
+
+    def __init__(self, store: Path, run_id: str) -> None:
+        self._process = subprocess.Popen(
+            command("control.optuna_sync", str(store), run_id),
+            stdin=subprocess.PIPE,
+            env=helper_environment(),
+            start_new_session=True,  # it takes its last look after whatever ends the worker
+        )
+
+    def close(self, hurry: bool = False) -> None:
+        """Let it take a last look, so that the study is whole when the run says that it has ended.
+
+        Args:
+            hurry: Somebody waits for the end: it may take that look afterwards.
+        """
+        self._process.stdin.close()  # type: ignore[union-attr]
+        try:
+            self._process.wait(MIRROR_HURRY_S if hurry else MIRROR_WAIT_S)
+        except subprocess.TimeoutExpired:
+            if not hurry:
+                self._process.kill()
+                self._process.wait()

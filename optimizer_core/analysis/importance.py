@@ -1,0 +1,278 @@
+"""Which parameter matters: how far the score moves with each choice, beside what pure noise would show.
+
+Notation. Candidate c has w[c] cells; r[c] is its mean score after the examples' difficulty is taken out (least
+squares of y[c, e] ~ r[c] + difficulty[e]), so that an easy minibatch flatters nobody; s2 is the variance of a cell
+around that. A term is a parameter (a predictor's instruction or demos) or an interaction (a predictor's instruction
+x demos). Main effects are the ridge estimate in r ~ sum_p effect[p, arm of c], weighted by w; interactions that in
+what the main effects leave over. A term's spread is the standard deviation of its effects over the cells.
+
+Noise. The spreads are computed again for `SHUFFLES` tables in which the residuals, scaled to one variance by
+sqrt(w), are dealt to other candidates: what is left when nothing matters. A term's excess is how many standard
+deviations of the shuffles its spread is above their mean.
+
+Two fits. Thirty trials have hardly more means than four parameters of six arms have effects, and the fit of all
+together then spreads one parameter's effect over the others; so the order of the bars is that of fits of one
+parameter at a time, which names the right one more often. But a race chooses the arms of several parameters together
+and gives the lucky ones more cells, and such fits alone called something real in 32 of 40 races in which nothing
+mattered. So a parameter's excess, where it is to be told from noise, is the smaller of the two fits'. A term is real
+where that is larger than in shuffles by Westfall and Young's step of the smallest p-value (1993, algorithm 2.5): when
+nothing matters, the chance that any term at all is called real is about `ERROR`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mipro_studio.optimizer_core.parameters.space import KINDS, Parameter, SearchSpace
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.types import Candidate
+
+__all__ = ["ERROR", "INTERACTION", "MIN_CANDIDATES", "importance"]
+
+MIN_CANDIDATES = 8
+INTERACTION = f"{KINDS[0]} x {KINDS[1]}"
+SHUFFLES = 999
+ERROR = 0.03
+"""Less than the 5 % of runs that is promised: what scored well gets more cells, and shuffles do not know that."""
+LEVEL = 0.9
+RIDGE, RIDGE_ALONE = 1.0, 0.2
+"""Average candidates' worth of cells that pull every effect towards 0. A parameter alone leaves more to go by."""
+SWEEPS = 20
+HAIR = 1e-6
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Term:
+    """One bar. `codes` are its arms, [(instruction, demos)] for interactions; `group` [C] is each candidate's."""
+
+    predictor: str
+    kind: str
+    codes: list[Any]
+    group: Ints
+
+    def spread(self, effects: Floats, weights: Floats) -> Floats:
+        """Weighted standard deviation over the cells of `effects` [codes, n]: [n]."""
+        of_candidate = effects[self.group]
+        share = (weights / weights.sum())[:, None]
+        middle = (share * of_candidate).sum(0)
+        return np.asarray(np.sqrt((share * (of_candidate - middle) ** 2).sum(0)))
+
+
+def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, seed: int) -> list[dict[str, Any]]:
+    """One mapping a term, those told from noise first, then the clearest; empty below `MIN_CANDIDATES` candidates.
+
+    `scores` are by candidate and example, as `ScoreTable.scores` gives them; their order does not matter.
+
+    Keys: parameter, predictor, kind (instruction, demos, or both with an x), spread in score units, low and high (its
+    interval at `level`, from cells drawn anew), null (the spread that a term needs to be called real at this number
+    of cells; a parameter must stand out by itself too), p_value (corrected for the number of terms), real,
+    n_candidates, n_cells, and arms [{arm, effect, mean, n_cells}], empty for interactions.
+    """
+    names = sorted(scores)  # the draws belong to places
+    if len(names) < MIN_CANDIDATES or not space.parameters:
+        return []
+    rows_of = [dict(sorted(scores[name].items())) for name in names]
+    residuals, weights, variance = _residuals(rows_of)
+    values = [space.values(Candidate.parse(name)) for name in names]
+    mains = [_main(values, parameter) for parameter in space.parameters]
+    pairs = _pairs(space, values)
+    model = _Model(mains, pairs, weights)
+    rng = np.random.default_rng(derive_seed(seed, "importance"))
+    spreads, effects = model.spreads(residuals[:, None])
+    verdict = _beside_noise(model, residuals, rng)
+    scatter = residuals[:, None] + np.sqrt(variance / weights)[:, None] * rng.standard_normal((len(names), 200))
+    reach = 1.645 * model.spreads(scatter)[0].std(axis=1)
+    rows = []
+    for index, term in enumerate((*mains, *pairs)):
+        arms = _arms(term, effects[index][:, 0], rows_of) if index < len(mains) else []
+        spread, half = float(spreads[index, 0]), float(reach[index])
+        rows.append(
+            {
+                "parameter": f"{term.predictor}: {term.kind}",
+                "predictor": term.predictor,
+                "kind": term.kind,
+                "spread": spread,
+                "low": max(spread - half, 0.0),
+                "high": spread + half,
+                "level": LEVEL,
+                "null": float(verdict.bands[index]),
+                "p_value": float(verdict.p_values[index]),
+                "real": bool(verdict.p_values[index] <= ERROR),
+                "n_candidates": len(names),
+                "n_cells": int(weights.sum()),
+                "arms": arms,
+            }
+        )
+    order = sorted(range(len(rows)), key=lambda index: (not rows[index]["real"], -verdict.clearness[index]))
+    return [rows[index] for index in order]
+
+
+@dataclass(frozen=True, eq=False)
+class _Verdict:
+    """Of every term [J]: the spread it needs to be real, its p-value, and by how much it stands out of its own noise.
+
+    A term with more arms, or arms that were tried unevenly, has more noise; so spreads do not order terms.
+    """
+
+    bands: Floats
+    p_values: Floats
+    clearness: Floats
+
+
+def _beside_noise(model: "_Model", residuals: Floats, rng: np.random.Generator) -> _Verdict:
+    shuffles = rng.permuted(np.tile(np.arange(len(residuals)), (SHUFFLES, 1)), axis=1).T
+    dealt = _dealt(residuals, model.weights, shuffles)
+    dealt_rest = _dealt(model.left_over(residuals), model.weights, shuffles)
+    null = np.vstack([model.of_mains(dealt)[0], model.of_pairs(dealt_rest)[0]])
+    null_alone = model.alone(dealt)
+    together = _excess(model.spreads(residuals[:, None])[0], null)
+    alone = _excess(model.alone(residuals[:, None]), null_alone)
+    n = len(alone)
+    smaller = np.vstack([np.minimum(together[:n], alone), together[n:]])
+    null_together = _excess(null, null)
+    null_smaller = np.vstack([np.minimum(null_together[:n], _excess(null_alone, null_alone)), null_together[n:]])
+    p_values, steps = _westfall_young(smaller[:, 0], null_smaller)
+    return _Verdict(null.mean(axis=1) + steps * null.std(axis=1), p_values, np.vstack([alone, together[n:]])[:, 0])
+
+
+class _Model:
+    """The ridge fits, which depend on the candidates alone, so that every shuffle is one product of matrices."""
+
+    def __init__(self, mains: Sequence[_Term], pairs: Sequence[_Term], weights: Floats) -> None:
+        self._mains, self._pairs, self.weights = mains, pairs, weights
+        self._main_fit, self._pair_fit = _ridge(mains, weights), _ridge(pairs, weights)
+
+    def alone(self, residuals: Floats) -> Floats:
+        """[mains, n] spreads of residuals [C, n] when each parameter is fitted as if there were no other."""
+        centred = self.weights[:, None] * self._centred(residuals)
+        pull = RIDGE_ALONE * self.weights.mean()
+        found = []
+        for term in self._mains:
+            design = _design([term])
+            effects = design.T @ centred / (design.T @ self.weights + pull)[:, None]
+            found.append(term.spread(effects, self.weights))
+        return np.array(found)
+
+    def left_over(self, residuals: Floats) -> Floats:
+        """[C] or [C, n] what the main effects do not explain."""
+        effects = self._main_fit @ self._centred(residuals)
+        return np.asarray(self._centred(residuals) - _design(self._mains) @ effects)
+
+    def of_mains(self, residuals: Floats) -> tuple[Floats, list[Floats]]:
+        """(spreads [mains, n], effects by term [codes, n]) of residuals [C, n]."""
+        return self._apply(self._mains, self._main_fit, residuals)
+
+    def of_pairs(self, residuals: Floats) -> tuple[Floats, list[Floats]]:
+        """The same for interactions, of what the main effects left over."""
+        return self._apply(self._pairs, self._pair_fit, residuals)
+
+    def spreads(self, residuals: Floats) -> tuple[Floats, list[Floats]]:
+        """The same for all terms, mains first."""
+        (main, main_effects), (pair, pair_effects) = (
+            self.of_mains(residuals),
+            self.of_pairs(self.left_over(residuals)),
+        )
+        return np.vstack([main, pair]), main_effects + pair_effects
+
+    def _centred(self, residuals: Floats) -> Floats:
+        return np.asarray(residuals - np.average(residuals, axis=0, weights=self.weights))
+
+    def _apply(self, terms: Sequence[_Term], fit: Floats, residuals: Floats) -> tuple[Floats, list[Floats]]:
+        if not terms:
+            return np.empty((0, residuals.shape[1])), []
+        effects = np.split(fit @ self._centred(residuals), np.cumsum([len(term.codes) for term in terms])[:-1])
+        spreads = [term.spread(found, self.weights) for term, found in zip(terms, effects, strict=True)]
+        return np.array(spreads), effects
+
+
+def _design(terms: Sequence[_Term]) -> Floats:
+    """[C, codes of all terms], 1 where the candidate has it."""
+    return np.hstack([(term.group[:, None] == np.arange(len(term.codes))).astype(float) for term in terms])
+
+
+def _ridge(terms: Sequence[_Term], weights: Floats) -> Floats:
+    """[codes, C] the matrix from residuals to effects."""
+    if not terms:
+        return np.empty((0, len(weights)))
+    design = _design(terms)
+    # In the candidates' space, which is smaller than that of the effects.
+    inner = design @ design.T + RIDGE * np.diag(weights.mean() / weights)
+    return np.asarray(np.linalg.solve(inner, design).T)
+
+
+def _dealt(residuals: Floats, weights: Floats, order: Ints) -> Floats:
+    """[C, n] `residuals` dealt by `order` [C, n], scaled so that all have the variance of their new place."""
+    root = np.sqrt(weights)
+    centred = residuals - np.average(residuals, weights=weights)
+    return np.asarray((centred * root)[order] / root[:, None])
+
+
+def _excess(spreads: Floats, null: Floats) -> Floats:
+    """`spreads` [J, n] in standard deviations of the shuffles [J, shuffles] from their mean."""
+    return np.asarray((spreads - null.mean(axis=1)[:, None]) / np.maximum(null.std(axis=1), 1e-12)[:, None])
+
+
+def _westfall_young(observed: Floats, null: Floats) -> tuple[Floats, Floats]:
+    """(p-values corrected for the number of terms [J], excess from which each term is real [J])."""
+    n = null.shape[1]
+    # A hair, so that a shuffle that only swaps equals does not fall below what was observed by rounding.
+    above = (null >= observed[:, None] - HAIR).sum(axis=1)
+    alone = (1 + above) / (1 + n)
+    ranks = n - np.array([np.searchsorted(np.sort(line), line - HAIR) for line in null])
+    smallest = ((1 + ranks) / (1 + n)).min(axis=0)
+    corrected = np.array([(1 + (smallest <= p).sum()) / (1 + n) for p in alone])
+    share = float(np.quantile(smallest, ERROR))
+    return corrected, np.quantile(null, 1 - share, axis=1)
+
+
+def _residuals(scores: Sequence[Mapping[str, float]]) -> tuple[Floats, Floats, float]:
+    """(r [C], w [C], s2)."""
+    examples = {name: index for index, name in enumerate(dict.fromkeys(name for row in scores for name in row))}
+    rows = np.repeat(np.arange(len(scores)), [len(row) for row in scores])
+    columns = np.array([examples[name] for row in scores for name in row])
+    y = np.array([score for row in scores for score in row.values()])
+    weights = np.bincount(rows).astype(float)
+    counts = np.bincount(columns)
+    found = np.zeros(len(scores))
+    difficulty = np.zeros(len(examples))
+    for _ in range(SWEEPS):
+        difficulty = np.bincount(columns, y - found[rows]) / counts
+        found = np.bincount(rows, y - difficulty[columns]) / weights
+    rest = y - found[rows] - difficulty[columns]
+    freedom = max(len(y) - len(scores) - len(examples) + 1, 1)
+    return found, weights, float(rest @ rest) / freedom
+
+
+def _main(values: Sequence[Mapping[str, int]], parameter: Parameter) -> _Term:
+    """`values` are the candidates' arms by parameter."""
+    chosen = [of_one[parameter.name] for of_one in values]
+    codes = sorted(set(chosen))
+    return _Term(parameter.predictor, parameter.kind, codes, np.array([codes.index(arm) for arm in chosen]))
+
+
+def _pairs(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[_Term]:
+    """The interactions of the predictors of which both kinds are searched."""
+    names = {(parameter.predictor, parameter.kind): parameter.name for parameter in space.parameters}
+    terms = []
+    for predictor in dict.fromkeys(parameter.predictor for parameter in space.parameters):
+        if all((predictor, kind) in names for kind in KINDS):
+            chosen = [tuple(of_one[names[predictor, kind]] for kind in KINDS) for of_one in values]
+            codes = sorted(set(chosen))
+            terms.append(_Term(predictor, INTERACTION, codes, np.array([codes.index(pair) for pair in chosen])))
+    return terms
+
+
+def _arms(term: _Term, effects: Floats, scores: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Effect and plain mean of every arm that was tried."""
+    arms = []
+    for code, arm in enumerate(term.codes):
+        cells = [score for row, own in zip(scores, term.group, strict=True) if own == code for score in row.values()]
+        mean = float(np.mean(cells))
+        arms.append({"arm": arm, "effect": float(effects[code]), "mean": mean, "n_cells": len(cells)})
+    return arms

@@ -1,0 +1,67 @@
+"""The receipt of a run: what was asked for against what took effect, before the first call."""
+
+import importlib.metadata
+import platform
+from typing import Any
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.data import Dataset
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.models.players import model_rows
+from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
+from mipro_studio.optimizer_core.programs.program import Program
+from mipro_studio.optimizer_core.types import Split
+
+__all__ = ["receipt"]
+
+PACKAGES = ("mipro-studio", "dspy", "optuna", "xllamacpp", "streamlit", "plotly", "scikit-learn", "sqlite-utils")
+
+
+def receipt(
+    config: RunConfig, values: dict[str, Any], program: Program, scorer: Scorer, data: Dataset
+) -> dict[str, Any]:
+    """Requested against effective, before the first call; a run adds what only it can find out."""
+    sizes = {split.value: len(data.of(split)) for split in Split}
+    minibatch = min(config.search.minibatch_size, sizes["val"])
+    shrunk = "validation rows" if minibatch != config.search.minibatch_size else ""
+    batch = ("minibatch_size", config.search.minibatch_size, minibatch, shrunk)
+    rows: list[tuple[str, Any, Any, str]] = [
+        *([batch] if config.search.schedule == "minibatch" else []),  # a race has steps of its own
+        (
+            "stratify",
+            config.data.stratify,
+            data.stratified_by,
+            "the program's label" if config.data.stratify is None else "",
+        ),
+        ("labels", values.get("data", {}).get("labels"), list(data.roles.labels), ""),
+        ("metric", config.metric, scorer.name, "the program's own" if config.metric is None else ""),
+        (
+            "program_summary",
+            config.proposer.program_summary,
+            config.proposer.program_summary and program.code is not None,
+            "" if program.code else "no source code",
+        ),
+        *model_rows(config, program),
+        ("dspy response cache", None, False, "calls of the roles' models are paid for once and counted"),
+    ]
+    return {
+        "settings": [
+            {"setting": name, "requested": asked, "effective": effective, "why": why}
+            for name, asked, effective, why in rows
+        ],
+        "asked": values,
+        "takes": list(get_optimizer(config.optimizer).accepts()),
+        "drops": get_optimizer(config.optimizer).drops,
+        "splits": sizes,
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,201 @@
+"""Rows from an object of a person's Python file: typed values stay what they are.
+
+Naming it imports the file, so this is for processes that run a person's code.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dspy
+from pydantic import BaseModel
+
+from mipro_studio.optimizer_core.data import Gathered
+from mipro_studio.optimizer_core.data_spec import DataSpec
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.programs.importing import import_reference
+from mipro_studio.optimizer_core.programs.value_tags import SHOWN, TAG, names_unknown_class
+from mipro_studio.optimizer_core.programs.values import encode
+from mipro_studio.optimizer_core.sources import is_python_source
+from mipro_studio.optimizer_core.types import Example, Split
+
+__all__ = ["import_classes", "python_rows"]
+
+Row = dict[str, Any]
+
+_SPLITS: Mapping[Split, Sequence[str]] = {
+    Split.TRAIN: ("train", "training", "trainset"),
+    Split.VAL: ("val", "dev", "validation", "valid", "valset", "devset"),
+    Split.TEST: ("test", "testset"),
+}
+_OF_DSPY = frozenset({"dspy_uuid", "dspy_split"})
+"""What DSPy's data sets note about a row beside its fields; the first differs from one process to the next."""
+
+_WHAT = "a list of dspy.Example or of dicts, a function that returns one, or an object with train and dev"
+
+
+def python_rows(base: Path, types: Mapping[str, Any]) -> Callable[[str], Gathered]:
+    """A reader of `path.py:name` and `package.module:name`.
+
+    Args:
+        base: Folder that paths and packages are looked up in.
+        types: Annotations of the program's inputs: their values are kept as JSON where that is enough to read them
+            back.
+    """
+
+    def read(reference: str) -> Gathered:
+        found = _object(reference, base)
+        try:
+            parts = _parts(found, reference)
+        except BadInput:
+            raise
+        except Exception as error:  # reading them may run a person's code, or fetch a data set
+            raise BadInput(f"Reading the rows of {reference!r} raised {type(error).__name__}: {error}.") from error
+        columns = _Columns(types)
+        made = {split: tuple(columns.row(row, reference) for row in rows) for split, rows in parts.items()}
+        if not any(made.values()):
+            raise BadInput(f"{reference!r} has no rows.")
+        how = {"format": "python", "rows": sum(map(len, made.values()))}
+        return Gathered(
+            pool=made.get(None, ()),
+            parts={split: rows for split, rows in made.items() if split and rows},
+            inputs=columns.inputs,
+            notes=columns.notes(reference),
+            tables={_name(reference): how},
+        )
+
+    return read
+
+
+def import_classes(spec: DataSpec, examples: Iterable[Example], base: Path) -> None:
+    """Import the Python sources of a run's rows where a value is of a class that only they define.
+
+    Raises:
+        BadInput: such a source cannot be imported any more.
+    """
+    sources = [one for one in (spec.data, spec.train, spec.val, spec.test) if one and is_python_source(one)]
+    if sources and any(names_unknown_class([row.inputs, row.labels]) for row in examples):
+        for source in sources:
+            import_reference(source, base)
+
+
+def _name(reference: str) -> str:
+    home, _, name = reference.rpartition(":")
+    return f"{Path(home).name}:{name}"
+
+
+def _object(reference: str, base: Path) -> Any:
+    """The object that `reference` names, called where it is a function or a class."""
+    home, name = import_reference(reference, base)
+    if not name:
+        raise BadInput(f"{reference!r} names no rows.", f"Name the object in it, as {reference}:trainset: {_WHAT}.")
+    found: Any = home
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise BadInput(f"{reference.rpartition(':')[0]!r} has nothing named {name!r}.")
+        found = getattr(found, part)
+    if not callable(found):
+        return found
+    try:
+        return found()
+    except Exception as error:  # a person's code may raise anything
+        raise BadInput(
+            f"{reference!r} raised {type(error).__name__}: {error}.", "It is called without arguments."
+        ) from error
+
+
+def _parts(found: Any, reference: str) -> dict[Split | None, list[Any]]:
+    """Rows by split; all under None where they are not split."""
+    parts: dict[Split | None, list[Any]] = {}
+    for split, names in _SPLITS.items():
+        given = next((one for name in names if (one := _part(found, name)) is not None), None)
+        if given is not None:
+            parts[split] = _rows(given, reference)
+    if Split.TRAIN in parts:
+        return parts
+    if isinstance(found, list | tuple) and 2 <= len(found) <= 3 and all(isinstance(one, list) for one in found):
+        return {split: _rows(one, reference) for split, one in zip(Split, found, strict=False)}
+    return {None: _rows(found, reference)}
+
+
+def _part(found: Any, name: str) -> Any:
+    """The rows of one split, where `found` has splits: as a data set of DSPy, or a dict of them, does."""
+    if isinstance(found, list | tuple | str) or _is_table(found):
+        return None
+    part = found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
+    return None if callable(part) else part
+
+
+def _rows(found: Any, reference: str) -> list[Any]:
+    if _is_table(found):
+        return list(found.to_dict("records"))
+    if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+        raise BadInput(f"{reference!r} is a {type(found).__name__} and no rows.", f"Make it {_WHAT}.")
+    return list(found)
+
+
+def _is_table(found: Any) -> bool:
+    """Whether `found` is a data frame of pandas, which need not be installed."""
+    return hasattr(found, "columns") and callable(getattr(found, "to_dict", None))
+
+
+class _Columns:
+    """Makes JSON of rows, and notes which fields their examples call inputs and what could not be kept."""
+
+    def __init__(self, types: Mapping[str, Any]) -> None:
+        self._types = types
+        self._inputs: dict[str, None] = {}
+        self._lost: dict[str, str] = {}
+        self._count = 0
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self._inputs)
+
+    def notes(self, reference: str) -> tuple[str, ...]:
+        name = _name(reference)
+        return tuple(
+            f"{name}: values of {column!r} ({kind}) cannot be kept as they are: programs and metrics see text."
+            for column, kind in self._lost.items()
+        )
+
+    def row(self, row: Any, reference: str) -> Row:
+        """`row` as JSON values.
+
+        Raises:
+            BadInput: it is no row.
+        """
+        self._count += 1
+        fields = _fields(row)
+        if fields is None:
+            raise BadInput(
+                f"{reference!r}: row {self._count} is a {type(row).__name__} and no row.",
+                "A row is a dspy.Example, a dict, or a record with fields.",
+            )
+        own = getattr(row, "_input_keys", None) if isinstance(row, dspy.Example) else None
+        self._inputs |= dict.fromkeys(name for name in fields if own and name in own)
+        return {name: self._kept(name, value, own) for name, value in fields.items()}
+
+    def _kept(self, name: str, value: Any, own: Iterable[str] | None) -> Any:
+        is_input = name in own if own is not None else name in self._types
+        kept = encode(value, self._types.get(name, Any)) if is_input else encode(value)
+        if isinstance(kept, dict) and kept.get(TAG) == SHOWN:
+            self._lost.setdefault(name, type(value).__name__)
+        return kept
+
+
+def _fields(row: Any) -> dict[str, Any] | None:
+    """Name -> value of a row; None when it is none."""
+    fields: dict[str, Any] | None
+    if isinstance(row, dspy.Example):
+        fields = {name: row[name] for name in row.keys(include_dspy=True) if name not in _OF_DSPY}
+    elif isinstance(row, BaseModel):
+        fields = {name: getattr(row, name) for name in type(row).model_fields}
+    elif dataclasses.is_dataclass(row) and not isinstance(row, type):
+        fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    elif isinstance(row, tuple) and hasattr(row, "_asdict"):
+        fields = dict(row._asdict())
+    else:
+        fields = dict(row) if isinstance(row, Mapping) else None
+    return fields if fields and all(isinstance(name, str) for name in fields) else None

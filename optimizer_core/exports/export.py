@@ -1,0 +1,109 @@
+"""A run's candidate as a DSPy program: the JSON that `program.load(path)` takes back."""
+
+import json
+import re
+from collections.abc import Iterable
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import dspy
+from dspy.adapters.utils import format_field_value
+
+from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
+from mipro_studio.optimizer_core.files import written_aside
+from mipro_studio.optimizer_core.models.players import chosen_models, own_models
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.programs.module_copies import copy_module
+from mipro_studio.optimizer_core.programs.program import Program
+from mipro_studio.optimizer_core.programs.values import as_prompted
+from mipro_studio.optimizer_core.secrets import without_userinfo
+from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction
+
+__all__ = ["build_program", "load_saved", "save_program"]
+
+_SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_)token$", re.IGNORECASE)
+"""Names of a model's settings that may hold a key. DSPy leaves out `api_key` alone."""
+
+
+def build_program(
+    config: RunConfig, program: Program, arms: Iterable[Instruction | DemoSet], candidate: Candidate
+) -> dspy.Module:
+    """The run's program with `candidate` put in, and with the models that were chosen for predictors."""
+    models = {
+        name: None
+        if spec.model == EMBEDDED
+        else dspy.LM(spec.model, temperature=spec.temperature, max_tokens=spec.max_tokens, api_base=spec.api_base)
+        for name, spec in config.models.items()
+    }
+    made = Arms(program, models, config.folders)
+    for arm in arms:
+        made.add(arm)
+    return made.module(candidate)
+
+
+def save_program(module: dspy.Module, path: Path) -> None:
+    """Write instructions, demos and predictors' models of `module` (no keys) as DSPy's JSON, whole or not at all.
+
+    Demos are written as they are shown, so that the program asks the same when it is loaded. A model that is not a
+    plain `dspy.LM` is left out: loading it would be refused.
+    """
+    made = copy_module(module)
+    for _, predictor in made.named_predictors():
+        predictor.demos = [_as_json(demo, predictor.signature) for demo in predictor.demos]
+        predictor.lm = predictor.lm if _is_storable(predictor.lm) else None
+    for _, parameter in made.named_parameters():
+        if "json_mode" not in signature(parameter.dump_state).parameters:  # dspy.Retrieve, where save() fails
+            parameter.dump_state = partial(_state_in_json_mode, parameter)
+    with written_aside(path, ".json") as aside:  # DSPy chooses the format by the ending
+        made.save(aside)
+        state = json.loads(aside.read_bytes())
+        for part in (state, *state.values()):  # a program that is one predictor has its state at the top
+            if isinstance(part, dict) and isinstance(part.get("lm"), dict):
+                part["lm"] = _without_secrets(part["lm"])
+        aside.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _state_in_json_mode(parameter: Any, json_mode: bool) -> Any:
+    return type(parameter).dump_state(parameter)
+
+
+def _as_json(demo: Any, signature: Any) -> dspy.Example:
+    return dspy.Example({name: _field(value, signature.input_fields.get(name)) for name, value in demo.items()})
+
+
+def _field(value: Any, declared: Any) -> Any:
+    plain = as_prompted(value)
+    if isinstance(plain, list) and not isinstance(value, list) and getattr(declared, "annotation", None) is str:
+        return format_field_value(declared, value)  # as a list it would be shown otherwise
+    return plain
+
+
+def _is_storable(lm: Any) -> bool:
+    if type(lm) is not dspy.LM:
+        return False
+    try:
+        json.dumps(lm.dump_state())
+    except (TypeError, ValueError):  # an engine, or a setting, that cannot be written
+        return False
+    return True
+
+
+def _without_secrets(state: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in state.items() if not _SECRET.search(name)}
+    return {name: without_userinfo(value) if isinstance(value, str) else value for name, value in kept.items()}
+
+
+def load_saved(config: RunConfig, program: Program, path: Path) -> dspy.Module:
+    """The program as a person gets it: built anew from its source, loaded from the file at `path`, with its models.
+
+    Raises:
+        BadInput: a model that was chosen cannot be had.
+    """
+    module = copy_module(program.module)
+    module.load(path)
+    models = {**own_models(program), **chosen_models(config, program)}
+    for name, predictor in module.named_predictors():
+        predictor.lm = models.get(name)
+    return module

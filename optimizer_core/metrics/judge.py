@@ -1,0 +1,75 @@
+"""A model as the metric: one call a criterion, yes or no, and the score is the share of criteria that are met.
+
+A yes or no about one statement is what judges agree on most; a mark out of ten drifts. A judge is still a model, and
+an optimizer finds its weaknesses: look at what wins.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import dspy
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.programs.values import as_prompted, text_of
+
+__all__ = ["Judge", "judge_scorer"]
+
+
+class Verdict(dspy.Signature):  # type: ignore[misc]
+    """Decide whether the answer meets the criterion. Say yes only if it clearly does."""
+
+    given: str = dspy.InputField(desc="what the program was given")
+    expected: str = dspy.InputField(desc="what a person expects, if anything")
+    answer: str = dspy.InputField(desc="what the program answered")
+    criterion: str = dspy.InputField()
+    met: Literal["yes", "no"] = dspy.OutputField()
+
+
+class Judge:
+    """A metric in [0, 1] with feedback that names the criteria that are not met. Safe in threads.
+
+    Args:
+        player: The judge's model, metered as `Role.JUDGE`.
+    """
+
+    def __init__(self, criteria: Sequence[str], player: Player) -> None:
+        self._criteria = tuple(criteria)
+        self._player = player
+        self._predict = dspy.Predict(Verdict)
+
+    def __call__(self, example: Any, prediction: Any, trace: Any = None) -> dspy.Prediction:
+        facts = {
+            "given": _lines(example.inputs()),
+            "expected": _lines(example.labels()) or "nothing in particular",
+            "answer": _lines(prediction),
+        }
+        missed = []
+        # A trace of its own: the judge's calls are no steps of the program.
+        with dspy.context(lm=self._player.lm, adapter=self._player.adapter, trace=[]):
+            for criterion in self._criteria:
+                if self._predict(**facts, criterion=criterion).met != "yes":
+                    missed.append(criterion)
+        met = len(self._criteria) - len(missed)
+        feedback = "Not met: " + "; ".join(missed) if missed else "All criteria are met."
+        return dspy.Prediction(score=met / len(self._criteria), feedback=feedback)
+
+
+def judge_scorer(config: RunConfig, player: Player) -> Scorer:
+    """The metric `judge` of a run.
+
+    Raises:
+        BadInput: there is no criterion to judge by.
+    """
+    criteria = [text.strip() for text in config.judge.criteria if text.strip()]
+    if not criteria:
+        raise BadInput("The judge has no criteria.", "Write one statement a line that a good answer meets.")
+    return Scorer(Judge(criteria, player), "judge")
+
+
+def _lines(fields: Mapping[str, Any] | Any) -> str:
+    if not hasattr(fields, "items"):
+        return text_of(as_prompted(fields))
+    return "\n".join(f"{name}: {text_of(as_prompted(value))}" for name, value in fields.items())

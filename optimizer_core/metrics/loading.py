@@ -1,0 +1,39 @@
+"""Which metric a run scores with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN, built_in_metric
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.programs.importing import import_reference
+from mipro_studio.optimizer_core.programs.program import Program
+
+__all__ = ["load_metric"]
+
+
+def load_metric(reference: str | None, program: Program, base: Path, labels: Sequence[str] = ()) -> Scorer:
+    """The metric named: a built-in name, `path.py:function` or `package.module:function`, or the program's own.
+
+    Args:
+        labels: Columns that a built-in metric scores; empty = those that the prediction has.
+
+    Raises:
+        BadInput: there is none, or it cannot be imported.
+    """
+    if reference is None:
+        if program.metric is None:
+            raise BadInput(
+                f"The program {program.name!r} brings no metric.",
+                f"Name one: {', '.join(BUILT_IN)} or path.py:function.",
+            )
+        return Scorer(program.metric, getattr(program.metric, "__name__", "metric"))
+    if reference in BUILT_IN:
+        return Scorer(built_in_metric(reference, labels), reference)
+    if ":" not in reference:
+        raise BadInput(f"There is no metric {reference!r}.", f"Use {', '.join(BUILT_IN)} or path.py:function.")
+    home, attribute = import_reference(reference, base)
+    found = getattr(home, attribute, None)
+    if not callable(found):
+        raise BadInput(f"{reference!r} is not a function.")
+    return Scorer(found, attribute)

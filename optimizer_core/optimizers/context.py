@@ -1,0 +1,322 @@
+"""What an optimizer works with: the program, its arms, the rows, and the ways to ask for cells and instructions."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from types import MappingProxyType
+from typing import Any
+
+import dspy
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator
+from mipro_studio.optimizer_core.evaluation.journal import Journal
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.evaluation.recorder import Recorder
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
+from mipro_studio.optimizer_core.parameters.edits import Board
+from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates, usable_index
+from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.programs.program import PredictorInfo, Program
+from mipro_studio.optimizer_core.proposers.bootstrap import Bootstrapper, SetPlan, plan_sets, trace_fates
+from mipro_studio.optimizer_core.proposers.labels import labeled_demos, labels_tell_all
+from mipro_studio.optimizer_core.proposers.proposer import Proposer, Recipe, SharedContext
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.types import (
+    SEED_ARM,
+    TEACHER,
+    Author,
+    Candidate,
+    Cell,
+    DemoSet,
+    Event,
+    Example,
+    Instruction,
+    Phase,
+    Split,
+)
+
+__all__ = ["Kit", "Players"]
+
+BOOTSTRAP_PRIORITY = 0
+
+
+@dataclass(frozen=True)
+class Players:
+    """The models by what they do here. `test` is the task model on the sealed test, counted apart."""
+
+    task: Player
+    teacher: Player
+    test: Player
+
+
+@dataclass(eq=False)
+class Kit:
+    """The parts of a run, put together by `optimizer_core.runs.assembly`. Belongs to the run's event loop.
+
+    Attributes:
+        searches: The kinds of arms that candidates differ in, as the optimizer says.
+        takes: The kinds that a person may add to.
+        drops: The optimizer can do without an arm that a person takes out.
+    """
+
+    config: RunConfig
+    program: Program
+    examples: dict[Split, list[Example]]
+    arms: Arms
+    table: ScoreTable
+    journal: Journal
+    recorder: Recorder
+    evaluator: Evaluator
+    proposer: Proposer
+    players: Players
+    meter: Meter
+    searches: Sequence[str] = KINDS
+    takes: Sequence[str] = KINDS
+    drops: bool = True
+    _context: SharedContext | None = field(default=None, init=False)
+
+    @property
+    def free(self) -> list[PredictorInfo]:
+        """The predictors that are not frozen, in program order."""
+        return [info for info in self.program.predictors if info.name not in self.config.search.freeze]
+
+    @property
+    def baseline(self) -> Candidate:
+        return Candidate.baseline(len(self.arms.names))
+
+    @property
+    def space(self) -> SearchSpace:
+        """All active arms as they stand now, of the kinds that are searched."""
+        instructions, demo_sets = self.arms.instructions, self.arms.demo_sets
+        return SearchSpace(
+            self.arms.names,
+            _active(instructions) if KINDS[0] in self.searches else {},
+            _active(demo_sets) if KINDS[1] in self.searches else {},
+            self.config.search.freeze,
+        )
+
+    @property
+    def board(self) -> Board:
+        """What a person's changes are judged by."""
+        arms, frozen = self.arms, self.config.search.freeze
+        return Board(arms.instructions, arms.demo_sets, self.config.optimizer, frozen, self.takes, self.drops)
+
+    def allows(self, candidate: Candidate) -> bool:
+        """Whether none of its arms was taken out of the search."""
+        return all(
+            self.arms.instructions[name][instruction].active and self.arms.demo_sets[name][demos].active
+            for name, (instruction, demos) in zip(self.arms.names, candidate.choices, strict=True)
+        )
+
+    async def evaluate(
+        self,
+        candidate: Candidate,
+        examples: Sequence[Example],
+        priority: int,
+        *,
+        sealed: bool = False,
+        purpose: Purpose = Purpose.EVALUATE,
+    ) -> list[Cell]:
+        """Cells of `candidate`; `sealed` asks as the sealed test does (counted apart, under no cap)."""
+        player = self.players.test if sealed else self.players.task
+        module = self.arms.module(candidate)
+        return await self.evaluator.cells(candidate.id, module, examples, player, priority, purpose=purpose)
+
+    async def announce(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
+        await self.recorder.write(Event("phase", {"phase": phase.value, "done": done, "total": total, "note": note}))
+
+    def restore(self) -> None:
+        """Take up the arms that earlier lives, or a person, wrote down."""
+        for instruction in self.journal.instructions():
+            self.arms.add(instruction)
+        for demo_set in self.journal.demo_sets():
+            self.arms.add(demo_set)
+
+    async def add_seed_arms(self) -> None:
+        """Arm 0 of everything: the program as it came, its instructions and its own demos, if it has any."""
+        arms: list[Instruction | DemoSet] = []
+        for info, (_, predictor) in zip(self.program.predictors, self.program.module.named_predictors(), strict=True):
+            own = tuple(own_demos(predictor))
+            arms.append(Instruction(info.name, SEED_ARM, info.instruction, Author.SEED, info.frame.facts))
+            arms.append(DemoSet(info.name, SEED_ARM, "seed" if own else "zero_shot", own))
+        await self.add_arms(arms)
+
+    async def add_arms(self, arms: Sequence[Instruction | DemoSet]) -> None:
+        """Write down arms that are not there yet, then let candidates use them."""
+        new = [
+            arm
+            for arm in arms
+            if arm.index
+            not in (self.arms.instructions if isinstance(arm, Instruction) else self.arms.demo_sets)[arm.predictor]
+        ]
+        if new:
+            await self.recorder.write(*new)
+        for arm in new:
+            self.arms.add(arm)
+
+    async def bootstrap(
+        self, n_sets: int, max_bootstrapped: int | None = None, max_labeled: int | None = None
+    ) -> None:
+        """Build the demo sets of all predictors, all sets at once (MIPRO section 3.1).
+
+        Args:
+            max_bootstrapped, max_labeled: Instead of the run's settings.
+        """
+        settings = self.config.search
+        bootstrapped = settings.max_bootstrapped if max_bootstrapped is None else max_bootstrapped
+        labeled = settings.max_labeled if max_labeled is None else max_labeled
+        rows = self.examples[Split.TRAIN]
+        alternate = settings.labels == "spread" and labels_tell_all(
+            rows, [(info.inputs, info.outputs) for info in self.free]
+        )
+        plans = plan_sets(len(rows), n_sets, bootstrapped, labeled, self.config.seed, alternate)
+        await self.build_sets(plans[1:], labeled)
+
+    async def build_sets(self, plans: Sequence[SetPlan], max_labeled: int, *, announce: bool = True) -> None:
+        """Build the demo sets of `plans`, one a predictor and plan, at once."""
+        rows = self.examples[Split.TRAIN]
+        fields = {info.name: (info.inputs, info.outputs) for info in self.program.predictors}
+        settings = self.config.search.model_copy(update={"max_labeled": max_labeled})
+        builder = Bootstrapper(fields, rows, self._run_teacher, settings, self.config.seed)
+        if announce:
+            await self.announce(Phase.BOOTSTRAP, 1, len(plans) + 1)
+        done = 1
+
+        async def build(plan: SetPlan) -> None:
+            nonlocal done
+            await self.add_arms(await builder.build(plan))
+            done += 1
+            progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(plans) + 1}
+            if announce:
+                await self.recorder.write(Event("progress", progress))
+
+        if self._scarce:
+            for plan in plans:
+                await build(plan)
+        else:
+            await asyncio.gather(*(build(plan) for plan in plans))
+        if announce and any(plan.n_bootstrapped for plan in plans):
+            await self._report_traces()
+
+    @property
+    def _scarce(self) -> bool:
+        """Whether the cap may end the bootstrapping. Then sets are built one after the other: which teacher run is
+        the first that the cap refuses must not depend on which set's answers come in first."""
+        cap = self.config.budget.max_program_runs
+        return cap is not None and cap - len(self.examples[Split.VAL]) < len(self.examples[Split.TRAIN])
+
+    async def _report_traces(self) -> None:
+        sets = [demo_set for of_predictor in self.arms.demo_sets.values() for demo_set in of_predictor.values()]
+        cells = sorted(self.table.row(TEACHER, Split.TRAIN).values(), key=lambda cell: cell.key.example)
+        threshold = self.config.search.threshold
+        fates = trace_fates(cells, sets, threshold)
+        scores = [cell.score for cell in cells if cell.score is not None]
+        good = sum(score >= threshold for score in scores)
+        await self.recorder.write(
+            Event("traces", {"rows": len(cells), "passed": good, "threshold": threshold, "traces": fates})
+        )
+        if scores and not good:
+            advice = f"No trace reached the threshold {threshold:g}; the best scored {max(scores):g}."
+            await self.recorder.write(Event("warning", {"text": f"{advice} Lower the threshold, or use a teacher."}))
+
+    async def _run_teacher(self, row: Example) -> Cell:
+        """One teacher run; the teacher has labelled demos, as DSPy's has, but never the row itself."""
+        without = row.id if row.id in self._teacher_rows else None
+        module = self._teacher(without)
+        asked = (TEACHER, module, [row], self.players.teacher, BOOTSTRAP_PRIORITY)
+        cells = await self.evaluator.cells(*asked, purpose=Purpose.BOOTSTRAP)
+        return cells[0]
+
+    @cached_property
+    def _teacher_rows(self) -> dict[str, Example]:
+        rows = list(self.examples[Split.TRAIN])
+        generator(self.config.seed, "teacher").shuffle(rows)
+        # DSPy bootstraps for the proposer alone with no labelled demos, neither in the sets nor for the teacher.
+        labeled = self.config.search.max_labeled if KINDS[1] in self.searches else 0
+        return {row.id: row for row in rows[:labeled]}
+
+    @cache  # noqa: B019 - the kit lives as long as the run
+    def _teacher(self, without: str | None) -> dspy.Module:
+        rows = [row for row in self._teacher_rows.values() if row.id != without]
+        predictors = zip(self.program.predictors, self.program.module.named_predictors(), strict=True)
+        demos = {
+            info.name: labeled_demos(rows, info.inputs, info.outputs)
+            for info, (_, predictor) in predictors
+            if not predictor.demos  # a program that brings demos is its own teacher
+        }
+        return self.arms.build({}, demos)
+
+    async def grounding(self) -> SharedContext:
+        """What all proposals are shown, made once; needs no demo sets, so it is made while they are bootstrapped."""
+        if self._context is None:
+            self._context = await self.proposer.shared_context(self.program, self.examples[Split.TRAIN])
+        return self._context
+
+    async def propose(self, n_instructions: int, context: SharedContext) -> None:
+        """Write instructions 1..n-1 for every predictor that is not frozen, all at once."""
+        infos = self.free
+        wanted = [(info, index) for info in infos for index in range(1, n_instructions)]
+        await self.announce(Phase.PROPOSE, 0, len(wanted))
+        sets = {name: list(of_name.values()) for name, of_name in self.arms.demo_sets.items()}
+        proposals = await asyncio.gather(
+            *(self.proposer.propose(info, index, context, sets[info.name]) for info, index in wanted)
+        )
+        await self.add_instructions(proposals)
+
+    async def propose_more(
+        self,
+        wanted: Sequence[tuple[PredictorInfo, int]],
+        histories: Mapping[str, Sequence[tuple[str, float]]] = MappingProxyType({}),
+        recipes: Mapping[str, Recipe] = MappingProxyType({}),
+        facts: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Write the instructions `wanted` that are not there yet, as optimizers do that propose in rounds.
+
+        The prompt calls are keyed by predictor and index, so a resumed run repeats none.
+
+        Args:
+            wanted: Predictor and arm index.
+            histories: By predictor, worst first.
+            recipes: By predictor, where a request differs from the run's settings.
+            facts: Further facts for the provenance of these arms, such as the round they belong to.
+        """
+        context = await self.grounding()
+        proposals = await asyncio.gather(
+            *(
+                self.proposer.propose(
+                    info,
+                    index,
+                    context,
+                    list(self.arms.demo_sets[info.name].values()),
+                    histories.get(info.name, ()),
+                    recipes.get(info.name),
+                )
+                for info, index in wanted
+                if index not in self.arms.instructions[info.name]
+            )
+        )
+        await self.add_instructions([replace(arm, provenance={**arm.provenance, **facts}) for arm in proposals])
+
+    async def add_instructions(self, proposals: Sequence[Instruction]) -> None:
+        """Add proposals as arms.
+
+        One that repeats an arm's text, or that the program cannot work with, is kept inactive, with the reason.
+        """
+        proposals = [self.program.without_losses(arm) for arm in proposals]
+        known = [arm for of_name in self.arms.instructions.values() for arm in of_name.values()]
+        taken = {(arm.predictor, arm.index) for arm in known}
+        judged = drop_duplicates([*known, *proposals])
+        await self.add_arms([arm for arm in judged if (arm.predictor, arm.index) not in taken])
+
+    def usable(self, predictor: str, index: int) -> int | None:
+        """The active arm with the text of instruction `index`: itself, or the one it repeats. None: it failed."""
+        return usable_index(self.arms.instructions[predictor], index)
+
+
+def _active(arms: Mapping[str, Mapping[int, Instruction | DemoSet]]) -> dict[str, list[int]]:
+    return {name: [arm.index for arm in of_name.values() if arm.active] for name, of_name in arms.items()}

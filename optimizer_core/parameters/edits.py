@@ -1,0 +1,266 @@
+"""A person's changes of the arms: which are allowed, and what arms come of them.
+
+Pure functions of the arms as they stand, so the page that takes a request and the worker that carries it out say the
+same. Imports no model library: pages and the command line look at requests too.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.programs.instruction_frame import Frame
+from mipro_studio.optimizer_core.types import (
+    SEED_ARM,
+    Author,
+    Cell,
+    Change,
+    ChangeKind,
+    Demo,
+    DemoSet,
+    Instruction,
+    Json,
+)
+
+__all__ = [
+    "CHANGE",
+    "LONGEST",
+    "MOST_ASKED",
+    "TAKEN_OUT",
+    "Arm",
+    "Board",
+    "asked_for",
+    "changed_arms",
+    "checked_text",
+    "next_index",
+]
+
+LONGEST = 50_000
+"""Characters of an instruction; what is longer fits into few context windows beside a request."""
+
+MOST_ASKED = 10
+"""Instructions in one request for more."""
+
+CHANGE = "change"
+"""Key in an arm's provenance: the change that made it. Each such arm gets one trial of its own."""
+
+TAKEN_OUT = "taken_out"
+"""Key in an arm's provenance: the change that took it out of the search, and that can be taken back."""
+
+KINDS = {"instruction": "instruction", "demos": "demo set"}
+T = TypeVar("T")
+Arm = Instruction | DemoSet
+
+
+@dataclass(frozen=True)
+class Board:
+    """The arms as they stand, and what may be changed of them.
+
+    Attributes:
+        takes: Kinds of arms the optimizer can take from a person.
+        drops: It can do without an arm from now on.
+    """
+
+    instructions: Mapping[str, Mapping[int, Instruction]]
+    demo_sets: Mapping[str, Mapping[int, DemoSet]]
+    optimizer: str
+    frozen: Collection[str] = ()
+    takes: Collection[str] = ("instruction", "demos")
+    drops: bool = True
+
+    def arms(self, kind: str, predictor: str) -> Mapping[int, Arm]:
+        return self.instructions[predictor] if kind == "instruction" else self.demo_sets[predictor]
+
+
+def next_index(arms: Mapping[int, object]) -> int:
+    return max(arms, default=SEED_ARM) + 1
+
+
+def changed_arms(change: Change, board: Board, trace_of: Callable[[str], Cell | None]) -> list[Arm]:
+    """The arms that are new or different after `change`; none for a request for more, which takes a model.
+
+    Args:
+        trace_of: The teacher's run on a training row, by the row's id; None when it never ran.
+
+    Raises:
+        BadInput: the change is not possible; one sentence says why.
+    """
+    payload = change.payload
+    predictor = _free(payload, board)
+    match change.kind:
+        case ChangeKind.WRITE:
+            _must_take("instruction", board)
+            return [_written(change, predictor, board, {})]
+        case ChangeKind.EDIT:
+            _must_take("instruction", board)
+            return _edited(change, predictor, board)
+        case ChangeKind.REJECT:
+            return [_rejected(change, predictor, board)]
+        case ChangeKind.RESTORE:
+            return [_restored(payload, predictor, board)]
+        case ChangeKind.DEMOS:
+            _must_take("demos", board)
+            return _demos(change, predictor, board, trace_of)
+        case ChangeKind.ASK:
+            asked_for(payload, board)
+            return []
+
+
+def asked_for(payload: Json, board: Board) -> tuple[str, str, int]:
+    """(predictor, hint, number of instructions) of a request for more.
+
+    Raises:
+        BadInput: it cannot be asked.
+    """
+    predictor = _free(payload, board)
+    _must_take("instruction", board)
+    count = _value(payload, "count", int)
+    if not 1 <= count <= MOST_ASKED:
+        raise BadInput(f"{count} instructions cannot be asked for at once.", f"Ask for 1 to {MOST_ASKED}.")
+    return predictor, str(payload.get("hint", ""))[:LONGEST], count
+
+
+def checked_text(text: str) -> str:
+    """`text` as an instruction.
+
+    Raises:
+        BadInput: it is empty or too long.
+    """
+    stripped = text.replace("\0", "").strip()
+    if not stripped:
+        raise BadInput("The instruction is empty.", "Write what the predictor should do.")
+    if len(stripped) > LONGEST:
+        raise BadInput(f"The instruction has {len(stripped):,} characters.", f"At most {LONGEST:,} are taken.")
+    return stripped
+
+
+def _written(change: Change, predictor: str, board: Board, facts: Json) -> Instruction:
+    arms = board.instructions[predictor]
+    text = checked_text(_value(change.payload, "text", str))
+    _must_be_new(text, arms)
+    seed = arms[SEED_ARM]
+    if why := Frame.of(seed.text, seed.provenance).why_not(text):
+        raise BadInput(why, "Name it, or start from the program's own instruction.")
+    provenance = {CHANGE: change.id, "reason": _reason(change.payload), **facts}
+    return Instruction(predictor, next_index(arms), text, Author.PERSON, provenance)
+
+
+def _must_be_new(text: str, arms: Mapping[int, Instruction]) -> None:
+    for arm in arms.values():
+        if arm.active and arm.text.split() == text.split():
+            raise BadInput(f"Instruction {arm.index} has this text already.", "Change a word, or leave it.")
+
+
+def _edited(change: Change, predictor: str, board: Board) -> list[Arm]:
+    base = board.instructions[predictor][_index(change.payload, "instruction", predictor, board)]
+    made = _written(change, predictor, board, {"edited_from": base.index})
+    keep = bool(change.payload.get("keep", True)) or base.index == SEED_ARM or not base.active
+    return [made] if keep else [made, _out(base, change, f"replaced by instruction {made.index}", board)]
+
+
+def _rejected(change: Change, predictor: str, board: Board) -> Arm:
+    kind = _kind(change.payload)
+    _must_take(kind, board)
+    arm = board.arms(kind, predictor)[_index(change.payload, kind, predictor, board)]
+    if not arm.active:
+        raise BadInput(f"{_title(kind, arm.index)} is out of the search already: {arm.reason or 'inactive'}.")
+    reason = _reason(change.payload)
+    return _out(arm, change, f"rejected: {reason}" if reason else "rejected by a person", board)
+
+
+def _out(arm: Arm, change: Change, reason: str, board: Board) -> Arm:
+    """`arm` out of the search. Its cells stay; no new candidate uses it and none that has it can win."""
+    kind = "instruction" if isinstance(arm, Instruction) else "demos"
+    if arm.index == SEED_ARM:
+        raise BadInput(
+            f"{_title(kind, SEED_ARM)} is what the program came with: the baseline that all is compared with.",
+            "It cannot be rejected; freeze the others in a new run to keep a predictor as it is.",
+        )
+    if not board.drops:
+        raise BadInput(f"{board.optimizer} keeps a population of its own and cannot drop one while it runs.")
+    return replace(arm, active=False, reason=reason, provenance={**arm.provenance, TAKEN_OUT: change.id})
+
+
+def _restored(payload: Json, predictor: str, board: Board) -> Arm:
+    kind = _kind(payload)
+    arm = board.arms(kind, predictor)[_index(payload, kind, predictor, board)]
+    if arm.active or TAKEN_OUT not in arm.provenance:
+        raise BadInput(f"{_title(kind, arm.index)} was not taken out by a person, so there is nothing to take back.")
+    if isinstance(arm, Instruction):
+        _must_be_new(arm.text, board.instructions[predictor])
+    facts = {name: value for name, value in arm.provenance.items() if name != TAKEN_OUT}
+    return replace(arm, active=True, reason="", provenance=facts)
+
+
+def _demos(change: Change, predictor: str, board: Board, trace_of: Callable[[str], Cell | None]) -> list[Arm]:
+    payload, sets = change.payload, board.demo_sets[predictor]
+    base = sets[_index(payload, "demos", predictor, board)]
+    keep = _value(payload, "keep", list)
+    if not all(type(place) is int and 0 <= place < len(base.demos) for place in keep):
+        raise BadInput(f"Demo set {base.index} has {len(base.demos)} demos; {keep} are not places in it.")
+    pinned = [_pinned(pin, predictor, trace_of) for pin in _value(payload, "pin", list)]
+    rows = {demo.example_id for demo in pinned}
+    kept = [base.demos[place] for place in sorted(set(keep)) if base.demos[place].example_id not in rows]
+    demos = (*pinned, *kept)  # a program shows its demos in order, traced ones first
+    for other in sets.values():
+        if other.active and other.demos == demos:
+            raise BadInput(f"Demo set {other.index} has just these demos already.", "Pin or drop something else.")
+    facts = {CHANGE: change.id, "edited_from": base.index, "reason": _reason(payload), "pinned": sorted(rows)}
+    made = DemoSet(predictor, next_index(sets), "person", demos, True, facts)
+    if not payload.get("replace") or base.index == SEED_ARM or not base.active:
+        return [made]
+    return [made, _out(base, change, f"replaced by demo set {made.index}", board)]
+
+
+def _pinned(pin: Any, predictor: str, trace_of: Callable[[str], Cell | None]) -> Demo:
+    if not isinstance(pin, Mapping):
+        raise BadInput(f"{pin!r} names no trace.")
+    row, call = _value(pin, "example", str), pin.get("call", -1)
+    cell = trace_of(row)
+    steps = [step for step in cell.trace if step.predictor == predictor] if cell is not None else []
+    if type(call) is not int or not -len(steps) <= call < len(steps):
+        raise BadInput(f"The teacher's run on row {row!r} has no such call of {predictor}.", "Pick another trace.")
+    return Demo({**steps[call].inputs, **steps[call].outputs}, augmented=True, example_id=row)
+
+
+def _free(payload: Json, board: Board) -> str:
+    predictor = _value(payload, "predictor", str)
+    if not board.instructions.get(predictor):
+        raise BadInput(f"There is no predictor {predictor!r}.", f"There are: {', '.join(board.instructions)}.")
+    if predictor in board.frozen:
+        raise BadInput(f"The predictor {predictor!r} is frozen in this run.", "Start a run that leaves it free.")
+    return predictor
+
+
+def _must_take(kind: str, board: Board) -> None:
+    if kind not in board.takes:
+        raise BadInput(f"{board.optimizer} takes no {KINDS[kind]} from outside: it does not search them.")
+
+
+def _kind(payload: Json) -> str:
+    kind = _value(payload, "kind", str)
+    if kind not in KINDS:
+        raise BadInput(f"{kind!r} is no kind of arm.", f"There are: {', '.join(KINDS)}.")
+    return kind
+
+
+def _index(payload: Json, kind: str, predictor: str, board: Board) -> int:
+    index = _value(payload, "index", int)
+    if index not in board.arms(kind, predictor):
+        raise BadInput(f"{predictor} has no {KINDS[kind]} {index}.")
+    return index
+
+
+def _value(payload: Json, name: str, kind: type[T]) -> T:
+    found = payload.get(name)
+    if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+        raise BadInput(f"The change says nothing usable about {name!r}: {str(found)[:80]!r}.")
+    return found
+
+
+def _reason(payload: Json) -> str:
+    return str(payload.get("reason", "")).strip()[:2000]
+
+
+def _title(kind: str, index: int) -> str:
+    return f"{KINDS[kind].capitalize()} {index}"

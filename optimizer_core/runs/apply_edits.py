@@ -1,0 +1,134 @@
+"""Taking up what a person asked of the arms, between trials, in the order asked.
+
+A change is settled in the transaction that writes its arms, so it is in force once and for ever: a resumed run finds
+the arms in the journal and decides with them as the life before did. Every arm that a person asked for gets one
+trial of its own, also where the optimizer would never come to it.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.edits import CHANGE, Arm, asked_for, changed_arms, next_index
+from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates
+from mipro_studio.optimizer_core.programs.program import PredictorInfo
+from mipro_studio.optimizer_core.types import (
+    TEACHER,
+    Candidate,
+    Cell,
+    CellKey,
+    Change,
+    ChangeKind,
+    Event,
+    Instruction,
+    Settled,
+    Split,
+)
+
+__all__ = ["first_tries", "take_up", "with_untried"]
+
+
+async def take_up(kit: Kit, order: int) -> None:
+    """Carry out or refuse every change that waits; what comes of it holds from trial `order` on.
+
+    Raises:
+        BudgetReached, RunPaused, StopRequested: a request for more could not be answered; it waits on.
+    """
+    for change in kit.journal.changes():
+        arms: Sequence[Arm] = ()
+        refused = ""
+        try:
+            arms = await _arms(kit, change)
+        except BadInput as refusal:
+            refused = str(refusal)
+        settled = Settled(change.id, order, tuple(arm.index for arm in arms), refused)
+        await kit.recorder.write(*arms, settled, _event(change, settled))
+        for arm in arms:
+            kit.arms.add(arm)
+
+
+async def _arms(kit: Kit, change: Change) -> Sequence[Arm]:
+    if change.kind is ChangeKind.ASK:
+        return await _asked(kit, change)
+
+    def trace_of(row: str) -> Cell | None:
+        return kit.table.get(CellKey(TEACHER, Split.TRAIN, row))
+
+    return changed_arms(change, kit.board, trace_of)
+
+
+async def _asked(kit: Kit, change: Change) -> Sequence[Arm]:
+    """Further instructions by the prompt model, with the person's hint in the request."""
+    name, hint, count = asked_for(change.payload, kit.board)
+    info = next(info for info in kit.program.predictors if info.name == name)
+    first = next_index(kit.arms.instructions[name])
+    await kit.grounding()
+    written = await asyncio.gather(*(_write(kit, change, info, first + n, hint) for n in range(count)))
+    judged = [kit.program.without_losses(arm) for arm in written]
+    good = [arm for arm in judged if arm.active]
+    if not good:
+        raise BadInput(f"The prompt model wrote nothing usable: {judged[0].reason}.", "Ask again.")
+    # Numbered without the gaps that failed calls leave.
+    numbered = [replace(arm, index=first + n) for n, arm in enumerate(good)]
+    known = kit.arms.instructions[name].values()
+    return [arm for arm in drop_duplicates([*known, *numbered]) if arm.index >= first]
+
+
+async def _write(kit: Kit, change: Change, info: PredictorInfo, index: int, hint: str) -> Instruction:
+    proposer = kit.proposer
+    recipe = replace(proposer.recipe(info.name, index), hint=hint)
+    sets = list(kit.arms.demo_sets[info.name].values())
+    shown = proposer.shown(info, await kit.grounding(), sets, (), recipe)
+    arm = await proposer.write(f"{CHANGE}/{change.id}/{index}", info, index, shown, recipe)
+    return replace(arm, provenance={**arm.provenance, CHANGE: change.id, "hint": hint})
+
+
+def _event(change: Change, settled: Settled) -> Event:
+    told = {"what": change.kind.value, "predictor": change.payload.get("predictor", ""), "order": settled.order}
+    return Event("change", {**told, "arms": list(settled.arms), "refused": settled.refused})
+
+
+_Choice = tuple[int, int, int]
+"""Place of the predictor, 0 for its instruction or 1 for its demos, arm index."""
+
+
+def with_untried(arms: Arms, tried: Iterable[Candidate], leader: Candidate) -> Candidate | None:
+    """`leader` with the first asked-for arm that none of `tried` has; None when all were tried."""
+    known = {choice for candidate in tried for choice in _choices(candidate)}
+    waiting = []
+    for place, name in enumerate(arms.names):
+        tables: tuple[Mapping[int, Arm], ...] = (arms.instructions[name], arms.demo_sets[name])
+        for kind, table in enumerate(tables):
+            for arm in table.values():
+                if arm.active and CHANGE in arm.provenance and (place, kind, arm.index) not in known:
+                    waiting.append((arm.provenance[CHANGE], place, kind, arm.index))
+    if not waiting:
+        return None
+    _, place, kind, index = min(waiting)
+    choices = [list(pair) for pair in leader.choices]
+    choices[place][kind] = index
+    return Candidate(tuple((instruction, demos) for instruction, demos in choices))
+
+
+def first_tries(arms: Arms, tried: Iterable[Candidate]) -> int:
+    """How many of the trials `tried`, in order, were the first with an asked-for arm: no optimizer suggested them."""
+    known: set[_Choice] = set()
+    count = 0
+    for candidate in tried:
+        new = set(_choices(candidate)) - known
+        count += any(_was_asked_for(arms, choice) for choice in new)
+        known |= new
+    return count
+
+
+def _was_asked_for(arms: Arms, choice: _Choice) -> bool:
+    place, kind, index = choice
+    table = (arms.instructions, arms.demo_sets)[kind][arms.names[place]]
+    return CHANGE in table[index].provenance
+
+
+def _choices(candidate: Candidate) -> list[_Choice]:
+    return [(place, kind, index) for place, pair in enumerate(candidate.choices) for kind, index in enumerate(pair)]

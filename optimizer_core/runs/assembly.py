@@ -1,0 +1,119 @@
+"""Puts the parts of a run together from its settings and its journal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig
+from mipro_studio.optimizer_core.data.python_rows import import_classes
+from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
+from mipro_studio.optimizer_core.evaluation.journal import Journal
+from mipro_studio.optimizer_core.evaluation.pool import WorkPool
+from mipro_studio.optimizer_core.evaluation.recorder import Recorder
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.metrics.judge import judge_scorer
+from mipro_studio.optimizer_core.metrics.loading import load_metric
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.players import chosen_models, model_when_made, player
+from mipro_studio.optimizer_core.optimizers.context import Kit, Players
+from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.programs.program import load_program
+from mipro_studio.optimizer_core.proposers.proposer import Proposer
+from mipro_studio.optimizer_core.runs.presets import resolve
+from mipro_studio.optimizer_core.runs.run import Run
+from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.types import Example, Role, Split
+
+__all__ = ["Assembled", "Past", "assemble", "needs_weights"]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A run ready to be executed. Must be made inside the event loop that executes it."""
+
+    run: Run
+    kit: Kit
+    pool: WorkPool
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a new life of a run must know beside the journal.
+
+    Attributes:
+        spent_s: Wall seconds of earlier lives, for the cap on minutes.
+        approved: The review gate is open.
+        failed: The life before was given up. Somebody has mended something since: what failed is asked for again.
+    """
+
+    spent_s: float = 0.0
+    approved: bool = True
+    failed: bool = False
+
+
+def assemble(
+    config: RunConfig,
+    journal: Journal,
+    base: Path,
+    past: Past = Past(),
+    *,
+    scrubber: Scrubber | None = None,
+) -> Assembled:
+    """Everything a life of a run needs.
+
+    Args:
+        base: Folder that the program's and metric's paths are relative to.
+        scrubber: Hides keys in all that is written.
+
+    Raises:
+        BadInput: program, metric, model or optimizer cannot be had.
+    """
+    program = load_program(config.program, base, model_when_made(config))
+    rows = list(journal.examples())
+    import_classes(config.data, rows, base)
+    examples = _by_split(rows)
+    config = resolve(config, program, len(examples[Split.VAL]))
+    optimizer = get_optimizer(config.optimizer)
+    meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
+    task, teacher, prompt, test = (
+        player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config, program)
+        for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)
+    )
+    if config.metric == JUDGE:
+        scorer = judge_scorer(config, player(config.model_for(Role.JUDGE), Role.JUDGE, meter, config, program))
+    else:
+        scorer = load_metric(config.metric, program, base, config.data.labels)
+    pool = WorkPool(config.threads)
+    recorder = Recorder(journal, meter, scrubber)
+    table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
+    limits = Limits(config.budget.max_program_runs, config.row_limit_s)
+    evaluator = Evaluator(pool, recorder, table, scorer, limits, config.folders)
+    memory = {call.key: call for call in journal.prompt_calls()}
+    kit = Kit(
+        config=config,
+        program=program,
+        examples=examples,
+        arms=Arms(program, chosen_models(config, program), config.folders),
+        table=table,
+        journal=journal,
+        recorder=recorder,
+        evaluator=evaluator,
+        proposer=Proposer(config.proposer, prompt, pool, recorder, memory, config.seed),
+        players=Players(task, teacher, test),
+        meter=meter,
+        searches=optimizer.searches,
+        takes=optimizer.accepts(),
+        drops=optimizer.drops,
+    )
+    return Assembled(Run(kit, optimizer, pool, past.approved), kit, pool)
+
+
+def needs_weights(config: RunConfig) -> bool:
+    """Whether any role, or predictor, is played by the embedded model."""
+    return any(spec.model == EMBEDDED for spec in config.specs)
+
+
+def _by_split(examples: Sequence[Example]) -> dict[Split, list[Example]]:
+    ordered = sorted(examples, key=lambda example: example.position)
+    return {split: [example for example in ordered if example.split is split] for split in Split}

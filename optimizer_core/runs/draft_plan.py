@@ -1,0 +1,79 @@
+"""The plan of a request whose program and data were looked at before: no import, no file, no model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, PredictorInfo, Program
+from mipro_studio.optimizer_core.runs.plan import make_plan
+from mipro_studio.optimizer_core.runs.presets import get_preset, merge, preset_rows, resolve
+from mipro_studio.sample_programs import CATALOG
+
+__all__ = ["Facts", "draft", "facts_of"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plan depends on beside the settings.
+
+    Attributes:
+        sizes: Rows by split, before a preset trims them.
+        row_chars, instruction_chars: Means, for the estimate of tokens.
+    """
+
+    predictors: tuple[PredictorInfo, ...]
+    sizes: Mapping[str, int]
+    row_chars: float
+    instruction_chars: float
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """As much of a program as presets ask about."""
+
+    predictors: tuple[PredictorInfo, ...]
+
+
+def facts_of(values: Mapping[str, Any]) -> Facts:
+    """The inverse of `asdict(facts)` after JSON."""
+    predictors = tuple(
+        PredictorInfo(**{**info, "inputs": tuple(info["inputs"]), "outputs": tuple(info["outputs"])})
+        for info in values["predictors"]
+    )
+    return Facts(predictors, values["sizes"], values["row_chars"], values["instruction_chars"])
+
+
+def draft(values: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """{plan, presets, settings}: what `values` would mean, in trials, program runs and calls.
+
+    Raises:
+        BadInput: a setting cannot be, or the optimizer does not work on this program.
+    """
+    sample = CATALOG.get(str(values.get("program", "")).removeprefix(SAMPLE_PREFIX))
+    config = parse_config(merge(sample.defaults, values) if sample is not None else dict(values))
+    outline: Any = _Outline(facts.predictors)
+    return {
+        "plan": _plan(config, outline, facts, values),
+        "presets": preset_rows(config, outline, facts.sizes, values),
+        "settings": asdict_of(resolve(config, outline, _n_val(config, facts), values)),
+        "facts": asdict(facts),
+    }
+
+
+def _n_val(config: RunConfig, facts: Facts) -> int:
+    most = get_preset(config.preset).max_val or facts.sizes["val"]
+    return min(facts.sizes["val"], most)
+
+
+def _plan(config: RunConfig, outline: Program, facts: Facts, values: Mapping[str, Any]) -> dict[str, Any]:
+    n_val = _n_val(config, facts)
+    resolved = resolve(config, outline, n_val, values)
+    sizes = {**facts.sizes, "val": n_val}
+    return make_plan(resolved, sizes, len(facts.predictors), facts.row_chars, facts.instruction_chars)
+
+
+def asdict_of(config: RunConfig) -> dict[str, Any]:
+    """The settings that a preset or an optimizer may fill in, as JSON."""
+    whole = config.model_dump(mode="json")
+    return {name: whole[name] for name in ("search", "proposer")}

@@ -1,0 +1,230 @@
+"""Presets: budgets by name, and the way from what a person said to the settings a run uses.
+
+`studio` is the studio's own. `paper` has the budgets of the MIPRO paper, `light`, `medium` and `heavy` those of
+`dspy.MIPROv2(auto=...)` in DSPy 3.4 (reference cards 2 to 11). None of DSPy's are the paper's.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import dspy
+
+from mipro_studio.optimizer_core.config import RunConfig, SearchSettings, parse_config
+from mipro_studio.optimizer_core.config_paths import merge
+from mipro_studio.optimizer_core.data import Dataset
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
+from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program
+from mipro_studio.optimizer_core.runs.plan import make_plan
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.types import Split
+
+__all__ = ["PRESETS", "Preset", "get_preset", "merge", "preset_rows", "resolve", "trimmed"]
+
+PAPER_BATCH, PAPER_STEPS = 25, 10
+"""Not in the paper. They are in its first released code, and they turn its budgets of 50, 30 and 20 full
+evaluations into the trials of its tables: 333 on HotPotQA, 133 on HoVer, 200 on HotPotQA Conditional."""
+
+DSPY_BATCH, DSPY_STEPS, DSPY_MIN_VAL = 35, 5, 50
+"""MIPROv2's minibatches; with an `auto` setting it evaluates in full when the validation set is this small."""
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`settings(optimizer, n_free, n_val, task)` are nested as in `RunConfig`; `max_val` caps the validation rows.
+
+    `task` is the name of a sample program; "" for a person's own.
+    """
+
+    meaning: str
+    settings: Callable[..., Settings]
+    max_val: int | None = None
+
+
+@dataclass(frozen=True)
+class PaperTask:
+    """What the paper gives for one of its tasks (section 4, Tables 3 and 4).
+
+    Attributes:
+        evaluations: The budget in full evaluations.
+        n: Instructions and demo sets a module for MIPRO.
+        n_half: The same for 0-shot MIPRO and Bayesian Bootstrap, which search one of the two.
+    """
+
+    evaluations: int
+    n: int
+    n_half: int
+
+
+PAPER_TASKS: Mapping[str, PaperTask] = {
+    "scone": PaperTask(50, 70, 70),
+    "hotpotqa": PaperTask(50, 30, 60),
+    "hover": PaperTask(20, 10, 15),
+    "hotpotqa_conditional": PaperTask(30, 30, 35),
+    "iris": PaperTask(30, 30, 50),
+    "iris_typo": PaperTask(30, 30, 50),
+    "heart_disease": PaperTask(30, 15, 30),
+}
+
+
+def _studio(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Settings:
+    return {}
+
+
+def _paper(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Settings:
+    """The paper's budget for `task`, in the optimizer's own coin. For a program that is none of its tasks: 50 full
+    evaluations, 20 with more than two predictors (as HoVer), and N below T/v."""
+    published = PAPER_TASKS.get(task)
+    evaluations = published.evaluations if published else 50 if n_free <= 2 else 20
+    search: Settings = {"labels": "random", "lag": 1}
+    proposer = {"temperature": 0.7}
+    if optimizer.in_full:  # candidates explored = trials (the caption of Table 4)
+        search |= {"schedule": "full", "trials": evaluations, "candidates": evaluations + 1}
+        if optimizer.name == "ca_opro":  # D and N are not published: as many rounds as use the budget up
+            search["depth"] = -(-evaluations // (n_free * SearchSettings().breadth))
+        return {"search": search, "proposer": proposer}
+    # A validation set below the batch makes every trial a full evaluation, so that there are as many as in full.
+    batch = min(PAPER_BATCH, n_val)
+    trials = int(evaluations * n_val / (batch + n_val / PAPER_STEPS)) if n_val > batch else evaluations
+    both = len(optimizer.searches) > 1
+    if published is not None:
+        candidates = published.n if both else published.n_half
+    else:  # N is 30 for MIPRO and 60 for its halves where there are up to two modules
+        candidates = max(2, min(30 if both else 60, trials // _variables(optimizer, n_free)))
+    search |= {
+        "schedule": "minibatch",
+        "surrogate": "tpe",
+        "trials": trials,
+        "candidates": candidates,
+        "minibatch_size": PAPER_BATCH,
+        "full_eval_every": PAPER_STEPS,
+    }
+    return {"search": search, "proposer": proposer}
+
+
+def _dspy(n: int) -> Callable[..., Settings]:
+    def settings(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Settings:
+        variables = _variables(optimizer, n_free)
+        search: Settings = {
+            "lag": 1,
+            "trials": int(max(2 * variables * math.log2(n), 1.5 * n)),
+            "candidates": n,
+            "max_bootstrapped": 4,
+            "max_labeled": 4,
+            "labels": "random",
+        }
+        if len(optimizer.searches) > 1:
+            search["instructions"] = n // 2
+        if optimizer.name == "gepa":
+            calls = dspy.GEPA.auto_budget(cast(Any, None), n_free, n, n_val)  # what dspy.GEPA(auto=...) would spend
+            search["trials"] = max(1, round(calls / n_val) - 1)
+        if not optimizer.in_full:
+            small = n_val <= DSPY_MIN_VAL
+            search |= {
+                "schedule": "full" if small else "minibatch",
+                "surrogate": "tpe",
+                "minibatch_size": DSPY_BATCH,
+                "full_eval_every": DSPY_STEPS,
+            }
+        return {"search": search, "proposer": {"temperature": 1.0}}
+
+    return settings
+
+
+def _variables(optimizer: Optimizer, n_free: int) -> int:
+    return max(1, n_free * len(optimizer.searches))
+
+
+PRESETS: Mapping[str, Preset] = {
+    "studio": Preset("The studio's own settings.", _studio),
+    "paper": Preset(
+        "The MIPRO paper's: 50 full evaluations' worth of program runs (its own number and N for each of its tasks; "
+        "20 for another program of more than two predictors), spent on "
+        f"minibatches of {PAPER_BATCH} with a full evaluation every {PAPER_STEPS} trials (inferred, not published), "
+        "or on full evaluations by the optimizers that make only those.",
+        _paper,
+    ),
+    "light": Preset("DSPy's MIPROv2 auto='light': n = 6, at most 100 validation rows.", _dspy(6), 100),
+    "medium": Preset("DSPy's MIPROv2 auto='medium': n = 12, at most 300 validation rows.", _dspy(12), 300),
+    "heavy": Preset("DSPy's MIPROv2 auto='heavy': n = 18, at most 1,000 validation rows.", _dspy(18), 1000),
+}
+
+
+def get_preset(name: str) -> Preset:
+    """The preset called `name`.
+
+    Raises:
+        BadInput: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise BadInput(f"There is no preset {name!r}.", f"Use one of: {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, Any] | None = None) -> RunConfig:
+    """The settings a run uses: what the optimizer is, over what a person said, over the preset, over the defaults.
+
+    Resolving twice changes nothing.
+
+    Args:
+        n_val: Validation rows there are.
+        said: What a person said, nested; None = whatever is set in `config`.
+
+    Raises:
+        BadInput: no such optimizer or preset, or the optimizer does not work on the predictors that are free.
+    """
+    optimizer, preset = get_optimizer(config.optimizer), get_preset(config.preset)
+    given = config.model_dump(exclude_unset=True)
+    free = [info for info in program.predictors if info.name not in given.get("search", {}).get("freeze", ())]
+    task = config.program.removeprefix(SAMPLE_PREFIX) if config.program.startswith(SAMPLE_PREFIX) else ""
+    budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val), task)
+    own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer")}
+    layers = [optimizer.defaults, budget, given, optimizer.fixed]
+    if said is not None:  # what is set in `config` and not by the person is a sample's, and a preset goes over it
+        layers = [optimizer.defaults, given, budget, own, optimizer.fixed]
+    merged: Settings = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    resolved = parse_config(merged)
+    optimizer.check(resolved, free)
+    trials = min(resolved.search.trials, optimizer.work(resolved, len(free)).trials)
+    settled: Settings = {"search": {"trials": trials}}
+    if resolved.proposer.vary_temperature is None:
+        asked = (given if said is None else said).get("proposer", {})
+        # What an older studio stored names every setting and not this one; it always searched.
+        stored = asked.keys() >= type(resolved.proposer).model_fields.keys() - {"vary_temperature"}
+        settled["proposer"] = {"vary_temperature": stored or "temperature" not in asked}
+    return parse_config(merge(merged, settled))
+
+
+def preset_rows(
+    config: RunConfig, program: Program, sizes: Mapping[str, int], said: Mapping[str, Any]
+) -> list[Settings]:
+    """What every preset would mean for this request, in trials and in program runs, before anything is spent."""
+    rows = []
+    for name, preset in PRESETS.items():
+        n_val = min(sizes["val"], preset.max_val or sizes["val"])
+        meant = resolve(config.model_copy(update={"preset": name}), program, n_val, said)
+        plan = make_plan(meant, {**sizes, "val": n_val}, len(program.predictors), 0.0, 0.0)
+        facts = {key: plan[key] for key in ("trials", "candidates", "minibatch_size", "full_evaluations")}
+        runs, prompts = plan["program_runs"]["total"], plan["lm_calls"]["prompt"]
+        rows.append(
+            {"preset": name, "meaning": preset.meaning, **facts, "program_runs": runs, "prompt_calls": prompts}
+        )
+    return rows
+
+
+def trimmed(data: Dataset, config: RunConfig) -> Dataset:
+    """`data` with no more validation rows than the preset uses, drawn by the run's seed."""
+    most = get_preset(config.preset).max_val
+    rows = data.of(Split.VAL)
+    if most is None or len(rows) <= most:
+        return data
+    kept = {row.id for row in generator(config.seed, "preset").sample(rows, most)}
+    examples = tuple(row for row in data.examples if row.split is not Split.VAL or row.id in kept)
+    note = f"The preset {config.preset!r} uses {most} of the {len(rows)} validation rows."
+    return replace(data, examples=examples, warnings=(*data.warnings, note))

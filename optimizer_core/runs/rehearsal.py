@@ -1,0 +1,88 @@
+"""A rehearsal: the real program on a training row or two, with the real models and the real metric, before all else.
+
+What it runs are cells of the run, of the baseline on training rows: they are kept and never paid for again. It goes
+through everything that a run will: a copy of the program, threads other than the one that imported it, the export.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import RunFailed
+from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
+from mipro_studio.optimizer_core.runs.plan import REHEARSAL_ROWS
+from mipro_studio.optimizer_core.types import Cell, ErrorClass, Split
+
+__all__ = ["Problem", "notes_of", "problem_of", "rehearsal_size", "rehearse", "require_working"]
+
+PRIORITY = -1
+OWN = (ErrorClass.PROGRAM, ErrorClass.METRIC)
+BOUND = re.compile(r"same thread|in thread '|main thread", re.IGNORECASE)
+IN_THREADS = "A program runs in other threads than the one that imports it: open such things where they are used."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a run should not be started before something is mended; `frames` are the lines of code to look at."""
+
+    message: str
+    frames: tuple[str, ...] = ()
+
+
+async def rehearse(kit: Kit) -> list[Cell]:
+    """The baseline's cells on the first training rows.
+
+    Raises:
+        RunFailed, RunPaused, BudgetReached: as `Evaluator.cells`.
+    """
+    rows = kit.examples[Split.TRAIN][: rehearsal_size(kit.config)]
+    purpose = Purpose.REFLECT if get_optimizer(kit.config.optimizer).reflects else Purpose.EVALUATE
+    return await kit.evaluate(kit.baseline, rows, PRIORITY, purpose=purpose)
+
+
+def rehearsal_size(config: RunConfig) -> int:
+    """Most rows of a rehearsal: a cap on program runs holds for it too."""
+    cap = config.budget.max_program_runs
+    return REHEARSAL_ROWS if cap is None else min(REHEARSAL_ROWS, cap)
+
+
+def problem_of(cells: Sequence[Cell]) -> Problem | None:
+    """What a person has to mend: every row fails in the program or the metric."""
+    failed = [cell for cell in cells if cell.error in OWN]
+    if not failed or len(failed) < len(cells):
+        return None
+    first = failed[0]
+    where = "" if first.error is ErrorClass.METRIC else "The program failed: "
+    hint = f" {IN_THREADS}" if BOUND.search(first.error_message) else ""
+    return Problem(f"{where}{first.error_message}{hint}", first.frames)
+
+
+def require_working(cells: Sequence[Cell], config: RunConfig) -> None:
+    """End a run whose program or metric failed on every row of its rehearsal, unless a person wanted it all the same.
+
+    Raises:
+        RunFailed: with the line to look at.
+    """
+    problem = problem_of(cells)
+    if problem is not None and not config.start_anyway:
+        raise RunFailed(f"The run was tried on its first rows. {problem.message}", TRY_AGAIN)
+
+
+def notes_of(cells: Sequence[Cell]) -> list[str]:
+    """Failures that stop nobody: of some rows only, or of what the model answered."""
+    notes = []
+    kinds: dict[ErrorClass, list[Cell]] = {}
+    for cell in cells:
+        if cell.error is not None and not cell.error.transient:
+            kinds.setdefault(cell.error, []).append(cell)
+    for kind, failed in kinds.items():
+        if kind in OWN and len(failed) == len(cells):
+            continue
+        words = failed[0].error_message.rstrip(".")
+        some = f"{len(failed)} of {len(cells)} training rows tried had no score ({kind}): {words}."
+        notes.append(f"{some} A run is given up early where that happens on nearly every row.")
+    return notes

@@ -1,0 +1,59 @@
+"""What a search comes to so far, written down for people who watch: beside the search, which never waits for it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from mipro_studio.optimizer_core.analysis.estimates import beliefs
+from mipro_studio.optimizer_core.optimizers.base import Optimizer
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.search.surrogates import Observation
+from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
+from mipro_studio.optimizer_core.types import Event
+
+__all__ = ["Reporter"]
+
+NOT_FITTED = (
+    "The model of the scores could not be fitted to the cells so far, so the search goes by shrunken means "
+    "until it can."
+)
+
+
+class Reporter:
+    """Writes beliefs and importance as events, one report after the other.
+
+    Args:
+        told: Number of the last trial that earlier lives of the run had; what they said is not said again.
+    """
+
+    def __init__(self, kit: Kit, optimizer: Optimizer, told: int) -> None:
+        self._kit = kit
+        self._optimizer = optimizer
+        self._told = told
+        self._writing: asyncio.Task[None] | None = None
+
+    async def begin(self, observed: Sequence[Observation], number: int) -> None:
+        """Report on the trials before `number`, once the report before is written."""
+        await self.written()
+        self._writing = asyncio.create_task(self.report(observed, number))
+        self._writing.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen if never awaited
+
+    async def written(self) -> None:
+        """Wait for the report that is being written, if any, so that no error of one is lost."""
+        if self._writing is not None:
+            await self._writing
+
+    async def report(self, observed: Sequence[Observation], number: int) -> None:
+        kit = self._kit
+        if not observed or number < self._told:
+            return
+        if kit.space.parameters:
+            surrogate, seed = kit.config.search.surrogate, kit.config.seed
+            believed = await asyncio.to_thread(beliefs, kit.space, observed, surrogate, seed)
+            await kit.recorder.write(Event("beliefs", {"trial": number, **believed}))
+            if not believed["converged"]:
+                await kit.recorder.write(Event("warning", {"text": NOT_FITTED}))
+        scores = {one.candidate.id: one.scores for one in by_candidate(observed).values() if one.scores}
+        rows = await asyncio.to_thread(self._optimizer.importance, kit, scores)
+        if rows:
+            short = [{key: value for key, value in row.items() if key != "arms"} for row in rows]
+            await kit.recorder.write(Event("importance", {"trial": number, "rows": short}))

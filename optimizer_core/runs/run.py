@@ -1,0 +1,244 @@
+"""One run from first to last: Algorithm 1 of the MIPRO paper with a memory, a review gate, caps and a sealed test."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
+from mipro_studio.optimizer_core.analysis.winner import corrected
+from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN, with_example
+from mipro_studio.optimizer_core.evaluation.pool import WorkPool
+from mipro_studio.optimizer_core.evaluation.refusals import who_refused
+from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.registry import Optimizer
+from mipro_studio.optimizer_core.runs.loop import Search
+from mipro_studio.optimizer_core.runs.rehearsal import rehearse, require_working
+from mipro_studio.optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
+
+__all__ = ["Ending", "Run"]
+
+TEST_PRIORITY = 1_000_000
+GRACE_S = 5.0
+"""Seconds that what is under way has to end when a person stops the run."""
+USUAL_TIMES = 3.0
+HANGS = "Stopped by a person. A row hangs, so the sealed test was given up: resume the run to score it."
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a life of a run ended. `capped` tells an end at a cap from an ordinary one."""
+
+    status: Status
+    reason: str
+    capped: bool = False
+
+
+class Run:
+    """Runs an optimizer on a kit.
+
+    Args:
+        approved: The review gate is open (a person said go, or no review was asked for).
+    """
+
+    def __init__(self, kit: Kit, optimizer: Optimizer, pool: WorkPool, approved: bool = True) -> None:
+        self._kit = kit
+        self._optimizer = optimizer
+        self._pool = pool
+        self._approved = approved
+        self._search = Search(kit, optimizer)
+        self._grace: asyncio.TimerHandle | None = None
+        self._stop: StopRequested | None = None
+        self._hangs = False
+
+    def request(self, reason: RunPaused | StopRequested, grace_s: float | None = None) -> None:
+        """Let the run stand still or end: what is under way is finished, nothing else begins.
+
+        Belongs to the run's event loop. A stop outdoes a pause.
+
+        Args:
+            grace_s: Seconds after which what is not finished is given up; None = rows have the time that they have.
+        """
+        self._pool.refuse(reason)
+        if isinstance(reason, StopRequested):
+            self._stop = reason
+        if grace_s is not None and self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(grace_s, self._give_up, reason)
+
+    def _give_up(self, reason: StudioError) -> None:
+        self._hangs = self._pool.give_up(reason) > self._patience_s()
+
+    def _patience_s(self) -> float:
+        """Seconds after which a row hangs for whoever waits for the end: rows may be slow as a rule."""
+        seconds = [cell.seconds_s for cell in self._kit.table.cells() if cell.score is not None]
+        return max(GRACE_S, USUAL_TIMES * (median(seconds) if seconds else 0.0))
+
+    async def _stand_still(self) -> None:
+        """Wait until nothing is under way any more."""
+        await self._pool.drain()
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+    async def execute(self, still: Callable[[], None] = lambda: None) -> Ending:
+        """Run to an end. What ends a run is an `Ending`; only a lost lease and programming errors are raised.
+
+        Args:
+            still: Called when nothing of the search is under way any more: what was requested has taken effect.
+        """
+        others = asyncio.all_tasks()
+        try:
+            ending = await self._optimize()
+        except (StopRequested, RunPaused, RunFailed, BudgetReached) as reason:
+            ending = _ending(reason)
+            if not isinstance(reason, BudgetReached):  # what was asked for under the cap is still wanted
+                self._pool.refuse(reason)
+        await self._stand_still()
+        if self._stop is not None and ending.status is Status.PAUSED:
+            ending = _ending(self._stop)
+        still()
+        # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
+        await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
+        ending = self._unless_unrecorded(ending)
+        if ending.status is Status.FAILED:
+            who = who_refused(self._kit.table.cells(), self._kit.config)
+            ending = replace(ending, reason=f"{ending.reason} {who}".strip())
+        if self._optimizer.evaluates and ending.status in (Status.STOPPED, Status.COMPLETED):
+            ending = self._unless_unrecorded(await self._conclude(ending))
+        return ending
+
+    def _unless_unrecorded(self, ending: Ending) -> Ending:
+        """`ending`, unless what led to it could not be written down."""
+        failure = self._kit.recorder.failure
+        if failure is None or ending.status is Status.PAUSED:
+            return ending
+        if not isinstance(failure, RunPaused):
+            raise failure
+        return _ending(failure)
+
+    async def _optimize(self) -> Ending:
+        kit = self._kit
+        kit.restore()
+        await kit.add_seed_arms()
+        await kit.announce(Phase.SETUP)
+        if kit.config.rehearse:
+            await kit.announce(Phase.SETUP, note="trying the program on its first training rows")
+            require_working(await rehearse(kit), kit.config)
+        if not self._optimizer.evaluates:
+            await self._optimizer.initialize(kit)
+            await kit.announce(Phase.DONE)
+            return Ending(Status.COMPLETED, "")
+        await self._search.start_baseline()  # first, so that a cap that is too small for more has room for it
+        await self._optimizer.initialize(kit)
+        if not self._approved and self._optimizer.reviewed:
+            await self._search.take_up()
+            await self._search.settle()
+            return Ending(Status.AWAITING_REVIEW, f"Read {self._optimizer.reviewed}, edit or reject, then say go.")
+        if not self._approved:
+            text = (
+                f"{self._optimizer.name} writes its candidates during the search, so there is nothing to review yet."
+            )
+            await kit.recorder.write(Event("note", {"text": text}))
+        await kit.announce(Phase.SEARCH, 0, kit.config.search.trials)
+        await self._search.run()
+        return Ending(Status.COMPLETED, "")
+
+    async def _conclude(self, ending: Ending) -> Ending:
+        """Extract the best and score the sealed test, once, for the baseline and the winner."""
+        kit = self._kit
+        self._pool.refuse(None)
+        winner: Candidate | None = None
+        try:
+            if ending.status is Status.STOPPED and not self._hangs:
+                kit.evaluator.hurry(self._patience_s(), StopRequested(HANGS))
+                with suppress(BudgetReached):
+                    await self._search.finish_leader()
+            kit.meter.open_for_test()
+            winner, reason = self._search.extract()
+            if not kit.table.mean(winner.id, Split.VAL).n:
+                return self._nothing_scored(ending)
+            if self._hangs:
+                raise StopRequested(HANGS)
+            await self._test(list(dict.fromkeys((kit.baseline, winner))))
+            return await self._written(ending, winner, reason)
+        except (RunPaused, StopRequested, RunFailed) as stopped:
+            self._pool.refuse(stopped)
+            await self._stand_still()
+            if winner is not None and isinstance(stopped, StopRequested):
+                await kit.recorder.write(self.outcome(winner, reason, tested=False))
+            return _ending(stopped)
+
+    async def _written(self, ending: Ending, winner: Candidate, reason: str) -> Ending:
+        """`ending` once the outcome is on record."""
+        kit = self._kit
+        tested = list(kit.table.row(winner.id, Split.TEST).values())
+        if tested and all(cell.error for cell in tested):
+            reason = f"{reason} The sealed test has no score: {with_example(tested)}"
+        await kit.recorder.write(self.outcome(winner, reason))
+        await kit.announce(Phase.DONE, note=reason)
+        return replace(ending, reason=ending.reason or reason)
+
+    def _nothing_scored(self, ending: Ending) -> Ending:
+        """There is no winner: what would be one has no score. Unless the run was cut short, that is a failure."""
+        table = self._kit.table
+        failed = with_example(list(table.cells())).rstrip(".")
+        some = bool(table.scores(Split.VAL))
+        what = "No candidate was scored on the whole validation set" if some else "Nothing was scored"
+        said = f"{what}: {failed}." if failed else f"{what}."
+        if ending.status is Status.STOPPED or not failed:
+            return replace(ending, reason=f"{ending.reason} {said}".strip())
+        return Ending(Status.FAILED, f"{said} {TRY_AGAIN}")
+
+    async def _test(self, candidates: Sequence[Candidate]) -> None:
+        test = self._kit.examples.get(Split.TEST, [])
+        if test:
+            await self._kit.announce(Phase.TEST, 0, len(test) * len(candidates))
+            evaluations = (self._kit.evaluate(one, test, TEST_PRIORITY, sealed=True) for one in candidates)
+            await asyncio.gather(*evaluations)
+
+    def outcome(self, winner: Candidate, reason: str, tested: bool = True) -> Outcome:
+        """The evidence for `winner`: estimates on validation and test, paired with the baseline, and importance.
+
+        Args:
+            tested: The sealed test is whole; a part of it says nothing.
+        """
+        kit = self._kit
+        baseline = kit.baseline.id
+
+        def of(candidate: str, split: Split) -> Mapping[str, Any] | None:
+            known = kit.table.row(candidate, split) if tested or split is not Split.TEST else {}
+            row = [cell for _, cell in sorted(known.items())]
+            scores = [cell.score for cell in row if cell.score is not None]
+            return estimate(scores, len(row) - len(scores)) if scores else None
+
+        def paired(split: Split) -> Mapping[str, Any] | None:
+            pairs = kit.table.paired(baseline, winner.id, split) if tested or split is not Split.TEST else ()
+            return paired_difference([(before, after) for _, before, after in pairs]) if pairs else None
+
+        return Outcome(
+            winner=winner.id,
+            reason=reason,
+            baseline_val=of(baseline, Split.VAL),
+            best_val=of(winner.id, Split.VAL),
+            baseline_test=of(baseline, Split.TEST),
+            best_test=of(winner.id, Split.TEST),
+            paired_val=paired(Split.VAL),
+            paired_test=paired(Split.TEST),
+            importance=tuple(self._optimizer.importance(kit, kit.table.scores(Split.VAL))),
+            corrected=corrected(kit.table, winner, kit.baseline, kit.config.seed),
+        )
+
+
+def _ending(reason: StudioError) -> Ending:
+    match reason:
+        case StopRequested():
+            return Ending(Status.STOPPED, str(reason))
+        case RunPaused():
+            return Ending(Status.PAUSED, str(reason))
+        case BudgetReached():
+            return Ending(Status.COMPLETED, str(reason), capped=True)
+        case _:
+            return Ending(Status.FAILED, str(reason))

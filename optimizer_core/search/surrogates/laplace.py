@@ -1,0 +1,209 @@
+"""The item-response model of the score table: a Bayesian logistic model of every cell.
+
+Notation and shapes. C candidates seen, E examples, N cells, P predictors, J effect families.
+    y [N]       scores in [0, 1]; the cell is of candidate c and example e
+    logit E[y[c, e]] = f[c] + t[e],    t[e] ~ N(0, tau2)                      t: how easy the example is
+    f[c] = mu + sum_p (instruction[p, i] + demos[p, d] + pair[p, i, d]) + own[c]
+All effects are independent normals with one variance for each family j (each predictor's instructions, demos and
+pairs; the candidates' own), so that f ~ N(0, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
+effect (everywhere for mu). The effects themselves are never formed in the fit: the posterior lives on the C
+candidates, whatever the number of arms.
+
+Fit: damped Newton steps to the mode (Laplace, `surrogates.newton`). W [C, E] are the weights p (1 - p) / phi of the
+cells; phi is the dispersion (below 1 for graded scores, which scatter less than coins). With t integrated out,
+    S = diag(W 1) - W Q^-1 W',  Q = diag(1' W + 1 / tau2),     a = (I + S K)^-1 b,  f = K a,  cov f = K (I + S K)^-1.
+The variances are empirical Bayes: v <- (|u|^2 + NU v0) / (g + NU) with u the effects at the mode, g = v tr(G M) the
+number of effects that the data determine, M = (I + S K)^-1 S.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.linalg import LinAlgError, lu_solve, solve
+from scipy.special import expit, logit
+
+from mipro_studio.optimizer_core.search.surrogates.newton import Model, Point, around_one_value, to_the_mode
+from mipro_studio.optimizer_core.search.surrogates.posterior import (
+    BLAS,
+    Cells,
+    Family,
+    Floats,
+    Ints,
+    Posterior,
+    Scales,
+    sum_by,
+)
+from mipro_studio.optimizer_core.types import Candidate
+
+__all__ = ["fit"]
+
+logger = logging.getLogger(__name__)
+
+PRIOR = {"instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "mean": 2.0, "example": 1.0}
+"""Where the variances start, and where they stay while there is little data (logit squared); mu's stays for good."""
+NU = 3.0
+"""How many effects' worth of data the start counts for."""
+DISPERSION = (0.03, 1.3)
+COINS = 40.0
+"""Cells that count as coins, so that the first dozen does not decide the dispersion."""
+ROUNDS = 8
+NU_FINAL, ROUNDS_FINAL = 0.5, 30
+"""The same when the question is not what to try next but what is true: the data decide, and are given the time to."""
+MANY = 120
+"""The scales are learned from at most this many candidates, those with the most cells."""
+
+
+def fit(
+    candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]], *, final: bool = False
+) -> Posterior | None:
+    """The posterior after `rows[c]` = scores of candidate c by example; None when there is no cell at all.
+
+    Scores outside [0, 1] are rescaled by their range.
+
+    Args:
+        final: Learn the variances from the data with little weight on where they start. Slower, and for a search
+            too ready to believe that nothing matters.
+    """
+    nu, rounds = (NU_FINAL, ROUNDS_FINAL) if final else (NU, ROUNDS)
+    cells = _cells(rows)
+    if not len(cells.score):
+        return None
+    families = _families(candidates)
+    with BLAS.limit(limits=1):
+        try:
+            return _fit(candidates, families, cells, nu, rounds)
+        except LinAlgError as failure:
+            logger.warning("%s Shrunken means are used instead.", failure)
+            scales = _start(families)
+            model = Model(families, cells, scales, _kernel_once(families, scales))
+            return replace(around_one_value(model, _flat(cells)), converged=False)
+
+
+def _fit(candidates: Sequence[Candidate], families: list[Family], cells: Cells, nu: float, rounds: int) -> Posterior:
+    if len(candidates) <= MANY:
+        return to_the_mode(*_learn(families, cells, nu, rounds))
+    counts = np.bincount(cells.row, minlength=len(candidates))
+    richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
+    part, point = _learn(_families([candidates[index] for index in richest]), _only(cells, richest), nu, rounds)
+    model = Model(families, cells, part.scales, _kernel_once(families, part.scales))
+    pull = np.zeros(len(candidates))
+    pull[richest] = solve(part.kernel, point.f, assume_a="pos", check_finite=False)
+    return to_the_mode(model, Point(model.kernel @ pull, point.easiness, pull))
+
+
+def _cells(rows: Sequence[Mapping[str, float]]) -> Cells:
+    names = {name: index for index, name in enumerate(dict.fromkeys(name for row in rows for name in row))}
+    where = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    columns = np.array([names[name] for row in rows for name in row], dtype=np.int64)
+    scores = np.array([score for row in rows for score in row.values()], dtype=float)
+    low, high = 0.0, 1.0
+    if len(scores) and (scores.min() < 0 or scores.max() > 1):
+        low, high = float(scores.min()), float(scores.max())
+        high = high if high > low else low + 1
+    return Cells(where, columns, (scores - low) / (high - low), len(rows), len(names), low, high)
+
+
+def _only(cells: Cells, rows: Ints) -> Cells:
+    place = np.full(cells.n_rows, -1)
+    place[rows] = np.arange(len(rows))
+    kept = place[cells.row] >= 0
+    return Cells(
+        place[cells.row[kept]],
+        cells.column[kept],
+        cells.score[kept],
+        len(rows),
+        cells.n_columns,
+        cells.low,
+        cells.high,
+    )
+
+
+def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> tuple[Model, Point]:
+    """Damped Newton steps, each followed by one step of the scales."""
+    grams = _grams(families)
+    scales = _start(families)
+    model = Model(families, cells, scales, _kernel(scales.variances, grams))
+    point = Point(np.full(cells.n_rows, _flat(cells)), np.zeros(cells.n_columns))
+    for _ in range(rounds - 1):
+        around = model.expand(point)
+        sides = np.column_stack((around.target, around.information()))
+        solved = lu_solve(around.system(model.kernel), sides, check_finite=False)
+        point, _ = model.damped(Point(point.f, point.easiness), model.step(around, solved[:, 0]))
+        variances = _variances(families, grams, model.scales.variances, solved, nu)
+        spread = float(point.easiness @ point.easiness) + float((1 / around.inner).sum())
+        tau2 = (spread + NU * PRIOR["example"]) / (cells.n_columns + NU)
+        scales = Scales(variances, tau2, _dispersion(cells, expit(point.shape(cells))))
+        model = Model(families, cells, scales, _kernel(variances, grams))
+    return model, Point(point.f, point.easiness)
+
+
+def _start(families: Sequence[Family]) -> Scales:
+    return Scales(np.array([PRIOR[family.kind] for family in families]), PRIOR["example"], 1.0)
+
+
+def _flat(cells: Cells) -> float:
+    """The mean of all cells as a logit."""
+    return float(logit(np.clip(cells.score.mean(), 0.02, 0.98)))
+
+
+def _grams(families: Sequence[Family]) -> Floats:
+    """[J, C * C] G."""
+    return np.array(
+        [(family.group[:, None] == family.group[None, :]).ravel() for family in families], dtype=np.float64
+    )
+
+
+def _kernel(variances: Floats, grams: Floats) -> Floats:
+    n = round(grams.shape[1] ** 0.5)
+    return np.asarray((variances @ grams).reshape(n, n))
+
+
+def _kernel_once(families: Sequence[Family], scales: Scales) -> Floats:
+    """[C, C] K for variances that stay: without the grams, which are as large again for every family."""
+    n = len(families[0].group)
+    kernel = np.zeros((n, n))
+    for family, variance in zip(families, scales.variances, strict=True):
+        if len(family.codes) == n:  # each has its own
+            kernel[np.diag_indices(n)] += variance
+            continue
+        group = family.group.astype(np.int32)
+        np.add(kernel, variance, out=kernel, where=group[:, None] == group[None, :])
+    return kernel
+
+
+def _variances(families: Sequence[Family], grams: Floats, variances: Floats, solved: Floats, nu: float) -> Floats:
+    """One step of empirical Bayes. `solved` [C, 1 + C] is a beside M."""
+    determined = np.maximum(variances * (grams @ solved[:, 1:].ravel()), 0.0)
+    found = variances.copy()
+    for j, family in enumerate(families):
+        if family.kind != "mean":
+            effects = variances[j] * sum_by(family.group, solved[:, :1], len(family.codes))
+            found[j] = (float((effects**2).sum()) + nu * PRIOR[family.kind]) / (determined[j] + nu)
+    return found
+
+
+def _dispersion(cells: Cells, chance: Floats) -> float:
+    """Pearson's: how much the cells scatter, as a share of what coins would."""
+    squares = (cells.score - chance) ** 2 / np.maximum(chance * (1 - chance), 1e-3)
+    n = len(cells.score)
+    freedom = max(n - min(cells.n_columns, n / 2), 1.0)
+    return float(np.clip((squares.sum() + COINS) / (freedom + COINS), *DISPERSION))
+
+
+def _families(candidates: Sequence[Candidate]) -> list[Family]:
+    families = []
+    for predictor in range(len(candidates[0].choices)):
+        chosen = [candidate.choices[predictor] for candidate in candidates]
+        families.append(_family("instruction", predictor, [(instruction, -1) for instruction, _ in chosen]))
+        families.append(_family("demos", predictor, [(-1, demos) for _, demos in chosen]))
+        families.append(_family("pair", predictor, chosen))
+    families.append(Family("own", -1, [(-1, -1)] * len(candidates), np.arange(len(candidates))))
+    families.append(Family("mean", -1, [(-1, -1)], np.zeros(len(candidates), dtype=np.int64)))
+    return families
+
+
+def _family(kind: str, predictor: int, keys: Sequence[tuple[int, int]]) -> Family:
+    index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    return Family(kind, predictor, list(index), np.array([index[key] for key in keys]))

@@ -1,0 +1,148 @@
+"""One run in one file, to be shown where there is no model and no key, and such a file taken into a store.
+
+A pack is a store of today's schema with one run. Taking one in is reading a stranger's database: `arriving` says
+whether it may come in, and the run is marked with its origin.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
+from mipro_studio.optimizer_core.files import PRIVATE_FOLDER
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage.replay.arriving import LARGEST_MB, Check, examined
+from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
+from mipro_studio.storage.connection import immediate, open_writer
+from mipro_studio.storage.views.reader import Reader
+
+__all__ = ["LARGEST_MB", "pack", "unpack"]
+
+_TABLES = (
+    "runs", "run_documents", "outcomes", "examples", "instructions", "demo_sets", "prompt_calls", "burns", "cells",
+    "traces", "trials", "trial_examples", "events", "commands", "notes",
+)  # fmt: skip
+
+# Numbers given over all runs of a store: a store that takes a run in gives its own.
+_OWN_NUMBERS = {
+    "examples": "seq", "instructions": "seq", "demo_sets": "seq", "prompt_calls": "seq", "burns": "seq",
+    "trials": "seq", "events": "id", "commands": "id",
+}  # fmt: skip
+
+_OF_A_WORKER = (
+    "worker_id", "lease_ends_at", "life_started_at", "lease_steady_s", "beat_steady_s", "lease_machine", "lease_boot",
+)  # fmt: skip
+
+Change = Callable[[Any], Any]
+
+
+def pack(store: Path, run_id: str, out: Path, scrub: Change) -> None:
+    """Write the run at `store` as a file of its own at `out`, whole or not at all.
+
+    Args:
+        scrub: Applied to every text and every JSON value; hides keys.
+
+    Raises:
+        StudioError: there is no such run.
+        IllegalMove: it is still working.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    with Reader(store) as reader, reader.snapshot():
+        summary = reader.run(run_id)
+        if summary.status in (Status.QUEUED, Status.RUNNING):
+            raise IllegalMove(f"Run {summary.id} is still working.", "Pack it once it has ended or stands still.")
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".pack-") as folder:
+            part = Path(folder) / "run.db"
+            target = open_writer(part)
+            try:
+                with immediate(target, part):
+                    for table in _TABLES:
+                        _copy(reader.database, target, table, summary.id, scrub)
+                    # A worker that died without a word is seen by its lease, which does not travel.
+                    target.execute("update runs set status = ?", [summary.status])
+                target.execute("pragma journal_mode = delete")
+                target.execute("vacuum")
+            finally:
+                target.close()
+            part.replace(out)
+
+
+def _copy(
+    source: Database, target: Database, table: str, run_id: str, change: Change | None, *, renumber: bool = False
+) -> None:
+    columns = _columns(source, table)
+    kept = [name for name in columns if not (renumber and name == _OWN_NUMBERS.get(table))]
+    order = _OWN_NUMBERS.get(table)
+    where = "id" if table == "runs" else "run_id"
+    rows = source.execute(
+        f"select {', '.join(kept)} from {table} where {where} = ?{f' order by {order}' if order else ''}", [run_id]
+    )
+    insert = f"insert into {table} ({', '.join(kept)}) values ({', '.join('?' * len(kept))})"
+    for row in rows:
+        values = [_changed(columns[name], value, change) for name, value in zip(kept, row, strict=True)]
+        if table == "runs":
+            values = [None if name in _OF_A_WORKER else value for name, value in zip(kept, values, strict=True)]
+        target.execute(insert, values)
+
+
+def _columns(db: Database, table: str) -> dict[str, str]:
+    return {name: kind.upper() for _, name, kind, *_ in db.execute(f"pragma table_info({table})")}
+
+
+def _changed(kind: str, value: Any, change: Change | None) -> Any:
+    if change is None or value is None or kind in ("INTEGER", "REAL"):
+        return value
+    if kind == "ANY":
+        return to_json(change(from_json(value)))
+    return to_text(change(from_text(value)))
+
+
+def unpack(file: Path, store: Path, origin: str, check: Check) -> str:
+    """Take the run in `file` into `store`, read-only, and return its id; one that is there already stays as it is.
+
+    Args:
+        origin: Where it came from, for people.
+        check: Reads what else must be right; raises when it is not.
+
+    Raises:
+        BadInput: the file is not a pack, is damaged, too large, or of a newer studio.
+    """
+    try:
+        size = file.stat().st_size if file.is_file() else None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{str(file)[:200]!r} is not the path of a file.") from error
+    if size is None:
+        raise BadInput(f"There is no file {file.name!r}.")
+    if size > LARGEST_MB * 1024 * 1024:
+        raise BadInput(f"{file.name!r} is larger than {LARGEST_MB} MB, so it is not opened.")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "run.db"
+        try:
+            shutil.copyfile(file, copy)
+        except OSError as error:
+            raise BadInput(f"{file.name!r} cannot be read: {error.strerror}.") from error
+        fresh, run_id = examined(copy, origin, check, _copy_run)
+        with Reader(fresh) as source, closing(open_writer(store)) as target, immediate(target, store):
+            _take_in(source.database, target, run_id, origin)
+    return run_id
+
+
+def _copy_run(source: Database, target: Database, run_id: str) -> None:
+    for table in _TABLES:
+        _copy(source, target, table, run_id, None, renumber=True)
+
+
+def _take_in(source: Database, target: Database, run_id: str, origin: str) -> None:
+    if target.execute("select 1 from runs where id = ?", [run_id]).fetchone() is not None:
+        return
+    _copy_run(source, target, run_id)
+    target.execute(
+        "update runs set origin = ?, last_event_id = coalesce((select max(id) from events where run_id = ?), 0) "
+        "where id = ?",
+        [to_text(origin), run_id, run_id],
+    )

@@ -1,0 +1,71 @@
+"""Importance finds an effect that is there, and none where there is only noise."""
+
+import random
+from typing import Any
+
+import pytest
+
+from mipro_studio.optimizer_core.analysis.importance import MIN_CANDIDATES, importance
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
+from mipro_studio.optimizer_core.types import Candidate, Split
+from tests.optimizer_core.builders import failed, scored
+
+PREDICTORS = ("a", "b")
+SPACE = SearchSpace(PREDICTORS, {name: range(4) for name in PREDICTORS}, {name: range(4) for name in PREDICTORS})
+
+
+def filled(effect: float, seed: int, n_candidates: int = 30, n_cells: int = 24) -> ScoreTable:
+    """Candidates on random minibatches; arm 2 of b's demos adds `effect`, examples differ in difficulty."""
+    rng = random.Random(seed)
+    difficulty = [rng.uniform(0.2, 0.6) for _ in range(60)]
+    table = ScoreTable()
+    for _ in range(n_candidates):
+        candidate = SPACE.random(rng)
+        for example in rng.sample(range(60), n_cells):
+            chance = difficulty[example] + effect * (candidate.choices[1][1] == 2)
+            table.put(scored(candidate.id, f"e{example}", float(rng.random() < chance)))
+    return table
+
+
+def found(table: ScoreTable, space: SearchSpace, seed: int) -> list[dict[str, Any]]:
+    return importance(table.scores(Split.VAL), space, seed)
+
+
+def test_a_planted_effect_is_found_first_and_real_with_its_arm() -> None:
+    rows = found(filled(0.35, seed=1), SPACE, 0)
+    assert rows[0]["parameter"] == "b: demos"
+    assert (rows[0]["predictor"], rows[0]["kind"], rows[0]["real"]) == ("b", "demos", True)
+    best = max(rows[0]["arms"], key=lambda arm: arm["effect"])
+    assert best["arm"] == 2
+    assert [row["real"] for row in rows] == sorted((row["real"] for row in rows), reverse=True)
+    assert all(row["spread"] > row["null"] for row in rows if row["real"])
+    assert rows[0]["low"] < rows[0]["spread"] < rows[0]["high"]
+    assert rows[0]["null"] < rows[0]["spread"]
+    assert {row["kind"] for row in rows} == {"instruction", "demos", "instruction x demos"}
+
+
+def test_noise_alone_is_called_real_hardly_ever() -> None:
+    false = sum(any(row["real"] for row in found(filled(0.0, seed), SPACE, seed)) for seed in range(12))
+    assert false <= 2  # 5 % are expected; 3 or more of 12 come in 1 of 50 such tests
+
+
+def test_too_few_candidates_say_nothing() -> None:
+    assert found(filled(0.5, 0, n_candidates=MIN_CANDIDATES - 1), SPACE, 0) == []
+    nothing = SearchSpace(PREDICTORS, {name: [0] for name in PREDICTORS}, {name: [0] for name in PREDICTORS})
+    assert found(filled(0.5, 0), nothing, 0) == []
+
+
+def test_the_same_table_gives_the_same_numbers() -> None:
+    assert found(filled(0.2, 3), SPACE, 0) == found(filled(0.2, 3), SPACE, 0)
+
+
+def test_errors_do_not_count() -> None:
+    table = filled(0.35, seed=2)
+    before = found(table, SPACE, 0)
+    for candidate in [Candidate.parse(name) for name in table.candidates(next(iter(table.cells())).key.split)]:
+        table.put(failed(candidate.id, "an example that never worked"))
+    after = found(table, SPACE, 0)
+    assert [row["parameter"] for row in after] == [row["parameter"] for row in before]
+    assert [row["spread"] for row in after] == pytest.approx([row["spread"] for row in before])
+    assert after[0]["n_cells"] == before[0]["n_cells"]

@@ -1,0 +1,61 @@
+"""The corrected score of a winner: pulled back where many were tried, and never further than the data go."""
+
+import random
+
+import numpy as np
+
+from mipro_studio.optimizer_core.analysis.winner import corrected
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.types import Candidate, Split
+from tests.optimizer_core.builders import scored
+
+BASELINE = Candidate.baseline(1)
+
+
+def equals(n_candidates: int, seed: int, n_cells: int = 40) -> tuple[ScoreTable, Candidate]:
+    """Candidates that are all right on half of the examples, and the luckiest of them."""
+    rng, table = random.Random(seed), ScoreTable()
+    names = [Candidate(((arm, 0),)) for arm in range(n_candidates)]
+    for candidate in names:
+        for example in range(n_cells):
+            table.put(scored(candidate.id, f"e{example}", float(rng.random() < 0.5)))
+    return table, max(names, key=lambda one: table.mean(one.id, Split.VAL).mean or 0.0)
+
+
+def test_the_luckiest_of_equals_is_pulled_back_and_the_interval_holds_the_truth() -> None:
+    found = []
+    for seed in range(20):
+        table, winner = equals(20, seed)
+        known = corrected(table, winner, BASELINE, seed)
+        assert known is not None
+        assert known["low"] < known["mean"] < known["high"]
+        assert (known["n"], known["n_candidates"], known["n_cells"]) == (40, 20, 800)
+        assert known["optimism"] == known["observed"] - known["mean"] > 0
+        found.append(known)
+    assert sum(one["low"] <= 0.5 <= one["high"] for one in found) >= 15
+    before, after = (np.mean([one[key] for one in found]) - 0.5 for key in ("observed", "mean"))
+    assert 0 <= after < 0.6 * before
+
+
+def test_the_baseline_as_winner_is_compared_with_nothing() -> None:
+    table, _ = equals(3, 0)
+    known = corrected(table, BASELINE, BASELINE, 0)
+    assert known is not None
+    assert (known["difference"], known["chance_better"]) == (None, None)
+
+
+def test_a_winner_that_is_better_is_likely_better() -> None:
+    table = ScoreTable()
+    winner = Candidate(((1, 0),))
+    for example in range(60):
+        table.put(scored(BASELINE.id, f"e{example}", float(example % 4 == 0)))
+        table.put(scored(winner.id, f"e{example}", float(example % 4 != 1)))
+    known = corrected(table, winner, BASELINE, 0)
+    assert known is not None
+    assert known["difference_low"] > 0.1
+    assert known["chance_better"] > 0.99
+
+
+def test_without_a_score_there_is_nothing_to_say() -> None:
+    table, _ = equals(3, 0)
+    assert corrected(table, Candidate(((9, 0),)), BASELINE, 0) is None

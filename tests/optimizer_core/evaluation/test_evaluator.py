@@ -1,0 +1,383 @@
+"""The evaluator: what is paid for, what an error is, and when a run is hopeless."""
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import dspy
+import pytest
+from dspy.utils import exceptions as dspy_errors
+
+from mipro_studio.optimizer_core.config import Budget
+from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed
+from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.evaluation.pool import WorkPool
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.evaluation.recorder import Recorder
+from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.programs.values import as_prompted
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Split
+from tests.loopback import LoopbackEndpoint
+from tests.optimizer_core.builders import NOBODY, Acting, failed, make_examples, player
+from tests.programs import desk, more
+
+EXAMPLES = make_examples(4, 10, 6)
+VAL = [row for row in EXAMPLES if row.split is Split.VAL]
+TEST = [row for row in EXAMPLES if row.split is Split.TEST]
+
+NO_LIMITS = Limits()
+
+
+def one(example: Any, prediction: Any, trace: Any = None) -> float:
+    return 1.0
+
+
+class Bench:
+    """An evaluator with a journal and a table to look at; `runs` counts program runs by message."""
+
+    def __init__(self, cells: list[Cell], metric: Any, limits: Limits) -> None:
+        self.pool = WorkPool(8)
+        self.journal = MemoryJournal()
+        self.table = ScoreTable(cells)
+        self.meter = Meter(Budget())
+        recorder = Recorder(self.journal, self.meter)
+        self.evaluator = Evaluator(self.pool, recorder, self.table, Scorer(metric, "metric"), limits)
+        self.runs: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def acting(self, act: Callable[[str, int], Any]) -> Acting:
+        """A program that is `act(message, how many runs of it there were before)`."""
+
+        def counted(message: str) -> Any:
+            with self._lock:
+                before = self.runs[message]
+                self.runs[message] += 1
+            return act(message, before)
+
+        return Acting(counted)
+
+
+def on_bench(
+    test: Callable[[Bench], Awaitable[None]],
+    *,
+    cells: Sequence[Cell] = (),
+    metric: Any = one,
+    limits: Limits = NO_LIMITS,
+) -> Bench:
+    async def main() -> Bench:
+        bench = Bench(list(cells), metric, limits)
+        try:
+            await asyncio.wait_for(test(bench), 30)
+            await bench.pool.drain()
+        finally:
+            bench.pool.close()
+        return bench
+
+    return asyncio.run(main())
+
+
+def rate_limited(message: str) -> Exception:
+    return dspy_errors.LMRateLimitError(message)
+
+
+def test_a_cell_in_the_table_or_under_way_is_never_asked_for_twice() -> None:
+    async def test(bench: Bench) -> None:
+        module = bench.acting(lambda message, before: "answer")
+        both = await asyncio.gather(
+            bench.evaluator.cells("a", module, VAL, NOBODY), bench.evaluator.cells("a", module, VAL[::-1], NOBODY)
+        )
+        assert [cell.key.example for cell in both[0]] == [row.id for row in VAL]
+        assert both[0] == both[1][::-1]
+        await bench.evaluator.cells("a", module, VAL[:3], NOBODY)
+        assert bench.evaluator.program_runs == len(VAL)
+        assert bench.evaluator.missing([cell.key for cell in both[0]]) == []
+        await bench.evaluator.cells("b", module, VAL[:3], NOBODY)
+
+    bench = on_bench(test)
+    assert Counter(bench.runs.values()) == {2: 3, 1: 7}
+    assert len(list(bench.journal.cells())) == 13
+
+
+def test_a_cell_that_could_not_be_written_down_is_not_acted_upon() -> None:
+    async def test(bench: Bench) -> None:
+        def refuse(records: Any) -> None:
+            raise LeaseLost("another worker")
+
+        module = bench.acting(lambda message, before: "x")
+        found = await bench.evaluator.cells("a", module, VAL, NOBODY)
+        assert [cell.key for cell in bench.journal.cells()] == [cell.key for cell in found]
+        bench.journal.commit = refuse  # type: ignore[method-assign]
+        with pytest.raises(LeaseLost):
+            await bench.evaluator.cells("b", module, VAL, NOBODY)
+        assert bench.table.row("b", Split.VAL) == {}
+
+    on_bench(test)
+
+
+def test_a_failure_that_passes_gets_one_second_chance() -> None:
+    async def test(bench: Bench) -> None:
+        def act(message: str, before: int) -> str:
+            if message == VAL[0].inputs["message"] and before == 0:
+                raise rate_limited("first time")
+            if message == VAL[1].inputs["message"]:
+                raise rate_limited("always")
+            return "answer"
+
+        cells = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        assert cells[0].score == 1.0
+        assert (cells[1].score, cells[1].error) == (None, ErrorClass.RATE_LIMIT)
+        again = await bench.evaluator.cells("a", bench.acting(act), VAL[:2], NOBODY)
+        assert again == cells[:2]
+
+    bench = on_bench(test)
+    assert [bench.runs[row.inputs["message"]] for row in VAL[:3]] == [2, 2, 1]
+
+
+def test_a_failure_that_does_not_pass_has_no_second_chance_even_in_another_life() -> None:
+    keys = [CellKey("a", Split.VAL, row.id) for row in VAL[:3]]
+    earlier = [
+        failed("a", keys[0].example, ErrorClass.PARSE),
+        failed("a", keys[1].example, ErrorClass.TIMEOUT),
+        Cell(keys[2], 0.5),
+    ]
+
+    async def test(bench: Bench) -> None:
+        def act(message: str, before: int) -> str:
+            if message == VAL[3].inputs["message"]:
+                raise ValueError("the program's own")
+            return "answer"
+
+        cells = await bench.evaluator.cells("a", bench.acting(act), VAL[:4], NOBODY)
+        assert [cell.error for cell in cells] == [ErrorClass.PARSE, None, None, ErrorClass.PROGRAM]
+        assert cells[2].score == 0.5
+
+    bench = on_bench(test, cells=earlier)
+    assert [bench.runs[row.inputs["message"]] for row in VAL[:4]] == [0, 1, 0, 1]
+
+
+def failing_metric(example: Any, prediction: Any, trace: Any = None) -> Any:
+    return {"raise": lambda: 1 / 0, "text": lambda: "high", "none": lambda: None}[prediction.answer]()
+
+
+@pytest.mark.parametrize("kind", ["raise", "text", "none"])
+def test_a_metric_that_fails_is_an_error_of_the_metric(kind: str) -> None:
+    async def test(bench: Bench) -> None:
+        cell = (await bench.evaluator.cells("a", bench.acting(lambda message, before: kind), VAL[:1], NOBODY))[0]
+        assert (cell.score, cell.error) == (None, ErrorClass.METRIC)
+        assert cell.prediction == {"answer": kind}
+
+    on_bench(test, metric=failing_metric)
+
+
+def test_a_metric_whose_model_call_failed_fails_as_the_model_did() -> None:
+    calls: list[int] = []
+
+    def judged(example: Any, prediction: Any, trace: Any = None) -> float:
+        calls.append(1)
+        if len(calls) == 1:
+            raise rate_limited("the judge is busy")
+        return 0.5
+
+    async def test(bench: Bench) -> None:
+        cell = (await bench.evaluator.cells("a", bench.acting(lambda message, before: "x"), VAL[:1], NOBODY))[0]
+        assert cell.score == 0.5
+
+    on_bench(test, metric=judged)
+
+
+def exits(message: str, before: int) -> None:
+    sys.exit(3)
+
+
+def test_a_program_that_exits_is_an_error_of_the_program() -> None:
+    async def test(bench: Bench) -> None:
+        cell = (await bench.evaluator.cells("a", bench.acting(exits), VAL[:1], NOBODY))[0]
+        assert cell.error is ErrorClass.PROGRAM
+        assert "SystemExit: 3" in cell.error_message
+
+    on_bench(test)
+
+
+def test_a_prediction_that_json_has_no_words_for_is_kept_as_json_or_text() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+
+    async def test(bench: Bench) -> None:
+        for number, strange in enumerate([{(1, 2): 3}, loop, {1, 2}, object(), b"bytes"]):
+            module = bench.acting(lambda message, before, value=strange: value)
+            cell = (await bench.evaluator.cells(f"c{number}", module, VAL[:1], NOBODY))[0]
+            assert cell.score == 1.0
+            assert json.dumps(cell.prediction["answer"]), strange
+
+    on_bench(test)
+    assert as_prompted({"a": {1: (2, 3)}}) == {"a": {"1": [2, 3]}}
+
+
+def test_error_messages_are_one_line_and_not_endless() -> None:
+    def act(message: str, before: int) -> str:
+        raise ValueError("first\nsecond\t" + "x" * 5000)
+
+    async def test(bench: Bench) -> None:
+        cell = (await bench.evaluator.cells("a", bench.acting(act), VAL[:1], NOBODY))[0]
+        assert cell.error_message.startswith("ValueError: first second xxx")
+        assert len(cell.error_message) == 500
+
+    on_bench(test)
+
+
+def test_the_cap_on_program_runs_refuses_before_anything_is_asked() -> None:
+    async def test(bench: Bench) -> None:
+        module = bench.acting(lambda message, before: "x")
+        await bench.evaluator.cells("a", module, VAL[:6], NOBODY)
+        with pytest.raises(BudgetReached, match="The cap of 8 program runs is reached"):
+            await bench.evaluator.cells("b", module, VAL[:3], NOBODY)
+        await bench.evaluator.cells("b", module, VAL[:2], NOBODY)
+        await bench.evaluator.cells("a", module, VAL[:6], NOBODY)  # known cells cost nothing
+        await bench.evaluator.cells("a", module, TEST, NOBODY)  # nor does the sealed test count
+        assert bench.evaluator.program_runs == 8
+        assert not bench.evaluator.room_for(1)
+
+    bench = on_bench(test, limits=Limits(8))
+    assert sum(bench.runs.values()) == 8 + len(TEST)
+
+
+def test_a_hopeless_program_ends_the_run_with_a_sentence() -> None:
+    many = make_examples(0, 60)
+
+    def act(message: str, before: int) -> str:
+        time.sleep(0.01)
+        raise KeyError("colour")
+
+    async def test(bench: Bench) -> None:
+        with pytest.raises(RunFailed, match=r"8 of the last 8 .* \(program\). .*KeyError: 'colour'"):
+            await bench.evaluator.cells("a", bench.acting(act), many, NOBODY)
+
+    bench = on_bench(test)
+    assert sum(bench.runs.values()) < len(many)  # what had not begun is not begun
+
+
+def test_one_success_ends_the_row_of_failures() -> None:
+    good = {row.inputs["message"] for row in VAL[5:6]}
+
+    async def test(bench: Bench) -> None:
+        def act(message: str, before: int) -> str:
+            if message not in good:
+                raise KeyError("colour")
+            return "x"
+
+        module = bench.acting(act)
+        for row in VAL:
+            await bench.evaluator.cells("a", module, [row], NOBODY)
+
+    on_bench(test)
+
+
+def test_a_refused_key_ends_the_run_at_once(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(require_key="another")
+
+    async def test(bench: Bench) -> None:
+        with pytest.raises(RunFailed, match=r"The model refused: .* Mend the key or model, then resume"):
+            await bench.evaluator.cells("a", desk.Desk(), VAL[:1], player(endpoint, bench.meter))
+
+    bench = on_bench(test, metric=desk.metric)
+    assert endpoint.stats()["total"] == 1
+    assert [cell.error for cell in bench.journal.cells()] == [ErrorClass.AUTH]
+
+
+def test_a_program_that_swallows_a_refused_call_gets_no_score(endpoint: LoopbackEndpoint) -> None:
+    async def test(bench: Bench) -> None:
+        bench.meter = Meter(Budget(max_lm_calls=1))
+        with pytest.raises(BudgetReached):
+            await bench.evaluator.cells("a", more.Careless(), VAL[:1], player(endpoint, bench.meter))
+
+    bench = on_bench(test, metric=desk.metric)
+    assert list(bench.journal.cells()) == []
+    assert endpoint.stats()["total"] == 1
+
+
+def test_a_trace_has_a_step_for_every_call_with_its_inputs_and_outputs(endpoint: LoopbackEndpoint) -> None:
+    async def test(bench: Bench) -> None:
+        cell = (await bench.evaluator.cells("a", desk.Desk(), VAL[:1], player(endpoint, bench.meter)))[0]
+        assert [step.predictor for step in cell.trace] == ["queue", "tone"]
+        assert cell.trace[0].inputs == VAL[0].inputs
+        assert cell.trace[0].outputs == {"queue": cell.prediction["queue"]}
+        assert (cell.usage.calls, cell.usage.retries) == (2, 0)
+        assert cell.usage.input_tokens > 0
+        assert cell.seconds_s > 0
+
+    on_bench(test, metric=desk.metric)
+
+
+def test_only_bootstrapping_tells_the_metric_the_trace(endpoint: LoopbackEndpoint) -> None:
+    seen: list[Any] = []
+
+    def metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
+        seen.append(trace)
+        return 1.0
+
+    async def test(bench: Bench) -> None:
+        one_player = player(endpoint, bench.meter)
+        await bench.evaluator.cells("a", desk.Desk(), VAL[:1], one_player)
+        await bench.evaluator.cells("teacher", desk.Desk(), VAL[:1], one_player, purpose=Purpose.BOOTSTRAP)
+
+    on_bench(test, metric=metric)
+    assert seen[0] is None
+    assert len(seen[1]) == 2
+
+
+def test_a_row_that_hangs_is_an_error_of_its_own_and_the_others_are_scored() -> None:
+    def act(message: str, before: int) -> str:
+        if message in (VAL[2].inputs["message"], VAL[3].inputs["message"]):
+            time.sleep(20)
+        return "answer"
+
+    async def test(bench: Bench) -> None:
+        cells = await asyncio.wait_for(bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY), 10)
+        assert [cell.error for cell in cells] == [ErrorClass.TIMEOUT if n in (2, 3) else None for n in range(10)]
+        assert cells[2].error_message == (
+            "The program or the metric hangs on this row. It took longer than 0.2 s and was given up."
+        )
+        assert list(bench.journal.cells()) and bench.table.mean("a", Split.VAL).n == 8
+        again = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        assert again == cells, "a row that hangs is not tried twice in a life"
+
+    on_bench(test, limits=Limits(row_s=0.2))
+
+
+def test_a_metric_that_hangs_is_given_up_like_a_program() -> None:
+    def metric(example: Any, prediction: Any, trace: Any = None) -> float:
+        if example.message == VAL[0].inputs["message"]:
+            time.sleep(20)
+        return 1.0
+
+    async def test(bench: Bench) -> None:
+        cells = await bench.evaluator.cells("a", bench.acting(lambda message, before: "x"), VAL, NOBODY)
+        assert [cell.error for cell in cells[:2]] == [ErrorClass.TIMEOUT, None]
+
+    on_bench(test, metric=metric, limits=Limits(row_s=0.2))
+
+
+ENDS = [KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("error", ENDS)
+def test_whatever_a_row_raises_is_that_rows_error(error: type[BaseException]) -> None:
+    def act(message: str, before: int) -> str:
+        if message == VAL[1].inputs["message"]:
+            raise error("mine")
+        return "answer"
+
+    async def test(bench: Bench) -> None:
+        cells = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        assert [cell.error for cell in cells] == [ErrorClass.PROGRAM if n == 1 else None for n in range(10)]
+        assert error.__name__ in cells[1].error_message
+
+    on_bench(test)

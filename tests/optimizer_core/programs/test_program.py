@@ -1,0 +1,194 @@
+"""Programs and metrics by reference: what is found, and one sentence for what is not."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dspy
+import pytest
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.metrics.loading import load_metric
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.programs.program import load_program
+from mipro_studio.optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
+from tests.optimizer_core.builders import DESK, MORE, ROOT
+
+HEAD = "import dspy\n"
+CLASS = (
+    HEAD
+    + "class One(dspy.Module):\n    def __init__(self):\n        super().__init__()\n"
+    + "        self.step = dspy.Predict('text -> label')\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def _imports_are_forgotten() -> Iterator[None]:
+    before, paths = set(sys.modules), list(sys.path)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith(("user_program", "some_package")):
+            del sys.modules[name]
+    sys.path[:] = paths
+
+
+def write(folder: Path, code: str, name: str = "mine.py") -> str:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(code, encoding="utf-8")
+    return name
+
+
+BAD = {
+    "missing": (None, "mine.py", "There is no file 'mine.py'"),
+    "syntax": ("import dspy\ndef broken(:\n", "mine.py", "'mine.py' does not import: line 2"),
+    "import": ("import nothing_of_this_name\n", "mine.py", "does not import: ModuleNotFoundError"),
+    "raises": ("raise ValueError('on import')\n", "mine.py", "does not import: ValueError: on import"),
+    "exits": ("import sys\nsys.exit(3)\n", "mine.py", "does not import: SystemExit: 3"),
+    "no module": (HEAD + "x = 1\n", "mine.py", "'mine.py' has no dspy.Module"),
+    "two modules": (
+        CLASS + "class Two(One):\n    pass\n",
+        "mine.py",
+        "'mine.py' has 2 dspy modules (One, Two)",
+    ),
+    "no attribute": (CLASS, "mine.py:Other", "'mine.py' has nothing named 'Other'"),
+    "not a module": (CLASS + "number = 3\n", "mine.py:number", "'mine.py:number' is a int, not a dspy.Module"),
+    "factory of text": (CLASS + "def make():\n    return 'x'\n", "mine.py:make", "is a str, not a dspy.Module"),
+    "factory raises": (CLASS + "def make():\n    return 1 / 0\n", "mine.py:make", "raised ZeroDivisionError"),
+    "factory wants": (CLASS + "def make(a):\n    return One()\n", "mine.py:make", "must work without arguments"),
+    "no predictors": (
+        HEAD + "class Empty(dspy.Module):\n    def forward(self, text):\n        return None\n",
+        "mine.py",
+        "has no predictors",
+    ),
+    "no package": (None, "no_such_package:program", "'no_such_package' does not import"),
+    "a word": (None, "triage", "'triage' is not a program. Use sample:NAME"),
+    "nothing": (None, "", "'' is not a program"),
+    "no sample": (None, "sample:nothing", "no sample program 'nothing'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_reference_that_is_no_program_gets_one_sentence(case: str, tmp_path: Path) -> None:
+    code, reference, sentence = BAD[case]
+    if code is not None:
+        write(tmp_path, code)
+    with pytest.raises(BadInput) as caught:
+        load_program(reference, tmp_path)
+    assert sentence in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize("attribute", ["One", "make", "made", ""])
+def test_a_class_a_factory_and_an_instance_are_programs(attribute: str, tmp_path: Path) -> None:
+    write(tmp_path, CLASS + "def make():\n    return One()\nmade = One()\nprogram = One\n")
+    program = load_program(f"mine.py:{attribute}" if attribute else "mine.py", tmp_path)
+    assert [info.name for info in program.predictors] == ["step"]
+    assert program.predictors[0].signature == "Predict(text) -> label"
+
+
+def test_the_only_module_of_a_file_need_not_be_named(tmp_path: Path) -> None:
+    write(tmp_path, CLASS)
+    assert load_program("mine.py", tmp_path).predictors[0].name == "step"
+
+
+def test_several_modules_are_told_apart_by_name(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        CLASS
+        + "class Two(One):\n    def __init__(self):\n        super().__init__()\n"
+        + "        self.more = dspy.Predict('text -> tone')\n",
+    )
+    assert len(load_program("mine.py:Two", tmp_path).predictors) == 2
+    assert len(load_program("mine.py:One", tmp_path).predictors) == 1
+
+
+def test_a_single_predictor_is_a_program() -> None:
+    program = load_program(f"{MORE}:Single", ROOT)
+    assert len(program.predictors) == 1
+    assert program.predictors[0].outputs == ("queue",)
+
+
+def test_a_package_and_a_neighbouring_file_can_be_imported(tmp_path: Path) -> None:
+    write(tmp_path, "", "some_package/__init__.py")
+    write(tmp_path, CLASS, "some_package/steps.py")
+    assert load_program("some_package.steps:One", tmp_path).name == "One"
+    write(tmp_path, CLASS, "some_package_neighbour.py")
+    write(tmp_path, "from some_package_neighbour import One\nprogram = One\n")
+    assert load_program("mine.py", tmp_path).predictors[0].name == "step"
+
+
+def test_two_files_of_one_name_in_two_folders_are_two_programs(tmp_path: Path) -> None:
+    write(tmp_path, CLASS, "a/main.py")
+    write(tmp_path, CLASS.replace("self.step", "self.other"), "b/main.py")
+    assert load_program("a/main.py", tmp_path).predictors[0].name == "step"
+    assert load_program("b/main.py", tmp_path).predictors[0].name == "other"
+    assert load_program("a/main.py", tmp_path).predictors[0].name == "step"
+
+
+def test_the_source_of_a_program_is_its_classs_and_none_where_there_is_none(tmp_path: Path) -> None:
+    write(tmp_path, CLASS)
+    source = load_program("mine.py", tmp_path).source
+    assert source is not None and source.startswith("class One(dspy.Module)")
+    module = type("Ghost", (dspy.Module,), {})()
+    module.step = dspy.Predict("text -> label")
+    from mipro_studio.optimizer_core.programs.program import Program
+
+    assert Program(module, None, "ghost").source is None
+
+
+def test_metrics_are_found_by_name_by_file_and_beside_the_program(tmp_path: Path) -> None:
+    desk = load_program(DESK, ROOT)
+    assert load_metric(None, desk, ROOT).name == "metric"
+    assert load_metric("token_f1", desk, ROOT).name == "token_f1"
+    write(tmp_path, "def fair(example, prediction, trace=None):\n    return 0.5\nnumber = 3\n", "metrics.py")
+    assert load_metric("metrics.py:fair", desk, tmp_path)(None, None) == 0.5
+    write(tmp_path, CLASS)
+    bare = load_program("mine.py", tmp_path)
+    for reference, sentence in {
+        None: "brings no metric",
+        "accuracy": "There is no metric 'accuracy'",
+        "gone.py:fair": "There is no file 'gone.py'",
+        "metrics.py:number": "is not a function",
+        "metrics.py:gone": "is not a function",
+    }.items():
+        with pytest.raises(BadInput, match=sentence):
+            load_metric(reference, bare, tmp_path)
+
+
+def desk_arms() -> Arms:
+    arms = Arms(load_program(DESK, ROOT))
+    for name in arms.names:
+        arms.add(Instruction(name, 0, "seed", Author.SEED))
+        arms.add(Instruction(name, 1, f"better {name}", Author.MODEL))
+        arms.add(DemoSet(name, 0, "zero_shot", ()))
+        demos = (
+            Demo({"message": "m", name: "x", "unknown": "u"}, augmented=True, example_id="1"),
+            Demo({"message": "n", name: "y"}, augmented=False, example_id="2"),
+        )
+        arms.add(DemoSet(name, 1, "unshuffled", demos))
+    return arms
+
+
+def test_a_candidates_arms_are_put_in_and_the_seed_is_left_alone() -> None:
+    arms = desk_arms()
+    module = arms.module(Candidate(((1, 0), (0, 1))))
+    predictors = dict(module.named_predictors())
+    assert predictors["queue"].signature.instructions == "better queue"
+    assert predictors["queue"].demos == []
+    assert predictors["tone"].signature.instructions == "seed"
+    assert [dict(demo.items()) for demo in predictors["tone"].demos] == [
+        {"augmented": True, "message": "m", "tone": "x"},
+        {"message": "n", "tone": "y"},
+    ]
+    untouched = dict(arms.module(Candidate.baseline(2)).named_predictors())
+    assert untouched["queue"].signature.instructions == "seed"
+    assert untouched["tone"].demos == []
+
+
+def test_a_predictor_keeps_its_own_model_unless_another_is_chosen_for_it() -> None:
+    program = load_program(f"{MORE}:QueueOnly", ROOT)
+    own = program.module.queue.lm = dspy.LM("openai/expensive", api_key="x")
+    assert Arms(program).build({}, {}).queue.lm is own
+    chosen = dspy.LM("openai/cheap", api_key="x")
+    assert Arms(program, {"queue": chosen}).build({}, {}).queue.lm is chosen
+    assert program.module.queue.lm is own

@@ -1,0 +1,82 @@
+"""Figures: what is drawn, what is not, and that nothing moves between refreshes."""
+
+import json
+
+from mipro_studio.optimizer_core.types import Trial, TrialKind
+from mipro_studio.ui.charts.figures import best_full, importance_figure, shares_figure, trials_alt, trials_figure
+
+BASE = Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, 0.4, 40, 0, 40)
+SMALL = Trial(2, 1, TrialKind.MINIBATCH, "i1d2", (), True, 0.9, 25, 1, 65)
+FULL = Trial(3, 1, TrialKind.FULL, "i1d2", (), True, 0.7, 40, 0, 80)
+WORSE = Trial(4, 5, TrialKind.FULL, "i1d1", (), True, 0.5, 40, 0, 120)
+FLYING = Trial(5, 6, TrialKind.MINIBATCH, "i2d2", (), False, None, 0, 0, 145)
+ALL = [BASE, SMALL, FULL, WORSE, FLYING]
+
+
+def test_the_traces_are_the_same_ones_from_the_first_refresh_to_the_last() -> None:
+    names = [[trace["name"] for trace in trials_figure(ALL[:n])["data"]] for n in range(6)]
+    assert all(line == names[0] for line in names)
+
+
+def test_minibatches_and_full_evaluations_are_two_series_of_marks() -> None:
+    line, small, full, best, ghost = trials_figure(ALL)["data"]
+    assert (small["y"], full["y"], best["y"]) == ([0.9], [0.7, 0.5], [0.7])
+    assert {small["mode"], full["mode"]} == {"markers"}
+    assert line["y"] == [0.4, 0.7, 0.7, 0.7], "a minibatch never counts as best"
+    assert ghost["x"] == [145]
+
+
+def test_nothing_is_gold_until_the_baseline_is_beaten() -> None:
+    assert trials_figure([BASE, Trial(2, 1, TrialKind.FULL, "x", (), True, 0.4, 40, 0, 80)])["data"][3]["x"] == []
+
+
+def test_the_baseline_is_a_line_and_no_trial() -> None:
+    figure = trials_figure(ALL, "number")
+    assert figure["layout"]["shapes"][0]["y0"] == 0.4
+    assert 0 not in figure["data"][1]["x"] + figure["data"][2]["x"]
+
+
+def test_a_search_without_a_score_says_so() -> None:
+    assert "No score yet" in trials_figure([])["layout"]["annotations"][0]["text"]
+    assert trials_alt([]) == "Scores of 0 minibatches and 0 full evaluations."
+
+
+def test_negative_and_constant_scores_have_room() -> None:
+    flat = [Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, -5.0, 4, 0, 4)]
+    low, high = trials_figure(flat)["layout"]["yaxis"]["range"]
+    assert low < -5.0 < high
+
+
+def test_hover_says_candidate_and_n_and_reads_no_tags() -> None:
+    hostile = Trial(2, 1, TrialKind.MINIBATCH, "<b>x</b>", (), True, 0.9, 25, 1, 65)
+    text = trials_figure([hostile])["data"][1]["hovertext"][0]
+    assert "n = 25, 1 error" in text
+    assert "&lt;b&gt;x" in text
+
+
+def test_best_is_the_first_of_equals() -> None:
+    twin = Trial(9, 9, TrialKind.FULL, "i3d3", (), True, 0.7, 40, 0, 200)
+    assert best_full([*ALL, twin]) is FULL
+    assert best_full([BASE, SMALL]) is None
+
+
+def test_shares_are_bars_without_a_band() -> None:
+    figure = shares_figure([{"parameter": "<i>x</i>: demos", "share": 0.8}, {"parameter": "b: demos", "share": 0.2}])
+    assert figure["data"][0]["x"] == [0.2, 0.8]
+    assert figure["data"][0]["y"][1].endswith("<b>0.80</b>")
+    assert "<i>" not in figure["data"][0]["y"][1]
+    assert "shapes" not in figure["layout"]
+    json.dumps(figure, allow_nan=False)
+
+
+def test_importance_greys_what_is_noise_and_names_as_people_do() -> None:
+    rows = [
+        {"name": "answer: demos", "spread": 0.08, "null": 0.03, "real": True},
+        {"name": "<i>x</i>: demos", "spread": 0.01, "null": 0.03, "real": False},
+    ]
+    figure = importance_figure(rows)
+    assert figure["data"][0]["marker"]["color"] == ["@muted/0.6", "@c0"]
+    assert figure["data"][0]["y"][1].startswith("answer: demos")
+    assert "<i>" not in figure["data"][0]["y"][0]
+    assert figure["layout"]["shapes"][0]["x1"] == 0.03
+    json.dumps(figure, allow_nan=False)

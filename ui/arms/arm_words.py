@@ -1,0 +1,91 @@
+"""Arms in words: who wrote an instruction, what a demo set is called, what stands in the way. Pure functions."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, ChangeKind, DemoSet, Instruction, Outcome
+from mipro_studio.storage import AskedChange
+from mipro_studio.ui.text.format import clean, one_line, plural
+
+__all__ = ["author_words", "change_words", "set_names", "standing", "waiting_for", "winning_arm"]
+
+_AUTHORS = {Author.SEED: "the program", Author.MODEL: "prompt model", Author.PERSON: "a person"}
+_SETS = {
+    "seed": "As it came",
+    "zero_shot": "Zero-shot",
+    "labels_only": "Labels only",
+    "unshuffled": "Unshuffled",
+    "shuffled": "Shuffled",
+    "person": "By a person",
+}
+
+
+def author_words(arm: Instruction) -> str:
+    edited = arm.provenance.get("edited_from")
+    return f"a person, from {edited}" if edited is not None else _AUTHORS[arm.author]
+
+
+def set_names(sets: Iterable[DemoSet]) -> dict[int, str]:
+    """Demo sets as DSPy builds them, by index; kinds of which there are many are numbered."""
+    names: dict[int, str] = {}
+    counts: dict[str, int] = {}
+    for demo_set in sorted(sets, key=lambda one: one.index):
+        kind = demo_set.kind
+        counts[kind] = counts.get(kind, 0) + 1
+        name = _SETS.get(kind, one_line(kind, 30).replace("_", " ").capitalize())
+        numbered = kind in ("shuffled", "person") or counts[kind] > 1
+        names[demo_set.index] = f"{name} #{counts[kind]}" if numbered else name
+    return names
+
+
+def winning_arm(outcome: Outcome | None, place: int, kind: int) -> int | None:
+    """The arm of the predictor at `place` that the winner has; `kind` is 0 for instructions and 1 for demo sets."""
+    return Candidate.parse(outcome.winner).choices[place][kind] if outcome and outcome.winner else None
+
+
+def standing(arm: Instruction | DemoSet, asked: Iterable[AskedChange] = (), *, won: bool = False) -> str:
+    """Whether the search uses it, and why not; `won`: the winner has it."""
+    waits = waiting_for(arm, asked)
+    if waits:
+        return f"{waits} waits"
+    if won:
+        return "★ in the winner"
+    if arm.index == SEED_ARM:
+        return "baseline"
+    if arm.active:
+        return "searched"
+    return one_line(arm.reason, 60) or "not searched"
+
+
+def waiting_for(arm: Instruction | DemoSet, asked: Iterable[AskedChange]) -> str:
+    """`rejection` or `return` when one waits for this arm, else nothing."""
+    kind = "instruction" if isinstance(arm, Instruction) else "demos"
+    for one in asked:
+        payload = one.change.payload
+        about = (payload.get("kind"), payload.get("predictor"), payload.get("index"))
+        if one.settled is None and about == (kind, arm.predictor, arm.index):
+            return "rejection" if one.change.kind is ChangeKind.REJECT else "return"
+    return ""
+
+
+def change_words(asked: AskedChange) -> tuple[str, str]:
+    """What was asked, and its text if it has one."""
+    payload: Mapping[str, Any] = asked.change.payload
+    kind = "demo set" if payload.get("kind") == "demos" else "instruction"
+    index = payload.get("index")
+    match asked.change.kind:
+        case ChangeKind.WRITE:
+            said = "New instruction"
+        case ChangeKind.EDIT:
+            said = f"Edit of instruction {index}"
+        case ChangeKind.REJECT:
+            said = f"Reject {kind} {index}"
+        case ChangeKind.RESTORE:
+            said = f"Take {kind} {index} back"
+        case ChangeKind.ASK:
+            said = f"Ask for {plural(int(payload.get('count') or 1), 'instruction')}"
+        case ChangeKind.DEMOS:
+            n = len(payload.get("keep") or ()) + len(payload.get("pin") or ())
+            said = f"New demo set from set {index}, {plural(n, 'demo')}"
+    text = payload.get("text") or payload.get("hint") or payload.get("reason") or ""
+    return f"{said} · {one_line(payload.get('predictor', ''), 40)}", clean(text)

@@ -1,0 +1,203 @@
+"""Asking for changes of the arms from a page: the forms."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.control import review
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.parameters.edits import LONGEST, MOST_ASKED
+from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Instruction, Status
+from mipro_studio.storage import AskedChange, Note, RunSummary, default_store
+from mipro_studio.ui.arms.arm_words import waiting_for
+from mipro_studio.ui.page import actions
+from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.text.format import ago, clean
+from mipro_studio.ui.text.note_text import note_text
+
+__all__ = ["add_forms", "edit_form", "note_form", "refuse", "send", "show_refusal", "take_out", "why_not_change"]
+
+_REFUSED = "review_refusal"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+_DONE = {
+    ChangeKind.EDIT: "Saved as a new instruction.",
+    ChangeKind.WRITE: "Added.",
+    ChangeKind.ASK: "Asked for.",
+    ChangeKind.REJECT: "Rejected.",
+    ChangeKind.RESTORE: "Taken back.",
+    ChangeKind.DEMOS: "A new set is made.",
+}
+
+
+def send(run_id: str, kind: ChangeKind, payload: dict[str, Any], fields: Mapping[str, Any] = NOTHING) -> None:
+    """Ask for a change. `fields` of the form get these values once it is stored; if refused, all stays as typed."""
+    try:
+        review.change(default_store(), run_id, kind, payload)
+    except StudioError as error:
+        refuse(error)
+        return
+    st.session_state.update(fields)
+    st.toast(f"{_DONE[kind]} It waits above until the run takes it up.", icon=":material/check:")
+
+
+def show_refusal() -> None:
+    """Why the last thing asked for was refused."""
+    refusal = st.session_state.pop(_REFUSED, None) or actions.take_refusal()
+    if refusal is not None:
+        problem(refusal, "Not done")
+
+
+def refuse(error: StudioError) -> None:
+    """Keep a refusal for the page to show."""
+    st.session_state[_REFUSED] = error
+
+
+def why_not_change(run: RunSummary) -> str:
+    """One sentence when the arms of the run stand."""
+    if run.origin:
+        return "The run came from a replay file, so it is only shown. Set up one of your own to try other arms."
+    if run.status is Status.COMPLETED:
+        return (
+            "The run is completed, so its arms stand. Resume it with more trials on the page Live, then change them."
+        )
+    return ""
+
+
+def edit_form(run: RunSummary, arm: Instruction, why_not: str) -> None:
+    """A new instruction from this one."""
+    if len(arm.text) > LONGEST:
+        st.caption(f"It has {len(arm.text):,} characters; at most {LONGEST:,} can be edited.")
+        return
+    text_key, why_key, keep_key = (f"review_{part}_{arm.predictor}_{arm.index}" for part in ("text", "why", "keep"))
+    st.text_area("Instruction", clean(arm.text), key=text_key, height=180, disabled=bool(why_not))
+    st.text_input("Why (kept with it)", key=why_key, disabled=bool(why_not))
+    seed = arm.index == SEED_ARM
+    st.checkbox(
+        "Keep searching the original as well",
+        value=seed,
+        key=keep_key,
+        disabled=seed or bool(why_not),
+        help="The baseline always stays." if seed else "Otherwise no new candidate uses it. Its scores stay.",
+    )
+    st.button(
+        "Save as a new instruction",
+        key="review_edit_save",
+        icon=":material/save:",
+        disabled=bool(why_not),
+        help=why_not or "The original and the difference stay on record.",
+        on_click=_save_edit,
+        args=(run.id, arm, text_key, why_key, keep_key),
+    )
+
+
+def _save_edit(run_id: str, arm: Instruction, text_key: str, why_key: str, keep_key: str) -> None:
+    held, original = st.session_state, clean(arm.text)
+    payload = {"predictor": arm.predictor, "index": arm.index, "text": held[text_key], "reason": held[why_key]}
+    back = {text_key: original, why_key: ""}
+    send(run_id, ChangeKind.EDIT, {**payload, "keep": held[keep_key]}, back)
+
+
+def take_out(run: RunSummary, arm: Instruction | DemoSet, asked: Sequence[AskedChange], why_not: str) -> None:
+    """Reject an arm with a reason, or take a rejection back."""
+    kind = "instruction" if isinstance(arm, Instruction) else "demos"
+    target = {"predictor": arm.predictor, "kind": kind, "index": arm.index}
+    if not arm.active:
+        mine = "taken_out" in arm.provenance
+        blocked = why_not or waiting_for(arm, asked) or ("" if mine else "A person did not take it out.")
+        st.text(f"It is not searched: {arm.reason or 'inactive'}.")
+        st.button(
+            "Take it back into the search",
+            key=f"review_restore_{kind}",
+            icon=":material/undo:",
+            disabled=bool(blocked),
+            help=blocked or "New candidates may use it again.",
+            on_click=send,
+            args=(run.id, ChangeKind.RESTORE, target),
+        )
+        return
+    blocked = why_not or ("It waits already." if waiting_for(arm, asked) else "")
+    if arm.index == SEED_ARM:
+        blocked = "It is what the program came with: the baseline that all is compared with, so it stays."
+    why_key = f"review_reject_{kind}_{arm.predictor}_{arm.index}"
+    st.text_input("Reason", key=why_key, disabled=bool(blocked), placeholder="It promises a refund.")
+    if blocked:
+        st.caption(blocked)
+    st.button(
+        "Reject",
+        key=f"review_reject_{kind}",
+        icon=":material/block:",
+        disabled=bool(blocked),
+        help=blocked or "No new candidate uses it and none that has it can win. Its scores stay on record.",
+        on_click=_reject,
+        args=(run.id, target, why_key),
+    )
+
+
+def _reject(run_id: str, target: dict[str, Any], why_key: str) -> None:
+    send(run_id, ChangeKind.REJECT, {**target, "reason": st.session_state[why_key]}, {why_key: ""})
+
+
+def add_forms(run: RunSummary, predictor: str, why_not: str) -> None:
+    """Write an instruction, or have more of them written."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Write your own", anchor=False)
+        text, why = (f"review_new_{part}_{predictor}" for part in ("text", "why"))
+        st.text_area("Instruction", key=text, height=140, disabled=bool(why_not))
+        st.text_input("Why (kept with it)", key=why, disabled=bool(why_not))
+        st.button(
+            "Add", key="review_write", icon=":material/add:", disabled=bool(why_not),
+            help=why_not or "It gets a trial of its own, in the candidate that leads.",
+            on_click=_write, args=(run.id, predictor, text, why),
+        )  # fmt: skip
+    with right:
+        st.subheader("Ask for more", anchor=False)
+        hint, number = (f"review_more_{part}_{predictor}" for part in ("hint", "count"))
+        st.text_area(
+            "What it should take care of, in your words", key=hint, height=140, disabled=bool(why_not),
+            placeholder="Say what to do when two queues fit.",
+        )  # fmt: skip
+        st.number_input("How many", 1, MOST_ASKED, 2, key=number, disabled=bool(why_not))
+        st.button(
+            "Ask the prompt model", key="review_ask", icon=":material/auto_awesome:", disabled=bool(why_not),
+            help=why_not or "The run's worker writes them with what all proposals are shown, and your hint.",
+            on_click=_more, args=(run.id, predictor, hint, number),
+        )  # fmt: skip
+
+
+def _write(run_id: str, predictor: str, text: str, why: str) -> None:
+    held = st.session_state
+    payload = {"predictor": predictor, "text": held[text], "reason": held[why]}
+    send(run_id, ChangeKind.WRITE, payload, {text: "", why: ""})
+
+
+def _more(run_id: str, predictor: str, hint: str, number: str) -> None:
+    held = st.session_state
+    payload = {"predictor": predictor, "hint": held[hint], "count": int(held[number])}
+    send(run_id, ChangeKind.ASK, payload, {hint: ""})
+
+
+def note_form(run_id: str, about: str, note: Note | None, label: str) -> None:
+    """A person's own words, kept with the run."""
+    key = f"review_note_{about}"
+    typed = st.text_area(
+        label, clean(note.body) if note else "", key=key, height=100, placeholder="Markdown, kept as you write it"
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Keep the note", key=f"{key}_save", icon=":material/save:", on_click=_note, args=(run_id, about, key)
+        )
+        if note:
+            st.caption(f"Kept {ago(note.at)}.", width="content")
+    note_text(typed)
+
+
+def _note(run_id: str, about: str, key: str) -> None:
+    try:
+        review.write_note(default_store(), run_id, about, st.session_state[key])
+    except StudioError as error:
+        refuse(error)

@@ -1,0 +1,33 @@
+"""The search as a chart, with its choice of axis."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.storage import LiveView
+from mipro_studio.ui.charts.figures import XAxis, trials_alt, trials_figure
+from mipro_studio.ui.charts.live_chart import live_chart
+
+__all__ = ["trial_chart"]
+
+AXES: Mapping[str, XAxis] = {"Program runs": "program_runs", "Trials": "number"}
+
+
+def trial_chart(view: LiveView, config: Mapping[str, Any]) -> None:
+    """Zoom and hidden series stay while points arrive; another axis starts anew."""
+    metric = config.get("metric")
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader("Search", anchor=False, width="content")
+            axis = st.segmented_control(
+                "Horizontal axis", list(AXES), default="Program runs", required=True, key="live_axis",
+                label_visibility="collapsed",
+            )  # fmt: skip
+        live_chart(
+            trials_figure(view.trials, AXES[axis or "Program runs"], f"score ({metric})" if metric else "score"),
+            key="live_chart",
+            height=380,
+            alt=trials_alt(view.trials),
+            revision=f"{view.summary.id} {axis}",
+        )

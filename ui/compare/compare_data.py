@@ -1,0 +1,225 @@
+"""What the compare page reads: candidates to choose from, the examples of two of them, their means. No Streamlit."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mipro_studio.optimizer_core.analysis.comparison import (
+    Change,
+    ComparedExample,
+    change_counts,
+    compare,
+    scored_pairs,
+)
+from mipro_studio.optimizer_core.programs.value_tags import shown
+from mipro_studio.optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
+from mipro_studio.storage import Reader
+from mipro_studio.ui.live.evidence import leader, no_gain, paired
+from mipro_studio.ui.text.format import clean, delta, one_line, plural, score
+
+__all__ = [
+    "CHANGES",
+    "SPLITS",
+    "Choices",
+    "Comparison",
+    "Means",
+    "answers",
+    "choices",
+    "compared",
+    "in_words",
+    "preview",
+    "to_csv",
+]
+
+SPLITS: Mapping[str, Split] = {"Validation": Split.VAL, "Sealed test": Split.TEST}
+
+CHANGES: Mapping[Change, str] = {
+    Change.IMPROVED: "Improvements",
+    Change.REGRESSED: "Regressions",
+    Change.SAME: "Same",
+    Change.NOT_EVALUATED: "Not evaluated",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The candidates of a run with cells in a split, by id with a label; `baseline` and `best` may be None."""
+
+    labels: Mapping[str, str]
+    baseline: str | None
+    best: str | None
+
+
+def choices(reader: Reader, run_id: str, split: Split) -> Choices:
+    """Baseline, winner and best first, then the candidates seen on most examples, best means first."""
+    means = {mean.candidate: mean for mean in reader.candidate_means(run_id, split)}
+    outcome = reader.outcome(run_id)
+    winner = outcome.winner if outcome is not None and not no_gain(outcome) else None
+    lead = leader(reader.trials(run_id)) if outcome is None else None
+    best = winner or (lead.candidate if lead is not None else None)
+    some = next(iter(means), best)
+    baseline = Candidate.baseline(len(Candidate.parse(some).choices)).id if some else None
+    roles = {baseline: "baseline", best: "winner" if winner else "best so far"}
+    ordered = sorted(means, key=lambda name: (name not in roles, name != baseline, -means[name].n_ok,
+                                              -(means[name].mean or 0.0)))  # fmt: skip
+    labels = {
+        name: " · ".join(
+            part for part in (roles.get(name, ""), name, f"{score(means[name].mean)}, n = {means[name].n_ok}") if part
+        )
+        for name in ordered
+    }
+    return Choices(labels, baseline if baseline in labels else None, best if best in labels else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Means over the examples that both were asked; None where there is none or it is not reported."""
+
+    score: float | None
+    tokens: float | None
+    cost_usd: float | None
+    seconds_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    rows: Sequence[ComparedExample]
+    examples: Mapping[str, Example]
+    counts: Mapping[Change, int]
+    paired: Mapping[str, Any]
+    before: Means
+    after: Means
+
+
+def compared(reader: Reader, first: tuple[str, str], second: tuple[str, str], split: Split) -> Comparison:
+    """Two (run, candidate) on the examples of `split`; of two runs, examples count as one by their content.
+
+    Over two runs only the examples that both splits hold are compared.
+    """
+    examples = {example.id: example for example in reader.examples(first[0], split)}
+    before, after = (reader.example_scores(*side, split) for side in (first, second))
+    if second[0] != first[0]:
+        others = {example.id for example in reader.examples(second[0], split)}
+        examples = {name: example for name, example in examples.items() if name in others}
+        before, after = _only(before, examples), _only(after, examples)
+    asked = {name: before.get(name) for name in (*before, *after)}
+    rows = [*compare(before, after, examples), *_never_asked(examples, asked)]
+    both = [(row.before, row.after) for row in rows if row.before is not None and row.after is not None]
+    pairs = scored_pairs(rows)
+    return Comparison(
+        rows,
+        examples,
+        change_counts(rows),
+        paired(pairs),
+        _means([first for first, _ in both], [first for first, _ in pairs]),
+        _means([second for _, second in both], [second for _, second in pairs]),
+    )
+
+
+def _only(scores: Mapping[str, ExampleScore], names: Mapping[str, Any]) -> dict[str, ExampleScore]:
+    return {name: score for name, score in scores.items() if name in names}
+
+
+def _never_asked(examples: Iterable[str], asked: Mapping[str, Any]) -> list[ComparedExample]:
+    return [ComparedExample(name, None, None) for name in examples if name not in asked]
+
+
+def _means(asked: Sequence[ExampleScore], scores: Sequence[float]) -> Means:
+    costs = [side.cost_usd for side in asked if side.cost_usd is not None]
+    return Means(
+        _mean(scores),
+        _mean([side.tokens for side in asked]),
+        _mean(costs) if len(costs) == len(asked) else None,
+        _mean([side.seconds_s for side in asked]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """A paired difference for people who have never heard of one."""
+    if not found["n"]:
+        return "No example was scored for both, so there is nothing to compare."
+    said = (
+        f"On the {plural(found['n'], 'example')} that both were scored on, the second is better on {found['won']}, "
+        f"worse on {found['lost']} and the same on {found['tied']}: {delta(found['difference'])} on average"
+    )
+    if found["n"] > 1:
+        said += f" ({delta(found['low'])} to {delta(found['high'])} at {found['level'] * 100:.0f} %)"
+    p = found["p_value"]
+    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    if not found["difference"]:
+        return said + "."
+    if p > 0.1:
+        return f"{said}. A difference like this comes up by chance often ({chance}): do not count on it."
+    return f"{said}. If both were equally good, a difference this large would be rare ({chance})."
+
+
+Answers = tuple[Mapping[str, Json], Mapping[str, Json]]
+"""Example id -> the fields that each of two candidates answered."""
+
+
+Side = tuple[str, str | None]
+"""(run, candidate); None: none is chosen."""
+
+
+def answers(reader: Reader, first: Side, second: Side, split: Split) -> Answers:
+    """What two candidates answered on the examples of `split`."""
+    found = [reader.answers(run, candidate, split) if candidate else {} for run, candidate in (first, second)]
+    return found[0], found[1]
+
+
+def to_csv(found: Comparison, said: Answers = ({}, {})) -> str:
+    """The cells of both candidates, one example a row: scores, what was spent, inputs, labels and answers.
+
+    Numbers are numbers, lists and records JSON; text that a spreadsheet would take for a formula is quoted.
+    """
+    examples = [found.examples.get(row.example) for row in found.rows]
+    parts = {
+        "input": [_of(example, "inputs") for example in examples],
+        "label": [_of(example, "labels") for example in examples],
+        "before_answer": [said[0].get(row.example, {}) for row in found.rows],
+        "after_answer": [said[1].get(row.example, {}) for row in found.rows],
+    }
+    columns = list(dict.fromkeys((part, name) for part, rows in parts.items() for row in rows for name in row))
+    spent = ("score", "error", "tokens", "cost_usd", "seconds_s")
+    head = [f"{side}_{name}" for side in ("before", "after") for name in spent]
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["example", "change", "difference", *head, *(clean(f"{part}_{name}") for part, name in columns)])
+    for i, row in enumerate(found.rows):
+        sides = [getattr(side, name, None) for side in (row.before, row.after) for name in spent]
+        foreign = [_cell(parts[part][i].get(name)) for part, name in columns]
+        writer.writerow([_cell(row.example), row.change.value, row.difference, *sides, *foreign])
+    return out.getvalue()
+
+
+def _of(example: Example | None, part: str) -> Json:
+    values: Json = getattr(example, part) if example is not None else {}
+    return values
+
+
+_PLAIN_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
+
+
+def _cell(value: object) -> object:
+    """A value for a spreadsheet, which would take text with a leading = or + for a formula."""
+    plain = shown(value)
+    if plain is None or isinstance(plain, int | float):
+        return "" if plain is None else plain
+    text = clean(plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False))
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r\n") and not _PLAIN_NUMBER.fullmatch(text) else text
+
+
+def preview(example: Example | None, limit: int = 160) -> str:
+    """The inputs of an example in one line."""
+    values = list(_of(example, "inputs").items())
+    if len(values) == 1:
+        return one_line(values[0][1], limit)
+    return one_line(" · ".join(f"{name}: {one_line(value, limit)}" for name, value in values), limit)

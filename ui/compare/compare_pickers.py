@@ -1,0 +1,88 @@
+"""What is compared with what: run, candidates, split. Every choice stands in the URL."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.types import Split
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.compare.compare_data import SPLITS, Choices, choices
+from mipro_studio.ui.page.frame import query, tell_url
+from mipro_studio.ui.text.format import ago, one_line
+
+__all__ = ["Picked", "pick"]
+
+THIS_RUN = "this run"
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Two (run, candidate); a candidate is None where there is none to choose."""
+
+    first: tuple[str, str | None]
+    second: tuple[str, str | None]
+    split: Split
+    split_word: str
+    n_candidates: int
+
+
+def _choose(
+    draw: Callable[..., str | None], label: str, name: str, options: Sequence[str], default: str | None,
+    words: Mapping[str, str],
+) -> str | None:  # fmt: skip
+    """A widget whose value stands in the URL as `name`; a value that is not on offer becomes the default."""
+    key = f"compare_{name}"
+    start = default if default in options else (options[0] if options else None)
+    asked = query(name)
+    if st.session_state.get(key, asked) not in options:
+        st.session_state[key] = start
+    elif key not in st.session_state:
+        st.session_state[key] = asked
+    value = draw(label, list(options), key=key, format_func=lambda option: words.get(option, option))
+    tell_url(**{name: None if value == start else value})
+    return value
+
+
+def pick(reader: Reader, run: RunSummary) -> Picked:
+    """The pickers in one row. By default baseline and winner of one run, or the winners of two."""
+    with st.container(border=True, gap="small"):
+        over_left, over_right = st.columns(2)
+        with over_left:
+            which = _choose(
+                st.segmented_control, "Scored on", "split", [split.value for split in SPLITS.values()],
+                Split.VAL.value,
+                {split.value: word for word, split in SPLITS.items()},
+            )  # fmt: skip
+        split = Split(which or Split.VAL.value)
+        with over_right:
+            other = _other(reader, run)
+        left, right = st.columns(2)
+        mine = choices(reader, run.id, split)
+        theirs = choices(reader, other, split) if other else mine
+        start = mine.best or mine.baseline if other else mine.baseline
+        with left:
+            first = _candidate("First candidate", "a", mine, start)
+        with right:
+            others = [name for name in theirs.labels if other or name != theirs.baseline]
+            if others:
+                second = _candidate("Second candidate", "b", theirs, theirs.best or others[0])
+            else:
+                second = None
+                st.caption("Second candidate: none but the baseline has been scored here.")
+    word = next(word for word, value in SPLITS.items() if value is split)
+    return Picked((run.id, first), (other or run.id, second), split, word.lower(), len(theirs.labels))
+
+
+def _other(reader: Reader, run: RunSummary) -> str | None:
+    runs = {found.id: found for found in reader.list_runs() if found.id != run.id and found.n_val}
+    words = {name: f"{one_line(found.name, 50)} · {ago(found.created_at)}" for name, found in runs.items()}
+    value = _choose(st.selectbox, "Run of the second candidate", "other", [THIS_RUN, *runs], THIS_RUN, words)
+    return None if value in (None, THIS_RUN) else value
+
+
+def _candidate(label: str, name: str, found: Choices, default: str | None) -> str | None:
+    if not found.labels:
+        st.caption(f"{label}: none has been scored here.")
+        return None
+    return _choose(st.selectbox, label, name, list(found.labels), default, found.labels)

@@ -1,0 +1,49 @@
+"""Texts and demos of two candidates beside each other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.types import Demo, DemoSet
+from mipro_studio.ui.text.diffs import diff, diff_html, summary
+from mipro_studio.ui.text.foreign_text import paragraph
+from mipro_studio.ui.text.format import one_line, plural
+
+__all__ = ["show_demo_diff", "show_diff"]
+
+
+def show_diff(before: str, after: str) -> None:
+    """One text when they are equal, else what went (struck) and what came (underlined)."""
+    if before == after:
+        paragraph(after)
+        return
+    pieces = diff(before, after)
+    st.caption(summary(pieces))
+    st.html(diff_html(pieces))
+
+
+def _key(demo: Demo) -> tuple[bool, str]:
+    return demo.augmented, repr(sorted(demo.fields.items()))
+
+
+def show_demo_diff(before: DemoSet | None, after: DemoSet | None) -> None:
+    """The demos of both sets in one table, marked by where they stand."""
+    first: Sequence[Demo] = before.demos if before else ()
+    second: Sequence[Demo] = after.demos if after else ()
+    if not first and not second:
+        st.caption("Demos: none in either (zero-shot).")
+        return
+    known, kept = {_key(demo) for demo in first}, {_key(demo) for demo in second}
+    if known == kept:
+        st.caption(f"Demos: the same {plural(len(second), 'demo')} in both.")
+    else:
+        st.caption(f"Demos: {len(first)} before, {len(second)} after, {len(known & kept)} in both.")
+    rows = [_row(demo, "same" if _key(demo) in kept else "- gone") for demo in first]
+    rows += [_row(demo, "+ new") for demo in second if _key(demo) not in known]
+    st.dataframe(rows, hide_index=True, alt="Demos before and after")
+
+
+def _row(demo: Demo, mark: str) -> dict[str, Any]:
+    fields = {one_line(name, 40): one_line(value, 300) for name, value in demo.fields.items()}
+    return {"change": mark, **fields, "answers from": "teacher" if demo.augmented else "labels"}

@@ -1,0 +1,286 @@
+"""A run as one HTML file for people who were not there: opens offline, with no script and no host. No Streamlit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
+from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Outcome, Split, TrialKind
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.arms.arm_words import author_words
+from mipro_studio.ui.charts.report_chart import chart
+from mipro_studio.ui.compare.compare_data import Comparison, compared
+from mipro_studio.ui.live.evidence import Evidence, evidence_of
+from mipro_studio.ui.live.result_words import curse, sentences
+from mipro_studio.ui.settings.settings_rows import model_rows, setting_rows
+from mipro_studio.ui.text.diffs import diff, diff_html
+from mipro_studio.ui.text.format import (
+    UNKNOWN,
+    clean,
+    clip,
+    cost_of,
+    count,
+    delta,
+    duration,
+    estimated,
+    humane,
+    interval,
+    one_line,
+    plural,
+    score,
+)
+from mipro_studio.ui.text.status import LOOKS
+
+__all__ = ["report_html"]
+
+EXAMPLES_SHOWN = 6
+_LONGEST = 4_000
+
+
+def report_html(reader: Reader, run_id: str, now: datetime | None = None) -> str:
+    """The report of a run in any state; what is not known yet is left out or said to be missing.
+
+    Raises:
+        StudioError: there is no such run.
+    """
+    with reader.snapshot():
+        run = reader.run(run_id)
+        page: str = _template().render(_facts(reader, run, now or datetime.now(UTC)))
+        return page
+
+
+@cache
+def _template() -> Any:
+    loader = FileSystemLoader(Path(__file__).parent)
+    # Every value is foreign until it is escaped; a name that the template knows and we forgot must not pass.
+    made = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters["text"] = lambda value: clean(clip(value, _LONGEST))
+    return made.get_template("report.html.j2")
+
+
+def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
+    config, receipt, outcome = reader.config(run.id), reader.receipt(run.id), reader.outcome(run.id)
+    trials = reader.trials(run.id)
+    evidence = evidence_of(reader, run.id, trials, outcome)
+    found, split = _compared(reader, run.id, evidence)
+    look = LOOKS[run.status]
+    return {
+        "run": {
+            "name": one_line(run.name, 200),
+            "id": run.id,
+            "status": look.word,
+            "reason": humane(clean(run.reason), now),
+            "took": duration(run.wall_s) if run.started_at else "not started",
+            "optimizer": one_line(run.optimizer, 60),
+            "seed": run.seed,
+            "origin": one_line(run.origin, 120) if run.origin else "",
+        },
+        "made": f"{now:%-d %B %Y, %H:%M} UTC",
+        "program": _program_name(str(config.get("program", ""))),
+        "metric": one_line(config.get("metric") or "the program's own metric", 80),
+        "tried": _tried(reader, run),
+        "verdict": _verdict(outcome),
+        "unsealed": outcome is None or not outcome.best_test,
+        "leads": evidence.best is not None,
+        "numbers": _numbers(evidence, outcome),
+        "chart": chart(trials),
+        "metric_name": one_line(config.get("metric") or "score", 40),
+        "importance": _importance(outcome.importance if outcome else ()),
+        "arms": _arms(reader, run.id, evidence.best),
+        "split": {Split.TEST: "sealed test", Split.VAL: "validation"}[split],
+        "won": _examples(reader, run.id, evidence.best, found, split, Change.IMPROVED),
+        "lost": _examples(reader, run.id, evidence.best, found, split, Change.REGRESSED),
+        "counts": {change.value: n for change, n in found.counts.items()} if found else {},
+        "spent": _spent(reader, run.id),
+        "splits": {s.value: len(reader.examples(run.id, s)) for s in Split},
+        "models": model_rows(config),
+        "settings": _without_folder(setting_rows(config, receipt), str(config.get("base") or "")),
+        "versions": receipt.get("versions") if isinstance(receipt.get("versions"), Mapping) else {},
+    }
+
+
+def _verdict(outcome: Outcome | None) -> list[str]:
+    """The sealed test in words, and what the validation score is worth; nothing while the test is sealed."""
+    said = sentences(outcome) if outcome else []
+    return [word for word in (*said, curse(outcome)) if word] if outcome and said else []
+
+
+def _program_name(program: str) -> str:
+    """Without the folders of this machine, which tell a reader nothing."""
+    return one_line(program.rsplit("/", 1)[-1] if program.startswith("/") else program, 200)
+
+
+def _without_folder(rows: Sequence[Mapping[str, str]], folder: str) -> list[dict[str, str]]:
+    return [{name: value.replace(f"{folder}/", "") if folder else value for name, value in r.items()} for r in rows]
+
+
+def _tried(reader: Reader, run: RunSummary) -> list[str]:
+    """What the search did, in sentences."""
+    instructions = [arm for arm in reader.instructions(run.id) if arm.index]
+    demo_sets = [arm for arm in reader.demo_sets(run.id) if arm.demos]
+    trials = [trial for trial in reader.trials(run.id) if trial.done]
+    fulls = {trial.candidate for trial in trials if trial.kind is TrialKind.FULL}
+    candidates = {trial.candidate for trial in trials if trial.kind is not TrialKind.BASELINE}
+    said = []
+    if instructions or demo_sets:
+        said.append(
+            f"{plural(len(instructions), 'instruction was', 'instructions were')} written and "
+            f"{plural(len(demo_sets), 'set')} of worked examples gathered for the steps of the program."
+        )
+    by_person = [arm for arm in instructions if arm.author is Author.PERSON]
+    by_person_sets = [arm for arm in demo_sets if arm.kind == "person"]
+    if by_person or by_person_sets:
+        made = [plural(len(by_person), "instruction")] * bool(by_person)
+        sets = plural(len(by_person_sets), "set of worked examples", "sets of worked examples")
+        made += [sets] * bool(by_person_sets)
+        said.append(f"A person wrote or edited {' and '.join(made)} of these.")
+    if candidates:
+        said.append(
+            f"{plural(len(candidates), 'combination was', 'combinations were')} tried in "
+            f"{plural(run.trials_done, 'trial')} ({plural(run.cells_ok + run.cells_error, 'program run')}), most on "
+            f"samples of the validation data; {count(len(fulls))} of them were scored on all of it."
+        )
+    if run.cells_error:
+        said.append(f"{plural(run.cells_error, 'program run')} failed and count in no score.")
+    return said
+
+
+def _numbers(evidence: Evidence, outcome: Any) -> list[dict[str, str]]:
+    blocks = [("Validation (the search chose by it)", evidence.baseline_val, evidence.best_val, evidence.paired_val)]
+    if outcome is not None and outcome.best_test:
+        blocks.insert(
+            0, ("Sealed test (never seen before)", outcome.baseline_test, outcome.best_test, outcome.paired_test)
+        )
+    rows = []
+    for title, before, after, paired in blocks:
+        if before is None:
+            continue
+        known = paired if evidence.best is not None and paired and paired.get("difference") is not None else None
+        rows.append(
+            {
+                "on": title,
+                "before": score(before.get("mean")),
+                "before_note": interval(before),
+                "after": score(after.get("mean")) if after and evidence.best else UNKNOWN,
+                "after_note": interval(after) if after and evidence.best else "",
+                "difference": delta(known["difference"]) if known else UNKNOWN,
+                "difference_note": _spread(known) if known else "",
+            }
+        )
+    return rows
+
+
+def _spread(paired: Mapping[str, Any]) -> str:
+    p = paired.get("p_value")
+    chance = "" if p is None else ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
+    bounds = f"{delta(paired['low'])} to {delta(paired['high'])}; " if paired.get("low") is not None else ""
+    return f"{bounds}{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied{chance}"
+
+
+def _importance(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    widest = max((float(row.get("spread") or 0.0) for row in rows), default=0.0) or 1.0
+    return [
+        {
+            "name": one_line(row.get("parameter", ""), 60),
+            "spread": score(row.get("spread")),
+            "width": round(100 * float(row.get("spread") or 0.0) / widest),
+            "real": bool(row.get("real")),
+        }
+        for row in sorted(rows, key=lambda row: -float(row.get("spread") or 0.0))
+    ]
+
+
+def _arms(reader: Reader, run_id: str, best: str | None) -> list[dict[str, Any]]:
+    instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
+    names = list(dict.fromkeys([*(arm.predictor for arm in instructions), *(arm.predictor for arm in demo_sets)]))
+    baseline = Candidate.baseline(len(names))
+    chosen = Candidate.parse(best) if best else baseline
+    if len(chosen.choices) != len(names):
+        return []
+    texts = {(arm.predictor, arm.index): arm.text for arm in instructions}
+    authors = {(arm.predictor, arm.index): author_words(arm) for arm in instructions}
+    demos = {(arm.predictor, arm.index): arm.demos for arm in demo_sets}
+    made = []
+    for name, (i, d) in zip(names, chosen.choices, strict=True):
+        before, after = texts.get((name, 0), ""), texts.get((name, i), "")
+        made.append(
+            {
+                "predictor": one_line(name, 80),
+                "before": before,
+                "after": after,
+                "by": authors.get((name, i), ""),
+                "same": before == after,
+                # diff_html escapes every piece itself; its tags are ours.
+                "diff": Markup(diff_html(diff(before, after))),
+                "demos": [
+                    {"fields": dict(demo.fields), "by": "teacher" if demo.augmented else "labels"}
+                    for demo in demos.get((name, d), ())
+                ],
+            }
+        )
+    return made
+
+
+def _compared(reader: Reader, run_id: str, evidence: Evidence) -> tuple[Comparison | None, Split]:
+    if evidence.best is None:
+        return None, Split.VAL
+    n = len(Candidate.parse(evidence.best).choices)
+    sides = ((run_id, Candidate.baseline(n).id), (run_id, evidence.best))
+    tested = compared(reader, *sides, Split.TEST)
+    if tested.paired["n"]:
+        return tested, Split.TEST
+    return compared(reader, *sides, Split.VAL), Split.VAL
+
+
+def _examples(
+    reader: Reader, run_id: str, best: str | None, found: Comparison | None, split: Split, change: Change
+) -> list[dict[str, Any]]:
+    if found is None or best is None:
+        return []
+    baseline = Candidate.baseline(len(Candidate.parse(best).choices)).id
+    rows = [row for row in found.rows if row.change is change][:EXAMPLES_SHOWN]
+    return [_example(reader, run_id, (baseline, best), found, split, row) for row in rows]
+
+
+def _example(
+    reader: Reader, run_id: str, sides: tuple[str, str], found: Comparison, split: Split, row: ComparedExample
+) -> dict[str, Any]:
+    example = found.examples.get(row.example)
+    before, after = (_prediction(reader, run_id, CellKey(side, split, row.example)) for side in sides)
+    return {
+        "inputs": dict(example.inputs) if example else {},
+        "labels": dict(example.labels) if example else {},
+        "before": before,
+        "after": after,
+        "before_score": score(row.before.score if row.before else None),
+        "after_score": score(row.after.score if row.after else None),
+    }
+
+
+def _prediction(reader: Reader, run_id: str, key: CellKey) -> dict[str, Any]:
+    try:
+        return dict(reader.cell(run_id, key).prediction)
+    except StudioError:
+        return {}
+
+
+def _spent(reader: Reader, run_id: str) -> list[dict[str, str]]:
+    return [
+        {
+            "role": ROLE_TITLES[role],
+            "calls": count(usage.calls),
+            "tokens_in": estimated(usage, count(usage.input_tokens)),
+            "tokens_out": estimated(usage, count(usage.output_tokens)),
+            "cost": cost_of(usage),
+        }
+        for role, usage in reader.burns(run_id).items()
+    ]

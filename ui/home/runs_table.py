@@ -1,0 +1,84 @@
+"""The list of runs on the home page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.storage import RunSummary
+from mipro_studio.ui.page.frame import LIVE
+from mipro_studio.ui.text.format import UNKNOWN, ago, duration, one_line, score
+from mipro_studio.ui.text.status import LOOKS
+
+__all__ = ["runs_table"]
+
+
+_ROW_PX, _ROWS = 38, 15
+
+
+def _row(run: RunSummary) -> dict[str, Any]:
+    look = LOOKS[run.status]
+    return {
+        "status": [f"{look.mark} {look.word}"],
+        "run": one_line(run.name, 60) or run.id,
+        "optimizer": one_line(run.optimizer, 20),
+        "validation": _pair(run.baseline_val, run.best_val),
+        "sealed test": _pair(run.baseline_test, run.best_test),
+        "trials": f"{run.trials_done} of {run.trials_planned}" if run.trials_planned else str(run.trials_done),
+        "program runs": run.cells_ok + run.cells_error,
+        "started": ago(run.started_at or run.created_at),
+        "took": duration(run.wall_s) if run.started_at else UNKNOWN,
+    }
+
+
+def _pair(baseline: float | None, best: float | None) -> str:
+    if baseline is None and best is None:
+        return UNKNOWN
+    return f"{score(baseline)} → {score(best)}"
+
+
+def runs_table(runs: Sequence[RunSummary]) -> None:
+    """The runs, newest first. A click on any cell opens the run."""
+    looks = LOOKS.values()
+    event = st.dataframe(
+        [_row(run) for run in runs],
+        hide_index=True,
+        key="home_runs",
+        on_select="rerun",
+        selection_mode="single-cell",
+        row_height=_ROW_PX,
+        height="content" if len(runs) <= _ROWS else _ROW_PX * _ROWS,
+        # What a narrow page may cut stands last.
+        column_order=(
+            "status",
+            "run",
+            "validation",
+            "sealed test",
+            "started",
+            "trials",
+            "took",
+            "program runs",
+            "optimizer",
+        ),
+        alt="Runs, the newest first",
+        column_config={
+            "status": st.column_config.MultiselectColumn(
+                "Status",
+                width=130,
+                options=[f"{look.mark} {look.word}" for look in looks],
+                color=[look.colour for look in looks],
+            ),
+            "run": st.column_config.TextColumn("Run", width=176),
+            "optimizer": st.column_config.TextColumn("Optimizer", width=96),
+            "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
+            "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),
+            "trials": st.column_config.TextColumn("Trials"),
+            "program runs": st.column_config.NumberColumn("Program runs", format="localized"),
+            "started": st.column_config.TextColumn("Started"),
+            "took": st.column_config.TextColumn("Took"),
+        },
+    )
+    st.caption("Click a row to open the run.")
+    cells = event.selection.get("cells") or []
+    if cells:
+        st.switch_page(LIVE.path, query_params={"run": runs[cells[0][0]].id})

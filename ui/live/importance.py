@@ -1,0 +1,120 @@
+"""Which predictor and which kind of change the score depends on, named as people name them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Candidate, Json, Trial
+from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.charts.figures import importance_figure, shares_figure
+from mipro_studio.ui.charts.live_chart import live_chart
+from mipro_studio.ui.page.drafts import drafter
+from mipro_studio.ui.text.format import plural, score, share
+
+__all__ = ["importance_panel", "named_rows", "trial_params"]
+
+_ROW_PX, _REST_PX = 40, 56
+OURS = "Ours"
+BY_NAME: Mapping[str, str] = {"fANOVA": "fanova", "PED-ANOVA": "ped_anova"}
+EVERY = 10
+"""While a run goes on, Optuna's are asked again after so many trials: fANOVA takes most of a second."""
+
+
+def named_rows(importance: Sequence[Json]) -> list[Mapping[str, Any]]:
+    """Rows for the figure, named `answer: demos`."""
+    return [
+        {**row, "name": row.get("name") or row.get("parameter") or f"{row.get('predictor')}: {row.get('kind')}"}
+        for row in importance
+        if row.get("spread") is not None
+    ]
+
+
+def importance_panel(reader: Reader, view: LiveView) -> None:
+    """Our importance with its noise band, or one of Optuna's to compare it with."""
+    chosen = st.segmented_control(
+        "Importance by", [OURS, *BY_NAME], default=OURS, required=True, key="live_importance_by",
+        label_visibility="collapsed",
+        help="Ours compares cells and has a noise band. fANOVA and PED-ANOVA are Optuna's, for comparison.",
+    )  # fmt: skip
+    if chosen in BY_NAME:
+        _optunas(reader, view, chosen)
+    else:
+        _ours(reader, view)
+
+
+def _ours(reader: Reader, view: LiveView) -> None:
+    """Bars, or why there are none. The outcome's; before there is one, what the worker last wrote down."""
+    importance: Sequence[Json] = view.importance
+    written = [] if view.outcome is not None else reader.events_of(view.summary.id, "importance", 1)
+    if written:
+        importance = written[-1][2].data["rows"]
+    rows = named_rows(importance)
+    if not rows:
+        st.caption(
+            "There are too few candidates to tell what mattered from noise."
+            if view.outcome is not None
+            else "Shown when there are candidates enough: how far the score moves with each predictor's instruction "
+            "and demos."
+        )
+        return
+    top = rows[0]
+    live_chart(
+        importance_figure(rows),
+        key="live_importance",
+        height=_REST_PX + _ROW_PX * len(rows),
+        alt=f"Spread of the arms' effects; the clearest is {top['name']} with {score(top['spread'])}.",
+        revision="importance",
+    )
+    evidence = f"{plural(top['n_candidates'], 'candidate')}, {plural(top['n_cells'], 'cell')}"
+    so_far = " so far" if written else ""
+    if not any(row.get("real", True) for row in rows):
+        st.text(f"Nothing stands out from noise in this run{so_far}.")
+    st.caption(
+        f"Over {evidence}{so_far}. Bars: how far the score moves with the choice, with a 90 % interval; x: an "
+        "instruction and a demo set beyond what each does alone. Grey: what chance alone would reach; grey bars are "
+        "not told from it, in this fit of all together or taken by themselves."
+    )
+
+
+def trial_params(trials: Sequence[Trial], names: Sequence[str]) -> tuple[list[dict[str, str]], list[float]]:
+    """(arms by parameter, score) of every finished trial that has a score, as the run's Optuna study has them."""
+    params, scores = [], []
+    for trial in trials:
+        if trial.done and trial.mean is not None:
+            pairs = zip(names, Candidate.parse(trial.candidate).choices, strict=True)
+            arms = {
+                key: arm
+                for name, (instruction, demos) in pairs
+                for key, arm in ((f"{name}: instruction", f"i{instruction}"), (f"{name}: demos", f"d{demos}"))
+            }
+            params.append(arms)
+            scores.append(trial.mean)
+    return params, scores
+
+
+def _optunas(reader: Reader, view: LiveView, name: str) -> None:
+    """Shares as Optuna gives them, or why it gives none."""
+    names = list(dict.fromkeys(arm.predictor for arm in reader.instructions(view.summary.id) if arm.index == 0))
+    params, scores = trial_params(view.trials, names)
+    if view.outcome is None and len(scores) > EVERY:
+        kept = len(scores) // EVERY * EVERY
+        params, scores = params[:kept], scores[:kept]
+    try:
+        rows = drafter().importance(params, scores, BY_NAME[name], view.summary.seed)
+    except BadInput as error:
+        st.caption(f"{name} says nothing here. {error}")
+        return
+    live_chart(
+        shares_figure(rows),
+        key="live_importance_shares",
+        height=_REST_PX + _ROW_PX * len(rows),
+        alt=f"{name}; the largest share is {share(rows[0]['share'])}, of {rows[0]['parameter']}.",
+        revision=name,
+    )
+    st.caption(
+        f"{name} of Optuna over {plural(len(scores), 'trial')}, for comparison: it has no noise band, so its top bar is "  # noqa: E501
+        "long even where nothing matters; and PED-ANOVA answers another question under TPE: what sets the best "
+        "trials apart from the others, where a good arm is in nearly all of them."
+    )

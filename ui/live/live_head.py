@@ -1,0 +1,207 @@
+"""The upper part of the live page: what the run is doing, what can be asked of it, four numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Outcome, Status
+from mipro_studio.storage import LiveView, RunSummary
+from mipro_studio.ui.live.evidence import Evidence
+from mipro_studio.ui.page import actions
+from mipro_studio.ui.page.frame import INSTRUCTIONS, LAB, NEW_RUN
+from mipro_studio.ui.page.notices import notice, problem
+from mipro_studio.ui.text.format import (
+    ago,
+    between,
+    clean,
+    cost_of,
+    count,
+    delta,
+    duration,
+    elapsed_s,
+    humane,
+    interval,
+    of,
+    plural,
+    score,
+    tokens_of,
+)
+from mipro_studio.ui.text.status import LOOKS, can_resume, phase_line, why_not_resume
+
+__all__ = ["buttons", "cards", "reason", "status_line"]
+
+# A worker takes seconds to start, a dozen on a busy machine; after this it probably never did.
+WORKER_LATE_S = 40.0
+
+
+def status_line(run: RunSummary) -> None:
+    """Badge, phase with its count, and times."""
+    look = LOOKS[run.status]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        st.badge(look.word, icon=look.icon, color=look.colour)
+        doing = phase_line(run)
+        if doing:
+            note = clean(run.phase_note) if run.status is Status.RUNNING else ""
+            st.text(f"{doing} · {note}" if note else doing)
+        times = f"{duration(run.wall_s)} at work · started {ago(run.started_at)}" if run.started_at else ""
+        st.caption(times or f"created {ago(run.created_at)}", width="content")
+
+
+def buttons(run: RunSummary, asked: set[str]) -> None:
+    """Pause, go on, stop; a button that is off says why."""
+    if run.origin:
+        st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
+        return
+    running = run.status is Status.RUNNING
+    with st.container(horizontal=True, gap="small", width="content"):
+        st.button(
+            "Pausing…" if "pause" in asked else "Pause",
+            key="live_pause",
+            icon=":material/pause:",
+            disabled=not running or bool(asked),
+            help="Finishes what is under way, then stands still." if running else "It is not running.",
+            on_click=actions.ask,
+            args=("pause", run.id),
+        )
+        _go_on(run)
+        again = st.button(
+            "Rerun", key="live_rerun", icon=":material/replay:", help="Opens the form with this run's settings."
+        )
+        if again and run.optimizer == "lab":
+            st.switch_page(LAB.path)
+        if again:
+            st.switch_page(NEW_RUN.path, query_params={"from": run.id})
+        may_stop = running or Status.STOPPED in LEGAL_MOVES[run.status]
+        st.button(
+            "Stopping…" if "stop" in asked else "Stop",
+            key="live_stop",
+            icon=":material/stop:",
+            disabled=not may_stop or "stop" in asked,
+            help="Ends the search; the likely winner is scored in full, then the sealed test. Resume goes on."
+            if may_stop
+            else "It has ended already.",
+            on_click=actions.ask,
+            args=("stop", run.id),
+        )
+
+
+def _go_on(run: RunSummary) -> None:
+    late = run.status is Status.QUEUED and (elapsed_s(run.updated_at) or 0.0) > WORKER_LATE_S
+    if late:
+        label, what, does = "Start its worker", "spawn", "No worker has taken it yet."
+    elif run.status is Status.AWAITING_REVIEW:
+        label, what, does = "Start the search", "approve", "Searches over the instructions as they stand."
+    else:
+        label, what, does = "Resume", "resume", "Goes on from the score table; nothing is paid twice."
+    on = late or can_resume(run)
+    st.button(
+        label,
+        key="live_resume",
+        icon=":material/play_arrow:",
+        type="primary" if on else "secondary",
+        disabled=not on,
+        help=does if on else why_not_resume(run),
+        on_click=actions.ask,
+        args=(what, run.id),
+    )
+    if run.status is Status.COMPLETED and run.optimizer != "lab":
+        with st.popover("More trials", icon=":material/add:", key="live_more"):
+            least = (run.trials_planned or run.trials_done) + 1
+            st.number_input("Trials in all", least, None, least + 9, key="live_more_trials")
+            st.button(
+                "Go on", key="live_more_go", type="primary", on_click=actions.more_trials,
+                args=(run.id, "live_more_trials"),
+            )  # fmt: skip
+
+
+def reason(run: RunSummary, outcome: Outcome | None) -> None:
+    """Why a run does not go on, and what to do; nothing for one that does."""
+    refusal = actions.take_refusal()
+    if refusal is not None:
+        problem(refusal)
+    hints = {
+        Status.PAUSED: "Every answer so far is kept. Resume when the cause is gone, or stop with the best so far.",
+        Status.STOPPED: "The best so far stands. Resume to go on.",
+        Status.FAILED: "Mend the cause and resume: every scored example is kept. A retry alone would not help.",
+        Status.LOST: "Its worker died or the machine slept. Resume goes on from the last answer that was kept.",
+        Status.AWAITING_REVIEW: "The instructions are written. Edit them, reject some or add your own, then start "
+        "the search.",
+    }
+    if run.status is Status.RUNNING and run.reason:
+        notice("Waiting", clean(run.reason), icon=":material/hourglass_top:", colour="orange")
+    hint = hints.get(run.status)
+    cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)
+    if run.status is Status.COMPLETED and run.reason and cut_short:
+        hint = "It ended before its last trial. Raise the limit in a new run, or ask for more trials."
+    look = LOOKS[run.status]
+    if hint is not None:
+        notice(look.word, humane(run.reason), icon=look.icon, colour=look.colour, hint=hint, details=run.error)
+    if run.status is Status.AWAITING_REVIEW:
+        st.page_link(
+            INSTRUCTIONS.path, label="Read the instructions", icon=INSTRUCTIONS.icon, query_params={"run": run.id}
+        )
+
+
+def _card(title: str, value: str, beside: str, caption: str) -> None:
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.metric(title, value, beside, delta_color="off", delta_arrow="off")
+        st.caption(caption)
+
+
+def cards(view: LiveView, evidence: Evidence, plan: Mapping[str, Any]) -> None:
+    """Four numbers, each from baseline to best or from used to planned, none without its n."""
+    run = view.summary
+    baseline = _mean(evidence.baseline_val, run.baseline_val)
+    leads = evidence.best is not None
+    best = _mean(evidence.best_val, run.best_val) if leads else None
+    gained = best - baseline if best is not None and baseline is not None else None
+    runs, burn = plan.get("program_runs") or {}, view.total_burn
+    # Two and two, so that a narrow page shows 2 x 2 and never three and one.
+    with st.grid(2, min_column_width=430):
+        with st.grid(2, min_column_width=180):
+            _card(
+                "Best validation score",
+                score(best if leads else baseline),
+                f"from {score(baseline)} baseline"
+                if leads
+                else "baseline"
+                if baseline is not None
+                else "no score yet",
+                interval(evidence.best_val if leads else evidence.baseline_val) or "The baseline is scored first.",
+            )
+            _card("Gain over the baseline", delta(gained), *_gain_words(evidence, gained))
+        with st.grid(2, min_column_width=180):
+            _card(
+                "Program runs",
+                count(run.cells_ok + run.cells_error),
+                f"planned {between(_with_test(runs))}" if runs else "no plan",
+                f"{of(run.trials_done, run.trials_planned)} trials · {plural(run.cells_error, 'error')}",
+            )
+            _card(
+                "LM calls",
+                count(burn.calls),
+                f"{tokens_of(burn)} tokens",
+                f"cost {cost_of(burn)} · {duration(run.wall_s)} at work".replace("$", "\\$"),
+            )
+
+
+def _with_test(runs: Mapping[str, Any]) -> list[float] | None:
+    """The planned program runs of search and sealed test together, as the card counts both."""
+    total = runs.get("total")
+    return None if total is None else [bound + (runs.get("test") or 0) for bound in total]
+
+
+def _gain_words(evidence: Evidence, gained: float | None) -> tuple[str, str]:
+    paired = evidence.paired_val
+    if gained is None or not paired or paired.get("difference") is None:
+        return "no candidate leads yet", "Known once a full evaluation wins."
+    words = f"{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied"
+    low, high = paired.get("low"), paired.get("high")
+    spread = f"{delta(low)} to {delta(high)}, " if low is not None and high is not None else ""
+    return words, f"{spread}on {plural(paired['n'], 'shared example')}"
+
+
+def _mean(estimate: Mapping[str, Any] | None, otherwise: float | None) -> float | None:
+    mean: float | None = estimate.get("mean") if estimate else None
+    return otherwise if mean is None else mean

@@ -1,0 +1,69 @@
+"""What a run has spent: by role, and against plan and caps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
+from mipro_studio.optimizer_core.types import Role, Usage
+from mipro_studio.storage import LiveView
+from mipro_studio.ui.text.format import UNKNOWN, between, cost_of, count, duration, estimated, of, usd
+
+__all__ = ["burn_table", "caps", "role_plan"]
+
+
+def role_plan(plan: Mapping[str, Any], role: Role) -> str:
+    """Planned LM calls of a role: `1,380 to 2,540`."""
+    planned = (plan.get("lm_calls") or {}).get(role.value)
+    return between(planned) if planned is not None else UNKNOWN
+
+
+def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
+    """Calls, tokens and dollars of every role that has worked or is planned to."""
+    planned = plan.get("lm_calls") or {}
+    rows = [
+        {
+            "role": title,
+            "calls": count(spent.calls),
+            **({"planned": role_plan(plan, role)} if planned else {}),
+            "tokens in": estimated(spent, count(spent.input_tokens)),
+            "tokens out": estimated(spent, count(spent.output_tokens)),
+            "cost": cost_of(spent),
+        }
+        for role, title in ROLE_TITLES.items()
+        if role in burns or role.value in planned
+        for spent in [burns.get(role, Usage())]
+    ]
+    if not rows:
+        st.caption("Nothing has been spent yet.")
+        return
+    st.table(rows, border="horizontal", hide_index=True, alt="LM calls, tokens and cost by role")
+    if any(usage.estimated_tokens for usage in burns.values()):
+        st.caption("≈ The endpoint does not say how many tokens a call took; a tokenizer counted them here.")
+
+
+def caps(view: LiveView, budget: Mapping[str, Any]) -> None:
+    """Used against every cap that is set; the sealed test is under none."""
+    burn, run = view.capped_burn, view.summary
+    used: list[tuple[str, float | None, float | None, str]] = [
+        ("program runs", run.cells_ok + run.cells_error - view.test_cells, budget.get("max_program_runs"), ""),
+        ("LM calls", burn.calls, budget.get("max_lm_calls"), ""),
+        ("tokens", burn.input_tokens + burn.output_tokens, budget.get("max_tokens"), ""),
+        ("dollars", burn.cost_usd, budget.get("max_usd"), "usd"),
+        ("minutes", run.wall_s / 60, budget.get("max_minutes"), "minutes"),
+    ]
+    capped = [row for row in used if row[2] is not None]
+    for name, value, cap, kind in capped:
+        share = 0.0 if value is None or not cap else min(1.0, value / cap)
+        st.progress(share, text=f"{_words(value, cap, kind)} {name}" if not kind else _words(value, cap, kind))
+    if not capped:
+        st.caption("No cap is set: the run ends with its last trial.")
+
+
+def _words(value: float | None, cap: float | None, kind: str) -> str:
+    if kind == "usd":
+        return f"{usd(value)} at prices that are known, of {usd(cap)}".replace("$", "\\$")
+    if kind == "minutes":
+        return f"{duration((value or 0) * 60)} of {duration((cap or 0) * 60)}"
+    return of(value, cap)

@@ -1,0 +1,69 @@
+"""The beginning of every page about one run: frame, heading, and the way on when there is no such run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.page.frame import HOME, NEW_RUN, Page, frame, run_in_url
+from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.text.foreign_text import heading
+from mipro_studio.ui.text.format import one_line
+from mipro_studio.ui.text.status import LOOKS
+
+__all__ = ["page_of_run"]
+
+
+@contextmanager
+def page_of_run(page: Page) -> Iterator[tuple[Reader, RunSummary] | None]:
+    """An open reader and the run in the URL; None once the page has said that there is none."""
+    asked = run_in_url()
+    with reading_or_error() as (reader, error):
+        run = None
+        if reader is not None and asked:
+            try:
+                run = reader.run(asked)
+            except StudioError as missing:
+                error = missing
+        if reader is None or run is None:
+            _nothing(page, error)
+            yield None
+            return
+        frame(page, run.name)
+        heading(f"{page.title}: {run.name}")
+        look = LOOKS[run.status]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(look.word, icon=look.icon, color=look.colour)
+            if run.origin:
+                st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
+            st.caption(f"{one_line(run.optimizer, 30)} · seed {run.seed} · {run.id}", width="content")
+        yield reader, run
+
+
+@contextmanager
+def reading_or_error() -> Iterator[tuple[Reader | None, StudioError | None]]:
+    """As `reading`, with the error that kept the store shut instead of raising it."""
+    opened = reading()
+    try:
+        reader = opened.__enter__()
+    except StudioError as error:
+        yield None, error
+        return
+    try:
+        yield reader, None
+    finally:
+        opened.__exit__(None, None, None)
+
+
+def _nothing(page: Page, error: StudioError | None) -> None:
+    frame(page)
+    st.title(page.title, anchor=False)
+    if error is not None:
+        problem(error, "This run cannot be shown")
+    else:
+        st.text("The address names no run.")
+    st.page_link(HOME.path, label="Choose a run", icon=HOME.icon)
+    st.page_link(NEW_RUN.path, label="Start one", icon=NEW_RUN.icon)
