@@ -22,7 +22,7 @@ from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.exports.verification import Check, examples_to_check, verify
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.players import adapter_of, model_when_made, player
+from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model, model_when_made
 from mipro_studio.optimizer_core.programs.plain_messages import document
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.roles import key_variables
@@ -126,7 +126,7 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
         path = Path(folder) / PROGRAM_FILE
         save_program(choice.module, path)
         loaded = load_saved(config, choice.program, path)
-    made = player(config.task_model, Role.TASK, Meter(Budget()), config, choice.program)
+    made = build_role_model(config.task_model, Role.TASK, Meter(Budget()), config, choice.program)
     base = Path(config.base or ".")
     import_classes(config.data, examples, base)
     scorer = load_metric(config.metric, choice.program, base, config.data.labels)

@@ -23,15 +23,15 @@ from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.label_score import label_score, output_types, unanswered
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.player import Player
-from mipro_studio.optimizer_core.models.players import (
+from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.models.role_models import (
     adapter_name,
     model_name,
     model_when_made,
     overridden,
     own_model,
     own_models,
-    players_of,
+    role_models_of,
     with_own_model,
 )
 from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program, load_program
@@ -93,7 +93,7 @@ def _inspected(
     """
     rows, inputs = own
     config = with_own_model(config, values, program)
-    players = players_of(config, program)
+    role_models = role_models_of(config, program)
     sample = _sample(config)
     found = (
         gather(config.data, python_rows(base, inputs_of(program.module).types))
@@ -106,7 +106,7 @@ def _inspected(
     fields = fields_of(program.module, inputs, optional_inputs(program))
     data = load_dataset(config.data, found, fields, config.seed, labels_needed=config.metric != JUDGE)
     config = _told(config, data)
-    scorer = _scorer(config, program, base, players)
+    scorer = _scorer(config, program, base, role_models)
     _check_sizes(data, config)
     _check_freeze(config, program)
     sizes = {split.value: len(data.of(split)) for split in Split}
@@ -120,7 +120,7 @@ def _inspected(
     rehearsal = Rehearsal()
     if calls[0]:
         rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])
-        config, rehearsal, said = call_models(config, data, base, players, rehearse=rehearse)
+        config, rehearsal, said = call_models(config, data, base, role_models, rehearse=rehearse)
         warnings += said
     if config.metric in BUILT_IN:
         warnings += unanswered(config.data.labels, rehearsal.cells, scorer.name)
@@ -135,7 +135,7 @@ def _inspected(
         "facts": asdict(facts),
         "receipt": receipt(config, values, program, scorer, data),
         "warnings": warnings,
-        "consent": unbound_caps(config, players, rehearsal.burns, _brought(config, program)),
+        "consent": unbound_caps(config, role_models, rehearsal.burns, _brought(config, program)),
         "needs_weights": needs_weights(config),
         "records": [asdict(example) for example in data.examples],
         **about_rehearsal(rehearsal, config),
@@ -177,9 +177,9 @@ def _about_data(data: Dataset, sizes: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _scorer(config: RunConfig, program: Program, base: Path, players: dict[str, Player]) -> Scorer:
+def _scorer(config: RunConfig, program: Program, base: Path, role_models: dict[str, RoleModel]) -> Scorer:
     if config.metric == JUDGE:
-        return judge_scorer(config, players[config.model_for(Role.JUDGE).model_dump_json()])
+        return judge_scorer(config, role_models[config.model_for(Role.JUDGE).model_dump_json()])
     return load_metric(config.metric, program, base, config.data.labels)
 
 

@@ -94,7 +94,7 @@ MUTANTS = (
     Mutant(
         "a candidate that a person took out may win",
         "optimizer_core/runs/extraction.py",
-        "if known.mean is not None and whole and kit.allows(Candidate.parse(candidate)):",
+        "if known.mean is not None and whole and context.allows(Candidate.parse(candidate)):",
         "if known.mean is not None and whole:",
         (f"{CORE}/test_taking_up.py",),
     ),

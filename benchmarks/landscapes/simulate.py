@@ -13,7 +13,7 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
 from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
 from mipro_studio.optimizer_core.runs.loop import Search
@@ -93,9 +93,9 @@ class _AtOnce(ThreadPoolExecutor):
 class _Silent(Search):
     """Leaves out what a run writes down for people who watch, which no decision rests on and nobody reads here."""
 
-    def __init__(self, kit: Kit, optimizer: Optimizer) -> None:
-        super().__init__(kit, optimizer)
-        self._reporter = _NoReporter(kit, optimizer, 0)
+    def __init__(self, context: RunContext, optimizer: Optimizer) -> None:
+        super().__init__(context, optimizer)
+        self._reporter = _NoReporter(context, optimizer, 0)
 
 
 class _NoReporter(Reporter):
@@ -139,7 +139,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "free": [SimpleNamespace(name=name) for name in names],
         "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active),
     }
-    search = _Silent(cast(Kit, SimpleNamespace(**parts)), optimizer)
+    search = _Silent(cast(RunContext, SimpleNamespace(**parts)), optimizer)
     await search.start_baseline()
     with contextlib.suppress(BudgetReached):
         await search.run()

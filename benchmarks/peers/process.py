@@ -30,8 +30,8 @@ from mipro_studio.benchmarks.counting import (
     peer_lm,
     record_evaluations,
 )
-from mipro_studio.benchmarks.peers.records import PeerRecords
 from mipro_studio.benchmarks.peers.entries import Work, compile_peer
+from mipro_studio.benchmarks.peers.records import PeerRecords
 from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost
@@ -41,7 +41,7 @@ from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.players import player
+from mipro_studio.optimizer_core.models.role_models import build_role_model
 from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.programs.program_inputs import as_dspy
 from mipro_studio.optimizer_core.roles import key_variables
@@ -163,7 +163,7 @@ class PeerRun:
         pool = WorkPool(self._config.threads)
         table = ScoreTable(journal.cells())
         evaluator = Evaluator(pool, Recorder(journal, self._meter), table, self._scorer)
-        tester = player(self._config.task_model, Role.TEST, self._meter, self._config)
+        tester = build_role_model(self._config.task_model, Role.TEST, self._meter, self._config)
         seed, winner = (self._records.candidate(index).id for index in (0, self.index))
         modules = {seed: self._program.module, winner: self.winner}
         rows = self._examples[Split.TEST]

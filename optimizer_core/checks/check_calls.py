@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.evaluation.refusals import ROLE_WORDS, called, 
 from mipro_studio.optimizer_core.models.embedded import weights_present
 from mipro_studio.optimizer_core.models.listing import lists_model
 from mipro_studio.optimizer_core.models.lms import classify
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Role
 
 __all__ = ["about_rehearsal", "call_models"]
@@ -43,30 +43,30 @@ def _models(config: RunConfig) -> list[_Model]:
 
 
 def call_models(
-    config: RunConfig, data: Dataset, base: Path, players: Mapping[str, Player], *, rehearse: bool
+    config: RunConfig, data: Dataset, base: Path, role_models: Mapping[str, RoleModel], *, rehearse: bool
 ) -> tuple[RunConfig, Rehearsal, list[str]]:
     """(settings, what the rehearsal came to, sentences); the run is told to rehearse where the check cannot.
 
     Args:
-        players: The models by their spec as JSON.
+        role_models: The models by their spec as JSON.
 
     Raises:
         BadInput: a model's key or name is wrong.
     """
     models = _models(config)
     listed = not measured(config)  # a call also says whether the endpoint counts tokens
-    said = _ask([one for one in models if not one.acts], players, listed)
+    said = _ask([one for one in models if not one.acts], role_models, listed)
     acting = [one for one in models if one.acts]
     if not rehearse:
-        return config, Rehearsal(), said + _ask(acting, players, listed)
+        return config, Rehearsal(), said + _ask(acting, role_models, listed)
     if any(one.spec.model == EMBEDDED for one in acting) and not weights_present():
-        said += _ask(acting, players, listed)
+        said += _ask(acting, role_models, listed)
         said.append("The embedded model is not here yet: the run fetches it and then tries the program on two rows.")
         return config.model_copy(update={"rehearse": True}), Rehearsal(), said
     rehearsal = rehearsed(config, data.examples, base)
     judge = config.model_for(Role.JUDGE) if config.metric == JUDGE else None
     silent, down = _heard(rehearsal.cells, acting, judge)
-    return config, rehearsal, [*said, *down, *rehearsal.notes, *_ask(silent, players, listed)]
+    return config, rehearsal, [*said, *down, *rehearsal.notes, *_ask(silent, role_models, listed)]
 
 
 def _heard(
@@ -111,7 +111,7 @@ def about_rehearsal(rehearsal: Rehearsal, config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _ask(models: Iterable[_Model], players: Mapping[str, Player], listed: bool) -> list[str]:
+def _ask(models: Iterable[_Model], role_models: Mapping[str, RoleModel], listed: bool) -> list[str]:
     """One short call to every endpoint. Returns sentences.
 
     Args:
@@ -124,7 +124,7 @@ def _ask(models: Iterable[_Model], players: Mapping[str, Player], listed: bool) 
     for one in models:
         if one.spec.model == EMBEDDED or (listed and one.spec.model != OF_PROGRAM and lists_model(one.spec)):
             continue
-        lm = players[one.spec.model_dump_json()].lm
+        lm = role_models[one.spec.model_dump_json()].lm
         lm._retries = 0
         try:
             lm("Reply with OK.")

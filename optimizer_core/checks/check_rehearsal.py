@@ -12,7 +12,7 @@ from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaus
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of
 from mipro_studio.optimizer_core.exports.export import load_saved, save_program
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.runs.assembly import assemble
 from mipro_studio.optimizer_core.runs.rehearsal import Problem, notes_of, problem_of, rehearsal_size, rehearse
 from mipro_studio.optimizer_core.types import Burn, Cell, Example, Split
@@ -57,23 +57,23 @@ def rehearsed(config: RunConfig, examples: Sequence[Example], base: Path) -> Reh
 async def _act(config: RunConfig, journal: MemoryJournal, base: Path) -> Rehearsal:
     assembled = assemble(config, journal, base)
     try:
-        return await _on_stage(assembled.kit, journal, base)
+        return await _on_stage(assembled.context, journal, base)
     finally:
         assembled.pool.close()
 
 
-async def _on_stage(kit: Kit, journal: MemoryJournal, base: Path) -> Rehearsal:
+async def _on_stage(context: RunContext, journal: MemoryJournal, base: Path) -> Rehearsal:
     try:
-        await kit.add_seed_arms()
-        notes = _round_trip(kit, base)
+        await context.add_seed_arms()
+        notes = _round_trip(context, base)
     except Exception as error:  # noqa: BLE001 - a person's objects refuse to be copied in any way
         words = f"The program cannot be copied: {type(error).__name__}: {error}."
         return Rehearsal(problem=Problem(words, frames_of(error, base)))
     unfinished = 0
     try:
-        await asyncio.wait_for(rehearse(kit), DEADLINE_S)
+        await asyncio.wait_for(rehearse(context), DEADLINE_S)
     except TimeoutError:
-        rows = min(rehearsal_size(kit.config), len(kit.examples[Split.TRAIN]))
+        rows = min(rehearsal_size(context.config), len(context.examples[Split.TRAIN]))
         unfinished = rows - len(list(journal.cells()))
         notes.append(
             f"{unfinished} of {rows} training rows had no answer after {DEADLINE_S:.0f} s, and the check waited no "
@@ -83,20 +83,20 @@ async def _on_stage(kit: Kit, journal: MemoryJournal, base: Path) -> Rehearsal:
         notes.append(f"The check already ran into a cap: {reached}")
     except (RunFailed, RunPaused):
         pass  # what failed is in the cells, with its class
-    journal.commit(kit.meter.changed())
-    order = [row.id for row in kit.examples[Split.TRAIN]]
+    journal.commit(context.meter.changed())
+    order = [row.id for row in context.examples[Split.TRAIN]]
     cells = tuple(sorted(journal.cells(), key=lambda cell: order.index(cell.key.example)))
     return Rehearsal(cells, tuple(journal.burns()), unfinished, problem_of(cells), (*notes, *notes_of(cells)))
 
 
-def _round_trip(kit: Kit, base: Path) -> list[str]:
+def _round_trip(context: RunContext, base: Path) -> list[str]:
     """Save the program and load it into another copy, as an export will be; what goes wrong, in sentences."""
-    module = kit.arms.module(kit.baseline)
+    module = context.arms.module(context.baseline)
     with TemporaryDirectory() as folder:
         first, second = Path(folder) / "first.json", Path(folder) / "second.json"
         try:
             save_program(module, first)
-            save_program(load_saved(kit.config, kit.program, first), second)
+            save_program(load_saved(context.config, context.program, first), second)
         except Exception as error:  # noqa: BLE001 - saving runs code of a person's own classes
             at = "".join(f" At {frame}." for frame in frames_of(error, base)[-1:])
             return [f"The program cannot be saved and loaded again: {type(error).__name__}: {error}.{at}"]

@@ -7,7 +7,7 @@ from typing import Any
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.players import model_rows
+from mipro_studio.optimizer_core.models.role_models import model_rows
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.types import Split

@@ -6,7 +6,7 @@ import dspy
 
 from mipro_studio.optimizer_core.config import OF_PROGRAM, ModelSpec, RunConfig
 from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import Burn
 
 __all__ = ["measured", "unbound_caps"]
@@ -18,16 +18,19 @@ def measured(config: RunConfig) -> bool:
 
 
 def unbound_caps(
-    config: RunConfig, players: Mapping[str, Player], burns: Iterable[Burn] = (), own: Iterable[dspy.BaseLM] = ()
+    config: RunConfig,
+    role_models: Mapping[str, RoleModel],
+    burns: Iterable[Burn] = (),
+    own: Iterable[dspy.BaseLM] = (),
 ) -> list[str]:
     """One sentence for each cap that cannot be held, or only roughly.
 
     Args:
-        players: The models by their settings as JSON. Those that were called have told whether they count tokens.
+        role_models: The models by their settings as JSON. Those that were called have told whether they count tokens.
         burns: What the roles spent in the rehearsal, which tells the same.
         own: Models that the program brings along beside.
     """
-    specs = {ModelSpec.model_validate_json(key): one.lm for key, one in players.items()}
+    specs = {ModelSpec.model_validate_json(key): one.lm for key, one in role_models.items()}
     said = []
     if config.budget.max_usd is not None and (unpriced := _unpriced(specs, own)):
         said.append(

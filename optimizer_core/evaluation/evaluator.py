@@ -14,7 +14,7 @@ from mipro_studio.optimizer_core.evaluation.program_run import ProgramRun, Purpo
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
 
 __all__ = ["Evaluator", "Limits"]
@@ -90,7 +90,7 @@ class Evaluator:
         candidate: str,
         module: dspy.Module,
         examples: Sequence[Example],
-        player: Player,
+        role_model: RoleModel,
         priority: int = 0,
         *,
         purpose: Purpose = Purpose.EVALUATE,
@@ -110,7 +110,7 @@ class Evaluator:
         keys = [CellKey(candidate, example.split, example.id) for example in examples]
         self._reserve(self.missing(keys))
         waiting = [
-            self._cell(ProgramRun(key, module, example, player, purpose, self._folders), priority)
+            self._cell(ProgramRun(key, module, example, role_model, purpose, self._folders), priority)
             for key, example in zip(keys, examples, strict=True)
         ]
         results = await asyncio.gather(*waiting, return_exceptions=True)

@@ -14,7 +14,7 @@ from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.metrics.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.models.calls import CallRecord, collect_calls
 from mipro_studio.optimizer_core.models.classes import classify
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.programs.values import as_prompted, encode
 from mipro_studio.optimizer_core.seeds import generator
@@ -49,7 +49,7 @@ class ProgramRun:
     key: CellKey
     module: dspy.Module
     example: Example
-    player: Player
+    role_model: RoleModel
     purpose: Purpose = Purpose.EVALUATE
     folders: tuple[Path, ...] = ()
 
@@ -64,7 +64,7 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
     error: ErrorClass | None = None
     message = ""
     frames: tuple[str, ...] = ()
-    with collect_calls(lm=run.player.lm, adapter=run.player.adapter, trace=trace) as log:
+    with collect_calls(lm=run.role_model.lm, adapter=run.role_model.adapter, trace=trace) as log:
         try:
             row = as_dspy(run.example, inputs_of(run.module).types, run.folders)
             prediction = call(run.module, row, list(run.example.inputs))
@@ -166,7 +166,7 @@ def _fields(predictor: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 def run_once(
     module: dspy.Module,
     example: Example,
-    player: Player,
+    role_model: RoleModel,
     scorer: Scorer,
     candidate: str,
     folders: tuple[Path, ...] = (),
@@ -177,4 +177,4 @@ def run_once(
         StudioError: the model's meter refused the call.
     """
     key = CellKey(candidate, example.split, example.id)
-    return execute(ProgramRun(key, module, example, player, folders=folders), scorer)
+    return execute(ProgramRun(key, module, example, role_model, folders=folders), scorer)

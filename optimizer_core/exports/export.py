@@ -13,7 +13,7 @@ from dspy.adapters.utils import format_field_value
 
 from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
 from mipro_studio.optimizer_core.files import written_aside
-from mipro_studio.optimizer_core.models.players import chosen_models, own_models
+from mipro_studio.optimizer_core.models.role_models import chosen_models, own_models
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program

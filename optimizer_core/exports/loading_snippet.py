@@ -7,7 +7,7 @@ from pathlib import Path
 import dspy
 
 from mipro_studio.optimizer_core.config import EMBEDDED, NO_CODE, OF_PROGRAM, ModelSpec, RunConfig
-from mipro_studio.optimizer_core.models.players import own_models
+from mipro_studio.optimizer_core.models.role_models import own_models
 from mipro_studio.optimizer_core.programs.importing import place_of
 from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program
 from mipro_studio.optimizer_core.programs.program_inputs import inputs_of, is_awaited

@@ -15,7 +15,7 @@ import dspy
 
 from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.plain_messages import fill, plain_messages
 from mipro_studio.optimizer_core.programs.values import encode
 from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Split, TraceStep
@@ -31,7 +31,7 @@ class Check:
     """What is needed to ask again: the program as loaded from its file, a model, a metric, the scored cells."""
 
     program: dspy.Module
-    player: Player
+    role_model: RoleModel
     scorer: Scorer
     cells: Mapping[CellKey, Cell]
     candidate: str
@@ -80,7 +80,7 @@ def verify(check: Check, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def _ask_program(check: Check, example: Example) -> Cell:
-    return run_once(check.program, example, check.player, check.scorer, check.candidate, check.folders)
+    return run_once(check.program, example, check.role_model, check.scorer, check.candidate, check.folders)
 
 
 def _compare_programs(check: Check, examples: Sequence[Example], fresh: Sequence[Cell]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _ask_plain(
     predictors = dict(check.program.named_predictors())
     asked = 0
     results = []
-    for made in plain_messages(check.program, check.player.adapter):
+    for made in plain_messages(check.program, check.role_model.adapter):
         steps = [
             (example, step)
             for example, cell in zip(examples, fresh, strict=True)
@@ -143,14 +143,14 @@ def _ask_plain(
 
 def _plain_asker(check: Check, predictor: Any, messages: Sequence[Mapping[str, Any]]) -> Callable[[TraceStep], Any]:
     signature = predictor.signature
-    lm = predictor.lm or check.player.lm
+    lm = predictor.lm or check.role_model.lm
 
     def ask(step: TraceStep) -> Any:
         """The outputs read from the reply to the plain messages; a sentence where there are none."""
         try:
             reply = lm(messages=fill(messages, signature, step.inputs), **predictor.config)[0]
             text = reply["text"] if isinstance(reply, dict) else str(reply)
-            read = check.player.adapter.parse(signature, text)
+            read = check.role_model.adapter.parse(signature, text)
         except Exception as error:  # noqa: BLE001 - a failed call or an unreadable reply is one disagreement
             return f"{type(error).__name__}: {error}"
         return {name: encode(value, signature.output_fields[name].annotation) for name, value in read.items()}

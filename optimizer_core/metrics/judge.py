@@ -12,7 +12,7 @@ import dspy
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.values import as_prompted, text_of
 
 __all__ = ["Judge", "judge_scorer"]
@@ -32,12 +32,12 @@ class Judge:
     """A metric in [0, 1] with feedback that names the criteria that are not met. Safe in threads.
 
     Args:
-        player: The judge's model, metered as `Role.JUDGE`.
+        role_model: The judge's model, metered as `Role.JUDGE`.
     """
 
-    def __init__(self, criteria: Sequence[str], player: Player) -> None:
+    def __init__(self, criteria: Sequence[str], role_model: RoleModel) -> None:
         self._criteria = tuple(criteria)
-        self._player = player
+        self._role_model = role_model
         self._predict = dspy.Predict(Verdict)
 
     def __call__(self, example: Any, prediction: Any, trace: Any = None) -> dspy.Prediction:
@@ -48,7 +48,7 @@ class Judge:
         }
         missed = []
         # A trace of its own: the judge's calls are no steps of the program.
-        with dspy.context(lm=self._player.lm, adapter=self._player.adapter, trace=[]):
+        with dspy.context(lm=self._role_model.lm, adapter=self._role_model.adapter, trace=[]):
             for criterion in self._criteria:
                 if self._predict(**facts, criterion=criterion).met != "yes":
                     missed.append(criterion)
@@ -57,7 +57,7 @@ class Judge:
         return dspy.Prediction(score=met / len(self._criteria), feedback=feedback)
 
 
-def judge_scorer(config: RunConfig, player: Player) -> Scorer:
+def judge_scorer(config: RunConfig, role_model: RoleModel) -> Scorer:
     """The metric `judge` of a run.
 
     Raises:
@@ -66,7 +66,7 @@ def judge_scorer(config: RunConfig, player: Player) -> Scorer:
     criteria = [text.strip() for text in config.judge.criteria if text.strip()]
     if not criteria:
         raise BadInput("The judge has no criteria.", "Write one statement a line that a good answer meets.")
-    return Scorer(Judge(criteria, player), "judge")
+    return Scorer(Judge(criteria, role_model), "judge")
 
 
 def _lines(fields: Mapping[str, Any] | Any) -> str:

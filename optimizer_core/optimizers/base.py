@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from mipro_studio.optimizer_core.analysis.importance import importance
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.space import KINDS
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
 from mipro_studio.optimizer_core.search.surrogates import Observation
@@ -119,13 +119,13 @@ class Optimizer(ABC):
         """What it will ask for with these settings and `n_free` predictors that are not frozen."""
 
     @abstractmethod
-    async def initialize(self, kit: Kit) -> None:
+    async def initialize(self, context: RunContext) -> None:
         """Bootstrap demo sets and write the first instructions."""
 
     @abstractmethod
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        """The next candidate; None when there is nothing left to try. Depends on `kit`'s arms and `view` alone."""
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        """The next candidate; None when there is nothing left to try. It depends on the arms and `view` alone."""
 
-    def importance(self, kit: Kit, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
+    def importance(self, context: RunContext, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
         """Which searched parameter `scores` depend on; see `optimizer_core.analysis.importance.importance`."""
-        return [*importance(scores, kit.space, kit.config.seed)]
+        return [*importance(scores, context.space, context.config.seed)]

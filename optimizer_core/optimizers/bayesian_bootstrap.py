@@ -2,7 +2,7 @@
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro
 
 __all__ = ["BayesianBootstrap"]
@@ -20,5 +20,5 @@ class BayesianBootstrap(Mipro):
     def work(self, config: RunConfig, n_free: int) -> Work:
         return Work(config.search.trials, 0, False, config.search.max_bootstrapped)
 
-    async def initialize(self, kit: Kit) -> None:
-        await kit.bootstrap(kit.config.search.candidates)
+    async def initialize(self, context: RunContext) -> None:
+        await context.bootstrap(context.config.search.candidates)

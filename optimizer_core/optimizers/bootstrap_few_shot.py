@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, DemoSet, Split
 
@@ -26,19 +26,23 @@ class BootstrapFewShot(Optimizer):
     def work(self, config: RunConfig, n_free: int) -> Work:
         return Work(1, 0, False, config.search.max_bootstrapped)
 
-    async def initialize(self, kit: Kit) -> None:
-        settings = kit.config.search
+    async def initialize(self, context: RunContext) -> None:
+        settings = context.config.search
         plans = plan_sets(
-            len(kit.examples[Split.TRAIN]), 3, settings.max_bootstrapped, settings.max_labeled, kit.config.seed
+            len(context.examples[Split.TRAIN]),
+            3,
+            settings.max_bootstrapped,
+            settings.max_labeled,
+            context.config.seed,
         )
         if plan := _unshuffled(plans):
-            await kit.build_sets([replace(plan, index=THE_SET)], settings.max_labeled)
+            await context.build_sets([replace(plan, index=THE_SET)], settings.max_labeled)
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        built = [info.name for info in kit.free if _usable(kit.arms.demo_sets[info.name].get(THE_SET))]
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        built = [info.name for info in context.free if _usable(context.arms.demo_sets[info.name].get(THE_SET))]
         if view.number > 1 or not built:
             return None
-        return Candidate(tuple((SEED_ARM, THE_SET if name in built else SEED_ARM) for name in kit.arms.names))
+        return Candidate(tuple((SEED_ARM, THE_SET if name in built else SEED_ARM) for name in context.arms.names))
 
 
 def _usable(built: DemoSet | None) -> bool:

@@ -2,7 +2,7 @@
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
 
 __all__ = ["BootstrapRandomSearch"]
@@ -26,25 +26,27 @@ class BootstrapRandomSearch(Optimizer):
         search = config.search
         return Work(min(search.trials, search.candidates - 1), 0, False, search.max_bootstrapped)
 
-    async def initialize(self, kit: Kit) -> None:
-        await kit.bootstrap(kit.config.search.candidates)
+    async def initialize(self, context: RunContext) -> None:
+        await context.bootstrap(context.config.search.candidates)
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        free = {info.name for info in kit.free}
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        free = {info.name for info in context.free}
         tried = {seen.candidate for seen in view.observed} | set(view.pending)
-        for index in _different_sets(kit):
-            candidate = Candidate(tuple((SEED_ARM, index if name in free else SEED_ARM) for name in kit.arms.names))
+        for index in _different_sets(context):
+            candidate = Candidate(
+                tuple((SEED_ARM, index if name in free else SEED_ARM) for name in context.arms.names)
+            )
             if candidate not in tried and candidate.id not in view.exhausted:
                 return candidate
         return None
 
 
-def _different_sets(kit: Kit) -> list[int]:
+def _different_sets(context: RunContext) -> list[int]:
     """Set indices in order, without those whose demos an earlier set has for every free predictor.
 
     Where few traces pass, shuffled sets repeat each other; a repeated one would be paid for to learn nothing.
     """
-    sets = [kit.arms.demo_sets[info.name] for info in kit.free]
+    sets = [context.arms.demo_sets[info.name] for info in context.free]
     active = [
         {index for index, arm in of_predictor.items() if arm.active and arm.kind != "person"} for of_predictor in sets
     ]

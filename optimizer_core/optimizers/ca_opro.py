@@ -2,7 +2,7 @@
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro
 from mipro_studio.optimizer_core.optimizers.rounds import best_of, history, put_in
 from mipro_studio.optimizer_core.types import Candidate
@@ -24,20 +24,20 @@ class CoordinateAscentOpro(ModuleOpro):
         stages = -(-trials // search.breadth)
         return Work(trials, stages * search.breadth, True, super().work(config, n_free).bootstrapped)
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        search, free = kit.config.search, kit.free
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        search, free = context.config.search, context.free
         stage, place = divmod(view.number - 1, search.breadth)
         if stage >= search.depth * len(free):
             return None
         info = free[stage % len(free)]
-        arms = kit.arms.instructions[info.name]
+        arms = context.arms.instructions[info.name]
         written = sorted(arm.index for arm in arms.values() if arm.provenance.get("stage") == stage)
         if not written:
             first = max(arms) + 1
             written = list(range(first, first + search.breadth))
             # The others were ever better: only the best program that an instruction was in says what it is worth.
-            past = {info.name: history(kit, info.name, view.observed, max)}
-            await kit.propose_more([(info, index) for index in written], past, facts={"stage": stage})
-        best = best_of(kit, view.observed)
-        found = kit.usable(info.name, written[place])
-        return best if found is None else put_in(kit, best, {info.name: found})
+            past = {info.name: history(context, info.name, view.observed, max)}
+            await context.propose_more([(info, index) for index in written], past, facts={"stage": stage})
+        best = best_of(context, view.observed)
+        found = context.usable(info.name, written[place])
+        return best if found is None else put_in(context, best, {info.name: found})

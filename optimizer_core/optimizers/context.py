@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
 from mipro_studio.optimizer_core.parameters.edits import Board
 from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates, usable_index
@@ -40,22 +40,22 @@ from mipro_studio.optimizer_core.types import (
     Split,
 )
 
-__all__ = ["Kit", "Players"]
+__all__ = ["RoleModels", "RunContext"]
 
 BOOTSTRAP_PRIORITY = 0
 
 
 @dataclass(frozen=True)
-class Players:
+class RoleModels:
     """The models by what they do here. `test` is the task model on the sealed test, counted apart."""
 
-    task: Player
-    teacher: Player
-    test: Player
+    task: RoleModel
+    teacher: RoleModel
+    test: RoleModel
 
 
 @dataclass(eq=False)
-class Kit:
+class RunContext:
     """The parts of a run, put together by `optimizer_core.runs.assembly`. Belongs to the run's event loop.
 
     Attributes:
@@ -73,12 +73,12 @@ class Kit:
     recorder: Recorder
     evaluator: Evaluator
     proposer: Proposer
-    players: Players
+    role_models: RoleModels
     meter: Meter
     searches: Sequence[str] = KINDS
     takes: Sequence[str] = KINDS
     drops: bool = True
-    _context: SharedContext | None = field(default=None, init=False)
+    _grounding: SharedContext | None = field(default=None, init=False)
 
     @property
     def free(self) -> list[PredictorInfo]:
@@ -123,9 +123,9 @@ class Kit:
         purpose: Purpose = Purpose.EVALUATE,
     ) -> list[Cell]:
         """Cells of `candidate`; `sealed` asks as the sealed test does (counted apart, under no cap)."""
-        player = self.players.test if sealed else self.players.task
+        role_model = self.role_models.test if sealed else self.role_models.task
         module = self.arms.module(candidate)
-        return await self.evaluator.cells(candidate.id, module, examples, player, priority, purpose=purpose)
+        return await self.evaluator.cells(candidate.id, module, examples, role_model, priority, purpose=purpose)
 
     async def announce(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
         await self.recorder.write(Event("phase", {"phase": phase.value, "done": done, "total": total, "note": note}))
@@ -228,7 +228,7 @@ class Kit:
         """One teacher run; the teacher has labelled demos, as DSPy's has, but never the row itself."""
         without = row.id if row.id in self._teacher_rows else None
         module = self._teacher(without)
-        asked = (TEACHER, module, [row], self.players.teacher, BOOTSTRAP_PRIORITY)
+        asked = (TEACHER, module, [row], self.role_models.teacher, BOOTSTRAP_PRIORITY)
         cells = await self.evaluator.cells(*asked, purpose=Purpose.BOOTSTRAP)
         return cells[0]
 
@@ -240,7 +240,7 @@ class Kit:
         labeled = self.config.search.max_labeled if KINDS[1] in self.searches else 0
         return {row.id: row for row in rows[:labeled]}
 
-    @cache  # noqa: B019 - the kit lives as long as the run
+    @cache  # noqa: B019 - the context lives as long as the run
     def _teacher(self, without: str | None) -> dspy.Module:
         rows = [row for row in self._teacher_rows.values() if row.id != without]
         predictors = zip(self.program.predictors, self.program.module.named_predictors(), strict=True)
@@ -253,18 +253,18 @@ class Kit:
 
     async def grounding(self) -> SharedContext:
         """What all proposals are shown, made once; needs no demo sets, so it is made while they are bootstrapped."""
-        if self._context is None:
-            self._context = await self.proposer.shared_context(self.program, self.examples[Split.TRAIN])
-        return self._context
+        if self._grounding is None:
+            self._grounding = await self.proposer.shared_context(self.program, self.examples[Split.TRAIN])
+        return self._grounding
 
-    async def propose(self, n_instructions: int, context: SharedContext) -> None:
+    async def propose(self, n_instructions: int, grounding: SharedContext) -> None:
         """Write instructions 1..n-1 for every predictor that is not frozen, all at once."""
         infos = self.free
         wanted = [(info, index) for info in infos for index in range(1, n_instructions)]
         await self.announce(Phase.PROPOSE, 0, len(wanted))
         sets = {name: list(of_name.values()) for name, of_name in self.arms.demo_sets.items()}
         proposals = await asyncio.gather(
-            *(self.proposer.propose(info, index, context, sets[info.name]) for info, index in wanted)
+            *(self.proposer.propose(info, index, grounding, sets[info.name]) for info, index in wanted)
         )
         await self.add_instructions(proposals)
 
@@ -285,13 +285,13 @@ class Kit:
             recipes: By predictor, where a request differs from the run's settings.
             facts: Further facts for the provenance of these arms, such as the round they belong to.
         """
-        context = await self.grounding()
+        grounding = await self.grounding()
         proposals = await asyncio.gather(
             *(
                 self.proposer.propose(
                     info,
                     index,
-                    context,
+                    grounding,
                     list(self.arms.demo_sets[info.name].values()),
                     histories.get(info.name, ()),
                     recipes.get(info.name),

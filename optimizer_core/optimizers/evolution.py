@@ -17,7 +17,7 @@ from gepa.strategies.instruction_proposal import InstructionProposalSignature
 
 from mipro_studio.optimizer_core.errors import RunFailed
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.edits import next_index
 from mipro_studio.optimizer_core.programs.values import text_of
 from mipro_studio.optimizer_core.seeds import derive_seed
@@ -43,10 +43,10 @@ class Evolution:
         budget: Cells it may ask for, those of the baseline's evaluation included.
     """
 
-    def __init__(self, kit: Kit, budget: int) -> None:
-        self._kit = kit
+    def __init__(self, context: RunContext, budget: int) -> None:
+        self._context = context
         self._loop = asyncio.get_running_loop()
-        self._known = {trial.candidate for trial in kit.journal.trials()}
+        self._known = {trial.candidate for trial in context.journal.trials()}
         self._asked: asyncio.Queue[Candidate | BaseException | None] = asyncio.Queue()
         self._turn: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._waiting = False
@@ -70,18 +70,18 @@ class Evolution:
 
     def _evolve(self) -> None:
         ending: BaseException | None = None
-        kit = self._kit
+        context = self._context
         try:
             optimize(
-                seed_candidate={info.name: info.instruction for info in kit.free},
-                trainset=kit.examples[Split.TRAIN],
-                valset=kit.examples[Split.VAL],
+                seed_candidate={info.name: info.instruction for info in context.free},
+                trainset=context.examples[Split.TRAIN],
+                valset=context.examples[Split.VAL],
                 adapter=cast(Any, self),
                 max_metric_calls=self._budget,
                 reflection_minibatch_size=MINIBATCH,
-                skip_perfect_score=_at_most_one(kit),
-                use_merge=len(kit.free) > 1,
-                seed=derive_seed(kit.config.seed, "gepa"),
+                skip_perfect_score=_at_most_one(context),
+                use_merge=len(context.free) > 1,
+                seed=derive_seed(context.config.seed, "gepa"),
                 logger=_Quiet(),
                 display_progress_bar=False,
             )
@@ -112,13 +112,13 @@ class Evolution:
     ) -> "EvaluationBatch[Cell, Cell]":
         """The library's question for scores. One for the whole validation set becomes a trial of the search."""
         chosen = self._candidate(candidate)
-        whole = batch[0].split is Split.VAL and len(batch) == len(self._kit.examples[Split.VAL])
+        whole = batch[0].split is Split.VAL and len(batch) == len(self._context.examples[Split.VAL])
         if whole and chosen.id not in self._known:
             self._known.add(chosen.id)
             self._tell(chosen)
             self._wait_for_turn()
         purpose = Purpose.REFLECT if capture_traces else Purpose.EVALUATE
-        cells = self._in_loop(self._kit.evaluate(chosen, batch, TRAIN_PRIORITY, purpose=purpose))
+        cells = self._in_loop(self._context.evaluate(chosen, batch, TRAIN_PRIORITY, purpose=purpose))
         return EvaluationBatch(outputs=cells, scores=_scores(cells), trajectories=cells)
 
     def _wait_for_turn(self) -> None:
@@ -130,7 +130,7 @@ class Evolution:
                     raise _Halt from None
 
     def _candidate(self, texts: Mapping[str, str]) -> Candidate:
-        instructions = self._kit.arms.instructions
+        instructions = self._context.arms.instructions
 
         def index(name: str) -> int:
             words = texts[name].split()
@@ -138,14 +138,14 @@ class Evolution:
             return min(same, key=lambda arm: (not arm.active, arm.index)).index
 
         return Candidate(
-            tuple((index(name) if name in texts else SEED_ARM, SEED_ARM) for name in self._kit.arms.names)
+            tuple((index(name) if name in texts else SEED_ARM, SEED_ARM) for name in self._context.arms.names)
         )
 
     def make_reflective_dataset(
         self, candidate: dict[str, str], eval_batch: "EvaluationBatch[Cell, Cell]", components_to_update: list[str]
     ) -> dict[str, list[dict[str, Any]]]:
         """What the prompt model reflects on: calls of the predictor with what became of the row."""
-        rows = {row.id: row for row in self._kit.examples[Split.TRAIN]}
+        rows = {row.id: row for row in self._context.examples[Split.TRAIN]}
         cells = [cell for cell in eval_batch.outputs if cell.error is None or not cell.error.transient]
         return {
             name: [shown for cell in cells for shown in _shown(name, cell, rows)] for name in components_to_update
@@ -166,16 +166,16 @@ class Evolution:
         }
 
     async def _write(self, name: str, text: str, shown: Sequence[Mapping[str, Any]], parent: str) -> str:
-        kit = self._kit
+        context = self._context
         self._proposals += 1
         key = f"gepa/{self._proposals}"
-        arms = kit.arms.instructions[name].values()
+        arms = context.arms.instructions[name].values()
         known = next((arm for arm in arms if arm.provenance.get("call") == key), None)
         if known is None:
             signature = InstructionProposalSignature
             prompt = signature.prompt_renderer({"current_instruction_doc": text, "dataset_with_feedback": shown})
-            temperature = kit.config.proposer.temperature
-            call = await kit.proposer.prompter.complete(key, str(prompt), temperature)
+            temperature = context.config.proposer.temperature
+            call = await context.proposer.prompter.complete(key, str(prompt), temperature)
             written = signature.output_extractor(call.outputs.get("text", ""))["new_instruction"].strip()
             reason = call.error or ("" if written else "the prompt model returned an empty instruction")
             provenance = {
@@ -185,10 +185,10 @@ class Evolution:
                 "tip": "none",
                 "tokens": {"input": call.usage.input_tokens, "output": call.usage.output_tokens},
             }
-            index = next_index(kit.arms.instructions[name])
+            index = next_index(context.arms.instructions[name])
             arm = Instruction(name, index, written, Author.MODEL, provenance, active=not reason, reason=reason)
-            await kit.add_instructions([arm])
-            known = kit.arms.instructions[name][index]
+            await context.add_instructions([arm])
+            known = context.arms.instructions[name][index]
         return known.text or text  # a call that failed changes nothing
 
 
@@ -199,9 +199,9 @@ def _scores(cells: Sequence[Cell]) -> list[float]:
     return [neutral if cell.score is None else cell.score for cell in cells]
 
 
-def _at_most_one(kit: Kit) -> bool:
+def _at_most_one(context: RunContext) -> bool:
     """Whether the baseline's scores stay within 1: only then are rows with a 1 perfect and not worth a call."""
-    row = kit.table.row(kit.baseline.id, Split.VAL).values()
+    row = context.table.row(context.baseline.id, Split.VAL).values()
     return all(cell.score is None or cell.score <= 1 for cell in row)
 
 

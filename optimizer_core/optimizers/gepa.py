@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.evolution import MINIBATCH, Evolution
 from mipro_studio.optimizer_core.types import Candidate, Event, Split
 
@@ -42,10 +42,12 @@ class Gepa(Optimizer):
         # Training minibatches come out of the trials' cells; two of them, before and after, take one prompt call.
         return Work(config.search.trials, 0, False, 0, reflection_rows=2 * MINIBATCH)
 
-    async def initialize(self, kit: Kit) -> None:
-        await kit.recorder.write(Event("note", {"text": FEEDBACK}))
+    async def initialize(self, context: RunContext) -> None:
+        await context.recorder.write(Event("note", {"text": FEEDBACK}))
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
         if self._evolution is None:
-            self._evolution = Evolution(kit, (kit.config.search.trials + 1) * len(kit.examples[Split.VAL]))
+            self._evolution = Evolution(
+                context, (context.config.search.trials + 1) * len(context.examples[Split.VAL])
+            )
         return await self._evolution.next_candidate()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from mipro_studio.optimizer_core.config import RunConfig, Variant
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS
 from mipro_studio.optimizer_core.proposers.proposer import Recipe
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Event, Instruction, Phase
@@ -34,34 +34,36 @@ class Lab(Optimizer):
         shown = GROUNDING_DEMOS if _shows_demos(config) else 0
         return Work(0, len(lab.variants) * lab.samples * n_free, True, shown)
 
-    async def initialize(self, kit: Kit) -> None:
-        lab = kit.config.lab
-        demos = kit.bootstrap(SHOWN_SET + 1, GROUNDING_DEMOS, 0) if _shows_demos(kit.config) else asyncio.sleep(0)
-        await asyncio.gather(demos, kit.grounding())
+    async def initialize(self, context: RunContext) -> None:
+        lab = context.config.lab
+        demos = (
+            context.bootstrap(SHOWN_SET + 1, GROUNDING_DEMOS, 0) if _shows_demos(context.config) else asyncio.sleep(0)
+        )
+        await asyncio.gather(demos, context.grounding())
         wanted = [
             (info, variant, 1 + place * lab.samples + sample)
             for place, variant in enumerate(lab.variants)
             for sample in range(lab.samples)
-            for info in kit.free
-            if 1 + place * lab.samples + sample not in kit.arms.instructions[info.name]
+            for info in context.free
+            if 1 + place * lab.samples + sample not in context.arms.instructions[info.name]
         ]
-        await kit.announce(Phase.PROPOSE, 0, len(wanted))
-        tasks = [asyncio.create_task(_write(kit, *one)) for one in wanted]
+        await context.announce(Phase.PROPOSE, 0, len(wanted))
+        tasks = [asyncio.create_task(_write(context, *one)) for one in wanted]
         try:
             # In order, so that which of two equal texts counts as the repetition does not depend on timing.
             for done, task in enumerate(tasks, start=1):
-                await kit.add_instructions([await task])
+                await context.add_instructions([await task])
                 progress: dict[str, Any] = {"phase": Phase.PROPOSE.value, "done": done, "total": len(tasks)}
-                await kit.recorder.write(Event("progress", progress))
+                await context.recorder.write(Event("progress", progress))
         finally:
             for task in tasks:
                 task.add_done_callback(lambda one: one.cancelled() or one.exception())
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
         return None
 
 
-async def _write(kit: Kit, info: Any, variant: Variant, index: int) -> Instruction:
+async def _write(context: RunContext, info: Any, variant: Variant, index: int) -> Instruction:
     recipe = Recipe(
         variant.tip,
         variant.temperature,
@@ -71,8 +73,8 @@ async def _write(kit: Kit, info: Any, variant: Variant, index: int) -> Instructi
         program_summary=variant.program_summary,
         demos=variant.demos,
     )
-    sets = list(kit.arms.demo_sets[info.name].values())
-    arm = await kit.proposer.propose(info, index, await kit.grounding(), sets, (), recipe)
+    sets = list(context.arms.demo_sets[info.name].values())
+    arm = await context.proposer.propose(info, index, await context.grounding(), sets, (), recipe)
     return replace(arm, provenance={**arm.provenance, "variant": variant.name})
 
 

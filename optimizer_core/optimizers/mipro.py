@@ -4,7 +4,7 @@ import asyncio
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.search.surrogates import ReplayedTpe, Surrogate, make_surrogate
 from mipro_studio.optimizer_core.search.surrogates.base import random_fresh
 from mipro_studio.optimizer_core.types import Candidate
@@ -29,13 +29,13 @@ class Mipro(Optimizer):
         search = config.search
         return Work(search.trials, (n_instructions(config) - 1) * n_free, True, search.max_bootstrapped)
 
-    async def initialize(self, kit: Kit) -> None:
-        _, context = await asyncio.gather(kit.bootstrap(kit.config.search.candidates), kit.grounding())
-        await kit.propose(n_instructions(kit.config), context)
+    async def initialize(self, context: RunContext) -> None:
+        _, grounding = await asyncio.gather(context.bootstrap(context.config.search.candidates), context.grounding())
+        await context.propose(n_instructions(context.config), grounding)
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        surrogate = self._surrogate = self._surrogate or make_surrogate(kit.config.search)
-        space = kit.space
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        surrogate = self._surrogate = self._surrogate or make_surrogate(context.config.search)
+        space = context.space
         # In a thread, so that the arithmetic holds up no evaluation that is under way.
         if not isinstance(surrogate, ReplayedTpe):
             return await asyncio.to_thread(
@@ -43,4 +43,4 @@ class Mipro(Optimizer):
             )
         if random_fresh(space, view.exhausted, view.seed) is None:
             return None  # all are fully evaluated
-        return await asyncio.to_thread(surrogate.next, space, view.observed, view.trial, kit.config.seed)
+        return await asyncio.to_thread(surrogate.next, space, view.observed, view.trial, context.config.seed)

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus, free_sets
 from mipro_studio.optimizer_core.parameters.space import KINDS
 from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
@@ -37,33 +37,33 @@ class MiproPlus(ZeroShotMiproPlus):
         search = config.search
         return Work(search.trials, search.trials * n_free, True, search.max_bootstrapped)
 
-    async def initialize(self, kit: Kit) -> None:
-        largest = kit.config.search.max_bootstrapped
-        plans = [_plan(kit, seed, largest) for seed in range(1, _seeds(kit) + 1)]
-        building = kit.build_sets(plans, largest) if largest else asyncio.sleep(0)
-        await asyncio.gather(building, kit.grounding())
+    async def initialize(self, context: RunContext) -> None:
+        largest = context.config.search.max_bootstrapped
+        plans = [_plan(context, seed, largest) for seed in range(1, _seeds(context) + 1)]
+        building = context.build_sets(plans, largest) if largest else asyncio.sleep(0)
+        await asyncio.gather(building, context.grounding())
 
-    def variables(self, kit: Kit) -> dict[str, BaseDistribution]:
-        switches = switch_space(kit.config.proposer, free_sets(kit), range(1, _seeds(kit) + 1))
-        return switches | bootstrap_space(kit.config.search.max_bootstrapped, _seeds(kit))
+    def variables(self, context: RunContext) -> dict[str, BaseDistribution]:
+        switches = switch_space(context.config.proposer, free_sets(context), range(1, _seeds(context) + 1))
+        return switches | bootstrap_space(context.config.search.max_bootstrapped, _seeds(context))
 
-    async def base(self, kit: Kit, values: Mapping[str, Any]) -> Candidate:
+    async def base(self, context: RunContext, values: Mapping[str, Any]) -> Candidate:
         number, seed = values.get(NUMBER, 0), values.get(SEED, 1)
         if number == 0:
-            return kit.baseline
-        plan = _plan(kit, seed, number)
-        await kit.build_sets([plan], number, announce=False)
-        free = {info.name for info in kit.free}
-        return Candidate(tuple((SEED_ARM, plan.index if name in free else SEED_ARM) for name in kit.arms.names))
+            return context.baseline
+        plan = _plan(context, seed, number)
+        await context.build_sets([plan], number, announce=False)
+        free = {info.name for info in context.free}
+        return Candidate(tuple((SEED_ARM, plan.index if name in free else SEED_ARM) for name in context.arms.names))
 
 
-def _seeds(kit: Kit) -> int:
-    return max(1, kit.config.search.candidates - 1)
+def _seeds(context: RunContext) -> int:
+    return max(1, context.config.search.candidates - 1)
 
 
-def _plan(kit: Kit, seed: int, number: int) -> SetPlan:
+def _plan(context: RunContext, seed: int, number: int) -> SetPlan:
     """`number` demos by bootstrap `seed`: the first so many of the set that the seed builds at its largest."""
-    largest = kit.config.search.max_bootstrapped
-    order = plan_sets(len(kit.examples[Split.TRAIN]), seed + 2, largest, 0, kit.config.seed)[-1].order
-    index = seed if number == largest else _seeds(kit) + (seed - 1) * (largest - 1) + number
+    largest = context.config.search.max_bootstrapped
+    order = plan_sets(len(context.examples[Split.TRAIN]), seed + 2, largest, 0, context.config.seed)[-1].order
+    index = seed if number == largest else _seeds(context) + (seed - 1) * (largest - 1) + number
     return SetPlan(index, "shuffled", order, number)

@@ -4,7 +4,7 @@ import asyncio
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.rounds import best_of, candidate_of_round, history, round_index
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
 from mipro_studio.optimizer_core.types import Candidate
@@ -31,14 +31,14 @@ class ModuleOpro(Optimizer):
         shown = GROUNDING_DEMOS if config.proposer.demos else 0
         return Work(config.search.trials, config.search.trials * n_free, True, shown)
 
-    async def initialize(self, kit: Kit) -> None:
-        await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
+    async def initialize(self, context: RunContext) -> None:
+        await asyncio.gather(bootstrap_for_proposer(context), context.grounding())
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        index = round_index(kit, view.number)
-        histories = {info.name: history(kit, info.name, view.observed) for info in kit.free}
-        await kit.propose_more([(info, index) for info in kit.free], histories, facts={"round": view.number})
-        return candidate_of_round(kit, best_of(kit, view.observed), index)
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        index = round_index(context, view.number)
+        histories = {info.name: history(context, info.name, view.observed) for info in context.free}
+        await context.propose_more([(info, index) for info in context.free], histories, facts={"round": view.number})
+        return candidate_of_round(context, best_of(context, view.observed), index)
 
 
 class ModuleOproUngrounded(ModuleOpro):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mipro_studio.optimizer_core.config import TIPS, RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.module_opro import IN_ROUNDS, OPRO
 from mipro_studio.optimizer_core.optimizers.rounds import (
     HISTORY_LENGTH,
@@ -39,28 +39,28 @@ class ProgramOpro(Optimizer):
         shown = GROUNDING_DEMOS if config.proposer.demos else 0
         return Work(config.search.trials, config.search.trials, True, shown)
 
-    async def initialize(self, kit: Kit) -> None:
-        await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
+    async def initialize(self, context: RunContext) -> None:
+        await asyncio.gather(bootstrap_for_proposer(context), context.grounding())
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        index = round_index(kit, view.number)
-        infos = [info for info in kit.free if index not in kit.arms.instructions[info.name]]
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        index = round_index(context, view.number)
+        infos = [info for info in context.free if index not in context.arms.instructions[info.name]]
         if infos:
-            await _write(kit, view, index, infos)
-        return candidate_of_round(kit, best_of(kit, view.observed), index)
+            await _write(context, view, index, infos)
+        return candidate_of_round(context, best_of(context, view.observed), index)
 
 
-async def _write(kit: Kit, view: View, index: int, infos: Sequence[PredictorInfo]) -> None:
+async def _write(context: RunContext, view: View, index: int, infos: Sequence[PredictorInfo]) -> None:
     """One call of the prompt model that writes instruction `index` of all `infos`."""
-    proposer, context = kit.proposer, await kit.grounding()
+    proposer, grounding = context.proposer, await context.grounding()
     recipe = replace(proposer.recipe("program", index), demo_set=index)
-    past = program_history(kit, infos, view.observed)
+    past = program_history(context, infos, view.observed)
     shown = {
-        info.name: proposer.shown(info, context, list(kit.arms.demo_sets[info.name].values()), past, recipe)
+        info.name: proposer.shown(info, grounding, list(context.arms.demo_sets[info.name].values()), past, recipe)
         for info in infos
     }
     demos = [f"{info.name}:\n{demo_text(shown[info.name].demos)}" for info in infos]
-    inputs = _inputs(kit, context, recipe, infos, "\n\n".join(demos))
+    inputs = _inputs(context, grounding, recipe, infos, "\n\n".join(demos))
     if past:
         inputs["previous_instructions"] = history_text(past)
     signature = signatures.generate_instructions(tuple(inputs), tuple(info.name for info in infos))
@@ -71,40 +71,40 @@ async def _write(kit: Kit, view: View, index: int, infos: Sequence[PredictorInfo
     ]
     names = [info.name for info in infos]
     facts = {"round": view.number, "written_with": names}
-    await kit.add_instructions([replace(arm, provenance={**arm.provenance, **facts}) for arm in arms])
+    await context.add_instructions([replace(arm, provenance={**arm.provenance, **facts}) for arm in arms])
 
 
 def _inputs(
-    kit: Kit, context: SharedContext, recipe: Recipe, infos: Sequence[PredictorInfo], demos: str
+    context: RunContext, grounding: SharedContext, recipe: Recipe, infos: Sequence[PredictorInfo], demos: str
 ) -> dict[str, str]:
     """The request but for the history; what is off or unavailable is not in it."""
     inputs: dict[str, str] = {}
-    if context.dataset_summary:
-        inputs["dataset_description"] = context.dataset_summary
-    if context.program_code and context.program_description:
-        inputs["program_code"] = context.program_code
-        inputs["program_description"] = context.program_description
+    if grounding.dataset_summary:
+        inputs["dataset_description"] = grounding.dataset_summary
+    if grounding.program_code and grounding.program_description:
+        inputs["program_code"] = grounding.program_code
+        inputs["program_description"] = grounding.program_description
     inputs["module"] = _named({info.name: info.signature for info in infos})  # always: they must be told apart
-    described = {info.name: context.module_descriptions.get(info.name, "Not provided") for info in infos}
-    if context.module_descriptions:
+    described = {info.name: grounding.module_descriptions.get(info.name, "Not provided") for info in infos}
+    if grounding.module_descriptions:
         inputs["module_description"] = _named(described)
     inputs["task_demos"] = demos
     inputs["basic_instruction"] = _named({info.name: info.instruction or info.after for info in infos})
     if TIPS[recipe.tip]:
         inputs["tip"] = TIPS[recipe.tip]
-    if kit.config.proposer.hint:
-        inputs["hint"] = kit.config.proposer.hint
+    if context.config.proposer.hint:
+        inputs["hint"] = context.config.proposer.hint
     return inputs
 
 
 def program_history(
-    kit: Kit, infos: Sequence[PredictorInfo], observed: Sequence[Observation]
+    context: RunContext, infos: Sequence[PredictorInfo], observed: Sequence[Observation]
 ) -> list[tuple[str, float]]:
     """The best few programs, all their instructions in one text, worst first."""
     scores: dict[str, float] = {}
     for candidate, mean in means(observed).items():
-        chosen = dict(zip(kit.arms.names, candidate.choices, strict=True))
-        arms = {info.name: kit.arms.instructions[info.name][chosen[info.name][0]] for info in infos}
+        chosen = dict(zip(context.arms.names, candidate.choices, strict=True))
+        arms = {info.name: context.arms.instructions[info.name][chosen[info.name][0]] for info in infos}
         if all(arm.active for arm in arms.values()):
             scores[_named({name: arm.text for name, arm in arms.items()})] = mean
     return sorted(scores.items(), key=lambda pair: pair[1])[-HISTORY_LENGTH:]

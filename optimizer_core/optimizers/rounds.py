@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import Candidate
 
@@ -12,13 +12,13 @@ HISTORY_LENGTH = 5
 """Instructions in a meta-prompt (DSPy's MAX_INSTRUCT_IN_HISTORY; the paper gives no number)."""
 
 
-def round_index(kit: Kit, number: int) -> int:
+def round_index(context: RunContext, number: int) -> int:
     """Arm index of the instructions of trial `number`: the first one free in all predictors, or theirs if written.
 
     A killed run may have written the arms and not the trial; it must find them, not write others.
     """
     taken = 0
-    for arms in kit.arms.instructions.values():
+    for arms in context.arms.instructions.values():
         for arm in arms.values():
             if arm.provenance.get("round") == number:
                 return arm.index
@@ -35,14 +35,14 @@ def means(observed: Sequence[Observation]) -> dict[Candidate, float]:
     return {seen.candidate: seen.mean for seen in observed}
 
 
-def best_of(kit: Kit, observed: Sequence[Observation]) -> Candidate:
+def best_of(context: RunContext, observed: Sequence[Observation]) -> Candidate:
     """The best candidate so far; of equals the first tried, the baseline when nothing is known."""
-    scores = {candidate: mean for candidate, mean in means(observed).items() if kit.allows(candidate)}
-    return max(scores, key=lambda candidate: scores[candidate]) if scores else kit.baseline
+    scores = {candidate: mean for candidate, mean in means(observed).items() if context.allows(candidate)}
+    return max(scores, key=lambda candidate: scores[candidate]) if scores else context.baseline
 
 
 def history(
-    kit: Kit,
+    context: RunContext,
     predictor: str,
     observed: Sequence[Observation],
     credit: Callable[[Sequence[float]], float] = mean_of,
@@ -55,23 +55,23 @@ def history(
     Args:
         credit: The score of an instruction, given those of its programs; the mean, as DSPy's helper has it.
     """
-    place = kit.arms.names.index(predictor)
+    place = context.arms.names.index(predictor)
     scores: dict[str, list[float]] = {}
     for candidate, mean in means(observed).items():
-        arm = kit.arms.instructions[predictor][candidate.choices[place][0]]
+        arm = context.arms.instructions[predictor][candidate.choices[place][0]]
         if arm.active:
             scores.setdefault(arm.text, []).append(mean)
     credited = [(text, credit(of_text)) for text, of_text in scores.items()]
     return sorted(credited, key=lambda pair: pair[1])[-HISTORY_LENGTH:]
 
 
-def put_in(kit: Kit, base: Candidate, instructions: Mapping[str, int]) -> Candidate:
+def put_in(context: RunContext, base: Candidate, instructions: Mapping[str, int]) -> Candidate:
     """`base` with other instructions in the predictors named."""
-    named = zip(kit.arms.names, base.choices, strict=True)
+    named = zip(context.arms.names, base.choices, strict=True)
     return Candidate(tuple((instructions.get(name, own), demos) for name, (own, demos) in named))
 
 
-def candidate_of_round(kit: Kit, base: Candidate, index: int) -> Candidate:
+def candidate_of_round(context: RunContext, base: Candidate, index: int) -> Candidate:
     """`base` with instruction `index` in every free predictor; where none was written, `base` keeps its own."""
-    usable = {info.name: kit.usable(info.name, index) for info in kit.free}
-    return put_in(kit, base, {name: found for name, found in usable.items() if found is not None})
+    usable = {info.name: context.usable(info.name, index) for info in context.free}
+    return put_in(context, base, {name: found for name, found in usable.items() if found is not None})

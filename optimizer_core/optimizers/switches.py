@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
 from mipro_studio.optimizer_core.analysis.importance import importance
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.space import Parameter, SearchSpace
 from mipro_studio.optimizer_core.proposers.proposer import Recipe
@@ -21,9 +21,9 @@ LEVELS = 3
 """Parts of equal width that a temperature is put into, to be compared like a choice."""
 
 
-def recipes(kit: Kit, values: Mapping[str, Any]) -> dict[str, Recipe]:
+def recipes(context: RunContext, values: Mapping[str, Any]) -> dict[str, Recipe]:
     """What `values` of the switches ask the proposer for, by free predictor."""
-    settings = kit.config.proposer
+    settings = context.config.proposer
     tip = values.get("tip", settings.tips[0] if settings.tips else "none")
     return {
         info.name: Recipe(
@@ -34,7 +34,7 @@ def recipes(kit: Kit, values: Mapping[str, Any]) -> dict[str, Recipe]:
             dataset_summary=values.get("dataset_summary", True),
             program_summary=values.get("program_summary", True),
         )
-        for info in kit.free
+        for info in context.free
     }
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
 
 __all__ = ["GROUNDING_DEMOS", "ZeroShotMipro", "bootstrap_for_proposer"]
@@ -13,10 +13,10 @@ GROUNDING_DEMOS = 3
 """Bootstrapped demos in a set that is built for the proposer alone; DSPy adds no labelled ones there."""
 
 
-async def bootstrap_for_proposer(kit: Kit) -> None:
+async def bootstrap_for_proposer(context: RunContext) -> None:
     """Demo sets that no candidate uses: the proposer is shown what the predictors do."""
-    if kit.config.proposer.demos:
-        await kit.bootstrap(kit.config.search.candidates, GROUNDING_DEMOS, 0)
+    if context.config.proposer.demos:
+        await context.bootstrap(context.config.search.candidates, GROUNDING_DEMOS, 0)
 
 
 class ZeroShotMipro(Mipro):
@@ -30,6 +30,6 @@ class ZeroShotMipro(Mipro):
         shown = GROUNDING_DEMOS if config.proposer.demos else 0
         return Work(config.search.trials, (n_instructions(config) - 1) * n_free, True, shown)
 
-    async def initialize(self, kit: Kit) -> None:
-        _, context = await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
-        await kit.propose(n_instructions(kit.config), context)
+    async def initialize(self, context: RunContext) -> None:
+        _, grounding = await asyncio.gather(bootstrap_for_proposer(context), context.grounding())
+        await context.propose(n_instructions(context.config), grounding)

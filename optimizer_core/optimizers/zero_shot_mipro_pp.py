@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.rounds import candidate_of_round, round_index
 from mipro_studio.optimizer_core.optimizers.switches import (
     recipes,
@@ -37,32 +37,34 @@ class ZeroShotMiproPlus(Optimizer):
         shown = GROUNDING_DEMOS if config.proposer.demos else 0
         return Work(config.search.trials, config.search.trials * n_free, True, shown)
 
-    async def initialize(self, kit: Kit) -> None:
-        await asyncio.gather(bootstrap_for_proposer(kit), kit.grounding())
+    async def initialize(self, context: RunContext) -> None:
+        await asyncio.gather(bootstrap_for_proposer(context), context.grounding())
 
-    def variables(self, kit: Kit) -> dict[str, BaseDistribution]:
+    def variables(self, context: RunContext) -> dict[str, BaseDistribution]:
         """What is searched."""
-        return switch_space(kit.config.proposer, free_sets(kit))
+        return switch_space(context.config.proposer, free_sets(context))
 
-    async def base(self, kit: Kit, values: Mapping[str, Any]) -> Candidate:
+    async def base(self, context: RunContext, values: Mapping[str, Any]) -> Candidate:
         """The candidate whose instructions are replaced by the new ones."""
-        return kit.baseline
+        return context.baseline
 
-    async def propose(self, kit: Kit, view: View) -> Candidate | None:
-        index = round_index(kit, view.number)
-        rows = {row.number: row for row in switch_rows(kit.arms)}
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        index = round_index(context, view.number)
+        rows = {row.number: row for row in switch_rows(context.arms)}
         if view.number in rows:  # a killed run had written the arms, but not the trial
             values = rows[view.number].values
         else:
-            values = suggest(self.variables(kit), _past(view, rows.values()), view.seed)
-        base = await self.base(kit, values)
+            values = suggest(self.variables(context), _past(view, rows.values()), view.seed)
+        base = await self.base(context, values)
         facts = {"round": view.number, "values": values, "demo_sets": [demos for _, demos in base.choices]}
-        await kit.propose_more([(info, index) for info in kit.free], recipes=recipes(kit, values), facts=facts)
-        return candidate_of_round(kit, base, index)
+        await context.propose_more(
+            [(info, index) for info in context.free], recipes=recipes(context, values), facts=facts
+        )
+        return candidate_of_round(context, base, index)
 
-    def importance(self, kit: Kit, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
+    def importance(self, context: RunContext, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
         """Of the switches: an instruction is written once and used once, so it is no parameter here."""
-        return switch_importance(scores, kit.arms, kit.config.seed)
+        return switch_importance(scores, context.arms, context.config.seed)
 
 
 def _past(view: View, rows: Iterable[SwitchRow]) -> list[tuple[Mapping[str, Any], float | None]]:
@@ -75,6 +77,6 @@ def _past(view: View, rows: Iterable[SwitchRow]) -> list[tuple[Mapping[str, Any]
     return told + [(values[candidate.id], None) for candidate in view.pending if candidate.id in values]
 
 
-def free_sets(kit: Kit) -> dict[str, Mapping[int, DemoSet]]:
+def free_sets(context: RunContext) -> dict[str, Mapping[int, DemoSet]]:
     """The demo sets of the predictors that are not frozen."""
-    return {info.name: kit.arms.demo_sets[info.name] for info in kit.free}
+    return {info.name: context.arms.demo_sets[info.name] for info in context.free}

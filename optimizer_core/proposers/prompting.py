@@ -14,7 +14,7 @@ from mipro_studio.optimizer_core.evaluation.program_run import CONTROL
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.models.calls import CallLog, collect_calls
 from mipro_studio.optimizer_core.models.classes import classify
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.values import as_prompted
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import PromptCall
@@ -28,15 +28,15 @@ class Prompter:
     """Asks the prompt model, and remembers.
 
     Args:
-        player: The prompt model.
+        role_model: The prompt model.
         memory: Prompt calls of earlier lives by key.
         seed: The run's; rollouts derive from it.
     """
 
     def __init__(
-        self, player: Player, pool: WorkPool, recorder: Recorder, memory: Mapping[str, PromptCall], seed: int
+        self, role_model: RoleModel, pool: WorkPool, recorder: Recorder, memory: Mapping[str, PromptCall], seed: int
     ) -> None:
-        self._player = player
+        self._role_model = role_model
         self._pool = pool
         self._recorder = recorder
         self._memory = dict(memory)
@@ -73,7 +73,7 @@ class Prompter:
     ) -> PromptCall:
         outputs: dict[str, Any] = {}
         error = ""
-        with collect_calls(lm=self._player.lm, adapter=self._player.adapter, trace=None) as log:
+        with collect_calls(lm=self._role_model.lm, adapter=self._role_model.adapter, trace=None) as log:
             try:
                 predict = dspy.Predict(signature)
                 outputs = as_prompted(dict(predict(**inputs, config=self._config(key, temperature)).items()))
@@ -88,7 +88,7 @@ class Prompter:
         error = ""
         with collect_calls() as log:
             try:
-                reply = self._player.lm(prompt, **self._config(key, temperature))[0]
+                reply = self._role_model.lm(prompt, **self._config(key, temperature))[0]
                 outputs = {"text": reply["text"] if isinstance(reply, dict) else str(reply)}
             except CONTROL:
                 raise

@@ -7,7 +7,7 @@ from typing import Any
 from mipro_studio.optimizer_core.config import TIPS, ProposerSettings
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.program import PredictorInfo, Program
 from mipro_studio.optimizer_core.programs.values import text_of
 from mipro_studio.optimizer_core.proposers import signatures
@@ -64,7 +64,7 @@ class Proposer:
     """Asks the prompt model for instructions.
 
     Args:
-        player: The prompt model.
+        role_model: The prompt model.
         memory: Prompt calls of earlier lives by key.
         seed: The run's; tips and rollouts derive from it.
     """
@@ -72,14 +72,14 @@ class Proposer:
     def __init__(
         self,
         settings: ProposerSettings,
-        player: Player,
+        role_model: RoleModel,
         pool: WorkPool,
         recorder: Recorder,
         memory: Mapping[str, PromptCall],
         seed: int,
     ) -> None:
         self.settings = settings
-        self.prompter = Prompter(player, pool, recorder, memory, seed)
+        self.prompter = Prompter(role_model, pool, recorder, memory, seed)
         self._seed = seed
 
     async def shared_context(self, program: Program, trainset: Sequence[Example]) -> SharedContext:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.edits import CHANGE, Arm, asked_for, changed_arms, next_index
 from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates
@@ -31,57 +31,57 @@ from mipro_studio.optimizer_core.types import (
 __all__ = ["first_tries", "take_up", "with_untried"]
 
 
-async def take_up(kit: Kit, order: int) -> None:
+async def take_up(context: RunContext, order: int) -> None:
     """Carry out or refuse every change that waits; what comes of it holds from trial `order` on.
 
     Raises:
         BudgetReached, RunPaused, StopRequested: a request for more could not be answered; it waits on.
     """
-    for change in kit.journal.changes():
+    for change in context.journal.changes():
         arms: Sequence[Arm] = ()
         refused = ""
         try:
-            arms = await _arms(kit, change)
+            arms = await _arms(context, change)
         except BadInput as refusal:
             refused = str(refusal)
         settled = Settled(change.id, order, tuple(arm.index for arm in arms), refused)
-        await kit.recorder.write(*arms, settled, _event(change, settled))
+        await context.recorder.write(*arms, settled, _event(change, settled))
         for arm in arms:
-            kit.arms.add(arm)
+            context.arms.add(arm)
 
 
-async def _arms(kit: Kit, change: Change) -> Sequence[Arm]:
+async def _arms(context: RunContext, change: Change) -> Sequence[Arm]:
     if change.kind is ChangeKind.ASK:
-        return await _asked(kit, change)
+        return await _asked(context, change)
 
     def trace_of(row: str) -> Cell | None:
-        return kit.table.get(CellKey(TEACHER, Split.TRAIN, row))
+        return context.table.get(CellKey(TEACHER, Split.TRAIN, row))
 
-    return changed_arms(change, kit.board, trace_of)
+    return changed_arms(change, context.board, trace_of)
 
 
-async def _asked(kit: Kit, change: Change) -> Sequence[Arm]:
+async def _asked(context: RunContext, change: Change) -> Sequence[Arm]:
     """Further instructions by the prompt model, with the person's hint in the request."""
-    name, hint, count = asked_for(change.payload, kit.board)
-    info = next(info for info in kit.program.predictors if info.name == name)
-    first = next_index(kit.arms.instructions[name])
-    await kit.grounding()
-    written = await asyncio.gather(*(_write(kit, change, info, first + n, hint) for n in range(count)))
-    judged = [kit.program.without_losses(arm) for arm in written]
+    name, hint, count = asked_for(change.payload, context.board)
+    info = next(info for info in context.program.predictors if info.name == name)
+    first = next_index(context.arms.instructions[name])
+    await context.grounding()
+    written = await asyncio.gather(*(_write(context, change, info, first + n, hint) for n in range(count)))
+    judged = [context.program.without_losses(arm) for arm in written]
     good = [arm for arm in judged if arm.active]
     if not good:
         raise BadInput(f"The prompt model wrote nothing usable: {judged[0].reason}.", "Ask again.")
     # Numbered without the gaps that failed calls leave.
     numbered = [replace(arm, index=first + n) for n, arm in enumerate(good)]
-    known = kit.arms.instructions[name].values()
+    known = context.arms.instructions[name].values()
     return [arm for arm in drop_duplicates([*known, *numbered]) if arm.index >= first]
 
 
-async def _write(kit: Kit, change: Change, info: PredictorInfo, index: int, hint: str) -> Instruction:
-    proposer = kit.proposer
+async def _write(context: RunContext, change: Change, info: PredictorInfo, index: int, hint: str) -> Instruction:
+    proposer = context.proposer
     recipe = replace(proposer.recipe(info.name, index), hint=hint)
-    sets = list(kit.arms.demo_sets[info.name].values())
-    shown = proposer.shown(info, await kit.grounding(), sets, (), recipe)
+    sets = list(context.arms.demo_sets[info.name].values())
+    shown = proposer.shown(info, await context.grounding(), sets, (), recipe)
     arm = await proposer.write(f"{CHANGE}/{change.id}/{index}", info, index, shown, recipe)
     return replace(arm, provenance={**arm.provenance, CHANGE: change.id, "hint": hint})
 

@@ -14,8 +14,8 @@ from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.players import chosen_models, model_when_made, player
-from mipro_studio.optimizer_core.optimizers.context import Kit, Players
+from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, model_when_made
+from mipro_studio.optimizer_core.optimizers.context import RoleModels, RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.programs.program import load_program
@@ -33,7 +33,7 @@ class Assembled:
     """A run ready to be executed. Must be made inside the event loop that executes it."""
 
     run: Run
-    kit: Kit
+    context: RunContext
     pool: WorkPool
 
 
@@ -77,11 +77,13 @@ def assemble(
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
     task, teacher, prompt, test = (
-        player(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config, program)
+        build_role_model(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config, program)
         for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)
     )
     if config.metric == JUDGE:
-        scorer = judge_scorer(config, player(config.model_for(Role.JUDGE), Role.JUDGE, meter, config, program))
+        scorer = judge_scorer(
+            config, build_role_model(config.model_for(Role.JUDGE), Role.JUDGE, meter, config, program)
+        )
     else:
         scorer = load_metric(config.metric, program, base, config.data.labels)
     pool = WorkPool(config.threads)
@@ -90,7 +92,7 @@ def assemble(
     limits = Limits(config.budget.max_program_runs, config.row_limit_s)
     evaluator = Evaluator(pool, recorder, table, scorer, limits, config.folders)
     memory = {call.key: call for call in journal.prompt_calls()}
-    kit = Kit(
+    context = RunContext(
         config=config,
         program=program,
         examples=examples,
@@ -100,13 +102,13 @@ def assemble(
         recorder=recorder,
         evaluator=evaluator,
         proposer=Proposer(config.proposer, prompt, pool, recorder, memory, config.seed),
-        players=Players(task, teacher, test),
+        role_models=RoleModels(task, teacher, test),
         meter=meter,
         searches=optimizer.searches,
         takes=optimizer.accepts(),
         drops=optimizer.drops,
     )
-    return Assembled(Run(kit, optimizer, pool, past.approved), kit, pool)
+    return Assembled(Run(context, optimizer, pool, past.approved), context, pool)
 
 
 def needs_weights(config: RunConfig) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mipro_studio.optimizer_core.evaluation.failures import in_words, with_example
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, Cell, Split, Trial
 
 __all__ = ["best_full_evaluation"]
@@ -12,23 +12,23 @@ MOST_ERRORS = 0.1
 """Share of errors above which a full evaluation does not count as one: too little of it is known."""
 
 
-def best_full_evaluation(kit: Kit, trials: Sequence[Trial]) -> tuple[Candidate, str]:
+def best_full_evaluation(context: RunContext, trials: Sequence[Trial]) -> tuple[Candidate, str]:
     """(candidate, reason): only full evaluations count in which nearly every example has a score.
 
     Examples on which every program run failed, whatever the candidate, tell none from another and are left out.
     """
-    n = len(kit.examples[Split.VAL])
-    hopeless = _never_scored(kit)
+    n = len(context.examples[Split.VAL])
+    hopeless = _never_scored(context)
     eligible = []
     for candidate in dict.fromkeys(trial.candidate for trial in trials if trial.kind in FULL_KINDS):
-        known = kit.table.mean(candidate, Split.VAL)
+        known = context.table.mean(candidate, Split.VAL)
         whole = known.n + known.n_error == n
         whole = whole and known.n_error - len(hopeless) <= MOST_ERRORS * (n - len(hopeless))
-        if known.mean is not None and whole and kit.allows(Candidate.parse(candidate)):
+        if known.mean is not None and whole and context.allows(Candidate.parse(candidate)):
             eligible.append((known.mean, candidate))
-    baseline = kit.baseline
+    baseline = context.baseline
     if not eligible:
-        failed = in_words(list(kit.table.row(baseline.id, Split.VAL).values()))
+        failed = in_words(list(context.table.row(baseline.id, Split.VAL).values()))
         why = f" The baseline: {failed}." if failed else ""
         reason = f"No candidate was evaluated on the whole validation set, so the program stays as it is.{why}"
         return baseline, reason
@@ -52,12 +52,14 @@ def best_full_evaluation(kit: Kit, trials: Sequence[Trial]) -> tuple[Candidate, 
     return Candidate.parse(best), reason
 
 
-def _never_scored(kit: Kit) -> dict[str, Cell]:
+def _never_scored(context: RunContext) -> dict[str, Cell]:
     """Validation examples that were asked and have no score by any candidate, with the baseline's cell."""
     failed = {
-        name: cell for name, cell in kit.table.row(kit.baseline.id, Split.VAL).items() if cell.error is not None
+        name: cell
+        for name, cell in context.table.row(context.baseline.id, Split.VAL).items()
+        if cell.error is not None
     }
-    for candidate in kit.table.candidates(Split.VAL):
-        scored = {name for name, cell in kit.table.row(candidate, Split.VAL).items() if cell.score is not None}
+    for candidate in context.table.candidates(Split.VAL):
+        scored = {name for name, cell in context.table.row(candidate, Split.VAL).items() if cell.score is not None}
         failed = {name: cell for name, cell in failed.items() if name not in scored}
     return failed

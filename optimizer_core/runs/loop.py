@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.runs.apply_edits import first_tries, take_up, with_untried
 from mipro_studio.optimizer_core.runs.extraction import best_full_evaluation
 from mipro_studio.optimizer_core.runs.reporting import Reporter
@@ -46,18 +46,18 @@ class _Item:
 class Search:
     """Runs the trials of one optimizer. Trials of earlier lives are taken up first."""
 
-    def __init__(self, kit: Kit, optimizer: Optimizer) -> None:
-        self._kit = kit
+    def __init__(self, context: RunContext, optimizer: Optimizer) -> None:
+        self._context = context
         self._optimizer = optimizer
-        self._settings = kit.config.search
+        self._settings = context.config.search
         self._schedule = make_schedule(self._settings)
-        self._val = kit.examples[Split.VAL]
+        self._val = context.examples[Split.VAL]
         self._by_id = {example.id: example for example in self._val}
         self._items: list[_Item] = []
         self._asked: dict[str, dict[str, None]] = {}
-        self._knowledge = Knowledge(kit.table)
-        self._earlier = {trial.order: trial for trial in kit.journal.trials()}
-        self._reporter = Reporter(kit, optimizer, max((one.number for one in self._earlier.values()), default=0))
+        self._knowledge = Knowledge(context.table)
+        self._earlier = {trial.order: trial for trial in context.journal.trials()}
+        self._reporter = Reporter(context, optimizer, max((one.number for one in self._earlier.values()), default=0))
 
     @property
     def n_trials(self) -> int:
@@ -66,11 +66,11 @@ class Search:
     @property
     def n_suggested(self) -> int:
         """Trials of the optimizer; those that a person's arms get come on top."""
-        return self.n_trials - first_tries(self._kit.arms, [item.candidate for item in self._items])
+        return self.n_trials - first_tries(self._context.arms, [item.candidate for item in self._items])
 
     async def start_baseline(self) -> None:
         """Ask for the baseline's full evaluation. It needs no proposals, so it fills threads that wait for them."""
-        await self._start(TrialKind.BASELINE, self._kit.baseline, self._val, 0, known=0)
+        await self._start(TrialKind.BASELINE, self._context.baseline, self._val, 0, known=0)
 
     async def run(self) -> None:
         """All trials and full evaluations, until nothing that a person asked for waits any more.
@@ -95,7 +95,7 @@ class Search:
                 capped = capped or reached
             if capped is not None:
                 raise capped
-            if not self._kit.journal.changes():
+            if not self._context.journal.changes():
                 return
 
     async def settle(self) -> None:
@@ -105,7 +105,7 @@ class Search:
     async def _next(self) -> bool:
         """Start one more trial or full evaluation; False when there is nothing left to start."""
         await self.take_up()
-        if self.n_suggested >= self._settings.trials and self._asked_for(self._kit.baseline) is None:
+        if self.n_suggested >= self._settings.trials and self._asked_for(self._context.baseline) is None:
             return False
         known = self._known()
         await self._settle(known)
@@ -119,9 +119,9 @@ class Search:
         if number % self._settings.full_eval_every == 0:
             await self._reporter.begin(state.observed, number)
         candidate = self._asked_for(self._leader(state)) or grown
-        candidate = candidate or await self._optimizer.propose(self._kit, self._view(state, known))
+        candidate = candidate or await self._optimizer.propose(self._context, self._view(state, known))
         if candidate is None:
-            await self._kit.recorder.write(Event("note", {"text": self._optimizer.exhausted}))
+            await self._context.recorder.write(Event("note", {"text": self._optimizer.exhausted}))
             return False
         batch = self._schedule.batch(state, candidate, number)
         before = state.asked.get(candidate.id, ()) if self._schedule.adds_up else ()
@@ -143,15 +143,15 @@ class Search:
 
     async def take_up(self) -> None:
         """Take up what a person asked of the arms; it holds from the next trial on."""
-        await take_up(self._kit, len(self._items))
+        await take_up(self._context, len(self._items))
 
     def _asked_for(self, leader: Candidate) -> Candidate | None:
         """`leader` with the next arm of a person that no trial has tried."""
-        return with_untried(self._kit.arms, [item.candidate for item in self._items], leader)
+        return with_untried(self._context.arms, [item.candidate for item in self._items], leader)
 
     def _leader(self, state: State) -> Candidate:
         led = max(state.observed, key=lambda seen: seen.mean, default=None)
-        return self._kit.baseline if led is None else led.candidate
+        return self._context.baseline if led is None else led.candidate
 
     def _keep_reserve(self, needed: int, known: int) -> None:
         """A trial must leave room for one last full evaluation, without which a capped run has no best to show.
@@ -159,26 +159,26 @@ class Search:
         Args:
             needed: Program runs of the trial and of that evaluation.
         """
-        kit = self._kit
-        if not kit.evaluator.room_for(needed):
+        context = self._context
+        if not context.evaluator.room_for(needed):
             raise self._no_room()
-        if not kit.meter.capped:
+        if not context.meter.capped:
             return
         cells, done = self._knowledge.spent([item.trial for item in self._items[:known]])
-        spent = cells + known_spending(call.usage for call in kit.proposer.prompter.calls)
-        reason = kit.meter.forecast(
-            replace(spent, calls=spent.calls + spent.retries), done, kit.evaluator.program_runs - done + needed
+        spent = cells + known_spending(call.usage for call in context.proposer.prompter.calls)
+        reason = context.meter.forecast(
+            replace(spent, calls=spent.calls + spent.retries), done, context.evaluator.program_runs - done + needed
         )
         if reason:
             raise BudgetReached(reason)
 
     def _no_room(self) -> BudgetReached:
-        return BudgetReached(f"The cap of {self._kit.config.budget.max_program_runs} program runs is reached.")
+        return BudgetReached(f"The cap of {self._context.config.budget.max_program_runs} program runs is reached.")
 
     def _new(self, candidate: str, examples: Sequence[str]) -> int:
         """How many of these cells would count against the cap: a second try of one that failed does not."""
-        missing = self._kit.evaluator.missing([CellKey(candidate, Split.VAL, name) for name in examples])
-        return sum(self._kit.table.get(key) is None for key in missing)
+        missing = self._context.evaluator.missing([CellKey(candidate, Split.VAL, name) for name in examples])
+        return sum(self._context.table.get(key) is None for key in missing)
 
     async def _finish_best(self) -> None:
         """After the last trial: the full evaluations that are still worth it.
@@ -186,7 +186,7 @@ class Search:
         They run at once, to keep all threads busy, and none of them knows of the others; what they show may ask for
         more. Under a cap each waits for the one before, as what that leaves of the cap decides about the next.
         """
-        capped = any(cap is not None for cap in self._kit.config.budget.model_dump().values())
+        capped = any(cap is not None for cap in self._context.config.budget.model_dump().values())
         known = len(self._items) if capped else self._round()
         while True:
             await self._settle(known)
@@ -215,23 +215,23 @@ class Search:
             BudgetReached: it does not fit under the caps.
         """
         whole = self._whole()
-        if whole != {self._kit.baseline.id}:
+        if whole != {self._context.baseline.id}:
             return
         begun = [item.candidate for item in self._items if item.trial.kind is TrialKind.FULL]
-        best = next((one for one in reversed(begun) if self._kit.allows(one)), None)
+        best = next((one for one in reversed(begun) if self._context.allows(one)), None)
         if best is None:
             state = replace(self._state(len(self._items), over=True), exhausted=whole)
             best = await asyncio.to_thread(self._schedule.finish, state)
         if best is None:
             return
-        await self._kit.announce(Phase.SEARCH, note="the likely winner on the whole validation set")
+        await self._context.announce(Phase.SEARCH, note="the likely winner on the whole validation set")
         await self._start(TrialKind.FULL, best, self._val, self.n_trials, len(self._items))
         await self._items[-1].task
 
     def _whole(self) -> frozenset[str]:
         """Candidates with a cell for every validation example."""
         tried = {item.trial.candidate for item in self._items}
-        return frozenset(one for one in tried if len(self._kit.table.row(one, Split.VAL)) == len(self._val))
+        return frozenset(one for one in tried if len(self._context.table.row(one, Split.VAL)) == len(self._val))
 
     def _exhausted(self) -> frozenset[str]:
         return frozenset(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS)
@@ -239,18 +239,18 @@ class Search:
     def _state(self, known: int, over: bool = False) -> State:
         return State(
             examples=[example.id for example in self._val],
-            observed=[seen for seen in self._observed(known) if self._kit.allows(seen.candidate)],
+            observed=[seen for seen in self._observed(known) if self._context.allows(seen.candidate)],
             asked=self._asked,
             exhausted=self._exhausted(),
             last=self._items[-1].trial,
             over=over,
-            room=self._kit.evaluator.room,
-            seed=self._kit.config.seed,
+            room=self._context.evaluator.room,
+            seed=self._context.config.seed,
         )
 
     def _view(self, state: State, known: int) -> View:
         pending = [item.candidate for item in self._items[known:]]
-        seed = derive_seed(self._kit.config.seed, "suggest", self.n_trials + 1)
+        seed = derive_seed(self._context.config.seed, "suggest", self.n_trials + 1)
         observed = self._observed(known)
         number = self.n_suggested + 1
         return View(number, observed, pending, state.exhausted, seed, self._progress(), self.n_trials + 1)
@@ -258,7 +258,7 @@ class Search:
     def _progress(self) -> float:
         """Share that is spent of the trials, or of the cap where that ends first. The same when resumed."""
         spent = self.n_trials / max(self._settings.trials, 1)
-        cap = self._kit.config.budget.max_program_runs
+        cap = self._context.config.budget.max_program_runs
         if cap is not None:
             spent = max(spent, self._items[-1].trial.program_runs / cap)
         return min(spent, 1.0)
@@ -279,11 +279,11 @@ class Search:
         if trial is None:
             names = tuple(example.id for example in examples)
             new = self._new(candidate.id, names)
-            if not self._kit.evaluator.room_for(new):
+            if not self._context.evaluator.room_for(new):
                 raise self._no_room()
-            runs = self._kit.evaluator.program_runs + new
+            runs = self._context.evaluator.program_runs + new
             trial = Trial(order, number, kind, candidate.id, names, program_runs=runs, known=known)
-            await self._kit.recorder.write(trial)
+            await self._context.recorder.write(trial)
         item = _Item(trial, candidate, asyncio.create_task(self._finish(trial, candidate, examples)))
         item.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen even if never awaited
         self._items.append(item)
@@ -291,23 +291,23 @@ class Search:
         await asyncio.sleep(0)  # the task asks for its cells before anything else is counted
 
     async def _finish(self, trial: Trial, candidate: Candidate, examples: Sequence[Example]) -> None:
-        await self._kit.evaluate(candidate, examples, FIRST_TRIAL_PRIORITY + trial.order)
-        found = self._kit.table.mean(candidate.id, Split.VAL, trial.examples)
+        await self._context.evaluate(candidate, examples, FIRST_TRIAL_PRIORITY + trial.order)
+        found = self._context.table.mean(candidate.id, Split.VAL, trial.examples)
         finished = replace(trial, done=True, mean=found.mean, n_ok=found.n, n_error=found.n_error)
         if finished == trial:
             return
-        await self._kit.recorder.write(finished)
+        await self._context.recorder.write(finished)
         progress = {
             "phase": Phase.SEARCH.value,
             "done": trial.number,
             "total": max(self._settings.trials, trial.number),
         }
         if trial.kind is not TrialKind.BASELINE:
-            await self._kit.recorder.write(Event("progress", progress))
+            await self._context.recorder.write(Event("progress", progress))
 
     def extract(self) -> tuple[Candidate, str]:
         """The best full evaluation, and why it is the winner."""
-        return best_full_evaluation(self._kit, [item.trial for item in self._items])
+        return best_full_evaluation(self._context, [item.trial for item in self._items])
 
 
 def _decide(schedule: Schedule, state: State) -> tuple[Candidate | None, Candidate | None]:

@@ -12,7 +12,7 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import RunFailed
 from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.runs.plan import REHEARSAL_ROWS
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Split
@@ -33,15 +33,15 @@ class Problem:
     frames: tuple[str, ...] = ()
 
 
-async def rehearse(kit: Kit) -> list[Cell]:
+async def rehearse(context: RunContext) -> list[Cell]:
     """The baseline's cells on the first training rows.
 
     Raises:
         RunFailed, RunPaused, BudgetReached: as `Evaluator.cells`.
     """
-    rows = kit.examples[Split.TRAIN][: rehearsal_size(kit.config)]
-    purpose = Purpose.REFLECT if get_optimizer(kit.config.optimizer).reflects else Purpose.EVALUATE
-    return await kit.evaluate(kit.baseline, rows, PRIORITY, purpose=purpose)
+    rows = context.examples[Split.TRAIN][: rehearsal_size(context.config)]
+    purpose = Purpose.REFLECT if get_optimizer(context.config.optimizer).reflects else Purpose.EVALUATE
+    return await context.evaluate(context.baseline, rows, PRIORITY, purpose=purpose)
 
 
 def rehearsal_size(config: RunConfig) -> int:

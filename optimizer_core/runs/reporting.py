@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mipro_studio.optimizer_core.analysis.estimates import beliefs
 from mipro_studio.optimizer_core.optimizers.base import Optimizer
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
 from mipro_studio.optimizer_core.types import Event
@@ -25,8 +25,8 @@ class Reporter:
         told: Number of the last trial that earlier lives of the run had; what they said is not said again.
     """
 
-    def __init__(self, kit: Kit, optimizer: Optimizer, told: int) -> None:
-        self._kit = kit
+    def __init__(self, context: RunContext, optimizer: Optimizer, told: int) -> None:
+        self._context = context
         self._optimizer = optimizer
         self._told = told
         self._writing: asyncio.Task[None] | None = None
@@ -43,17 +43,17 @@ class Reporter:
             await self._writing
 
     async def report(self, observed: Sequence[Observation], number: int) -> None:
-        kit = self._kit
+        context = self._context
         if not observed or number < self._told:
             return
-        if kit.space.parameters:
-            surrogate, seed = kit.config.search.surrogate, kit.config.seed
-            believed = await asyncio.to_thread(beliefs, kit.space, observed, surrogate, seed)
-            await kit.recorder.write(Event("beliefs", {"trial": number, **believed}))
+        if context.space.parameters:
+            surrogate, seed = context.config.search.surrogate, context.config.seed
+            believed = await asyncio.to_thread(beliefs, context.space, observed, surrogate, seed)
+            await context.recorder.write(Event("beliefs", {"trial": number, **believed}))
             if not believed["converged"]:
-                await kit.recorder.write(Event("warning", {"text": NOT_FITTED}))
+                await context.recorder.write(Event("warning", {"text": NOT_FITTED}))
         scores = {one.candidate.id: one.scores for one in by_candidate(observed).values() if one.scores}
-        rows = await asyncio.to_thread(self._optimizer.importance, kit, scores)
+        rows = await asyncio.to_thread(self._optimizer.importance, context, scores)
         if rows:
             short = [{key: value for key, value in row.items() if key != "arms"} for row in rows]
-            await kit.recorder.write(Event("importance", {"trial": number, "rows": short}))
+            await context.recorder.write(Event("importance", {"trial": number, "rows": short}))

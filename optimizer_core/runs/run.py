@@ -13,7 +13,7 @@ from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaus
 from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN, with_example
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.refusals import who_refused
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer
 from mipro_studio.optimizer_core.runs.loop import Search
 from mipro_studio.optimizer_core.runs.rehearsal import rehearse, require_working
@@ -38,18 +38,18 @@ class Ending:
 
 
 class Run:
-    """Runs an optimizer on a kit.
+    """Runs an optimizer on a context.
 
     Args:
         approved: The review gate is open (a person said go, or no review was asked for).
     """
 
-    def __init__(self, kit: Kit, optimizer: Optimizer, pool: WorkPool, approved: bool = True) -> None:
-        self._kit = kit
+    def __init__(self, context: RunContext, optimizer: Optimizer, pool: WorkPool, approved: bool = True) -> None:
+        self._context = context
         self._optimizer = optimizer
         self._pool = pool
         self._approved = approved
-        self._search = Search(kit, optimizer)
+        self._search = Search(context, optimizer)
         self._grace: asyncio.TimerHandle | None = None
         self._stop: StopRequested | None = None
         self._hangs = False
@@ -73,7 +73,7 @@ class Run:
 
     def _patience_s(self) -> float:
         """Seconds after which a row hangs for whoever waits for the end: rows may be slow as a rule."""
-        seconds = [cell.seconds_s for cell in self._kit.table.cells() if cell.score is not None]
+        seconds = [cell.seconds_s for cell in self._context.table.cells() if cell.score is not None]
         return max(GRACE_S, USUAL_TIMES * (median(seconds) if seconds else 0.0))
 
     async def _stand_still(self) -> None:
@@ -104,7 +104,7 @@ class Run:
         await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
         ending = self._unless_unrecorded(ending)
         if ending.status is Status.FAILED:
-            who = who_refused(self._kit.table.cells(), self._kit.config)
+            who = who_refused(self._context.table.cells(), self._context.config)
             ending = replace(ending, reason=f"{ending.reason} {who}".strip())
         if self._optimizer.evaluates and ending.status in (Status.STOPPED, Status.COMPLETED):
             ending = self._unless_unrecorded(await self._conclude(ending))
@@ -112,7 +112,7 @@ class Run:
 
     def _unless_unrecorded(self, ending: Ending) -> Ending:
         """`ending`, unless what led to it could not be written down."""
-        failure = self._kit.recorder.failure
+        failure = self._context.recorder.failure
         if failure is None or ending.status is Status.PAUSED:
             return ending
         if not isinstance(failure, RunPaused):
@@ -120,19 +120,19 @@ class Run:
         return _ending(failure)
 
     async def _optimize(self) -> Ending:
-        kit = self._kit
-        kit.restore()
-        await kit.add_seed_arms()
-        await kit.announce(Phase.SETUP)
-        if kit.config.rehearse:
-            await kit.announce(Phase.SETUP, note="trying the program on its first training rows")
-            require_working(await rehearse(kit), kit.config)
+        context = self._context
+        context.restore()
+        await context.add_seed_arms()
+        await context.announce(Phase.SETUP)
+        if context.config.rehearse:
+            await context.announce(Phase.SETUP, note="trying the program on its first training rows")
+            require_working(await rehearse(context), context.config)
         if not self._optimizer.evaluates:
-            await self._optimizer.initialize(kit)
-            await kit.announce(Phase.DONE)
+            await self._optimizer.initialize(context)
+            await context.announce(Phase.DONE)
             return Ending(Status.COMPLETED, "")
         await self._search.start_baseline()  # first, so that a cap that is too small for more has room for it
-        await self._optimizer.initialize(kit)
+        await self._optimizer.initialize(context)
         if not self._approved and self._optimizer.reviewed:
             await self._search.take_up()
             await self._search.settle()
@@ -141,49 +141,49 @@ class Run:
             text = (
                 f"{self._optimizer.name} writes its candidates during the search, so there is nothing to review yet."
             )
-            await kit.recorder.write(Event("note", {"text": text}))
-        await kit.announce(Phase.SEARCH, 0, kit.config.search.trials)
+            await context.recorder.write(Event("note", {"text": text}))
+        await context.announce(Phase.SEARCH, 0, context.config.search.trials)
         await self._search.run()
         return Ending(Status.COMPLETED, "")
 
     async def _conclude(self, ending: Ending) -> Ending:
         """Extract the best and score the sealed test, once, for the baseline and the winner."""
-        kit = self._kit
+        context = self._context
         self._pool.refuse(None)
         winner: Candidate | None = None
         try:
             if ending.status is Status.STOPPED and not self._hangs:
-                kit.evaluator.hurry(self._patience_s(), StopRequested(HANGS))
+                context.evaluator.hurry(self._patience_s(), StopRequested(HANGS))
                 with suppress(BudgetReached):
                     await self._search.finish_leader()
-            kit.meter.open_for_test()
+            context.meter.open_for_test()
             winner, reason = self._search.extract()
-            if not kit.table.mean(winner.id, Split.VAL).n:
+            if not context.table.mean(winner.id, Split.VAL).n:
                 return self._nothing_scored(ending)
             if self._hangs:
                 raise StopRequested(HANGS)
-            await self._test(list(dict.fromkeys((kit.baseline, winner))))
+            await self._test(list(dict.fromkeys((context.baseline, winner))))
             return await self._written(ending, winner, reason)
         except (RunPaused, StopRequested, RunFailed) as stopped:
             self._pool.refuse(stopped)
             await self._stand_still()
             if winner is not None and isinstance(stopped, StopRequested):
-                await kit.recorder.write(self.outcome(winner, reason, tested=False))
+                await context.recorder.write(self.outcome(winner, reason, tested=False))
             return _ending(stopped)
 
     async def _written(self, ending: Ending, winner: Candidate, reason: str) -> Ending:
         """`ending` once the outcome is on record."""
-        kit = self._kit
-        tested = list(kit.table.row(winner.id, Split.TEST).values())
+        context = self._context
+        tested = list(context.table.row(winner.id, Split.TEST).values())
         if tested and all(cell.error for cell in tested):
             reason = f"{reason} The sealed test has no score: {with_example(tested)}"
-        await kit.recorder.write(self.outcome(winner, reason))
-        await kit.announce(Phase.DONE, note=reason)
+        await context.recorder.write(self.outcome(winner, reason))
+        await context.announce(Phase.DONE, note=reason)
         return replace(ending, reason=ending.reason or reason)
 
     def _nothing_scored(self, ending: Ending) -> Ending:
         """There is no winner: what would be one has no score. Unless the run was cut short, that is a failure."""
-        table = self._kit.table
+        table = self._context.table
         failed = with_example(list(table.cells())).rstrip(".")
         some = bool(table.scores(Split.VAL))
         what = "No candidate was scored on the whole validation set" if some else "Nothing was scored"
@@ -193,10 +193,10 @@ class Run:
         return Ending(Status.FAILED, f"{said} {TRY_AGAIN}")
 
     async def _test(self, candidates: Sequence[Candidate]) -> None:
-        test = self._kit.examples.get(Split.TEST, [])
+        test = self._context.examples.get(Split.TEST, [])
         if test:
-            await self._kit.announce(Phase.TEST, 0, len(test) * len(candidates))
-            evaluations = (self._kit.evaluate(one, test, TEST_PRIORITY, sealed=True) for one in candidates)
+            await self._context.announce(Phase.TEST, 0, len(test) * len(candidates))
+            evaluations = (self._context.evaluate(one, test, TEST_PRIORITY, sealed=True) for one in candidates)
             await asyncio.gather(*evaluations)
 
     def outcome(self, winner: Candidate, reason: str, tested: bool = True) -> Outcome:
@@ -205,17 +205,17 @@ class Run:
         Args:
             tested: The sealed test is whole; a part of it says nothing.
         """
-        kit = self._kit
-        baseline = kit.baseline.id
+        context = self._context
+        baseline = context.baseline.id
 
         def of(candidate: str, split: Split) -> Mapping[str, Any] | None:
-            known = kit.table.row(candidate, split) if tested or split is not Split.TEST else {}
+            known = context.table.row(candidate, split) if tested or split is not Split.TEST else {}
             row = [cell for _, cell in sorted(known.items())]
             scores = [cell.score for cell in row if cell.score is not None]
             return estimate(scores, len(row) - len(scores)) if scores else None
 
         def paired(split: Split) -> Mapping[str, Any] | None:
-            pairs = kit.table.paired(baseline, winner.id, split) if tested or split is not Split.TEST else ()
+            pairs = context.table.paired(baseline, winner.id, split) if tested or split is not Split.TEST else ()
             return paired_difference([(before, after) for _, before, after in pairs]) if pairs else None
 
         return Outcome(
@@ -227,8 +227,8 @@ class Run:
             best_test=of(winner.id, Split.TEST),
             paired_val=paired(Split.VAL),
             paired_test=paired(Split.TEST),
-            importance=tuple(self._optimizer.importance(kit, kit.table.scores(Split.VAL))),
-            corrected=corrected(kit.table, winner, kit.baseline, kit.config.seed),
+            importance=tuple(self._optimizer.importance(context, context.table.scores(Split.VAL))),
+            corrected=corrected(context.table, winner, context.baseline, context.config.seed),
         )
 
 

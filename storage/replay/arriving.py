@@ -18,10 +18,10 @@ from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, Status
-from mipro_studio.storage.replay import shapes
 from mipro_studio.storage.codec import from_text
 from mipro_studio.storage.connection import immediate, open_writer
 from mipro_studio.storage.paths import is_run_id
+from mipro_studio.storage.replay import shapes
 from mipro_studio.storage.views.reader import Reader
 
 __all__ = ["LARGEST_MB", "Check", "examined"]

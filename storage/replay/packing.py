@@ -16,9 +16,9 @@ from sqlite_utils import Database
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
 from mipro_studio.optimizer_core.files import PRIVATE_FOLDER
 from mipro_studio.optimizer_core.types import Status
-from mipro_studio.storage.replay.arriving import LARGEST_MB, Check, examined
 from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
 from mipro_studio.storage.connection import immediate, open_writer
+from mipro_studio.storage.replay.arriving import LARGEST_MB, Check, examined
 from mipro_studio.storage.views.reader import Reader
 
 __all__ = ["LARGEST_MB", "pack", "unpack"]

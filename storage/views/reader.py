@@ -8,11 +8,11 @@ from types import TracebackType
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.types import Split
-from mipro_studio.storage.views.cells import CellViews
 from mipro_studio.storage.clock import Clock, present
 from mipro_studio.storage.connection import open_reader, snapshot
-from mipro_studio.storage.views.reviews import ReviewViews
 from mipro_studio.storage.rows import LiveView
+from mipro_studio.storage.views.cells import CellViews
+from mipro_studio.storage.views.reviews import ReviewViews
 from mipro_studio.storage.views.runs import RunViews
 
 __all__ = ["Reader"]

@@ -15,8 +15,8 @@ from mipro_studio.optimizer_core.data import example_id
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.models.lms import build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
-from mipro_studio.optimizer_core.optimizers.context import Kit
+from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.runs.assembly import Assembled, Past, assemble
 from mipro_studio.optimizer_core.runs.run import Ending
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Role, Split, Trial
@@ -79,7 +79,7 @@ class Life:
 
     ending: Ending
     journal: MemoryJournal
-    kit: Kit
+    context: RunContext
 
     @property
     def scores(self) -> dict[CellKey, float | None]:
@@ -136,7 +136,7 @@ def live(
             assembled.pool.close()
             if beside is not None and not beside.cancel():
                 await beside  # an error of it is an error of the test
-        return Life(ending, memory, assembled.kit)
+        return Life(ending, memory, assembled.context)
 
     with dspy_as_new():
         return asyncio.run(main())
@@ -154,10 +154,12 @@ def dspy_as_new() -> Iterator[None]:
         dspy.configure(lm=None, adapter=None)
 
 
-def player(endpoint: LoopbackEndpoint, meter: Meter, role: Role = Role.TASK, retries: int = 0, **spec: Any) -> Player:
+def build_role_model(
+    endpoint: LoopbackEndpoint, meter: Meter, role: Role = Role.TASK, retries: int = 0, **spec: Any
+) -> RoleModel:
     """The endpoint in a role, metered."""
     config = make_config(endpoint, task_model=spec)
-    return Player(build_lm(config.task_model, role, meter, retries, 0), dspy.ChatAdapter())
+    return RoleModel(build_lm(config.task_model, role, meter, retries, 0), dspy.ChatAdapter())
 
 
 class Acting(dspy.Module):  # type: ignore[misc]
@@ -171,4 +173,4 @@ class Acting(dspy.Module):  # type: ignore[misc]
         return dspy.Prediction(answer=self.act(message))
 
 
-NOBODY = Player(lm=None, adapter=None)
+NOBODY = RoleModel(lm=None, adapter=None)

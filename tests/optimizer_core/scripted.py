@@ -11,10 +11,10 @@ from mipro_studio.optimizer_core.models.attempts import Account
 from mipro_studio.optimizer_core.models.engines import ThreadedEngine
 from mipro_studio.optimizer_core.models.lms import MeteredLM
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import Role
 
-__all__ = ["ScriptedEngine", "chat", "scripted", "scripted_player"]
+__all__ = ["ScriptedEngine", "chat", "scripted", "scripted_model"]
 
 Reply = Callable[[lm15.Request], "str | lm15.Response"]
 
@@ -59,5 +59,5 @@ def scripted(reply: Reply, meter: Meter | None = None, role: Role = Role.TASK, *
     )
 
 
-def scripted_player(reply: Reply, meter: Meter | None = None, role: Role = Role.TASK, **more: Any) -> Player:
-    return Player(scripted(reply, meter, role, **more), dspy.ChatAdapter())
+def scripted_model(reply: Reply, meter: Meter | None = None, role: Role = Role.TASK, **more: Any) -> RoleModel:
+    return RoleModel(scripted(reply, meter, role, **more), dspy.ChatAdapter())

@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.models.lms import build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.types import ErrorClass, Role
 from tests.loopback import LoopbackEndpoint
-from tests.optimizer_core.builders import player
+from tests.optimizer_core.builders import build_role_model
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_failure_of_the_endpoint_has_its_class(
     endpoint.control(**fault)
     meter = Meter(Budget())
     with pytest.raises(dspy_errors.LMError) as caught:
-        player(endpoint, meter, timeout_s=0.4).lm("hello")
+        build_role_model(endpoint, meter, timeout_s=0.4).lm("hello")
     assert classify(caught.value) is expected
     assert meter.total(Role.TASK).calls == 1
     endpoint.control(listening=True)
@@ -60,7 +60,7 @@ def test_every_attempt_is_counted_and_a_retried_call_is_answered_once(endpoint: 
     endpoint.control(fault_script=["500", "429", "drop"])
     meter = Meter(Budget())
     with collect_calls() as log:
-        player(endpoint, meter, retries=4).lm("hello")
+        build_role_model(endpoint, meter, retries=4).lm("hello")
     assert endpoint.stats()["total"] == 4
     total = meter.total(Role.TASK)
     assert (total.calls, total.retries) == (4, 3)
@@ -71,28 +71,28 @@ def test_every_attempt_is_counted_and_a_retried_call_is_answered_once(endpoint: 
 def test_retries_end(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(fail_rate=1.0, fail_kinds={"500": 1.0})
     with pytest.raises(dspy_errors.LMServerError):
-        player(endpoint, Meter(Budget()), retries=2).lm("hello")
+        build_role_model(endpoint, Meter(Budget()), retries=2).lm("hello")
     assert endpoint.stats()["total"] == 3
 
 
 def test_what_does_not_pass_with_time_is_not_tried_again(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(require_key="another")
     with pytest.raises(dspy_errors.LMAuthError):
-        player(endpoint, Meter(Budget()), retries=4).lm("hello")
+        build_role_model(endpoint, Meter(Budget()), retries=4).lm("hello")
     assert endpoint.stats()["total"] == 1
 
 
 def test_retries_stop_at_a_cap(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(fail_rate=1.0, fail_kinds={"500": 1.0})
     with pytest.raises(BudgetReached):
-        player(endpoint, Meter(Budget(max_lm_calls=3)), retries=10).lm("hello")
+        build_role_model(endpoint, Meter(Budget(max_lm_calls=3)), retries=10).lm("hello")
     assert endpoint.stats()["total"] == 3
 
 
 def test_a_retry_after_is_waited_for(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(fault_script=["429"], retry_after_s=0.4)
     started = time.monotonic()
-    player(endpoint, Meter(Budget()), retries=1).lm("hello")
+    build_role_model(endpoint, Meter(Budget()), retries=1).lm("hello")
     assert time.monotonic() - started >= 0.4
 
 
@@ -103,22 +103,22 @@ def test_a_halt_wakes_those_who_wait_for_their_retry(
     endpoint.control(listening=False)
     started = time.monotonic()
     with pytest.raises(RunPaused):
-        player(endpoint, Meter(Budget(), pause_after=1), retries=5).lm("hello")
+        build_role_model(endpoint, Meter(Budget(), pause_after=1), retries=5).lm("hello")
     assert time.monotonic() - started < 10
     endpoint.control(listening=True)
 
 
 def test_prices_give_dollars_and_an_endpoint_of_ones_own_has_none(endpoint: LoopbackEndpoint) -> None:
     meter = Meter(Budget())
-    player(endpoint, meter, input_usd_per_mtok=1e6, output_usd_per_mtok=0.0).lm("hello")
+    build_role_model(endpoint, meter, input_usd_per_mtok=1e6, output_usd_per_mtok=0.0).lm("hello")
     assert meter.total(Role.TASK).cost_usd == meter.total(Role.TASK).input_tokens
     unknown = Meter(Budget())
-    player(endpoint, unknown).lm("hello")
+    build_role_model(endpoint, unknown).lm("hello")
     assert unknown.total(Role.TASK).cost_usd is None
 
 
 def test_no_reply_is_cached(endpoint: LoopbackEndpoint) -> None:
-    one = player(endpoint, Meter(Budget())).lm
+    one = build_role_model(endpoint, Meter(Budget())).lm
     assert one("hello") == one("hello")
     assert endpoint.stats()["total"] == 2
 
@@ -137,13 +137,13 @@ def test_the_key_goes_to_the_endpoint_and_is_not_in_the_models_text(
 ) -> None:
     monkeypatch.setenv("LOOP_KEY", "sk-canary-1234")
     endpoint.control(require_key="sk-canary-1234")
-    one = player(endpoint, Meter(Budget()), api_key_env="LOOP_KEY").lm
+    one = build_role_model(endpoint, Meter(Budget()), api_key_env="LOOP_KEY").lm
     assert one("hello")
     assert "canary" not in repr(one) + str(one.kwargs)
 
 
 def test_the_metered_model_is_a_dspy_model_with_one_adapter(endpoint: LoopbackEndpoint) -> None:
-    one = player(endpoint, Meter(Budget()))
+    one = build_role_model(endpoint, Meter(Budget()))
     with dspy.context(lm=one.lm, adapter=one.adapter):
         assert dspy.Predict("text -> label")(text="x").label
 
@@ -153,7 +153,7 @@ def test_what_the_native_engine_cannot_carry_goes_the_way_that_dspy_chooses(
     endpoint: LoopbackEndpoint, asynchronous: bool
 ) -> None:
     meter = Meter(Budget())
-    lm = player(endpoint, meter).lm
+    lm = build_role_model(endpoint, meter).lm
     sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
     file = {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGVsbG8=", "filename": "a.pdf"}}
     messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, sound, file]}]

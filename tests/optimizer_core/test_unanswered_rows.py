@@ -24,7 +24,7 @@ def row(candidate: str, scores: dict[int, float], errors: set[int]) -> list[Cell
 
 def best(*cells: list[Cell]) -> tuple[str, str]:
     table = ScoreTable(cell for part in cells for cell in part)
-    kit: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         table=table,
         examples={Split.VAL: make_examples(0, N)},
         baseline=Candidate.baseline(1),
@@ -33,7 +33,7 @@ def best(*cells: list[Cell]) -> tuple[str, str]:
     names = [part[0].key.candidate for part in cells]
     kinds = [TrialKind.BASELINE if name == BASE else TrialKind.FULL for name in names]
     trials = [Trial(n, n, kind, name, ()) for n, (kind, name) in enumerate(zip(kinds, names, strict=True))]
-    winner, reason = best_full_evaluation(kit, trials)
+    winner, reason = best_full_evaluation(context, trials)
     return winner.id, reason
 
 

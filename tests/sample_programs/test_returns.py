@@ -20,7 +20,7 @@ from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.types import Example, Split
 from mipro_studio.sample_programs.returns import SAMPLE, find_order, metric, return_rules
 from mipro_studio.sample_programs.tasks.returns_data import ORDERS, RULES, settled
-from tests.optimizer_core.scripted import chat, scripted_player
+from tests.optimizer_core.scripted import chat, scripted_model
 
 ROWS = SAMPLE.rows()
 STATES = {
@@ -79,11 +79,11 @@ def test_an_agent_that_uses_its_tools_passes_every_row_whatever_its_instruction(
     program = load_program("sample:returns", Path())
     names = [info.name for info in program.predictors]
     module = Arms(program).build(dict.fromkeys(names, instruction) if instruction else {}, {})
-    player, scorer = scripted_player(agent), Scorer(metric, "metric")
+    role_model, scorer = scripted_model(agent), Scorer(metric, "metric")
     for place, row in enumerate(ROWS[:24]):
         labels = {name: value for name, value in row.items() if name != "request"}
         example = Example(str(place), Split.VAL, place, {"request": row["request"]}, labels)
-        cell = run_once(module, example, player, scorer, "c")
+        cell = run_once(module, example, role_model, scorer, "c")
         assert cell.score == 1.0, (row, cell)
         assert cell.usage.calls == 4
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dspy
 import pytest
 
-from mipro_studio.sample_programs.tasks import convert
 from mipro_studio.sample_programs.answers import exact_answer
 from mipro_studio.sample_programs.gsm8k import last_number
 from mipro_studio.sample_programs.heart_disease import HeartDisease, HeartDiseaseVote
@@ -14,6 +13,7 @@ from mipro_studio.sample_programs.hover import metric as hover_metric
 from mipro_studio.sample_programs.iris_typo import ClassifyIris
 from mipro_studio.sample_programs.iris_typo import metric as typo_metric
 from mipro_studio.sample_programs.scone import ScoNeSignature
+from mipro_studio.sample_programs.tasks import convert
 
 
 @pytest.mark.parametrize(

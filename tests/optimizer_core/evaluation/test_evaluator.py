@@ -26,7 +26,7 @@ from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.programs.values import as_prompted
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Split
 from tests.loopback import LoopbackEndpoint
-from tests.optimizer_core.builders import NOBODY, Acting, failed, make_examples, player
+from tests.optimizer_core.builders import NOBODY, Acting, build_role_model, failed, make_examples
 from tests.programs import desk, more
 
 EXAMPLES = make_examples(4, 10, 6)
@@ -285,7 +285,7 @@ def test_a_refused_key_ends_the_run_at_once(endpoint: LoopbackEndpoint) -> None:
 
     async def test(bench: Bench) -> None:
         with pytest.raises(RunFailed, match=r"The model refused: .* Mend the key or model, then resume"):
-            await bench.evaluator.cells("a", desk.Desk(), VAL[:1], player(endpoint, bench.meter))
+            await bench.evaluator.cells("a", desk.Desk(), VAL[:1], build_role_model(endpoint, bench.meter))
 
     bench = on_bench(test, metric=desk.metric)
     assert endpoint.stats()["total"] == 1
@@ -296,7 +296,7 @@ def test_a_program_that_swallows_a_refused_call_gets_no_score(endpoint: Loopback
     async def test(bench: Bench) -> None:
         bench.meter = Meter(Budget(max_lm_calls=1))
         with pytest.raises(BudgetReached):
-            await bench.evaluator.cells("a", more.Careless(), VAL[:1], player(endpoint, bench.meter))
+            await bench.evaluator.cells("a", more.Careless(), VAL[:1], build_role_model(endpoint, bench.meter))
 
     bench = on_bench(test, metric=desk.metric)
     assert list(bench.journal.cells()) == []
@@ -305,7 +305,7 @@ def test_a_program_that_swallows_a_refused_call_gets_no_score(endpoint: Loopback
 
 def test_a_trace_has_a_step_for_every_call_with_its_inputs_and_outputs(endpoint: LoopbackEndpoint) -> None:
     async def test(bench: Bench) -> None:
-        cell = (await bench.evaluator.cells("a", desk.Desk(), VAL[:1], player(endpoint, bench.meter)))[0]
+        cell = (await bench.evaluator.cells("a", desk.Desk(), VAL[:1], build_role_model(endpoint, bench.meter)))[0]
         assert [step.predictor for step in cell.trace] == ["queue", "tone"]
         assert cell.trace[0].inputs == VAL[0].inputs
         assert cell.trace[0].outputs == {"queue": cell.prediction["queue"]}
@@ -324,9 +324,9 @@ def test_only_bootstrapping_tells_the_metric_the_trace(endpoint: LoopbackEndpoin
         return 1.0
 
     async def test(bench: Bench) -> None:
-        one_player = player(endpoint, bench.meter)
-        await bench.evaluator.cells("a", desk.Desk(), VAL[:1], one_player)
-        await bench.evaluator.cells("teacher", desk.Desk(), VAL[:1], one_player, purpose=Purpose.BOOTSTRAP)
+        one_model = build_role_model(endpoint, bench.meter)
+        await bench.evaluator.cells("a", desk.Desk(), VAL[:1], one_model)
+        await bench.evaluator.cells("teacher", desk.Desk(), VAL[:1], one_model, purpose=Purpose.BOOTSTRAP)
 
     on_bench(test, metric=metric)
     assert seen[0] is None

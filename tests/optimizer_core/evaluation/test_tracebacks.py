@@ -13,7 +13,7 @@ from dspy.utils import DummyLM
 from mipro_studio.optimizer_core.evaluation.program_run import ProgramRun, Purpose, execute, run_once
 from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import CellKey, ErrorClass, Example, Split
 
 PROGRAM = """
@@ -52,7 +52,7 @@ def mine(tmp_path: Path) -> ModuleType:
 
 def cell_of(module: Any, metric: Any, text: str, base: Path) -> Any:
     row = Example("e", Split.TRAIN, 0, {"text": text}, {})
-    return run_once(module, row, Player(None, None), Scorer(metric, "metric"), "i0d0", (base,))
+    return run_once(module, row, RoleModel(None, None), Scorer(metric, "metric"), "i0d0", (base,))
 
 
 def test_an_error_of_the_program_is_told_by_its_own_lines(mine: ModuleType, tmp_path: Path) -> None:
@@ -87,10 +87,10 @@ def test_an_error_when_asked_about_a_predictor_leaves_no_score_behind() -> None:
     def metric(gold: Any, pred: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> float:
         return 1.0 if pred_name is None else {}["words"]
 
-    player = Player(DummyLM([{"answer": "yes"}]), dspy.ChatAdapter())
+    role_model = RoleModel(DummyLM([{"answer": "yes"}]), dspy.ChatAdapter())
     row = Example("e", Split.TRAIN, 0, {"text": "hello"}, {})
     key = CellKey("i0d0", Split.TRAIN, "e")
-    run = ProgramRun(key, dspy.Predict("text -> answer"), row, player, Purpose.REFLECT)
+    run = ProgramRun(key, dspy.Predict("text -> answer"), row, role_model, Purpose.REFLECT)
     cell = execute(run, Scorer(metric, "metric"))
     assert (cell.score, cell.error) == (None, ErrorClass.METRIC)
     assert "KeyError: 'words'" in cell.error_message

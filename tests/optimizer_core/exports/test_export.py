@@ -15,7 +15,7 @@ import pytest
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.exports.export import build_program, load_saved, save_program
 from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
-from mipro_studio.optimizer_core.models.players import ADAPTERS, adapter_of
+from mipro_studio.optimizer_core.models.role_models import ADAPTERS, adapter_of
 from mipro_studio.optimizer_core.programs.importing import _settings
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.programs.values import encode

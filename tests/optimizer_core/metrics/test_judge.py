@@ -34,11 +34,11 @@ def test_a_run_is_scored_by_the_judge_and_its_calls_are_counted_apart(
     assert all(cell.feedback.startswith(("Not met: It ", "All criteria")) for cell in cells)
     assert all(set(cell.prediction) == {"queue"} for cell in cells)
     on_val = [cell for cell in life.journal.cells() if cell.key.split is not Split.TEST]
-    assert life.kit.meter.total(Role.JUDGE).calls == len(CRITERIA) * len(on_val)
+    assert life.context.meter.total(Role.JUDGE).calls == len(CRITERIA) * len(on_val)
     # What it says of the sealed test is the judge's too, apart and under no cap.
     tested = [cell for cell in life.journal.cells() if cell.key.split is Split.TEST]
-    assert tested and life.kit.meter.total(Role.JUDGE_TEST).calls == len(CRITERIA) * len(tested)
-    assert life.kit.meter.total(Role.TEST).calls == len(tested)
+    assert tested and life.context.meter.total(Role.JUDGE_TEST).calls == len(CRITERIA) * len(tested)
+    assert life.context.meter.total(Role.TEST).calls == len(tested)
     assert all({step.predictor for step in cell.trace} == {"queue"} for cell in cells)
 
 
@@ -48,7 +48,7 @@ def test_a_cap_ends_the_search_and_the_sealed_test_is_still_judged(endpoint: Loo
     assert life.ending.capped, life.ending.reason
     assert outcome is not None and outcome.baseline_test is not None
     assert outcome.baseline_test["n_error"] == 0
-    assert life.kit.meter.capped_total().calls <= 150
+    assert life.context.meter.capped_total().calls <= 150
 
 
 def test_a_judge_that_cannot_be_reached_gives_errors_and_no_scores(endpoint: LoopbackEndpoint) -> None:

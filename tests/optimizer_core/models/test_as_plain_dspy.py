@@ -28,7 +28,7 @@ from mipro_studio.optimizer_core.models.lms import build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.types import Cell, Example, Role, Split
 from tests.loopback.raw import RawEndpoint, completion
-from tests.optimizer_core.scripted import ScriptedEngine, chat, scripted, scripted_player
+from tests.optimizer_core.scripted import ScriptedEngine, chat, scripted, scripted_model
 
 
 def echo(request: lm15.Request) -> str:
@@ -58,8 +58,8 @@ def row(text: str) -> Example:
     return Example(text, Split.VAL, 0, {"text": text}, {})
 
 
-def cell_of(program: dspy.Module, player: Any, text: str = "one", metric: Any = None) -> Cell:
-    return run_once(program, row(text), player, Scorer(metric or (lambda *_: 1.0), "m"), "c")
+def cell_of(program: dspy.Module, role_model: Any, text: str = "one", metric: Any = None) -> Cell:
+    return run_once(program, row(text), role_model, Scorer(metric or (lambda *_: 1.0), "m"), "c")
 
 
 def inspected(program: dspy.Module, text: str) -> str:
@@ -84,7 +84,7 @@ LOOKS: dict[str, Callable[[Any, str], Any]] = {
 def test_history_inside_forward_is_what_plain_dspy_has(look: Callable[[Any, str], Any]) -> None:
     with dspy.context(lm=plain_lm()):
         expected = Doing(look)(text="one").answer
-    found = cell_of(Doing(look), scripted_player(echo)).prediction["answer"]
+    found = cell_of(Doing(look), scripted_model(echo)).prediction["answer"]
     if isinstance(expected, str) and "User message" in expected:  # all but the time of day
         assert found.split("\n")[5:] == expected.split("\n")[5:]
     else:
@@ -97,13 +97,13 @@ def test_history_of_program_runs_beside_each_other_is_not_mixed_and_nothing_of_i
         entries = (dspy.settings.lm.history, program.history, program.label.history, GLOBAL_HISTORY)
         return " ".join(f"{len(kept)} {kept[-1]['outputs'][0]}" for kept in entries)
 
-    program, player = Doing(look), scripted_player(echo)
+    program, role_model = Doing(look), scripted_model(echo)
     before = len(GLOBAL_HISTORY)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda number: cell_of(program, player, f"text {number}"), range(40)))
+        found = list(pool.map(lambda number: cell_of(program, role_model, f"text {number}"), range(40)))
     for number, cell in enumerate(found):
         assert cell.prediction["answer"] == " ".join([f"1 {chat(answer=f'text {number}')}"] * 4)
-    assert (player.lm.history, program.history, program.label.history) == ([], [], [])
+    assert (role_model.lm.history, program.history, program.label.history) == ([], [], [])
     assert len(GLOBAL_HISTORY) == before
 
 
@@ -118,7 +118,7 @@ def test_a_program_run_and_what_it_was_told_is_forgotten_when_it_is_over() -> No
         kept.append(weakref.ref(program.history))
         return text
 
-    cell_of(Doing(look), scripted_player(echo))
+    cell_of(Doing(look), scripted_model(echo))
     gc.collect()
     assert kept[0]() is None
 
@@ -127,7 +127,7 @@ def test_a_metric_reads_the_history_of_its_program_run() -> None:
     def metric(example: Any, prediction: Any, trace: Any = None) -> bool:
         return dspy.settings.lm.history[-1]["outputs"] == [chat(answer="one")]
 
-    assert cell_of(dspy.Predict("text -> answer"), scripted_player(echo), metric=metric).score == 1.0
+    assert cell_of(dspy.Predict("text -> answer"), scripted_model(echo), metric=metric).score == 1.0
 
 
 def test_a_history_that_a_person_cleared_or_set_before_is_respected() -> None:
@@ -136,16 +136,16 @@ def test_a_history_that_a_person_cleared_or_set_before_is_respected() -> None:
         program.label(text=text)
         return len(dspy.settings.lm.history)
 
-    assert cell_of(Doing(cleared), scripted_player(echo)).prediction["answer"] == 1
+    assert cell_of(Doing(cleared), scripted_model(echo)).prediction["answer"] == 1
     program = Doing(lambda program, text: len(program.history))
     program.history = ["an earlier turn"]
-    assert cell_of(program, scripted_player(echo)).prediction["answer"] == 2
+    assert cell_of(program, scripted_model(echo)).prediction["answer"] == 2
     assert program.history == ["an earlier turn"]
 
 
 def test_history_can_be_switched_off_and_calls_are_counted_all_the_same() -> None:
     with dspy.context(disable_history=True):
-        cell = cell_of(Doing(lambda program, text: len(dspy.settings.lm.history)), scripted_player(echo))
+        cell = cell_of(Doing(lambda program, text: len(dspy.settings.lm.history)), scripted_model(echo))
     assert (cell.prediction["answer"], cell.usage.calls, cell.usage.input_tokens) == (0, 1, 10)
 
 
@@ -159,7 +159,7 @@ def test_tracked_usage_is_what_plain_dspy_says() -> None:
         return True
 
     with dspy.context(track_usage=True):
-        cell_of(Doing(lambda program, text: text), scripted_player(echo), metric=metric)
+        cell_of(Doing(lambda program, text: text), scripted_model(echo), metric=metric)
     assert said == [expected] and expected["openai/scripted"]["prompt_tokens"] == 10
 
 
@@ -207,7 +207,7 @@ def test_callbacks_hear_of_a_call_once_whatever_its_retries_as_in_plain_dspy(how
 
 def test_a_models_own_callbacks_fire() -> None:
     heard = Heard()
-    cell_of(dspy.Predict("text -> answer"), scripted_player(echo, callbacks=[heard]))
+    cell_of(dspy.Predict("text -> answer"), scripted_model(echo, callbacks=[heard]))
     assert [kind for kind, _ in heard.said] == ["start", "end"]
 
 
@@ -218,18 +218,18 @@ def test_options_of_a_call_and_of_a_predictor_reach_the_model() -> None:
         seen.append((request.config.temperature, request.config.max_tokens))
         return echo(request)
 
-    player = scripted_player(reply, temperature=0.3, max_tokens=50)
-    cell_of(dspy.Predict("text -> answer"), player)
-    cell_of(dspy.Predict("text -> answer", temperature=0.9, rollout_id=3), player)
-    with collect_calls(lm=player.lm.copy(max_tokens=7), adapter=player.adapter):
+    role_model = scripted_model(reply, temperature=0.3, max_tokens=50)
+    cell_of(dspy.Predict("text -> answer"), role_model)
+    cell_of(dspy.Predict("text -> answer", temperature=0.9, rollout_id=3), role_model)
+    with collect_calls(lm=role_model.lm.copy(max_tokens=7), adapter=role_model.adapter):
         dspy.Predict("text -> answer")(text="one", config={"temperature": 0.1})
     assert seen == [(0.3, 50), (0.9, 50), (0.1, 7)]
 
 
 def test_several_completions_are_several_calls() -> None:
     meter = Meter(Budget(max_lm_calls=4))
-    player = scripted_player(echo, meter)
-    cell = cell_of(dspy.Predict("text -> answer", n=3), player)
+    role_model = scripted_model(echo, meter)
+    cell = cell_of(dspy.Predict("text -> answer", n=3), role_model)
     assert (cell.usage.calls, cell.usage.input_tokens, meter.total(Role.TASK).calls) == (3, 30, 3)
 
 
@@ -240,9 +240,9 @@ def test_a_repeated_call_is_asked_again_whatever_it_says_about_caching() -> None
         asked.append(1)
         return echo(request)
 
-    player = scripted_player(reply)
+    role_model = scripted_model(reply)
     for _ in range(2):
-        cell_of(dspy.Predict("text -> answer", cache=True), player)
+        cell_of(dspy.Predict("text -> answer", cache=True), role_model)
     assert len(asked) == 2
 
 
@@ -254,11 +254,11 @@ def own(program_lm: Any) -> dspy.Module:
 
 def test_a_program_with_a_model_of_its_own_is_counted_and_capped_under_its_role() -> None:
     meter = Meter(Budget(max_lm_calls=2))
-    player = scripted_player(echo, meter, Role.TEACHER)
+    role_model = scripted_model(echo, meter, Role.TEACHER)
     for lm in (plain_lm(), DummyLM([{"answer": "x"}])):
-        assert cell_of(own(lm), player).usage.calls == 1
+        assert cell_of(own(lm), role_model).usage.calls == 1
     with pytest.raises(BudgetReached):
-        cell_of(own(plain_lm()), player)
+        cell_of(own(plain_lm()), role_model)
     assert meter.total(Role.TEACHER).calls == 2
 
 
@@ -270,7 +270,7 @@ def test_a_metric_that_asks_a_model_of_its_own_is_counted_in_the_cell() -> None:
         with dspy.context(lm=judge):
             return bool(dspy.Predict("answer -> verdict")(answer=prediction.answer).verdict == "yes")
 
-    cell = cell_of(dspy.Predict("text -> answer"), scripted_player(echo, meter), metric=metric)
+    cell = cell_of(dspy.Predict("text -> answer"), scripted_model(echo, meter), metric=metric)
     assert (cell.score, cell.usage.calls, meter.total(Role.TASK).calls) == (1.0, 2, 2)
 
 
@@ -283,7 +283,7 @@ def test_a_program_s_own_model_keeps_its_cache_and_an_answer_out_of_it_is_no_cal
 
     meter = Meter(Budget())
     program = own(plain_lm(reply, cache=True, rollout_id=time.time_ns(), temperature=0.7))
-    usages = [cell_of(program, scripted_player(echo, meter)).usage for _ in range(3)]
+    usages = [cell_of(program, scripted_model(echo, meter)).usage for _ in range(3)]
     assert len(asked) == 1
     assert [usage.calls for usage in usages] == [1, 0, 0]
     assert [usage.input_tokens for usage in usages] == [10, 0, 0]
@@ -300,7 +300,7 @@ def test_a_program_s_own_model_keeps_its_retries_and_each_attempt_is_counted() -
 
     meter = Meter(Budget())
     lm = plain_lm(reply, num_retries=2)
-    cell = cell_of(own(lm), scripted_player(echo, meter))
+    cell = cell_of(own(lm), scripted_model(echo, meter))
     assert cell.score == 1.0
     assert (meter.total(Role.TASK).calls, meter.total(Role.TASK).retries, cell.usage.retries) == (3, 2, 2)
     assert lm.num_retries == 2
@@ -319,7 +319,7 @@ def test_best_of_n_asks_a_predictors_own_model_and_is_counted() -> None:
     program = dspy.Predict("text -> answer")
     program.lm = scripted(echo, meter, Role.TEACHER)
     best = dspy.BestOfN(program, N=3, reward_fn=lambda args, prediction: 0.0, threshold=1.0)
-    cell = cell_of(best, scripted_player(echo, meter))
+    cell = cell_of(best, scripted_model(echo, meter))
     assert (cell.score, cell.usage.calls) == (1.0, 3)
 
 
@@ -351,7 +351,7 @@ def test_awaiting_a_model_does_not_block_the_program_s_event_loop() -> None:
             return asyncio.run(self.acall(text=text))
 
     started = time.monotonic()
-    cell = cell_of(Ticking(), scripted_player(slow))
+    cell = cell_of(Ticking(), scripted_model(slow))
     assert cell.usage.calls == 20
     assert cell.prediction["answer"] > 5
     assert time.monotonic() - started < 3  # twenty at once, not one after the other

@@ -18,9 +18,9 @@ from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.calls import collect_calls
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import Cell, Example, Role, Split
-from tests.optimizer_core.scripted import chat, scripted, scripted_player
+from tests.optimizer_core.scripted import chat, scripted, scripted_model
 from tests.programs.concurrent_ways import WAYS, Twice
 
 SCORER = Scorer(lambda example, prediction, trace=None: prediction.answer == f"{example.text} {example.text}", "both")
@@ -40,15 +40,15 @@ def row(number: int) -> Example:
     return Example(f"e{number}", Split.VAL, number, {"text": f"text {number}"}, {})
 
 
-def cells(program: dspy.Module, player: Player, n: int = 12, threads: int = 6) -> list[Cell]:
+def cells(program: dspy.Module, role_model: RoleModel, n: int = 12, threads: int = 6) -> list[Cell]:
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda number: run_once(program, row(number), player, SCORER, "c"), range(n)))
+        return list(pool.map(lambda number: run_once(program, row(number), role_model, SCORER, "c"), range(n)))
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_every_way_of_asking_at_once_counts_in_its_own_program_run(way: Callable[..., Any]) -> None:
     meter = Meter(Budget())
-    found = cells(Twice(way), scripted_player(echo, meter))
+    found = cells(Twice(way), scripted_model(echo, meter))
     assert [(cell.score, cell.error_message) for cell in found] == [(1.0, "")] * 12
     assert [(cell.usage.calls, cell.usage.input_tokens) for cell in found] == [(2, 20)] * 12
     assert meter.total(Role.TASK).calls == 24
@@ -57,11 +57,11 @@ def test_every_way_of_asking_at_once_counts_in_its_own_program_run(way: Callable
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_a_call_refused_in_another_thread_ends_the_program_run_as_refused(way: Callable[..., Any]) -> None:
     meter = Meter(Budget(max_lm_calls=5))
-    player = scripted_player(echo, meter)
+    role_model = scripted_model(echo, meter)
     ended: list[object] = []
     for number in range(4):
         try:
-            ended.append(run_once(Twice(way), row(number), player, SCORER, "c").score)
+            ended.append(run_once(Twice(way), row(number), role_model, SCORER, "c").score)
         except BudgetReached as refusal:
             ended.append(type(refusal))
     assert ended == [1.0, 1.0, BudgetReached, BudgetReached]
@@ -88,7 +88,7 @@ def test_a_halt_is_no_error_of_a_program_that_swallows_everything() -> None:
     meter = Meter(Budget())
     meter.halt(StopRequested("stop"))
     with pytest.raises(StopRequested):
-        run_once(Careless(), row(0), scripted_player(echo, meter), SCORER, "c")
+        run_once(Careless(), row(0), scripted_model(echo, meter), SCORER, "c")
 
 
 def test_threads_of_a_sealed_test_and_of_a_teacher_ask_the_model_of_that_role() -> None:
@@ -97,8 +97,8 @@ def test_threads_of_a_sealed_test_and_of_a_teacher_ask_the_model_of_that_role() 
     dspy.configure(lm=task, adapter=None)
     try:
         for role in (Role.TEST, Role.TEST):
-            player = scripted_player(echo, meter, role)
-            assert run_once(Twice(WAYS["plain_threads"]), row(0), player, SCORER, "c").usage.calls == 2
+            role_model = scripted_model(echo, meter, role)
+            assert run_once(Twice(WAYS["plain_threads"]), row(0), role_model, SCORER, "c").usage.calls == 2
     finally:
         dspy.configure(lm=None)
     assert meter.total(Role.TEST).calls == 4

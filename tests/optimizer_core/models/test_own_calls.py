@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import Example, Role, Split
 from tests.optimizer_core.scripted import chat, scripted
 
@@ -52,8 +52,8 @@ class Program(dspy.Module):
 
 
 def run(module: dspy.Module, meter: Meter) -> Any:
-    player = Player(scripted(lambda request: chat(answer="role"), meter), dspy.ChatAdapter())
-    return run_once(module, ROW, player, Scorer(lambda *_: 1.0, "one"), "c")
+    role_model = RoleModel(scripted(lambda request: chat(answer="role"), meter), dspy.ChatAdapter())
+    return run_once(module, ROW, role_model, Scorer(lambda *_: 1.0, "one"), "c")
 
 
 @pytest.mark.parametrize("awaited", [False, True])

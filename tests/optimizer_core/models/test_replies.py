@@ -19,7 +19,7 @@ from mipro_studio.optimizer_core.models.calls import collect_calls
 from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.models.lms import MeteredLM, build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.models.tokens import count_tokens, message_texts, reported
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Example, Role, Split, Usage
 from tests.loopback.raw import RawEndpoint, completion, error, http, without_end
@@ -41,9 +41,9 @@ def lm_of(endpoint: RawEndpoint, meter: Meter | None = None, retries: int = 0, *
 
 
 def cell_of(endpoint: RawEndpoint, meter: Meter | None = None) -> Cell:
-    player = Player(lm_of(endpoint, meter), dspy.ChatAdapter())
+    role_model = RoleModel(lm_of(endpoint, meter), dspy.ChatAdapter())
     scorer = Scorer(lambda example, prediction, trace=None: prediction.answer == "yes", "m")
-    return run_once(dspy.Predict("question -> answer"), ROW, player, scorer, "c")
+    return run_once(dspy.Predict("question -> answer"), ROW, role_model, scorer, "c")
 
 
 def spent(endpoint: RawEndpoint) -> Usage:

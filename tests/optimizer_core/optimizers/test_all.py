@@ -31,7 +31,7 @@ def test_it_runs_to_the_end(endpoint: LoopbackEndpoint, optimizer: str) -> None:
     n = 1 if optimizer == "bootstrap_few_shot" else 3 if optimizer == "bootstrap_rs" else 5
     assert len(suggested(life)) == n or optimizer == "gepa"
     assert suggested(life)
-    assert calls == sum(life.kit.meter.total(role).calls for role in Role)
+    assert calls == sum(life.context.meter.total(role).calls for role in Role)
     assert all(cell.error is None for cell in life.journal.cells())
 
 
@@ -106,11 +106,11 @@ def test_it_keeps_to_its_caps(endpoint: LoopbackEndpoint, optimizer: str) -> Non
     assert sum(cell.key.split is not Split.TEST for cell in by_runs.journal.cells()) <= cap
     assert by_runs.journal.outcome() is not None
 
-    spent = sum(uninterrupted.kit.meter.total(role).calls for role in Role if role is not Role.TEST)
+    spent = sum(uninterrupted.context.meter.total(role).calls for role in Role if role is not Role.TEST)
     endpoint.reset()
     by_calls = run(endpoint, optimizer, budget={"max_lm_calls": spent * 2 // 3})
 
-    at_endpoint = endpoint.stats()["total"] - by_calls.kit.meter.total(Role.TEST).calls
+    at_endpoint = endpoint.stats()["total"] - by_calls.context.meter.total(Role.TEST).calls
     assert by_calls.ending.capped and by_calls.ending.status is Status.COMPLETED
     assert at_endpoint <= spent * 2 // 3
 

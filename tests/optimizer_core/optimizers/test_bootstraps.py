@@ -18,8 +18,10 @@ NOTHING_PASSES = {"threshold": 2.0, "max_labeled": 0}
 
 def passing(life: Life, threshold: float) -> list[str]:
     """Training rows whose trace passes, in the rows' order."""
-    row = life.kit.table.row(TEACHER, Split.TRAIN)
-    scores = {example.id: row[example.id].score for example in life.kit.examples[Split.TRAIN] if example.id in row}
+    row = life.context.table.row(TEACHER, Split.TRAIN)
+    scores = {
+        example.id: row[example.id].score for example in life.context.examples[Split.TRAIN] if example.id in row
+    }
     return [name for name, score in scores.items() if score is not None and score >= threshold]
 
 
@@ -40,10 +42,10 @@ def test_few_shot_takes_the_first_rows_that_pass_and_searches_nothing(
     first = passing(life, threshold)[:2]
     assert len(first) == 2
     for predictor in ("queue", "tone"):
-        demos = life.kit.arms.demo_sets[predictor][1].demos
+        demos = life.context.arms.demo_sets[predictor][1].demos
         assert [demo.example_id for demo in demos if demo.augmented] == first
         assert len(demos) == 4  # filled up with labelled rows
-    assert life.kit.meter.total(Role.PROMPT).calls == 0
+    assert life.context.meter.total(Role.PROMPT).calls == 0
 
 
 @pytest.mark.parametrize("optimizer", ["bootstrap_few_shot", "bootstrap_rs"])
@@ -69,7 +71,7 @@ def test_random_search_evaluates_each_set_once_in_full_in_dspys_order(endpoint: 
     assert len(means) == len(life.trials) == 6
     best = max(mean for mean in means.values() if mean is not None)
     assert life.winner is not None and means[life.winner] == best
-    assert life.kit.meter.total(Role.PROMPT).calls == 0
+    assert life.context.meter.total(Role.PROMPT).calls == 0
 
 
 def test_random_search_bootstraps_no_more_demos_than_asked_for(endpoint: LoopbackEndpoint) -> None:
@@ -109,4 +111,4 @@ def test_bayesian_bootstrap_chooses_a_set_for_each_predictor_and_learns_from_the
     assert all(queue[0] == tone[0] == 0 for queue, tone in places)
     assert any(queue[1] != tone[1] for queue, tone in places)
     assert {trial.kind for trial in life.trials} == {TrialKind.BASELINE, TrialKind.MINIBATCH, TrialKind.FULL}
-    assert life.kit.meter.total(Role.PROMPT).calls == 0
+    assert life.context.meter.total(Role.PROMPT).calls == 0

@@ -26,8 +26,8 @@ def test_every_variant_writes_its_samples_and_nothing_is_scored(endpoint: Loopba
         assert named == {1: "all", 2: "all", 3: "bare", 4: "bare"}
     assert not list(life.journal.trials())
     assert {cell.key.split for cell in life.journal.cells()} <= {Split.TRAIN}
-    assert life.kit.meter.total(Role.TASK).calls == 0
-    assert life.kit.meter.total(Role.TEST).calls == 0
+    assert life.context.meter.total(Role.TASK).calls == 0
+    assert life.context.meter.total(Role.TEST).calls == 0
     assert life.journal.outcome() is None
 
 
@@ -47,13 +47,13 @@ def test_a_variant_shows_what_its_switches_say(endpoint: LoopbackEndpoint) -> No
 def test_a_session_without_demos_never_runs_the_teacher(endpoint: LoopbackEndpoint) -> None:
     life = session(endpoint, proposer={"demos": False})
     assert life.ending.status is Status.COMPLETED
-    assert life.kit.meter.total(Role.TEACHER).calls == 0
+    assert life.context.meter.total(Role.TEACHER).calls == 0
 
 
 def test_a_resumed_session_asks_nothing_again(endpoint: LoopbackEndpoint) -> None:
     life = session(endpoint)
     before = endpoint.stats()["total"]
-    config = life.kit.config
+    config = life.context.config
     again = live(config, life.journal)
     assert again.ending.status is Status.COMPLETED
     assert endpoint.stats()["total"] == before

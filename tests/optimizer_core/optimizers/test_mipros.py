@@ -112,7 +112,7 @@ def test_a_temperature_that_a_person_said_is_kept_to(endpoint: LoopbackEndpoint)
     life = run(endpoint, "zero_shot_mipro_pp", search=WIDE, proposer={"temperature": 0.35})
 
     assert {body["temperature"] for _, body in asked(endpoint)} == {0.35}
-    assert all("temperature" not in row.values for row in switch_rows(life.kit.arms))
+    assert all("temperature" not in row.values for row in switch_rows(life.context.arms))
     outcome = life.journal.outcome()
     assert outcome is not None and all("temperature" not in row["parameter"] for row in outcome.importance)
 
@@ -124,7 +124,7 @@ def test_every_trial_writes_fresh_instructions_by_the_switches_it_chose(
     endpoint.control(keep_requests=True)
     life = run(endpoint, optimizer, search=WIDE)
 
-    rows = switch_rows(life.kit.arms)
+    rows = switch_rows(life.context.arms)
     assert [row.number for row in rows] == list(range(1, 9))
     assert [row.candidate for row in rows] == [trial.candidate for trial in suggested(life)]
     assert [instruction for ((instruction, _), _) in choices(suggested(life))] == list(range(1, 9))
@@ -132,13 +132,13 @@ def test_every_trial_writes_fresh_instructions_by_the_switches_it_chose(
     assert len(requests) == 2 * 8
     by_demos = {
         (info.name, index): [demo for demo in arm.demos if demo.augmented][:3]
-        for info in life.kit.free
-        for index, arm in life.kit.arms.demo_sets[info.name].items()
+        for info in life.context.free
+        for index, arm in life.context.arms.demo_sets[info.name].items()
     }
     written = {
         arm.text: arm
         for name in ("queue", "tone")
-        for arm in life.kit.arms.instructions[name].values()
+        for arm in life.context.arms.instructions[name].values()
         if isinstance(arm, Instruction) and arm.index
     }
     for prompt, body in requests:
@@ -167,7 +167,7 @@ def test_what_a_person_switched_off_is_no_variable(endpoint: LoopbackEndpoint) -
     off = {"dataset_summary": False, "tips": ["simple"], "demos": False}
     life = run(endpoint, "zero_shot_mipro_pp", search=WIDE, proposer=off)
 
-    assert {frozenset(row.values) for row in switch_rows(life.kit.arms)} == {
+    assert {frozenset(row.values) for row in switch_rows(life.context.arms)} == {
         frozenset({"program_summary", "temperature"})
     }
 
@@ -175,9 +175,9 @@ def test_what_a_person_switched_off_is_no_variable(endpoint: LoopbackEndpoint) -
 def test_the_whole_of_mipro_pp_also_searches_the_bootstrap(endpoint: LoopbackEndpoint) -> None:
     life = run(endpoint, "mipro_pp", search={**WIDE, "max_bootstrapped": 3, "trials": 12})
 
-    rows = switch_rows(life.kit.arms)
+    rows = switch_rows(life.context.arms)
     assert {row.values[NUMBER] for row in rows} >= {0, 3} and len({row.values[SEED] for row in rows}) > 1
-    sets = life.kit.arms.demo_sets
+    sets = life.context.arms.demo_sets
     for row in rows:
         for name, (_, index) in zip(("queue", "tone"), Candidate.parse(row.candidate).choices, strict=True):
             demos, largest = sets[name][index].demos, sets[name][row.values[SEED]].demos
@@ -220,5 +220,5 @@ def test_the_switch_that_matters_is_found_and_its_importance_is_reported(optimiz
     means = {arm["label"]: arm["mean"] for arm in top["arms"]}
     assert means["persona"] > means["none"] + 0.3
     # What is learned is used: after the ten random trials TPE asks for the persona nearly always.
-    late = [row.values["tip"] for row in switch_rows(life.kit.arms)][12:]
+    late = [row.values["tip"] for row in switch_rows(life.context.arms)][12:]
     assert late.count("persona") >= 0.75 * len(late)

@@ -28,7 +28,7 @@ MODULE_LEVEL = ["module_opro", "module_opro_ungrounded"]
 
 def expected_history(life: Life, predictor: str, trials: int) -> list[tuple[str, float]]:
     """By hand: instructions of the baseline and the first `trials` trials with the mean score of their programs."""
-    place = life.kit.arms.names.index(predictor)
+    place = life.context.arms.names.index(predictor)
     written = texts(life, predictor)
     means = {trial.candidate: trial.mean for trial in life.trials[: trials + 1]}  # full evaluations: the last is all
     scores: dict[str, list[float]] = {}

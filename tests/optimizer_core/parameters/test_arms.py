@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.types import Demo, Example, Split
@@ -67,8 +67,10 @@ def test_bootstrapped_demos_are_shown_as_plain_dspy_shows_them(adapter: Any) -> 
     plain = dspy.Predict(Order)
     plain.demos = [dspy.Example(augmented=True, **inputs, **outputs)]
     reply = {"items": [{"name": "bolts", "count": 3}], "level": "high"}
-    player = Player(dspy.utils.DummyLM([reply], adapter=adapter), adapter)
-    cell = run_once(seed, Example("i", Split.TRAIN, 0, INPUTS, {}), player, Scorer(lambda *_: 1.0, "one"), "teacher")
+    role_model = RoleModel(dspy.utils.DummyLM([reply], adapter=adapter), adapter)
+    cell = run_once(
+        seed, Example("i", Split.TRAIN, 0, INPUTS, {}), role_model, Scorer(lambda *_: 1.0, "one"), "teacher"
+    )
     stored = from_json(to_json([dict(cell.trace[0].inputs), dict(cell.trace[0].outputs)]))
     demo = Demo({**stored[0], **stored[1]}, True, "i")
     arms = Arms(Program(seed, None, "reader"))

@@ -53,7 +53,7 @@ def test_what_was_asked_at_the_gate_is_searched_and_what_was_rejected_is_not(end
     ask(journal, ChangeKind.REJECT, kind="instruction", index=2, reason="too long")
     ask(journal, ChangeKind.REJECT, kind="instruction", index=0)
     life = live(make_config(endpoint, review=True, search={"trials": 10}), journal)
-    arms = life.kit.arms.instructions["queue"]
+    arms = life.context.arms.instructions["queue"]
     assert (arms[4].text, arms[4].author, arms[5].provenance["edited_from"]) == (GOOD, Author.PERSON, 1)
     assert used(life)[1:3] == [4, 5], "each gets a trial, in the order asked"
     assert not {1, 2} & set(used(life))
@@ -70,7 +70,7 @@ def test_a_life_that_is_not_approved_takes_changes_up_and_comes_back_to_the_gate
     endpoint.control(keep_requests=True)
     life = live(make_config(endpoint, review=True), journal, approved=False)
     assert life.ending.status is Status.AWAITING_REVIEW
-    arms = life.kit.arms.instructions["queue"]
+    arms = life.context.arms.instructions["queue"]
     assert sorted(arms) == [0, 1, 2, 3, 4, 5]
     assert [arms[n].author for n in (4, 5)] == [Author.MODEL] * 2
     assert arms[4].provenance["hint"] == "Mention refunds."
@@ -137,7 +137,7 @@ def test_a_rejected_arm_neither_wins_nor_costs_another_cell(endpoint: LoopbackEn
     best = Candidate.parse(first.winner or "")
     place = next(place for place, pair in enumerate(best.choices) if pair[0])
     journal = first.journal
-    name = first.kit.arms.names[place]
+    name = first.context.arms.names[place]
     ask(journal, ChangeKind.REJECT, predictor=name, kind="instruction", index=best.choices[place][0])
     cells = {key for key in first.scores if key.split is Split.VAL}
     second = live(make_config(endpoint, search={"trials": 12}), journal)
@@ -156,7 +156,7 @@ def test_a_pinned_trace_becomes_a_demo_of_a_set_that_is_tried(endpoint: Loopback
     pin = [{"example": row.key.example, "call": -1}]
     ask(journal, ChangeKind.DEMOS, predictor="tone", index=2, keep=[0], pin=pin)
     life = live(make_config(endpoint, review=True), journal)
-    made = life.kit.arms.demo_sets["tone"][4]
+    made = life.context.arms.demo_sets["tone"][4]
     step = next(step for step in row.trace if step.predictor == "tone")
     assert made.demos[0].fields == {**step.inputs, **step.outputs}
     assert made.demos[1:] == sets[2].demos[:1]
@@ -169,7 +169,7 @@ def test_a_failing_prompt_model_refuses_the_request_and_leaves_no_arm(endpoint: 
     ask(journal, ChangeKind.ASK, hint="", count=2)
     life = live(make_config(endpoint, review=True, retries=0), journal, approved=False)
     assert "wrote nothing usable" in settled(life)[1].refused
-    assert max(life.kit.arms.instructions["queue"]) == 3
+    assert max(life.context.arms.instructions["queue"]) == 3
 
 
 def test_a_change_after_the_last_trial_waits_for_more_trials(endpoint: LoopbackEndpoint) -> None:
@@ -187,7 +187,7 @@ def test_what_a_person_adds_and_takes_out_again_is_not_tried(endpoint: LoopbackE
     ask(journal, ChangeKind.REJECT, kind="instruction", index=4)
     ask(journal, ChangeKind.WRITE, text="Find the queue. q=0.8")
     life = live(make_config(endpoint, review=True), journal)
-    arms = life.kit.arms.instructions["queue"]
+    arms = life.context.arms.instructions["queue"]
     assert (arms[4].active, arms[5].active) == (False, True)
     assert used(life)[1] == 5 and 4 not in used(life)
 
@@ -234,7 +234,7 @@ def test_coordinate_ascent_tries_all_it_wrote_beside_a_persons_instruction(endpo
     ask(journal, ChangeKind.WRITE, text="Find the queue. q=0.1")
     search = {"trials": 20, "breadth": 3, "depth": 1}
     life = live(make_config(endpoint, optimizer="ca_opro", search=search), journal)
-    arms = life.kit.arms
+    arms = life.context.arms
     written = {
         (name, arm.index)
         for name in arms.names

@@ -21,12 +21,12 @@ def row(candidate: Candidate, right: int, errors: int = 0, n: int = 20) -> list[
 
 def best(*rows: list[Cell], taken_out: Candidate | None = None) -> tuple[Candidate, str]:
     table = ScoreTable(cell for one in rows for cell in one)
-    kit: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         examples={Split.VAL: VAL}, table=table, baseline=BASELINE, allows=lambda one: one != taken_out
     )
     names = dict.fromkeys(cell.key.candidate for one in rows for cell in one)
     kinds = [TrialKind.BASELINE, *[TrialKind.FULL] * len(names)]
-    return best_full_evaluation(kit, [Trial(n, n, kinds[n], name, ()) for n, name in enumerate(names)])
+    return best_full_evaluation(context, [Trial(n, n, kinds[n], name, ()) for n, name in enumerate(names)])
 
 
 def test_the_highest_mean_wins_and_of_equals_the_first() -> None:

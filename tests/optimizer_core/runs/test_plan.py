@@ -35,7 +35,7 @@ def assert_in(plan: dict[str, Any], life: Life) -> None:
 def test_what_an_optimizer_takes_lies_in_its_plan(optimizer: str) -> None:
     with scripted(lambda prompt, messages: None) as endpoint:
         life = live(settings(endpoint, optimizer), journal())
-    assert_in(plan_of(life.kit.config), life)
+    assert_in(plan_of(life.context.config), life)
 
 
 def only_json(prompt: Any, messages: list[dict[str, Any]]) -> str | None:
@@ -52,7 +52,7 @@ def test_replies_that_are_asked_for_once_more_are_planned(optimizer: str) -> Non
     with scripted(only_json) as endpoint:
         life = live(settings(endpoint, optimizer, **judged), journal())
         asked = sum("criterion" in str(entry["body"]["messages"][-1]["content"]) for entry in endpoint.requests())
-    plan = plan_of(life.kit.config)
+    plan = plan_of(life.context.config)
     assert_in(plan, life)
     assert asked > plan["lm_calls"]["judge"][0] * 2  # every verdict twice, those on the sealed test included
 

@@ -96,7 +96,8 @@ def test_the_winner_is_the_best_full_evaluation_on_all_validation_rows(endpoint:
     life = live(make_config(endpoint))
     full = {trial.candidate for trial in life.trials if len(trial.examples) == SMALL["val"]}
     means = {
-        candidate: sum(cell.score or 0.0 for cell in life.kit.table.row(candidate, Split.VAL).values()) / SMALL["val"]
+        candidate: sum(cell.score or 0.0 for cell in life.context.table.row(candidate, Split.VAL).values())
+        / SMALL["val"]
         for candidate in full
     }
     assert means[life.winner or ""] == max(means.values())
@@ -227,12 +228,12 @@ def test_what_fails_for_good_is_an_error_of_its_class_and_no_score(endpoint: Loo
     outcome = life.journal.outcome()
     assert outcome is not None and outcome.best_val is not None
     for trial in life.trials:
-        cells = [life.kit.table.row(trial.candidate, Split.VAL)[name] for name in trial.examples]
+        cells = [life.context.table.row(trial.candidate, Split.VAL)[name] for name in trial.examples]
         assert (trial.n_ok, trial.n_error) == (
             sum(cell.score is not None for cell in cells),
             sum(cell.error is not None for cell in cells),
         )
-    mean = life.kit.table.mean(Candidate.baseline(2).id, Split.VAL)
+    mean = life.context.table.mean(Candidate.baseline(2).id, Split.VAL)
     assert life.trials[0].mean == mean.mean
 
 
@@ -326,7 +327,7 @@ def test_errors_that_begin_in_mid_run_end_it_before_the_budget_is_spent(endpoint
     config = make_config(endpoint, retries=0, threads=2, search={"trials": 40})
 
     async def break_it(assembled: Assembled) -> None:
-        while len(assembled.kit.table) < 50:
+        while len(assembled.context.table) < 50:
             await asyncio.sleep(0.01)
         endpoint.control(responder=NOTHING_PARSES)
 
@@ -449,7 +450,7 @@ def test_a_review_gate_stops_the_run_until_a_person_says_go(endpoint: LoopbackEn
     finished(second)
     assert calls_at(endpoint) > before
     assert len(list(second.journal.prompt_calls())) == len(list(first.journal.prompt_calls()))
-    place = second.kit.arms.names.index(rejected.predictor)
+    place = second.context.arms.names.index(rejected.predictor)
     used = {Candidate.parse(trial.candidate).choices[place][0] for trial in second.trials}
     assert rejected.index not in used
     assert 7 in used

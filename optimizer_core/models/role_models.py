@@ -15,7 +15,7 @@ from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable
 from mipro_studio.optimizer_core.models.guests import guest_lm, metered
 from mipro_studio.optimizer_core.models.lms import adapter_for, build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
+from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import Role
@@ -24,6 +24,7 @@ __all__ = [
     "ADAPTERS",
     "adapter_name",
     "adapter_of",
+    "build_role_model",
     "chosen_models",
     "model_name",
     "model_rows",
@@ -31,8 +32,7 @@ __all__ = [
     "overridden",
     "own_model",
     "own_models",
-    "player",
-    "players_of",
+    "role_models_of",
     "with_own_model",
 ]
 
@@ -48,7 +48,9 @@ ADAPTERS: Mapping[str, Callable[[Any], Any]] = {
 _RUNS_PROGRAM = (Role.TASK, Role.TEACHER, Role.TEST)
 
 
-def player(spec: ModelSpec, role: Role, meter: Meter, config: RunConfig, program: Program | None = None) -> Player:
+def build_role_model(
+    spec: ModelSpec, role: Role, meter: Meter, config: RunConfig, program: Program | None = None
+) -> RoleModel:
     """The model of `spec` in `role`, metered, with the adapter that prompts are written by.
 
     Proposals and verdicts are asked for by our own signatures, so the program's adapter is none of theirs.
@@ -61,8 +63,8 @@ def player(spec: ModelSpec, role: Role, meter: Meter, config: RunConfig, program
     else:
         lm = build_lm(spec, role, meter, config.retries, derive_seed(config.seed, "model", role.value))
     if role not in _RUNS_PROGRAM or program is None:
-        return Player(lm, adapter_for(spec))
-    return Player(lm, adapter_of(spec, config, program, lm))
+        return RoleModel(lm, adapter_for(spec))
+    return RoleModel(lm, adapter_of(spec, config, program, lm))
 
 
 def adapter_of(spec: ModelSpec, config: RunConfig, program: Program, lm: Any = None) -> Any:
@@ -144,19 +146,19 @@ def model_when_made(config: RunConfig) -> dspy.BaseLM | None:
         return None
 
 
-def players_of(config: RunConfig, program: Program) -> dict[str, Player]:
+def role_models_of(config: RunConfig, program: Program) -> dict[str, RoleModel]:
     """Every model that the settings name, by its settings as JSON; spends on no budget.
 
     Raises:
-        BadInput: see `player` and `chosen_models`.
+        BadInput: see `build_role_model` and `chosen_models`.
     """
     meter = Meter(Budget())
-    made: dict[str, Player] = {}
+    made: dict[str, RoleModel] = {}
     for role in config.roles:
         key = config.model_for(role).model_dump_json()
-        made[key] = made.get(key) or player(config.model_for(role), role, meter, config, program)
+        made[key] = made.get(key) or build_role_model(config.model_for(role), role, meter, config, program)
     for name, lm in chosen_models(config, program).items():
-        made.setdefault(config.models[name].model_dump_json(), Player(lm, None))
+        made.setdefault(config.models[name].model_dump_json(), RoleModel(lm, None))
     return made
 
 

@@ -12,15 +12,15 @@ from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.guests import GuestLM
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.player import Player
-from mipro_studio.optimizer_core.models.players import (
+from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.models.role_models import (
     adapter_of,
+    build_role_model,
     chosen_models,
     model_rows,
     model_when_made,
     overridden,
     own_model,
-    player,
     with_own_model,
 )
 from mipro_studio.optimizer_core.parameters.arms import Arms
@@ -68,7 +68,7 @@ def test_calls_of_a_predictors_own_model_are_counted_in_its_cell_and_under_the_r
     meter = Meter(Budget())
     lm = scripted(lambda request: chat(answer="a"), meter, Role.TEST)
     made = Arms(Program(module, None, "two")).build({"draft": "Note it."}, {})
-    cell = run_once(made, ROW, Player(lm, dspy.ChatAdapter()), Scorer(one, "one"), "c")
+    cell = run_once(made, ROW, RoleModel(lm, dspy.ChatAdapter()), Scorer(one, "one"), "c")
     assert asked == ["openai/cheap"]
     assert (cell.usage.calls, cell.usage.input_tokens) == (2, 20)
     assert {name: (share.calls, share.output_tokens) for name, share in cell.by_predictor.items()} == {
@@ -98,7 +98,7 @@ def test_a_chosen_model_is_counted_under_the_role_that_runs_the_program(monkeypa
     for role in (Role.TEACHER, Role.TEST):
         meter = Meter(Budget())
         lm = scripted(lambda request: chat(answer="a"), meter, role, prices=(0.0, 0.0))
-        cell = run_once(made, ROW, Player(lm, dspy.ChatAdapter()), Scorer(one, "one"), "c")
+        cell = run_once(made, ROW, RoleModel(lm, dspy.ChatAdapter()), Scorer(one, "one"), "c")
         assert meter.total(role).calls == cell.usage.calls == 2
         assert cell.usage.cost_usd == pytest.approx(10.0)  # ten tokens at the chosen model's price
 
@@ -112,7 +112,7 @@ def test_the_configured_model_is_the_task_model_where_nobody_names_one() -> None
     config = with_own_model(parse_config({"program": "x.py"}), {}, program)
     assert config.task_model.model == OF_PROGRAM
     meter = Meter(Budget(max_lm_calls=3))
-    played = player(config.task_model, Role.TASK, meter, config, program)
+    played = build_role_model(config.task_model, Role.TASK, meter, config, program)
     cell = run_once(program.module, ROW, played, Scorer(one, "one"), "c")
     assert asked == ["openai/mine"] * 2
     assert meter.total(Role.TASK).calls == cell.usage.calls == 2
@@ -124,7 +124,7 @@ def test_the_configured_model_is_the_task_model_where_nobody_names_one() -> None
 def test_a_program_without_a_model_of_its_own_cannot_lend_one() -> None:
     config = config_of(task_model={"model": "program"})
     with pytest.raises(BadInput, match="configures no model of its own"):
-        player(config.task_model, Role.TASK, Meter(Budget()), config, Program(Two(), None, "two"))
+        build_role_model(config.task_model, Role.TASK, Meter(Budget()), config, Program(Two(), None, "two"))
 
 
 ADAPTERS = {"chat": "ChatAdapter", "json": "JSONAdapter", "xml": "XMLAdapter", "two_step": "TwoStepAdapter"}
@@ -147,9 +147,9 @@ def test_the_adapter_is_the_chosen_one_else_the_programs_else_chat() -> None:
     for name, kind in {**ADAPTERS, "baml": "BAMLAdapter"}.items():
         assert used(adapter=name) == kind
     config = config_of(adapter="two_step")
-    played = player(config.task_model, Role.TASK, Meter(Budget()), config, program)
+    played = build_role_model(config.task_model, Role.TASK, Meter(Budget()), config, program)
     assert played.adapter.extraction_model is played.lm
-    proposing = player(config.task_model, Role.PROMPT, Meter(Budget()), config, program)
+    proposing = build_role_model(config.task_model, Role.PROMPT, Meter(Budget()), config, program)
     assert type(proposing.adapter) is dspy.ChatAdapter
 
 
@@ -207,7 +207,7 @@ def test_settings_of_predictors_and_callbacks_reach_the_model() -> None:
     module.draft.config = {"temperature": 0.9, "n": 1}
     made = Arms(Program(module, None, "two")).build({}, {})
     with dspy.context(callbacks=[Hearing()], track_usage=True):
-        run_once(made, ROW, Player(scripted(reply), dspy.ChatAdapter()), Scorer(one, "one"), "c")
+        run_once(made, ROW, RoleModel(scripted(reply), dspy.ChatAdapter()), Scorer(one, "one"), "c")
     assert seen == [0.9, None]
     assert len(heard) == 2
 
@@ -245,7 +245,7 @@ def test_a_copy_of_the_model_that_a_program_keeps_is_counted_under_the_role_that
     found._engine = ScriptedEngine(lambda request: chat(answer="a"))
     program = load_program("keeps.py:Cool", tmp_path, found)
     meter = Meter(Budget())
-    teacher = Player(scripted(lambda request: chat(answer="b"), meter, Role.TEACHER), dspy.ChatAdapter())
+    teacher = RoleModel(scripted(lambda request: chat(answer="b"), meter, Role.TEACHER), dspy.ChatAdapter())
     cell = run_once(program.module, ROW, teacher, Scorer(one, "one"), "i0d0")
     assert (cell.prediction["answer"], cell.usage.calls, meter.total(Role.TEACHER).calls) == ("a", 1, 1)
 

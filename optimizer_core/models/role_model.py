@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Player"]
+__all__ = ["RoleModel"]
 
 
 @dataclass(frozen=True)
-class Player:
+class RoleModel:
     """A model in a role, and how prompts are written for it."""
 
     lm: Any
