@@ -1,0 +1,129 @@
+"""Training rows from the traces of the score table.
+
+A row is one call of one predictor: its messages as the adapter sends them, and the answer as the adapter writes it.
+Only calls of program runs that passed the metric are rows, and only answers that the adapter reads back as what they
+were: a malformed answer never is one.
+
+Whether the prompt's demos stand in the messages is a choice with a trap in it. Weights that were tuned with demos in
+the prompt nearly fail without them (measured on the embedded model: 36 % against 82 %), while weights that were tuned
+without do well both ways. DSPy's `BootstrapFinetune` writes them with demos unless told otherwise.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dspy
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.finetuning.job import TrainingRow
+from mipro_studio.optimizer_core.programs.values import decode, encode
+from mipro_studio.optimizer_core.types import Cell, TraceStep
+
+__all__ = ["Prompts", "RowYield", "training_rows"]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """How the calls of a trace are written down.
+
+    Attributes:
+        module: The program whose prompts the rows have: its instructions, and its demos where `demos` is set.
+        adapter: Writes messages and answers.
+        demos: The messages hold the module's demos.
+        folders: Where relative paths of images and other files are looked up.
+    """
+
+    module: dspy.Module
+    adapter: Any
+    demos: bool = False
+    folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class RowYield:
+    """The rows, and what became of the rest: `cells` traces were looked at, of which `failed` had no score and
+    `below` too low a one. Of the calls in the others, `malformed` do not read back, `duplicates` repeat a row, and
+    `elsewhere` were answered by a model that a predictor has of its own, which is not the one tuned.
+    """
+
+    rows: tuple[TrainingRow, ...]
+    cells: int = 0
+    failed: int = 0
+    below: int = 0
+    malformed: int = 0
+    duplicates: int = 0
+    elsewhere: int = 0
+
+
+def training_rows(cells: Iterable[Cell], prompts: Prompts, threshold: float) -> RowYield:
+    """The rows of all calls in `cells`, in the order of their examples, which does not depend on who answered first.
+
+    Args:
+        threshold: Least score of a program run whose calls are learned from.
+
+    Raises:
+        BadInput: the adapter asks a model to read an answer (two_step), so there is no answer to learn from.
+    """
+    if isinstance(prompts.adapter, dspy.TwoStepAdapter):
+        raise BadInput(
+            "With the adapter two_step a second model reads the answers, so there is none to learn from.",
+            "Choose another adapter.",
+        )
+    ordered = sorted(cells, key=lambda cell: (cell.key.example, cell.key.candidate, cell.key.rollout))
+    passed = [cell for cell in ordered if cell.score is not None and cell.score >= threshold]
+    failed = sum(cell.score is None for cell in ordered)
+    predictors = dict(prompts.module.named_predictors())
+    rows: dict[str, TrainingRow] = {}
+    malformed = duplicates = elsewhere = 0
+    for cell in passed:
+        for step in cell.trace:
+            predictor = predictors.get(step.predictor)
+            if predictor is None or predictor.lm is not None:
+                elsewhere += 1
+                continue
+            row = _row(step, predictor, prompts, cell.key.example)
+            if row is None:
+                malformed += 1
+                continue
+            told = json.dumps([row.messages, row.answer], sort_keys=True)
+            duplicates += told in rows
+            rows.setdefault(told, row)
+    below = len(ordered) - failed - len(passed)
+    return RowYield(tuple(rows.values()), len(ordered), failed, below, malformed, duplicates, elsewhere)
+
+
+def _row(step: TraceStep, predictor: Any, prompts: Prompts, example: str) -> TrainingRow | None:
+    """The call as a row; None for an answer that the adapter does not read back as it was."""
+    signature = predictor.signature
+    outputs = _decoded(step.outputs, signature, prompts.folders)
+    if outputs.keys() < signature.output_fields.keys():
+        return None
+    answer = prompts.adapter.format_assistant_message_content(signature, outputs)
+    if not isinstance(answer, str) or not _reads_back(answer, outputs, signature, prompts.adapter):
+        return None
+    inputs = _decoded(step.inputs, signature, prompts.folders)
+    demos: Sequence[Any] = list(predictor.demos) if prompts.demos else []
+    messages = tuple(prompts.adapter.format(signature, demos, inputs))
+    return TrainingRow(messages, answer, step.predictor, example)
+
+
+def _decoded(values: Any, signature: Any, folders: tuple[Path, ...]) -> dict[str, Any]:
+    declared = signature.fields
+    return {
+        name: decode(value, declared[name].annotation, folders) for name, value in values.items() if name in declared
+    }
+
+
+def _reads_back(answer: str, outputs: dict[str, Any], signature: Any, adapter: Any) -> bool:
+    try:
+        read = adapter.parse(signature, answer)
+    except Exception:  # noqa: BLE001 - adapters fail in any way on what they cannot read; that is the question here
+        return False
+    fields = signature.output_fields
+    return all(
+        name in read and encode(read[name], field.annotation) == encode(outputs[name], field.annotation)
+        for name, field in fields.items()
+    )
