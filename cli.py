@@ -282,6 +282,18 @@ def stop(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = F
 
 
 @app.command()
+def pause(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Let a run stand still once what is under way is finished; `resume` goes on."""
+    path = _store(store)
+    launcher.pause(path, run_id)
+    with Reader(path) as reader:
+        summary = reader.run(run_id)
+        output.print_json(output.run_facts(reader, summary.id)) if as_json else typer.echo(
+            f"{summary.id} was asked to pause."
+        )
+
+
+@app.command()
 def approve(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Open the review gate of a run that waits at it, and follow it to the end."""
     path = _store(store)

@@ -185,6 +185,8 @@ def _fetch_weights(fetching: Callable[[], Any]) -> None:
 def resume(store: Path, run_id: str, trials: int | None = None) -> str:
     """Queue a run that stands still and spawn a worker for it. Returns the run's whole id.
 
+    One that is queued and whose worker never came is given another; of two workers one claims it.
+
     Args:
         trials: New number of trials in all; a completed run can only be resumed with more of them.
 
@@ -202,12 +204,13 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
     more = trials is not None and trials > config["search"]["trials"]
     if summary.status is Status.COMPLETED and not more:
         raise BadInput(f"Run {summary.id} is completed.", "Resume it with --trials N for more trials.")
-    with Store(store) as opened:
+    with Store(store) as opened, opened.atomic():
         if more:
             config["search"]["trials"] = plan["trials"] = trials
             opened.update_config(summary.id, config, plan)
         opened.sweep()
-        opened.move(summary.id, Status.QUEUED, "resumed")
+        if summary.status is not Status.QUEUED:
+            opened.move(summary.id, Status.QUEUED, "resumed")
     spawn(store, summary.id)
     return summary.id
 
@@ -241,21 +244,16 @@ def pause(store: Path, run_id: str) -> None:
 
 def _command(store: Path, run_id: str, kind: str) -> None:
     with Reader(store) as reader:
-        summary = reader.run(run_id)
+        full_id = reader.run(run_id).id
     with Store(store) as opened:
-        if summary.status is Status.RUNNING:
-            opened.send(summary.id, kind)
-        elif kind == "stop":
-            opened.move(summary.id, Status.STOPPED, "stopped by a person while it stood still")
-        else:
-            raise IllegalMove(f"Run {summary.id} is {summary.status.value}, so there is nothing to {kind}.")
+        opened.command(full_id, kind)
 
 
 def approve(store: Path, run_id: str) -> None:
     """Open the review gate of a run that waits at it, and let it go on."""
     with Reader(store) as reader:
         full_id = reader.run(run_id).id
-    with Store(store) as opened:
+    with Store(store) as opened, opened.atomic():
         opened.move(full_id, Status.QUEUED, "approved", expect=Status.AWAITING_REVIEW)
         opened.send(full_id, "approve")
     spawn(store, full_id)

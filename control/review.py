@@ -53,7 +53,7 @@ def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any
             return _trace(reader, summary.id, row)
 
         changed_arms(Change(0, kind, payload), board_of(reader, summary.id), trace_of)
-    with Store(store) as opened:
+    with Store(store) as opened, opened.atomic():
         number = opened.send(summary.id, kind.value, payload)
         to_gate = kind is ChangeKind.ASK and summary.status is Status.AWAITING_REVIEW
         if to_gate:

@@ -274,6 +274,14 @@ def what_a_trial_knew(db: Database) -> None:
 MIGRATIONS(name="006_what_a_trial_knew")(what_a_trial_knew)
 
 
+def life_of_commands(db: Database) -> None:
+    """Which life of the run a command was sent to; null where an older studio did not say."""
+    db.execute("alter table commands add column life integer")
+
+
+MIGRATIONS(name="007_life_of_commands")(life_of_commands)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

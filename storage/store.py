@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import IllegalMove
-from mipro_studio.optimizer_core.types import Json, Record, Status
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Json, Record, Status
 from mipro_studio.storage.clock import Clock, Moment, moment_of, present
 from mipro_studio.storage.codec import from_json, from_text, iso, to_json, to_text
 from mipro_studio.storage.connection import StoreUnavailable, immediate, open_writer
@@ -35,6 +35,8 @@ __all__ = ["Command", "Patience", "Store"]
 # Without the letters and digits that are mistaken for each other.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
+
+STOPPED_STANDING = "stopped by a person while it stood still"
 
 T = TypeVar("T")
 
@@ -274,6 +276,24 @@ class Store:
 
     # Commands
 
+    def command(self, run_id: str, kind: str) -> None:
+        """Ask a working run to `stop` or `pause`; a stop ends one that stands still at once.
+
+        Raises:
+            StudioError: there is no such run.
+            IllegalMove: it has ended, or stands still and is asked to pause.
+        """
+        with self.atomic() as db:  # else the run could end between the look and the command
+            mark_lost(db, self.path, run_id, self.moment())
+            found = status_of(db, run_id)
+            if found is Status.RUNNING:
+                self.send(run_id, kind)
+            elif kind == "stop" and Status.STOPPED in LEGAL_MOVES[found]:
+                move_run(db, run_id, Status.STOPPED, self.moment(), reason=STOPPED_STANDING)
+            else:
+                refuse_imported(db, run_id)
+                raise _nothing_to(run_id, kind, found)
+
     def send(self, run_id: str, kind: str, payload: Mapping[str, Any] | None = None) -> int:
         """Leave a command for the run's worker and return its id.
 
@@ -285,8 +305,9 @@ class Store:
                 raise run_missing(run_id)
             refuse_imported(db, run_id)
             cursor = db.execute(
-                "insert into commands (run_id, kind, payload, sent_at) values (?, ?, ?, ?)",
-                [run_id, to_text(kind), to_json(payload or {}), iso(self.now())],
+                "insert into commands (run_id, kind, payload, sent_at, life) "
+                "select id, ?, ?, ?, lives from runs where id = ?",
+                [to_text(kind), to_json(payload or {}), iso(self.now()), run_id],
             )
             return int(cursor.lastrowid)
 
@@ -326,6 +347,13 @@ class Store:
             at = iso(self.now())
             for command_id in ids:
                 db.execute("update commands set handled_at = ? where id = ? and handled_at is null", [at, command_id])
+
+
+def _nothing_to(run_id: str, kind: str, found: Status) -> IllegalMove:
+    if Status.STOPPED in LEGAL_MOVES[found]:
+        waits = "it waits for its worker" if found is Status.QUEUED else "it stands still"
+        return IllegalMove(f"Run {run_id} cannot {kind}: {waits}.", "Stop it, or let it go on.")
+    return IllegalMove(f"Run {run_id} has ended already ({found.value}), so there is nothing to {kind}.")
 
 
 def _commands(db: Database, run_id: str) -> Iterator[Command]:

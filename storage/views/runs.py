@@ -128,6 +128,18 @@ class RunViews:
             for identity, kind, payload, *times in rows
         ]
 
+    def obeying(self, run_id: str) -> set[str]:
+        """Kinds of commands that the present life of a run was sent: `stop` and `pause` it may still be obeying.
+
+        Counted by lives and not by times, because a watch may be set meanwhile.
+        """
+        rows = self._db.execute(
+            "select distinct kind from commands join runs on runs.id = run_id "
+            "where run_id = ? and kind in ('stop', 'pause') and (handled_at is null or life = lives)",
+            [run_id],
+        )
+        return {kind for (kind,) in rows}
+
     def trials(self, run_id: str) -> list[Trial]:
         """Trials in the order they were asked for, with `examples` empty (`trial_examples` has them)."""
         return list(read_trials(self._db, run_id))

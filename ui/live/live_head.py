@@ -27,7 +27,7 @@ from mipro_studio.ui.text.format import (
     score,
     tokens_of,
 )
-from mipro_studio.ui.text.status import LOOKS, can_resume, phase_line, why_not_resume
+from mipro_studio.ui.text.status import LOOKS, can_resume, may_pause, may_stop, phase_line, why_not_resume
 
 __all__ = ["buttons", "cards", "reason", "status_line"]
 
@@ -48,18 +48,22 @@ def status_line(run: RunSummary) -> None:
         st.caption(times or f"created {ago(run.created_at)}", width="content")
 
 
-def buttons(run: RunSummary, asked: set[str]) -> None:
-    """Pause, go on, stop; a button that is off says why."""
+def buttons(run: RunSummary, obeying: set[str]) -> None:
+    """Pause, go on, stop; a button that is off says why.
+
+    Args:
+        obeying: `stop` and `pause`, as far as the run was asked for them.
+    """
     if run.origin:
         st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
         return
     running = run.status is Status.RUNNING
     with st.container(horizontal=True, gap="small", width="content"):
         st.button(
-            "Pausing…" if "pause" in asked else "Pause",
+            "Pausing…" if "pause" in obeying else "Pause",
             key="live_pause",
             icon=":material/pause:",
-            disabled=not running or bool(asked),
+            disabled=not may_pause(run, obeying),
             help="Finishes what is under way, then stands still." if running else "It is not running.",
             on_click=actions.ask,
             args=("pause", run.id),
@@ -72,14 +76,13 @@ def buttons(run: RunSummary, asked: set[str]) -> None:
             st.switch_page(LAB.path)
         if again:
             st.switch_page(NEW_RUN.path, query_params={"from": run.id})
-        may_stop = running or Status.STOPPED in LEGAL_MOVES[run.status]
         st.button(
-            "Stopping…" if "stop" in asked else "Stop",
+            "Stopping…" if "stop" in obeying else "Stop",
             key="live_stop",
             icon=":material/stop:",
-            disabled=not may_stop or "stop" in asked,
+            disabled=not may_stop(run, obeying),
             help="Ends the search; the likely winner is scored in full, then the sealed test. Resume goes on."
-            if may_stop
+            if Status.STOPPED in LEGAL_MOVES[run.status]
             else "It has ended already.",
             on_click=actions.ask,
             args=("stop", run.id),

@@ -18,13 +18,5 @@ def latest(reader: Reader, run_id: str) -> LiveView:
 
 
 def asked_of(reader: Reader, view: LiveView) -> set[str]:
-    """Commands that a working run has been sent since it began or was resumed: it may still be obeying them."""
-    if view.summary.status is not Status.RUNNING:
-        return set()
-    moves = [at for _, at, event in view.events if event.kind == "status"]
-    since = max(moves, default="")
-    return {
-        command["kind"]
-        for command in reader.commands(view.summary.id)
-        if command["handled_at"] is None or (since and command["sent_at"] >= since)
-    }
+    """`stop` and `pause`, as far as a working run was asked for them: it may still be obeying."""
+    return reader.obeying(view.summary.id) if view.summary.status is Status.RUNNING else set()

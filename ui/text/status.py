@@ -1,6 +1,6 @@
 """A run's status in words, with an icon and a colour that say the same."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,8 @@ __all__ = [
     "Look",
     "can_resume",
     "is_active",
+    "may_pause",
+    "may_stop",
     "phase_line",
     "phase_words",
     "progress",
@@ -104,6 +106,20 @@ def progress(run: RunSummary) -> float:
 
 def can_resume(run: RunSummary) -> bool:
     return Status.QUEUED in LEGAL_MOVES[run.status] and run.status is not Status.COMPLETED
+
+
+def may_pause(run: RunSummary, obeying: Collection[str]) -> bool:
+    """Whether a run can be asked to pause.
+
+    Args:
+        obeying: `stop` and `pause`, as far as it was asked for them in its present life.
+    """
+    return run.status is Status.RUNNING and not {"pause", "stop"} & {*obeying}
+
+
+def may_stop(run: RunSummary, obeying: Collection[str]) -> bool:
+    """Whether a run can be asked to stop; also one that is pausing, or stands still."""
+    return Status.STOPPED in LEGAL_MOVES[run.status] and not (run.status is Status.RUNNING and "stop" in obeying)
 
 
 def why_not_resume(run: RunSummary) -> str:
