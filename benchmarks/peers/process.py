@@ -35,13 +35,16 @@ from mipro_studio.benchmarks.peers.records import PeerRecords
 from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator
+from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.programs.program_inputs import as_dspy
 from mipro_studio.optimizer_core.roles import key_variables
@@ -162,12 +165,16 @@ class PeerRun:
         """Score the sealed test for the seed program and the winner, and put the evidence together."""
         pool = WorkPool(self._config.threads)
         table = ScoreTable(journal.cells())
-        evaluator = Evaluator(pool, Recorder(journal, self._meter), table, self._scorer)
         tester = build_role_model(self._config.task_model, Role.TEST, self._meter, self._config)
         seed, winner = (self._records.candidate(index).id for index in (0, self.index))
         modules = {seed: self._program.module, winner: self.winner}
         rows = self._examples[Split.TEST]
-        await asyncio.gather(*(evaluator.cells(one, module, rows, tester) for one, module in modules.items()))
+        # What an optimizer of DSPy's returned is at hand, and in no arms: it goes by its candidate's name.
+        runner = CellRunner(lambda arms: modules[arms.instructions["candidate"]], {Role.TEST: tester}, self._scorer)
+        evaluator = Evaluator(ThreadExecutor(pool, runner), Recorder(journal, self._meter), table)
+        await asyncio.gather(
+            *(evaluator.cells(one, ArmContents({"candidate": one}), rows, Role.TEST) for one in modules)
+        )
 
         def of(candidate: str, split: Split) -> Any:
             cells = table.row(candidate, split).values()

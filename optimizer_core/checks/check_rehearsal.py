@@ -59,7 +59,7 @@ async def _act(config: RunConfig, journal: MemoryJournal, base: Path) -> Rehears
     try:
         return await _on_stage(assembled.context, journal, base)
     finally:
-        assembled.pool.close()
+        assembled.executor.close()
 
 
 async def _on_stage(context: RunContext, journal: MemoryJournal, base: Path) -> Rehearsal:

@@ -2,20 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import dspy
+from dataclasses import dataclass, replace
 
 from mipro_studio.optimizer_core.errors import BudgetReached, StudioError
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
+from mipro_studio.optimizer_core.evaluation.executor import Executor
 from mipro_studio.optimizer_core.evaluation.failures import FailureWatch
-from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
-from mipro_studio.optimizer_core.evaluation.program_run import ProgramRun, Purpose, execute
+from mipro_studio.optimizer_core.evaluation.pool import TookTooLong
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
-from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.models.role_model import RoleModel
-from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Role, Split
 
 __all__ = ["Evaluator", "Limits"]
 
@@ -40,24 +38,14 @@ class Evaluator:
     resumed run such cells count as not there.
 
     Args:
+        executor: What runs the program.
         limits: See there.
-        folders: Where relative paths in rows (of images, say) are looked up.
     """
 
-    def __init__(
-        self,
-        pool: WorkPool,
-        recorder: Recorder,
-        table: ScoreTable,
-        scorer: Scorer,
-        limits: Limits = Limits(),
-        folders: tuple[Path, ...] = (),
-    ) -> None:
-        self._pool = pool
+    def __init__(self, executor: Executor, recorder: Recorder, table: ScoreTable, limits: Limits = Limits()) -> None:
+        self._executor = executor
         self._recorder = recorder
         self._table = table
-        self._scorer = scorer
-        self._folders = folders
         self._under_way: dict[CellKey, asyncio.Task[Cell]] = {}
         self._tried: set[CellKey] = set()
         self._watch = FailureWatch(table.cells())
@@ -88,9 +76,9 @@ class Evaluator:
     async def cells(
         self,
         candidate: str,
-        module: dspy.Module,
+        arms: ArmContents,
         examples: Sequence[Example],
-        role_model: RoleModel,
+        role: Role = Role.TASK,
         priority: int = 0,
         *,
         purpose: Purpose = Purpose.EVALUATE,
@@ -98,7 +86,8 @@ class Evaluator:
         """The cells of `candidate` on `examples`, in that order; new ones are committed before this returns.
 
         Args:
-            module: The program with the candidate put in; shared by all threads.
+            arms: What the candidate puts into the program.
+            role: Whose model runs the program.
             priority: Lower goes first.
             purpose: What the metric is told and asked.
 
@@ -110,7 +99,7 @@ class Evaluator:
         keys = [CellKey(candidate, example.split, example.id) for example in examples]
         self._reserve(self.missing(keys))
         waiting = [
-            self._cell(ProgramRun(key, module, example, role_model, purpose, self._folders), priority)
+            self._cell(CellRequest(key, arms, example, role, purpose, priority))
             for key, example in zip(keys, examples, strict=True)
         ]
         results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -125,42 +114,43 @@ class Evaluator:
             raise BudgetReached(f"The cap of {self._cap} program runs is reached.")
         self.program_runs += counted
 
-    def _cell(self, run: ProgramRun, priority: int) -> "asyncio.Future[Cell]":
-        if self._is_known(run.key):
+    def _cell(self, request: CellRequest) -> "asyncio.Future[Cell]":
+        key = request.key
+        if self._is_known(key):
             known: asyncio.Future[Cell] = asyncio.get_running_loop().create_future()
-            cell = self._table.get(run.key)
+            cell = self._table.get(key)
             assert cell is not None
             known.set_result(cell)
             return known
-        if run.key not in self._under_way:
-            self._under_way[run.key] = asyncio.create_task(self._fill(run, priority))
-        return asyncio.shield(self._under_way[run.key])
+        if key not in self._under_way:
+            self._under_way[key] = asyncio.create_task(self._fill(request))
+        return asyncio.shield(self._under_way[key])
 
-    async def _fill(self, run: ProgramRun, priority: int) -> Cell:
+    async def _fill(self, request: CellRequest) -> Cell:
         try:
-            cell = await self._once_or_twice(run, priority)
-            self._tried.add(run.key)
+            cell = await self._once_or_twice(request)
+            self._tried.add(request.key)
             await self._recorder.write(cell)
             self._table.put(cell)
-            self._give_up_if_hopeless(cell, run.example)
+            self._give_up_if_hopeless(cell, request.example)
             return cell
         finally:
-            self._under_way.pop(run.key, None)
+            self._under_way.pop(request.key, None)
 
-    async def _once_or_twice(self, run: ProgramRun, priority: int) -> Cell:
+    async def _once_or_twice(self, request: CellRequest) -> Cell:
         """The cell, asked for again where it failed for a reason that passes. A row that hangs is not tried twice."""
         try:
-            cell = await self._pool.run(lambda: execute(run, self._scorer), priority, self._row_s)
+            cell = await self._executor.run(replace(request, limit_s=self._row_s))
             if cell.error is not None and cell.error.transient:
-                cell = await self._pool.run(lambda: execute(run, self._scorer), priority, self._row_s)
+                cell = await self._executor.run(replace(request, limit_s=self._row_s))
             return cell
         except TookTooLong as late:
             if self._hurry is not None:
-                self._pool.refuse(self._hurry)
-                self._pool.give_up(self._hurry)
+                self._executor.refuse(self._hurry)
+                self._executor.give_up(self._hurry)
                 raise self._hurry from late
             message = f"The program or the metric hangs on this row. {late}"
-            return Cell(run.key, None, ErrorClass.TIMEOUT, message, seconds_s=late.limit_s)
+            return Cell(request.key, None, ErrorClass.TIMEOUT, message, seconds_s=late.limit_s)
 
     def hurry(self, row_s: float, reason: StudioError) -> None:
         """From now on a row that takes longer than `row_s` ends everything that is asked for with `reason`."""
@@ -170,5 +160,5 @@ class Evaluator:
         """End a run in which nothing works before it has spent its budget on errors: nothing further begins."""
         reason = self._watch.why_stop(cell, example)
         if reason is not None:
-            self._pool.refuse(reason)
+            self._executor.refuse(reason)
             raise reason

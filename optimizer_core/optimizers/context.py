@@ -7,8 +7,6 @@ from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any
 
-import dspy
-
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator
 from mipro_studio.optimizer_core.evaluation.journal import Journal
@@ -16,7 +14,7 @@ from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
 from mipro_studio.optimizer_core.parameters.edits import Board
 from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates, usable_index
@@ -37,21 +35,13 @@ from mipro_studio.optimizer_core.types import (
     Example,
     Instruction,
     Phase,
+    Role,
     Split,
 )
 
-__all__ = ["RoleModels", "RunContext"]
+__all__ = ["RunContext"]
 
 BOOTSTRAP_PRIORITY = 0
-
-
-@dataclass(frozen=True)
-class RoleModels:
-    """The models by what they do here. `test` is the task model on the sealed test, counted apart."""
-
-    task: RoleModel
-    teacher: RoleModel
-    test: RoleModel
 
 
 @dataclass(eq=False)
@@ -73,7 +63,6 @@ class RunContext:
     recorder: Recorder
     evaluator: Evaluator
     proposer: Proposer
-    role_models: RoleModels
     meter: Meter
     searches: Sequence[str] = KINDS
     takes: Sequence[str] = KINDS
@@ -123,9 +112,9 @@ class RunContext:
         purpose: Purpose = Purpose.EVALUATE,
     ) -> list[Cell]:
         """Cells of `candidate`; `sealed` asks as the sealed test does (counted apart, under no cap)."""
-        role_model = self.role_models.test if sealed else self.role_models.task
-        module = self.arms.module(candidate)
-        return await self.evaluator.cells(candidate.id, module, examples, role_model, priority, purpose=purpose)
+        role = Role.TEST if sealed else Role.TASK
+        contents = self.arms.contents(candidate)
+        return await self.evaluator.cells(candidate.id, contents, examples, role, priority, purpose=purpose)
 
     async def announce(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
         await self.recorder.write(Event("phase", {"phase": phase.value, "done": done, "total": total, "note": note}))
@@ -227,8 +216,7 @@ class RunContext:
     async def _run_teacher(self, row: Example) -> Cell:
         """One teacher run; the teacher has labelled demos, as DSPy's has, but never the row itself."""
         without = row.id if row.id in self._teacher_rows else None
-        module = self._teacher(without)
-        asked = (TEACHER, module, [row], self.role_models.teacher, BOOTSTRAP_PRIORITY)
+        asked = (TEACHER, self._teacher(without), [row], Role.TEACHER, BOOTSTRAP_PRIORITY)
         cells = await self.evaluator.cells(*asked, purpose=Purpose.BOOTSTRAP)
         return cells[0]
 
@@ -241,7 +229,7 @@ class RunContext:
         return {row.id: row for row in rows[:labeled]}
 
     @cache  # noqa: B019 - the context lives as long as the run
-    def _teacher(self, without: str | None) -> dspy.Module:
+    def _teacher(self, without: str | None) -> ArmContents:
         rows = [row for row in self._teacher_rows.values() if row.id != without]
         predictors = zip(self.program.predictors, self.program.module.named_predictors(), strict=True)
         demos = {
@@ -249,7 +237,7 @@ class RunContext:
             for info, (_, predictor) in predictors
             if not predictor.demos  # a program that brings demos is its own teacher
         }
-        return self.arms.build({}, demos)
+        return ArmContents({}, demos)
 
     async def grounding(self) -> SharedContext:
         """What all proposals are shown, made once; needs no demo sets, so it is made while they are bootstrapped."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import dspy
 
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.programs.values import decode, encode
@@ -35,7 +36,7 @@ class Arms:
         self.names = tuple(predictor.name for predictor in program.predictors)
         self.instructions: dict[str, dict[int, Instruction]] = {name: {} for name in self.names}
         self.demo_sets: dict[str, dict[int, DemoSet]] = {name: {} for name in self.names}
-        self._build = lru_cache(maxsize=64)(self._build_uncached)
+        self._contents = lru_cache(maxsize=64)(self._contents_uncached)
 
     def add(self, arm: Instruction | DemoSet) -> None:
         table: dict[str, dict[int, Any]] = self.instructions if isinstance(arm, Instruction) else self.demo_sets
@@ -43,16 +44,24 @@ class Arms:
         table[arm.predictor] = {**table[arm.predictor], arm.index: arm}
 
     def module(self, candidate: Candidate) -> dspy.Module:
-        """The program with `candidate` put in. Shared between threads: running a program does not change it."""
-        return self._build(candidate)
+        """A program with `candidate` put in."""
+        return self.put_in(self.contents(candidate))
 
-    def _build_uncached(self, candidate: Candidate) -> dspy.Module:
+    def put_in(self, contents: ArmContents) -> dspy.Module:
+        """A program with these arms; needs none of the arms that were added."""
+        return self.build(contents.instructions, contents.demos)
+
+    def contents(self, candidate: Candidate) -> ArmContents:
+        """What `candidate` puts into the program."""
+        return self._contents(candidate)
+
+    def _contents_uncached(self, candidate: Candidate) -> ArmContents:
         instructions = {}
         demos = {}
         for name, (instruction, demo_set) in zip(self.names, candidate.choices, strict=True):
             instructions[name] = self.instructions[name][instruction].text
             demos[name] = self.demo_sets[name][demo_set].demos
-        return self.build(instructions, demos)
+        return ArmContents(instructions, demos)
 
     def build(self, instructions: Mapping[str, str], demos: Mapping[str, Sequence[Demo]]) -> dspy.Module:
         """A copy of the seed with these instructions and demos; predictors not named stay as they are."""

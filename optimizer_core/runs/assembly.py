@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig
+from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
 from mipro_studio.optimizer_core.data.python_rows import import_classes
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
+from mipro_studio.optimizer_core.evaluation.executor import Executor, ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.journal import Journal
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
+from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
-from mipro_studio.optimizer_core.metrics.judge import judge_scorer
-from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, model_when_made
-from mipro_studio.optimizer_core.optimizers.context import RoleModels, RunContext
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.programs.program import load_program
@@ -35,6 +35,7 @@ class Assembled:
     run: Run
     context: RunContext
     pool: WorkPool
+    executor: Executor
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,14 @@ def assemble(
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
-    task, teacher, prompt, test = (
-        build_role_model(config.model_for(role if role is not Role.TEST else Role.TASK), role, meter, config, program)
-        for role in (Role.TASK, Role.TEACHER, Role.PROMPT, Role.TEST)
-    )
-    if config.metric == JUDGE:
-        scorer = judge_scorer(
-            config, build_role_model(config.model_for(Role.JUDGE), Role.JUDGE, meter, config, program)
-        )
-    else:
-        scorer = load_metric(config.metric, program, base, config.data.labels)
+    prompt = build_role_model(config.model_for(Role.PROMPT), Role.PROMPT, meter, config, program)
+    runner = build_runner(config, program, base, meter)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
     limits = Limits(config.budget.max_program_runs, config.row_limit_s)
-    evaluator = Evaluator(pool, recorder, table, scorer, limits, config.folders)
+    executor = ThreadExecutor(pool, runner)
+    evaluator = Evaluator(executor, recorder, table, limits)
     memory = {call.key: call for call in journal.prompt_calls()}
     context = RunContext(
         config=config,
@@ -102,13 +96,12 @@ def assemble(
         recorder=recorder,
         evaluator=evaluator,
         proposer=Proposer(config.proposer, prompt, pool, recorder, memory, config.seed),
-        role_models=RoleModels(task, teacher, test),
         meter=meter,
         searches=optimizer.searches,
         takes=optimizer.accepts(),
         drops=optimizer.drops,
     )
-    return Assembled(Run(context, optimizer, pool, past.approved), context, pool)
+    return Assembled(Run(context, optimizer, executor, past.approved), context, pool, executor)
 
 
 def needs_weights(config: RunConfig) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.analysis.winner import corrected
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.evaluation.executor import Executor
 from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN, with_example
-from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.refusals import who_refused
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer
@@ -44,10 +44,10 @@ class Run:
         approved: The review gate is open (a person said go, or no review was asked for).
     """
 
-    def __init__(self, context: RunContext, optimizer: Optimizer, pool: WorkPool, approved: bool = True) -> None:
+    def __init__(self, context: RunContext, optimizer: Optimizer, executor: Executor, approved: bool = True) -> None:
         self._context = context
         self._optimizer = optimizer
-        self._pool = pool
+        self._executor = executor
         self._approved = approved
         self._search = Search(context, optimizer)
         self._grace: asyncio.TimerHandle | None = None
@@ -62,14 +62,14 @@ class Run:
         Args:
             grace_s: Seconds after which what is not finished is given up; None = rows have the time that they have.
         """
-        self._pool.refuse(reason)
+        self._executor.refuse(reason)
         if isinstance(reason, StopRequested):
             self._stop = reason
         if grace_s is not None and self._grace is None:
             self._grace = asyncio.get_running_loop().call_later(grace_s, self._give_up, reason)
 
     def _give_up(self, reason: StudioError) -> None:
-        self._hangs = self._pool.give_up(reason) > self._patience_s()
+        self._hangs = self._executor.give_up(reason) > self._patience_s()
 
     def _patience_s(self) -> float:
         """Seconds after which a row hangs for whoever waits for the end: rows may be slow as a rule."""
@@ -78,7 +78,7 @@ class Run:
 
     async def _stand_still(self) -> None:
         """Wait until nothing is under way any more."""
-        await self._pool.drain()
+        await self._executor.drain()
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
@@ -95,7 +95,7 @@ class Run:
         except (StopRequested, RunPaused, RunFailed, BudgetReached) as reason:
             ending = _ending(reason)
             if not isinstance(reason, BudgetReached):  # what was asked for under the cap is still wanted
-                self._pool.refuse(reason)
+                self._executor.refuse(reason)
         await self._stand_still()
         if self._stop is not None and ending.status is Status.PAUSED:
             ending = _ending(self._stop)
@@ -149,7 +149,7 @@ class Run:
     async def _conclude(self, ending: Ending) -> Ending:
         """Extract the best and score the sealed test, once, for the baseline and the winner."""
         context = self._context
-        self._pool.refuse(None)
+        self._executor.refuse(None)
         winner: Candidate | None = None
         try:
             if ending.status is Status.STOPPED and not self._hangs:
@@ -165,7 +165,7 @@ class Run:
             await self._test(list(dict.fromkeys((context.baseline, winner))))
             return await self._written(ending, winner, reason)
         except (RunPaused, StopRequested, RunFailed) as stopped:
-            self._pool.refuse(stopped)
+            self._executor.refuse(stopped)
             await self._stand_still()
             if winner is not None and isinstance(stopped, StopRequested):
                 await context.recorder.write(self.outcome(winner, reason, tested=False))

@@ -133,7 +133,7 @@ def live(
         try:
             ending = await assembled.run.execute()
         finally:
-            assembled.pool.close()
+            assembled.executor.close()
             if beside is not None and not beside.cancel():
                 await beside  # an error of it is an error of the test
         return Life(ending, memory, assembled.context)

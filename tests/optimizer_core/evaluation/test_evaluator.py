@@ -15,7 +15,9 @@ from dspy.utils import exceptions as dspy_errors
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
+from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
@@ -23,8 +25,10 @@ from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.programs.values import as_prompted
-from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Split
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Role, Split
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import NOBODY, Acting, build_role_model, failed, make_examples
 from tests.programs import desk, more
@@ -49,9 +53,26 @@ class Bench:
         self.table = ScoreTable(cells)
         self.meter = Meter(Budget())
         recorder = Recorder(self.journal, self.meter)
-        self.evaluator = Evaluator(self.pool, recorder, self.table, Scorer(metric, "metric"), limits)
+        self._modules: dict[str, dspy.Module] = {}
+        self._models: dict[Role, RoleModel] = {}
+        scorer = Scorer(metric, "metric")
+        runner = CellRunner(lambda arms: self._modules[arms.instructions["module"]], self._models, scorer)
+        self.evaluator = Evaluator(ThreadExecutor(self.pool, runner), recorder, self.table, limits)
         self.runs: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    async def cells(
+        self,
+        candidate: str,
+        module: dspy.Module,
+        rows: Sequence[Example],
+        model: RoleModel,
+        purpose: Purpose = Purpose.EVALUATE,
+    ) -> list[Cell]:
+        """Cells of a module and a model that are at hand, and not made from settings."""
+        name = str(id(module))
+        self._modules[name], self._models[Role.TASK] = module, model
+        return await self.evaluator.cells(candidate, ArmContents({"module": name}), rows, purpose=purpose)
 
     def acting(self, act: Callable[[str, int], Any]) -> Acting:
         """A program that is `act(message, how many runs of it there were before)`."""
@@ -92,14 +113,14 @@ def test_a_cell_in_the_table_or_under_way_is_never_asked_for_twice() -> None:
     async def test(bench: Bench) -> None:
         module = bench.acting(lambda message, before: "answer")
         both = await asyncio.gather(
-            bench.evaluator.cells("a", module, VAL, NOBODY), bench.evaluator.cells("a", module, VAL[::-1], NOBODY)
+            bench.cells("a", module, VAL, NOBODY), bench.cells("a", module, VAL[::-1], NOBODY)
         )
         assert [cell.key.example for cell in both[0]] == [row.id for row in VAL]
         assert both[0] == both[1][::-1]
-        await bench.evaluator.cells("a", module, VAL[:3], NOBODY)
+        await bench.cells("a", module, VAL[:3], NOBODY)
         assert bench.evaluator.program_runs == len(VAL)
         assert bench.evaluator.missing([cell.key for cell in both[0]]) == []
-        await bench.evaluator.cells("b", module, VAL[:3], NOBODY)
+        await bench.cells("b", module, VAL[:3], NOBODY)
 
     bench = on_bench(test)
     assert Counter(bench.runs.values()) == {2: 3, 1: 7}
@@ -112,11 +133,11 @@ def test_a_cell_that_could_not_be_written_down_is_not_acted_upon() -> None:
             raise LeaseLost("another worker")
 
         module = bench.acting(lambda message, before: "x")
-        found = await bench.evaluator.cells("a", module, VAL, NOBODY)
+        found = await bench.cells("a", module, VAL, NOBODY)
         assert [cell.key for cell in bench.journal.cells()] == [cell.key for cell in found]
         bench.journal.commit = refuse  # type: ignore[method-assign]
         with pytest.raises(LeaseLost):
-            await bench.evaluator.cells("b", module, VAL, NOBODY)
+            await bench.cells("b", module, VAL, NOBODY)
         assert bench.table.row("b", Split.VAL) == {}
 
     on_bench(test)
@@ -131,10 +152,10 @@ def test_a_failure_that_passes_gets_one_second_chance() -> None:
                 raise rate_limited("always")
             return "answer"
 
-        cells = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        cells = await bench.cells("a", bench.acting(act), VAL, NOBODY)
         assert cells[0].score == 1.0
         assert (cells[1].score, cells[1].error) == (None, ErrorClass.RATE_LIMIT)
-        again = await bench.evaluator.cells("a", bench.acting(act), VAL[:2], NOBODY)
+        again = await bench.cells("a", bench.acting(act), VAL[:2], NOBODY)
         assert again == cells[:2]
 
     bench = on_bench(test)
@@ -155,7 +176,7 @@ def test_a_failure_that_does_not_pass_has_no_second_chance_even_in_another_life(
                 raise ValueError("the program's own")
             return "answer"
 
-        cells = await bench.evaluator.cells("a", bench.acting(act), VAL[:4], NOBODY)
+        cells = await bench.cells("a", bench.acting(act), VAL[:4], NOBODY)
         assert [cell.error for cell in cells] == [ErrorClass.PARSE, None, None, ErrorClass.PROGRAM]
         assert cells[2].score == 0.5
 
@@ -170,7 +191,7 @@ def failing_metric(example: Any, prediction: Any, trace: Any = None) -> Any:
 @pytest.mark.parametrize("kind", ["raise", "text", "none"])
 def test_a_metric_that_fails_is_an_error_of_the_metric(kind: str) -> None:
     async def test(bench: Bench) -> None:
-        cell = (await bench.evaluator.cells("a", bench.acting(lambda message, before: kind), VAL[:1], NOBODY))[0]
+        cell = (await bench.cells("a", bench.acting(lambda message, before: kind), VAL[:1], NOBODY))[0]
         assert (cell.score, cell.error) == (None, ErrorClass.METRIC)
         assert cell.prediction == {"answer": kind}
 
@@ -187,7 +208,7 @@ def test_a_metric_whose_model_call_failed_fails_as_the_model_did() -> None:
         return 0.5
 
     async def test(bench: Bench) -> None:
-        cell = (await bench.evaluator.cells("a", bench.acting(lambda message, before: "x"), VAL[:1], NOBODY))[0]
+        cell = (await bench.cells("a", bench.acting(lambda message, before: "x"), VAL[:1], NOBODY))[0]
         assert cell.score == 0.5
 
     on_bench(test, metric=judged)
@@ -199,7 +220,7 @@ def exits(message: str, before: int) -> None:
 
 def test_a_program_that_exits_is_an_error_of_the_program() -> None:
     async def test(bench: Bench) -> None:
-        cell = (await bench.evaluator.cells("a", bench.acting(exits), VAL[:1], NOBODY))[0]
+        cell = (await bench.cells("a", bench.acting(exits), VAL[:1], NOBODY))[0]
         assert cell.error is ErrorClass.PROGRAM
         assert "SystemExit: 3" in cell.error_message
 
@@ -213,7 +234,7 @@ def test_a_prediction_that_json_has_no_words_for_is_kept_as_json_or_text() -> No
     async def test(bench: Bench) -> None:
         for number, strange in enumerate([{(1, 2): 3}, loop, {1, 2}, object(), b"bytes"]):
             module = bench.acting(lambda message, before, value=strange: value)
-            cell = (await bench.evaluator.cells(f"c{number}", module, VAL[:1], NOBODY))[0]
+            cell = (await bench.cells(f"c{number}", module, VAL[:1], NOBODY))[0]
             assert cell.score == 1.0
             assert json.dumps(cell.prediction["answer"]), strange
 
@@ -226,7 +247,7 @@ def test_error_messages_are_one_line_and_not_endless() -> None:
         raise ValueError("first\nsecond\t" + "x" * 5000)
 
     async def test(bench: Bench) -> None:
-        cell = (await bench.evaluator.cells("a", bench.acting(act), VAL[:1], NOBODY))[0]
+        cell = (await bench.cells("a", bench.acting(act), VAL[:1], NOBODY))[0]
         assert cell.error_message.startswith("ValueError: first second xxx")
         assert len(cell.error_message) == 500
 
@@ -236,12 +257,12 @@ def test_error_messages_are_one_line_and_not_endless() -> None:
 def test_the_cap_on_program_runs_refuses_before_anything_is_asked() -> None:
     async def test(bench: Bench) -> None:
         module = bench.acting(lambda message, before: "x")
-        await bench.evaluator.cells("a", module, VAL[:6], NOBODY)
+        await bench.cells("a", module, VAL[:6], NOBODY)
         with pytest.raises(BudgetReached, match="The cap of 8 program runs is reached"):
-            await bench.evaluator.cells("b", module, VAL[:3], NOBODY)
-        await bench.evaluator.cells("b", module, VAL[:2], NOBODY)
-        await bench.evaluator.cells("a", module, VAL[:6], NOBODY)  # known cells cost nothing
-        await bench.evaluator.cells("a", module, TEST, NOBODY)  # nor does the sealed test count
+            await bench.cells("b", module, VAL[:3], NOBODY)
+        await bench.cells("b", module, VAL[:2], NOBODY)
+        await bench.cells("a", module, VAL[:6], NOBODY)  # known cells cost nothing
+        await bench.cells("a", module, TEST, NOBODY)  # nor does the sealed test count
         assert bench.evaluator.program_runs == 8
         assert not bench.evaluator.room_for(1)
 
@@ -258,7 +279,7 @@ def test_a_hopeless_program_ends_the_run_with_a_sentence() -> None:
 
     async def test(bench: Bench) -> None:
         with pytest.raises(RunFailed, match=r"8 of the last 8 .* \(program\). .*KeyError: 'colour'"):
-            await bench.evaluator.cells("a", bench.acting(act), many, NOBODY)
+            await bench.cells("a", bench.acting(act), many, NOBODY)
 
     bench = on_bench(test)
     assert sum(bench.runs.values()) < len(many)  # what had not begun is not begun
@@ -275,7 +296,7 @@ def test_one_success_ends_the_row_of_failures() -> None:
 
         module = bench.acting(act)
         for row in VAL:
-            await bench.evaluator.cells("a", module, [row], NOBODY)
+            await bench.cells("a", module, [row], NOBODY)
 
     on_bench(test)
 
@@ -285,7 +306,7 @@ def test_a_refused_key_ends_the_run_at_once(endpoint: LoopbackEndpoint) -> None:
 
     async def test(bench: Bench) -> None:
         with pytest.raises(RunFailed, match=r"The model refused: .* Mend the key or model, then resume"):
-            await bench.evaluator.cells("a", desk.Desk(), VAL[:1], build_role_model(endpoint, bench.meter))
+            await bench.cells("a", desk.Desk(), VAL[:1], build_role_model(endpoint, bench.meter))
 
     bench = on_bench(test, metric=desk.metric)
     assert endpoint.stats()["total"] == 1
@@ -296,7 +317,7 @@ def test_a_program_that_swallows_a_refused_call_gets_no_score(endpoint: Loopback
     async def test(bench: Bench) -> None:
         bench.meter = Meter(Budget(max_lm_calls=1))
         with pytest.raises(BudgetReached):
-            await bench.evaluator.cells("a", more.Careless(), VAL[:1], build_role_model(endpoint, bench.meter))
+            await bench.cells("a", more.Careless(), VAL[:1], build_role_model(endpoint, bench.meter))
 
     bench = on_bench(test, metric=desk.metric)
     assert list(bench.journal.cells()) == []
@@ -305,7 +326,7 @@ def test_a_program_that_swallows_a_refused_call_gets_no_score(endpoint: Loopback
 
 def test_a_trace_has_a_step_for_every_call_with_its_inputs_and_outputs(endpoint: LoopbackEndpoint) -> None:
     async def test(bench: Bench) -> None:
-        cell = (await bench.evaluator.cells("a", desk.Desk(), VAL[:1], build_role_model(endpoint, bench.meter)))[0]
+        cell = (await bench.cells("a", desk.Desk(), VAL[:1], build_role_model(endpoint, bench.meter)))[0]
         assert [step.predictor for step in cell.trace] == ["queue", "tone"]
         assert cell.trace[0].inputs == VAL[0].inputs
         assert cell.trace[0].outputs == {"queue": cell.prediction["queue"]}
@@ -325,8 +346,8 @@ def test_only_bootstrapping_tells_the_metric_the_trace(endpoint: LoopbackEndpoin
 
     async def test(bench: Bench) -> None:
         one_model = build_role_model(endpoint, bench.meter)
-        await bench.evaluator.cells("a", desk.Desk(), VAL[:1], one_model)
-        await bench.evaluator.cells("teacher", desk.Desk(), VAL[:1], one_model, purpose=Purpose.BOOTSTRAP)
+        await bench.cells("a", desk.Desk(), VAL[:1], one_model)
+        await bench.cells("teacher", desk.Desk(), VAL[:1], one_model, purpose=Purpose.BOOTSTRAP)
 
     on_bench(test, metric=metric)
     assert seen[0] is None
@@ -340,13 +361,13 @@ def test_a_row_that_hangs_is_an_error_of_its_own_and_the_others_are_scored() -> 
         return "answer"
 
     async def test(bench: Bench) -> None:
-        cells = await asyncio.wait_for(bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY), 10)
+        cells = await asyncio.wait_for(bench.cells("a", bench.acting(act), VAL, NOBODY), 10)
         assert [cell.error for cell in cells] == [ErrorClass.TIMEOUT if n in (2, 3) else None for n in range(10)]
         assert cells[2].error_message == (
             "The program or the metric hangs on this row. It took longer than 0.2 s and was given up."
         )
         assert list(bench.journal.cells()) and bench.table.mean("a", Split.VAL).n == 8
-        again = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        again = await bench.cells("a", bench.acting(act), VAL, NOBODY)
         assert again == cells, "a row that hangs is not tried twice in a life"
 
     on_bench(test, limits=Limits(row_s=0.2))
@@ -359,7 +380,7 @@ def test_a_metric_that_hangs_is_given_up_like_a_program() -> None:
         return 1.0
 
     async def test(bench: Bench) -> None:
-        cells = await bench.evaluator.cells("a", bench.acting(lambda message, before: "x"), VAL, NOBODY)
+        cells = await bench.cells("a", bench.acting(lambda message, before: "x"), VAL, NOBODY)
         assert [cell.error for cell in cells[:2]] == [ErrorClass.TIMEOUT, None]
 
     on_bench(test, metric=metric, limits=Limits(row_s=0.2))
@@ -376,7 +397,7 @@ def test_whatever_a_row_raises_is_that_rows_error(error: type[BaseException]) ->
         return "answer"
 
     async def test(bench: Bench) -> None:
-        cells = await bench.evaluator.cells("a", bench.acting(act), VAL, NOBODY)
+        cells = await bench.cells("a", bench.acting(act), VAL, NOBODY)
         assert [cell.error for cell in cells] == [ErrorClass.PROGRAM if n == 1 else None for n in range(10)]
         assert error.__name__ in cells[1].error_message
 

@@ -63,7 +63,7 @@ def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
         execution = asyncio.create_task(assembled.run.execute())
         while memory.commits < commits and not execution.done():
             await asyncio.sleep(0)
-        assembled.pool.close()
+        assembled.executor.close()
         execution.cancel()
         await asyncio.gather(execution, return_exceptions=True)
         own = (one for one in set(threading.enumerate()) - others if one.name.startswith("pool-"))
