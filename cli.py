@@ -62,6 +62,14 @@ def run(
         list[str] | None, typer.Option(help="What a judge asks of each answer, yes or no; again for more.")
     ] = None,
     judge_model: Annotated[str | None, typer.Option(help="The judge; default: the prompt model.")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="What the search maximizes, as 'score - 0.1*seconds, prompt_tokens <= 300'; of usd, seconds, tokens "
+            "and prompt_tokens.",
+            show_default="score",
+        ),
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
     preset: Annotated[str | None, typer.Option(help="studio, paper, light, medium or heavy; see --dry-run.")] = None,
     surrogate: Annotated[str | None, typer.Option(help="item_response, tpe or random.")] = None,
@@ -152,6 +160,7 @@ def run(
         metric=metric or ("judge" if criteria else None),
         judge=_given(criteria=criteria or None, model=model_of(judge_model)),
         name=name,
+        objective=objective,
         optimizer=optimizer,
         preset=preset,
         seed=seed,

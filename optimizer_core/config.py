@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.model_spec import EMBEDDED, OF_PROGRAM, ModelSpec, Positive, Settings
+from mipro_studio.optimizer_core.objective_spec import SCORE, ObjectiveText
 from mipro_studio.optimizer_core.tips import TIPS, Tip
 from mipro_studio.optimizer_core.types import Role
 
@@ -192,6 +193,8 @@ class RunConfig(Settings):
         preset: A budget by name; it fills in what a person left open (`optimizer_core.runs.presets`).
         metric: A built-in metric's name, `judge`, `path.py:function`, or None for the program's own.
         judge: What the metric `judge` looks for.
+        objective: What the search maximizes of a program run: `score`, or with prices and limits on usd, seconds,
+            tokens and prompt_tokens, such as `score - 0.1*seconds, prompt_tokens <= 300`.
         lab: What the optimizer `lab` compares.
         prompt_model, teacher: None = the task model.
         models: Predictor -> the model that it works with, instead of the one the program set for it or the task
@@ -223,6 +226,7 @@ class RunConfig(Settings):
     models: dict[str, ModelSpec] = Field(default_factory=dict)
     adapter: Literal["auto", "chat", "json", "xml", "two_step", "baml"] = "auto"
     judge: JudgeSpec = JudgeSpec()
+    objective: ObjectiveText = SCORE
     lab: LabSettings = LabSettings()
     proposer: ProposerSettings = ProposerSettings()
     search: SearchSettings = SearchSettings()

@@ -11,7 +11,7 @@ from typing import Any
 from mipro_studio.optimizer_core.checks.check_calls import about_rehearsal, call_models
 from mipro_studio.optimizer_core.checks.check_rehearsal import Rehearsal
 from mipro_studio.optimizer_core.checks.receipt import receipt
-from mipro_studio.optimizer_core.checks.unbound_caps import unbound_caps
+from mipro_studio.optimizer_core.checks.unbound_caps import require_prices, unbound_caps
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig, parse_config
 from mipro_studio.optimizer_core.data import Dataset, data_report, gather, gathered_rows, load_dataset
 from mipro_studio.optimizer_core.data.input_columns import check_inputs, columns_of, input_columns, optional_inputs
@@ -109,6 +109,7 @@ def _inspected(
     scorer = _scorer(config, program, base, role_models)
     _check_sizes(data, config)
     _check_freeze(config, program)
+    require_prices(config, role_models, _brought(config, program))
     sizes = {split.value: len(data.of(split)) for split in Split}
     facts = Facts(program.predictors, sizes, _row_chars(data), _instruction_chars(program))
     presets = preset_rows(config, program, sizes, values)

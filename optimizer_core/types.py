@@ -348,6 +348,7 @@ class ExampleScore:
 class Trial:
     """One request for cells. `mean` is over the cells with a score; None while in flight or when none has one.
 
+    `objective` is the mean of what the search maximizes, where that is not the score; else None.
     `program_runs` counts the new cells asked for up to and with this trial, in order of asking, so that it
     does not depend on which answer came first. `known`: how many of the trials before it, in order, its decision
     knew the results of; None where an older studio did not say. A row is written twice: when asked (`done` false)
@@ -365,6 +366,12 @@ class Trial:
     n_error: int = 0
     program_runs: int = 0
     known: int | None = None
+    objective: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """What the search was told: the mean of its objective."""
+        return self.mean if self.objective is None else self.objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +439,9 @@ class Outcome:
 
     Every estimate is a mapping {mean, low, high, level, n, n_error}; `paired` is {difference, low, high,
     level, n, won, lost, tied, p_value}; `corrected` is the winner's score with the winner's curse taken into account
-    (`optimizer_core.analysis.winner`). Parts not reached yet are None.
+    (`optimizer_core.analysis.winner`). `objective`, where it is not the score: {text, baseline_val, best_val,
+    baseline_test, best_test, paired_val, paired_test, corrected, over_val, over_test}, the same estimates of what the
+    search maximized, and how many of the winner's program runs were over a limit. Parts not reached yet are None.
     """
 
     winner: str | None
@@ -445,6 +454,7 @@ class Outcome:
     paired_test: Json | None = None
     importance: tuple[Json, ...] = ()
     corrected: Json | None = None
+    objective: Json | None = None
 
 
 Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome

@@ -282,6 +282,14 @@ def life_of_commands(db: Database) -> None:
 MIGRATIONS(name="007_life_of_commands")(life_of_commands)
 
 
+def objective_of_trials(db: Database) -> None:
+    """The mean of what the search maximizes over a trial's cells; null where that is the score."""
+    db.execute("alter table trials add column objective real")
+
+
+MIGRATIONS(name="008_objective_of_trials")(objective_of_trials)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

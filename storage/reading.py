@@ -122,8 +122,8 @@ def _cell(row: Row) -> Cell:
 def read_trials(db: Database, run_id: str) -> Iterator[Trial]:
     """Trials without their example ids, which `read_trial_examples` has."""
     rows = db.execute(
-        "select trial_order, number, kind, candidate, done, mean, n_ok, n_error, program_runs, known from trials "
-        "where run_id = ? order by seq",
+        "select trial_order, number, kind, candidate, done, mean, n_ok, n_error, program_runs, known, objective "
+        "from trials where run_id = ? order by seq",
         [run_id],
     )
     kinds = {kind.value: kind for kind in TrialKind}

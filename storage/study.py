@@ -180,8 +180,8 @@ class StudyMirror:
         except KeyError as e:
             raise BadInput(f"The study of run {self._study.study_name} does not know {e.args[0]!r}.") from e
         frozen = create_trial(
-            state=TrialState.FAIL if trial.mean is None else TrialState.COMPLETE,
-            value=trial.mean,
+            state=TrialState.FAIL if trial.value is None else TrialState.COMPLETE,
+            value=trial.value,
             params=chosen,
             distributions={
                 name: self._variables.get(name) or CategoricalDistribution(self._padded(name)) for name in chosen

@@ -237,10 +237,11 @@ def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
 def _trial(db: Database, run_id: str, trial: Trial, at: str) -> None:
     db.execute(
         "insert into trials (run_id, trial_order, number, kind, candidate, done, mean, n_ok, n_error, "
-        "program_runs, known, asked_at, done_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "program_runs, known, objective, asked_at, done_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "on conflict (run_id, trial_order) do update set number = excluded.number, kind = excluded.kind, "
         "candidate = excluded.candidate, done = excluded.done, mean = excluded.mean, n_ok = excluded.n_ok, "
         "n_error = excluded.n_error, program_runs = excluded.program_runs, known = excluded.known, "
+        "objective = excluded.objective, "
         "done_at = case when excluded.done then coalesce(done_at, excluded.done_at) end",
         [
             run_id,
@@ -254,6 +255,7 @@ def _trial(db: Database, run_id: str, trial: Trial, at: str) -> None:
             trial.n_error,
             trial.program_runs,
             trial.known,
+            trial.objective,
             at,
             at if trial.done else None,
         ],
@@ -273,7 +275,9 @@ def _count_trials(db: Database, run_id: str) -> None:
         "  select max(trials_planned, max(number)),"  # what a person adds is tried beside the plan
         "    count(distinct case when done and number > 0 then number end),"
         "    max(case when done and kind = ? then mean end),"
-        "    max(case when done and kind in (?, ?) then mean end)"
+        # The score of the one that is best by what the search maximizes.
+        "    (select mean from trials as best where best.run_id = trials.run_id and done and kind in (?, ?)"
+        "     order by coalesce(objective, mean) desc limit 1)"
         "  from trials where run_id = ?"
         ") where id = ?",
         [TrialKind.BASELINE, TrialKind.BASELINE, TrialKind.FULL, run_id, run_id],

@@ -23,6 +23,7 @@ CORE_LIGHT = {
         "catalogue",
         "files",
         "models.model_text",
+        "objective_spec",
         "parameters.edits",
         "programs.instruction_frame",
         "programs.signature_text",

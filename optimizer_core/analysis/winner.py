@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mipro_studio.optimizer_core.analysis.statistics import LEVEL
+from mipro_studio.optimizer_core.evaluation.objective import Measure, score_of
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
 from mipro_studio.optimizer_core.seeds import derive_seed
@@ -20,15 +21,20 @@ __all__ = ["corrected"]
 DRAWS = 4_000
 
 
-def corrected(table: ScoreTable, winner: Candidate, baseline: Candidate, seed: int) -> dict[str, Any] | None:
+def corrected(
+    table: ScoreTable, winner: Candidate, baseline: Candidate, seed: int, of: Measure = score_of
+) -> dict[str, Any] | None:
     """The winner's expected score on examples like the validation set's; None when it has no score there.
 
     Keys: mean, low, high, level, n (its cells), as in an estimate; observed (its plain mean) and optimism (observed
     minus mean: what the choice of the best of n_candidates is expected to flatter by); n_candidates and n_cells (all
     that the model saw); and difference, difference_low, difference_high and chance_better against the baseline,
     None when the baseline has no score or is the winner.
+
+    Args:
+        of: What a cell counts for.
     """
-    rows = table.scores(Split.VAL)
+    rows = table.scores(Split.VAL, of)
     if winner.id not in rows:
         return None
     names = list(rows)

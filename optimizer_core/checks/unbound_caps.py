@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dspy
 
-from mipro_studio.optimizer_core.config import OF_PROGRAM, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.config import JUDGE, OF_PROGRAM, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
 from mipro_studio.optimizer_core.models.role_model import RoleModel
-from mipro_studio.optimizer_core.types import Burn
+from mipro_studio.optimizer_core.objective_spec import read_objective
+from mipro_studio.optimizer_core.types import Burn, Role
 
-__all__ = ["measured", "unbound_caps"]
+__all__ = ["measured", "require_prices", "unbound_caps"]
 
 
 def measured(config: RunConfig) -> bool:
@@ -47,6 +49,27 @@ def unbound_caps(
             "not say how many tokens a call takes, so they are estimated."
         )
     return said
+
+
+def require_prices(config: RunConfig, role_models: Mapping[str, RoleModel], own: Iterable[dspy.BaseLM] = ()) -> None:
+    """What the objective counts in dollars has a price.
+
+    Args:
+        role_models, own: As for `unbound_caps`.
+
+    Raises:
+        BadInput: it has none, so that no program run would count for anything.
+    """
+    if "usd" not in read_objective(config.objective).quantities:
+        return
+    specs = {ModelSpec.model_validate_json(key): one.lm for key, one in role_models.items()}
+    roles = (Role.TASK, *((Role.JUDGE,) if config.metric == JUDGE else ()))
+    at_work = {*map(config.model_for, roles), *config.models.values()}
+    if unpriced := _unpriced({spec: lm for spec, lm in specs.items() if spec in at_work}, own):
+        raise BadInput(
+            f"The objective {config.objective!r} counts dollars, and nobody knows the price of {_listed(unpriced)}.",
+            "Give it (on the command line: --price IN/OUT), or price or limit tokens instead.",
+        )
 
 
 def _unpriced(specs: Mapping[ModelSpec, dspy.BaseLM], own: Iterable[dspy.BaseLM]) -> list[str]:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mipro_studio.optimizer_core.evaluation.objective import Measure, score_of
 from mipro_studio.optimizer_core.types import Cell, CellKey, Split
 
 __all__ = ["Mean", "ScoreTable"]
@@ -16,7 +17,7 @@ __all__ = ["Mean", "ScoreTable"]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """Mean score over the `n` cells that have one; `n_error` cells have none and do not count as 0."""
+    """Mean over the `n` cells that count for something; `n_error` cells do not, which is not 0."""
 
     mean: float | None
     n: int
@@ -28,7 +29,11 @@ class Mean:
 
 
 class ScoreTable:
-    """Cells by key, in the order they came in. Not thread-safe: it belongs to the run's event loop."""
+    """Cells by key, in the order they came in. Not thread-safe: it belongs to the run's event loop.
+
+    What is computed of cells is of their scores, unless `of` says what else a cell counts for (see
+    `evaluation.objective`).
+    """
 
     def __init__(self, cells: Iterable[Cell] = ()) -> None:
         self._cells: dict[CellKey, Cell] = {}
@@ -62,36 +67,38 @@ class ScoreTable:
         """Candidates with at least one cell on `split`, in the order first evaluated."""
         return [candidate for candidate, of_split in self._rows if of_split is split]
 
-    def scores(self, split: Split) -> dict[str, dict[str, float]]:
+    def scores(self, split: Split, of: Measure = score_of) -> dict[str, dict[str, float]]:
         """Scores by candidate and example, sorted by their ids; what has no score is left out.
 
         Sorted, so that what is computed from them is the same to the last bit whatever came in first.
         """
         found = {
             name: {
-                example: cell.score
+                example: value
                 for example, cell in sorted(self.row(name, split).items())
-                if cell.score is not None
+                if (value := of(cell)) is not None
             }
             for name in sorted(self.candidates(split))
         }
         return {name: scores for name, scores in found.items() if scores}
 
-    def mean(self, candidate: str, split: Split, examples: Sequence[str] | None = None) -> Mean:
+    def mean(
+        self, candidate: str, split: Split, examples: Sequence[str] | None = None, of: Measure = score_of
+    ) -> Mean:
         """Mean over `examples` (all that were evaluated when None)."""
         row = self.row(candidate, split)
         asked = row.values() if examples is None else [row[name] for name in examples if name in row]
-        scores = [cell.score for cell in asked if cell.score is not None]
-        n_error = sum(cell.error is not None for cell in asked)
+        scores = [value for cell in asked if (value := of(cell)) is not None]
+        n_error = len(asked) - len(scores)
         # fsum: the same whatever the order, so that of two equal means neither is larger by a rounding error.
         return Mean(math.fsum(scores) / len(scores) if scores else None, len(scores), n_error)
 
-    def paired(self, first: str, second: str, split: Split) -> list[tuple[str, float, float]]:
+    def paired(self, first: str, second: str, split: Split, of: Measure = score_of) -> list[tuple[str, float, float]]:
         """(example, score of `first`, score of `second`) where both have a score, sorted by example."""
         a, b = self.row(first, split), self.row(second, split)
         both = []
         for name in sorted(a.keys() & b.keys()):
-            one, other = a[name].score, b[name].score
+            one, other = of(a[name]), of(b[name])
             if one is not None and other is not None:
                 both.append((name, one, other))
         return both

@@ -10,6 +10,7 @@ from typing import Any
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator
 from mipro_studio.optimizer_core.evaluation.journal import Journal
+from mipro_studio.optimizer_core.evaluation.objective import Objective, objective_of
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
@@ -73,6 +74,11 @@ class RunContext:
     def free(self) -> list[PredictorInfo]:
         """The predictors that are not frozen, in program order."""
         return [info for info in self.program.predictors if info.name not in self.config.search.freeze]
+
+    @property
+    def objective(self) -> Objective:
+        """What the search maximizes."""
+        return objective_of(self.config.objective)
 
     @property
     def baseline(self) -> Candidate:

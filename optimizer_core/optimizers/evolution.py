@@ -16,6 +16,7 @@ from gepa.core.adapter import EvaluationBatch
 from gepa.strategies.instruction_proposal import InstructionProposalSignature
 
 from mipro_studio.optimizer_core.errors import RunFailed
+from mipro_studio.optimizer_core.evaluation.objective import Measure
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.edits import next_index
@@ -119,7 +120,7 @@ class Evolution:
             self._wait_for_turn()
         purpose = Purpose.REFLECT if capture_traces else Purpose.EVALUATE
         cells = self._in_loop(self._context.evaluate(chosen, batch, TRAIN_PRIORITY, purpose=purpose))
-        return EvaluationBatch(outputs=cells, scores=_scores(cells), trajectories=cells)
+        return EvaluationBatch(outputs=cells, scores=_scores(cells, self._context.objective), trajectories=cells)
 
     def _wait_for_turn(self) -> None:
         while True:
@@ -192,17 +193,18 @@ class Evolution:
         return known.text or text  # a call that failed changes nothing
 
 
-def _scores(cells: Sequence[Cell]) -> list[float]:
+def _scores(cells: Sequence[Cell], objective: Measure) -> list[float]:
     """Scores for the library, which knows no third state: an error counts as the mean of the rest of its batch."""
-    known = [cell.score for cell in cells if cell.score is not None]
+    values = [objective(cell) for cell in cells]
+    known = [value for value in values if value is not None]
     neutral = sum(known) / len(known) if known else 0.0
-    return [neutral if cell.score is None else cell.score for cell in cells]
+    return [neutral if value is None else value for value in values]
 
 
 def _at_most_one(context: RunContext) -> bool:
     """Whether the baseline's scores stay within 1: only then are rows with a 1 perfect and not worth a call."""
-    row = context.table.row(context.baseline.id, Split.VAL).values()
-    return all(cell.score is None or cell.score <= 1 for cell in row)
+    values = [context.objective(cell) for cell in context.table.row(context.baseline.id, Split.VAL).values()]
+    return all(value is None or value <= 1 for value in values)
 
 
 def _shown(name: str, cell: Cell, rows: Mapping[str, Example]) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ class Search:
         self._by_id = {example.id: example for example in self._val}
         self._items: list[_Item] = []
         self._asked: dict[str, dict[str, None]] = {}
-        self._knowledge = Knowledge(context.table)
+        self._knowledge = Knowledge(context.table, context.objective)
         self._earlier = {trial.order: trial for trial in context.journal.trials()}
         self._reporter = Reporter(context, optimizer, max((one.number for one in self._earlier.values()), default=0))
 
@@ -237,15 +237,18 @@ class Search:
         return frozenset(item.trial.candidate for item in self._items if item.trial.kind in FULL_KINDS)
 
     def _state(self, known: int, over: bool = False) -> State:
+        out = self._knowledge.ruled_out([item.trial for item in self._items[:known]])
+        observed = [seen for seen in self._observed(known) if seen.candidate.id not in out]
         return State(
             examples=[example.id for example in self._val],
-            observed=[seen for seen in self._observed(known) if self._context.allows(seen.candidate)],
+            observed=[seen for seen in observed if self._context.allows(seen.candidate)],
             asked=self._asked,
             exhausted=self._exhausted(),
             last=self._items[-1].trial,
             over=over,
             room=self._context.evaluator.room,
             seed=self._context.config.seed,
+            ruled_out=out,
         )
 
     def _view(self, state: State, known: int) -> View:
@@ -253,7 +256,8 @@ class Search:
         seed = derive_seed(self._context.config.seed, "suggest", self.n_trials + 1)
         observed = self._observed(known)
         number = self.n_suggested + 1
-        return View(number, observed, pending, state.exhausted, seed, self._progress(), self.n_trials + 1)
+        nothing_to_learn = state.exhausted | state.ruled_out
+        return View(number, observed, pending, nothing_to_learn, seed, self._progress(), self.n_trials + 1)
 
     def _progress(self) -> float:
         """Share that is spent of the trials, or of the cap where that ends first. The same when resumed."""
@@ -294,6 +298,9 @@ class Search:
         await self._context.evaluate(candidate, examples, FIRST_TRIAL_PRIORITY + trial.order)
         found = self._context.table.mean(candidate.id, Split.VAL, trial.examples)
         finished = replace(trial, done=True, mean=found.mean, n_ok=found.n, n_error=found.n_error)
+        if not self._context.objective.is_score:
+            worth = self._context.table.mean(candidate.id, Split.VAL, trial.examples, of=self._context.objective)
+            finished = replace(finished, objective=worth.mean)
         if finished == trial:
             return
         await self._context.recorder.write(finished)

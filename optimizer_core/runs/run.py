@@ -1,13 +1,11 @@
 """One run from first to last: Algorithm 1 of the MIPRO paper with a memory, a review gate, caps and a sealed test."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
-from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.analysis.winner import corrected
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
 from mipro_studio.optimizer_core.evaluation.executor import Executor
@@ -16,6 +14,7 @@ from mipro_studio.optimizer_core.evaluation.refusals import who_refused
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer
 from mipro_studio.optimizer_core.runs.loop import Search
+from mipro_studio.optimizer_core.runs.outcome_evidence import evidence_for, objective_evidence
 from mipro_studio.optimizer_core.runs.rehearsal import rehearse, require_working
 from mipro_studio.optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
 
@@ -206,29 +205,19 @@ class Run:
             tested: The sealed test is whole; a part of it says nothing.
         """
         context = self._context
-        baseline = context.baseline.id
-
-        def of(candidate: str, split: Split) -> Mapping[str, Any] | None:
-            known = context.table.row(candidate, split) if tested or split is not Split.TEST else {}
-            row = [cell for _, cell in sorted(known.items())]
-            scores = [cell.score for cell in row if cell.score is not None]
-            return estimate(scores, len(row) - len(scores)) if scores else None
-
-        def paired(split: Split) -> Mapping[str, Any] | None:
-            pairs = context.table.paired(baseline, winner.id, split) if tested or split is not Split.TEST else ()
-            return paired_difference([(before, after) for _, before, after in pairs]) if pairs else None
-
+        splits = (Split.VAL, Split.TEST) if tested else (Split.VAL,)
+        evidence = evidence_for(context.table, winner, context.baseline, splits)
+        objective = None
+        if not context.objective.is_score:
+            objective = objective_evidence(context, winner, splits)
+        scores = context.table.scores(Split.VAL, context.objective)
         return Outcome(
             winner=winner.id,
             reason=reason,
-            baseline_val=of(baseline, Split.VAL),
-            best_val=of(winner.id, Split.VAL),
-            baseline_test=of(baseline, Split.TEST),
-            best_test=of(winner.id, Split.TEST),
-            paired_val=paired(Split.VAL),
-            paired_test=paired(Split.TEST),
-            importance=tuple(self._optimizer.importance(context, context.table.scores(Split.VAL))),
+            **evidence,
+            importance=tuple(self._optimizer.importance(context, scores)),
             corrected=corrected(context.table, winner, context.baseline, context.config.seed),
+            objective=objective,
         )
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE, Objective, over_limits
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, CellKey, Split, Trial, Usage
@@ -21,10 +22,15 @@ def known_spending(usages: Iterable[Usage]) -> Usage:
 
 
 class Knowledge:
-    """Reads the table through the trials. Keeps what it has read, as decisions know ever more of them."""
+    """Reads the table through the trials. Keeps what it has read, as decisions know ever more of them.
 
-    def __init__(self, table: ScoreTable) -> None:
+    Args:
+        objective: What the search maximizes: what surrogates and schedules are told as scores.
+    """
+
+    def __init__(self, table: ScoreTable, objective: Objective = THE_SCORE) -> None:
         self._table = table
+        self._objective = objective
         self._read = 0
         self._asked: dict[str, dict[str, None]] = {}
         self._known: dict[str, Observation] = {}
@@ -54,6 +60,19 @@ class Knowledge:
             before = trial.number
         return observations
 
+    def ruled_out(self, trials: Sequence[Trial]) -> frozenset[str]:
+        """Candidates that broke a limit in what `trials` asked for, so that they cannot win; see `over_limits`."""
+        if not self._objective.limited:
+            return frozenset()
+        over: dict[str, dict[str, bool]] = {}
+        for trial in trials:
+            row = self._table.row(trial.candidate, Split.VAL)
+            cells = {name: row[name] for name in trial.examples if name in row and row[name].score is not None}
+            over.setdefault(trial.candidate, {}).update(
+                {name: self._objective.over(cell) for name, cell in cells.items()}
+            )
+        return over_limits(over)
+
     def spent(self, trials: Sequence[Trial]) -> tuple[Usage, int]:
         """(what was spent on them, how many): the cells that `trials` asked for, and those of training rows."""
         asked: dict[str, dict[str, None]] = {}
@@ -69,7 +88,7 @@ class Knowledge:
         asked = self._asked.setdefault(trial.candidate, {})
         asked.update(dict.fromkeys(trial.examples))
         row = self._table.row(trial.candidate, Split.VAL)
-        cells = {name: row[name].score for name in asked if name in row}
+        cells = {name: self._objective(row[name]) for name in asked if name in row}
         scores = {name: score for name, score in cells.items() if score is not None}
         if scores:
             mean = math.fsum(scores.values()) / len(scores)

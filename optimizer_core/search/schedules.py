@@ -35,6 +35,7 @@ class State:
         over: No more suggestions: everything asked for is finished.
         room: Cells that may still be asked for under the cap; None = no cap.
         seed: The run's.
+        ruled_out: Candidates that cannot win, whatever more is asked of them; none of them is in `observed`.
     """
 
     examples: Sequence[str]
@@ -45,6 +46,7 @@ class State:
     over: bool
     room: int | None
     seed: int
+    ruled_out: frozenset[str] = frozenset()
 
 
 class Schedule(Protocol):
@@ -159,7 +161,7 @@ class Racing:
         """At the end: the likely winners, one after the other."""
         if not state.over:
             return None
-        full = len(state.exhausted)  # the baseline is one of them
+        full = len(state.exhausted - state.ruled_out)  # the baseline is one of them, if it may win
         chances = _chances(state)
         open_ = {key: chance for key, chance in chances.items() if key not in state.exhausted}
         if not open_:
@@ -167,7 +169,7 @@ class Racing:
         # Where none fits under the cap the best is asked for all the same: then the run says that the cap ended it.
         open_ = {key: chance for key, chance in open_.items() if _fits(state, key)} or open_
         best = max(open_, key=lambda key: open_[key])
-        wanted = full == 1 or (open_[best] >= self._chance and full <= self._finalists)
+        wanted = full <= 1 or (open_[best] >= self._chance and full <= self._finalists)
         return Candidate.parse(best) if wanted else None
 
     def grow(self, state: State) -> Candidate | None:

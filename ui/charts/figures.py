@@ -21,8 +21,9 @@ def label(text: object, limit: int = 44) -> str:
 def _hover(trial: Trial) -> str:
     kind = "full evaluation" if trial.kind is TrialKind.FULL else "minibatch"
     errors = f", {plural(trial.n_error, 'error')}" if trial.n_error else ""
+    both = "" if trial.objective is None else f" (score {score(trial.mean)})"
     return (
-        f"<b>{score(trial.mean)}</b>  n = {trial.n_ok}{errors}<br>trial {trial.number}, {kind}<br>"
+        f"<b>{score(trial.value)}</b>{both}  n = {trial.n_ok}{errors}<br>trial {trial.number}, {kind}<br>"
         f"{label(trial.candidate)}<br>after {count(trial.program_runs)} program runs"
     )
 
@@ -33,7 +34,7 @@ def _marks(name: str, trials: Sequence[Trial], x: XAxis, marker: Mapping[str, An
         "mode": "markers",
         "name": name,
         "x": [getattr(trial, x) for trial in trials],
-        "y": [trial.mean for trial in trials],
+        "y": [trial.value for trial in trials],
         "customdata": [trial.candidate for trial in trials],
         "hovertext": [_hover(trial) for trial in trials],
         "hovertemplate": "%{hovertext}<extra></extra>",
@@ -45,10 +46,10 @@ def _best_line(fulls: Sequence[Trial], x: XAxis, end: int) -> Figure:
     xs: list[int] = []
     ys: list[float] = []
     for trial in fulls:
-        if trial.mean is None:
+        if trial.value is None:
             continue
         xs.append(getattr(trial, x))
-        ys.append(max(ys[-1], trial.mean) if ys else trial.mean)
+        ys.append(max(ys[-1], trial.value) if ys else trial.value)
     if xs and end > xs[-1]:
         xs.append(end)
         ys.append(ys[-1])
@@ -65,18 +66,18 @@ def _best_line(fulls: Sequence[Trial], x: XAxis, end: int) -> Figure:
 
 def best_full(trials: Iterable[Trial]) -> Trial | None:
     """The full evaluation with the highest mean, the baseline excluded; the earliest of equals."""
-    done = [trial for trial in trials if trial.kind is TrialKind.FULL and trial.mean is not None]
-    return max(done, key=lambda trial: trial.mean or 0.0, default=None)
+    done = [trial for trial in trials if trial.kind is TrialKind.FULL and trial.value is not None]
+    return max(done, key=lambda trial: trial.value or 0.0, default=None)
 
 
 def trials_figure(trials: Sequence[Trial], x: XAxis = "program_runs", metric: str = "score") -> Figure:
     """The search as it went: minibatches and full evaluations are two series, never one line."""
-    baseline = next((t for t in trials if t.kind is TrialKind.BASELINE and t.mean is not None), None)
-    small = [t for t in trials if t.kind is TrialKind.MINIBATCH and t.done and t.mean is not None]
-    full = [t for t in trials if t.kind is TrialKind.FULL and t.done and t.mean is not None]
+    baseline = next((t for t in trials if t.kind is TrialKind.BASELINE and t.value is not None), None)
+    small = [t for t in trials if t.kind is TrialKind.MINIBATCH and t.done and t.value is not None]
+    full = [t for t in trials if t.kind is TrialKind.FULL and t.done and t.value is not None]
     flying = [t for t in trials if not t.done]
     best = best_full(full)
-    beaten = best is not None and (baseline is None or (best.mean or 0) > (baseline.mean or 0))
+    beaten = best is not None and (baseline is None or (best.value or 0) > (baseline.value or 0))
     winner = [best] if best is not None and beaten else []
     end = max((getattr(t, x) for t in trials), default=0)
     fulls = ([baseline] if baseline else []) + full
@@ -108,7 +109,7 @@ def trials_figure(trials: Sequence[Trial], x: XAxis = "program_runs", metric: st
 
 def score_range(trials: Sequence[Trial]) -> list[float] | None:
     """The vertical axis that shows all means; None before there is one."""
-    scores = [trial.mean for trial in trials if trial.mean is not None]
+    scores = [trial.value for trial in trials if trial.value is not None]
     if not scores:
         return None
     low, high = min(scores), max(scores)
@@ -169,7 +170,7 @@ def _trials_layout(x: XAxis, metric: str, baseline: Trial | None) -> Figure:
         "annotations": [],
     }
     if baseline is not None:
-        y = baseline.mean
+        y = baseline.value
         line = {"color": "@muted", "width": 1.5, "dash": "dash"}
         layout["shapes"] = [
             {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line, "layer": "below"}
@@ -196,10 +197,10 @@ def trials_alt(trials: Sequence[Trial]) -> str:
     baseline = next((t for t in trials if t.kind is TrialKind.BASELINE), None)
     best = best_full(trials)
     words = f"Scores of {plural(small, 'minibatch', 'minibatches')} and {plural(full, 'full evaluation')}."
-    if baseline is not None and baseline.mean is not None:
-        words += f" The baseline is at {score(baseline.mean)}."
+    if baseline is not None and baseline.value is not None:
+        words += f" The baseline is at {score(baseline.value)}."
     if best is not None:
-        words += f" The best full evaluation is {score(best.mean)}, of trial {best.number}."
+        words += f" The best full evaluation is {score(best.value)}, of trial {best.number}."
     return words
 
 

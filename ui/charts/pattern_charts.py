@@ -89,9 +89,9 @@ def _belief_words(arm: Belief) -> str:
 
 def parallel_figure(trials: Sequence[Trial], names: Sequence[str]) -> Figure:
     """One line a finished trial through its arms to its score; the latest `MOST_TRIALS`."""
-    done = [t for t in trials if t.done and t.mean is not None and t.kind is not TrialKind.BASELINE][-MOST_TRIALS:]
+    done = [t for t in trials if t.done and t.value is not None and t.kind is not TrialKind.BASELINE][-MOST_TRIALS:]
     chosen = [Candidate.parse(trial.candidate).choices for trial in done]
-    means = [trial.mean for trial in done]
+    means = [trial.value for trial in done]
     axes = []
     for place, name in enumerate(names):
         for kind, part in (("instruction", 0), ("demos", 1)):
@@ -126,20 +126,20 @@ def scatter_figure(trials: Sequence[Trial]) -> Figure:
     first: dict[str, Trial] = {}
     full: dict[str, Trial] = {}
     for trial in trials:
-        if trial.done and trial.mean is not None:
+        if trial.done and trial.value is not None:
             if trial.kind is TrialKind.MINIBATCH:
                 first.setdefault(trial.candidate, trial)
             elif trial.kind is TrialKind.FULL:
                 full[trial.candidate] = trial
     both = [(first[name], full[name]) for name in full if name in first]
-    xs, ys = [a.mean for a, _ in both], [b.mean for _, b in both]
+    xs, ys = [a.value for a, _ in both], [b.value for _, b in both]
     scores = [value for value in (*xs, *ys) if value is not None]
     low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
     pad = 0.08 * ((high - low) or 1.0)
     ends = [low - pad, high + pad]
     words = [
-        f"{label(a.candidate)}<br>minibatch <b>{score(a.mean)}</b>, n = {a.n_ok}"
-        f"<br>full <b>{score(b.mean)}</b>, n = {b.n_ok}"
+        f"{label(a.candidate)}<br>minibatch <b>{score(a.value)}</b>, n = {a.n_ok}"
+        f"<br>full <b>{score(b.value)}</b>, n = {b.n_ok}"
         for a, b in both
     ]
     same = {

@@ -49,10 +49,10 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def chart(trials: Sequence[Trial]) -> Chart | None:
     """The finished trials with a score over program runs; None without one."""
-    done = [t for t in trials if t.done and t.mean is not None and math.isfinite(t.mean)]
+    done = [t for t in trials if t.done and t.value is not None and math.isfinite(t.value)]
     if not done:
         return None
-    means = [trial.mean or 0.0 for trial in done]
+    means = [trial.value or 0.0 for trial in done]
     span = (max(means) - min(means)) or max(abs(means[0]), 1.0) * 0.2
     low, high = min(means) - 0.08 * span, max(means) + 0.08 * span
     end = max(max(trial.program_runs for trial in done), 1)
@@ -65,13 +65,13 @@ def chart(trials: Sequence[Trial]) -> Chart | None:
 
     baseline = next((trial for trial in done if trial.kind is TrialKind.BASELINE), None)
     lead = best_full(done)
-    leads = lead is not None and (baseline is None or (lead.mean or 0.0) > (baseline.mean or 0.0))
+    leads = lead is not None and (baseline is None or (lead.value or 0.0) > (baseline.value or 0.0))
     marks = [
         {
             "kind": "best" if leads and trial is lead else trial.kind.value,
             "x": x(trial.program_runs),
-            "y": y(trial.mean or 0.0),
-            "title": f"{trial.candidate}: {score(trial.mean)}, n = {trial.n_ok}, "
+            "y": y(trial.value or 0.0),
+            "title": f"{trial.candidate}: {score(trial.value)}, n = {trial.n_ok}, "
             f"after {count(trial.program_runs)} program runs",
         }
         for trial in done
@@ -80,8 +80,8 @@ def chart(trials: Sequence[Trial]) -> Chart | None:
     marks.sort(key=lambda mark: mark["kind"] != "minibatch")
     return Chart(
         WIDTH, HEIGHT, marks, _line([t for t in done if t.kind is not TrialKind.MINIBATCH], x, y, end),
-        y(baseline.mean or 0.0) if baseline else None,
-        f"baseline {score(baseline.mean)}, n = {baseline.n_ok}" if baseline else "",
+        y(baseline.value or 0.0) if baseline else None,
+        f"baseline {score(baseline.value)}, n = {baseline.n_ok}" if baseline else "",
         [(x(value), count(value)) for value in ticks(0, end)],
         [(y(value), score(value)) for value in ticks(low, high)],
         _LEFT, WIDTH - _RIGHT, HEIGHT - _BOTTOM, trials_alt(trials),
@@ -92,7 +92,7 @@ def _line(fulls: Sequence[Trial], x: Any, y: Any, end: int) -> str:
     """Best full evaluation so far as a staircase."""
     path, best = "", -math.inf
     for trial in fulls:
-        mean = trial.mean if trial.mean is not None else -math.inf
+        mean = trial.value if trial.value is not None else -math.inf
         height = y(max(best, mean))
         path += f"{'H' if path else 'M'}{x(trial.program_runs)}" + (f" V{height} " if path else f" {height} ")
         best = max(best, mean)

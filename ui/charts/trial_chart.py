@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from mipro_studio.optimizer_core.objective_spec import SCORE
 from mipro_studio.storage import LiveView
 from mipro_studio.ui.charts.figures import XAxis, trials_alt, trials_figure
 from mipro_studio.ui.charts.live_chart import live_chart
@@ -16,7 +17,8 @@ AXES: Mapping[str, XAxis] = {"Program runs": "program_runs", "Trials": "number"}
 
 def trial_chart(view: LiveView, config: Mapping[str, Any]) -> None:
     """Zoom and hidden series stay while points arrive; another axis starts anew."""
-    metric = config.get("metric")
+    metric, objective = config.get("metric"), config.get("objective") or SCORE
+    plain = f"score ({metric})" if metric else "score"
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader("Search", anchor=False, width="content")
@@ -25,7 +27,7 @@ def trial_chart(view: LiveView, config: Mapping[str, Any]) -> None:
                 label_visibility="collapsed",
             )  # fmt: skip
         live_chart(
-            trials_figure(view.trials, AXES[axis or "Program runs"], f"score ({metric})" if metric else "score"),
+            trials_figure(view.trials, AXES[axis or "Program runs"], plain if objective == SCORE else objective),
             key="live_chart",
             height=380,
             alt=trials_alt(view.trials),

@@ -49,12 +49,12 @@ def evidence_of(reader: Reader, run_id: str, trials: Sequence[Trial], outcome: O
 def leader(trials: Sequence[Trial]) -> Trial | None:
     """The best full evaluation so far, if it beats the baseline's."""
     base, best = _baseline(trials), best_full(trials)
-    beaten = best is not None and (base is None or (best.mean or 0.0) > (base.mean or 0.0))
+    beaten = best is not None and (base is None or (best.value or 0.0) > (base.value or 0.0))
     return best if beaten else None
 
 
 def _baseline(trials: Sequence[Trial]) -> Trial | None:
-    return next((trial for trial in trials if trial.kind is TrialKind.BASELINE and trial.mean is not None), None)
+    return next((trial for trial in trials if trial.kind is TrialKind.BASELINE and trial.value is not None), None)
 
 
 def no_gain(outcome: Outcome) -> bool:

@@ -82,7 +82,7 @@ def trial_params(trials: Sequence[Trial], names: Sequence[str]) -> tuple[list[di
     """(arms by parameter, score) of every finished trial that has a score, as the run's Optuna study has them."""
     params, scores = [], []
     for trial in trials:
-        if trial.done and trial.mean is not None:
+        if trial.done and trial.value is not None:
             pairs = zip(names, Candidate.parse(trial.candidate).choices, strict=True)
             arms = {
                 key: arm
@@ -90,7 +90,7 @@ def trial_params(trials: Sequence[Trial], names: Sequence[str]) -> tuple[list[di
                 for key, arm in ((f"{name}: instruction", f"i{instruction}"), (f"{name}: demos", f"d{demos}"))
             }
             params.append(arms)
-            scores.append(trial.mean)
+            scores.append(trial.value)
     return params, scores
 
 

@@ -101,18 +101,20 @@ def _figure(history: History, state: State, metric: str) -> dict[str, Any]:
 def _numbers(state: State) -> None:
     total = sum(state.spent.values(), Usage())
     base, best = state.baseline, state.best
-    leads = best is not None and (base is None or (best.mean or 0.0) > (base.mean or 0.0))
+    leads = best is not None and (base is None or (best.value or 0.0) > (base.value or 0.0))
     shown = best if leads else base
     gain = (
-        best.mean - base.mean if leads and best and base and best.mean is not None and base.mean is not None else None
+        best.value - base.value
+        if leads and best and base and best.value is not None and base.value is not None
+        else None
     )
     done = sum(trial.done and trial.number > 0 for trial in state.trials)
     with st.grid(2, min_column_width=430):
         with st.grid(2, min_column_width=180):
-            _card("Best so far", score(shown.mean if shown else None),
+            _card("Best so far", score(shown.value if shown else None),
                   f"n = {shown.n_ok}" if shown else "nothing is scored yet")  # fmt: skip
             _card("Gain over the baseline", delta(gain),
-                  f"baseline {score(base.mean)}, n = {base.n_ok}" if base else "no baseline yet")  # fmt: skip
+                  f"baseline {score(base.value)}, n = {base.n_ok}" if base else "no baseline yet")  # fmt: skip
         with st.grid(2, min_column_width=180):
             _card("Program runs", count(state.program_runs),
                   f"{plural(done, 'scored trial')} in {duration(state.elapsed_s)}")  # fmt: skip

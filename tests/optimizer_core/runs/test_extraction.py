@@ -1,11 +1,13 @@
 """Which full evaluation is the run's result."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from mipro_studio.optimizer_core.evaluation.objective import objective_of
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.runs.extraction import best_full_evaluation
-from mipro_studio.optimizer_core.types import Candidate, Cell, Split, Trial, TrialKind
+from mipro_studio.optimizer_core.types import Candidate, Cell, Split, Trial, TrialKind, Usage
 from tests.optimizer_core.builders import failed, make_examples, scored
 
 VAL = make_examples(0, 20)
@@ -19,10 +21,14 @@ def row(candidate: Candidate, right: int, errors: int = 0, n: int = 20) -> list[
     return good + [failed(candidate.id, name) for name in names[n - errors :]]
 
 
-def best(*rows: list[Cell], taken_out: Candidate | None = None) -> tuple[Candidate, str]:
+def best(*rows: list[Cell], taken_out: Candidate | None = None, objective: str = "score") -> tuple[Candidate, str]:
     table = ScoreTable(cell for one in rows for cell in one)
     context: Any = SimpleNamespace(
-        examples={Split.VAL: VAL}, table=table, baseline=BASELINE, allows=lambda one: one != taken_out
+        examples={Split.VAL: VAL},
+        table=table,
+        baseline=BASELINE,
+        allows=lambda one: one != taken_out,
+        objective=objective_of(objective),
     )
     names = dict.fromkeys(cell.key.candidate for one in rows for cell in one)
     kinds = [TrialKind.BASELINE, *[TrialKind.FULL] * len(names)]
@@ -51,3 +57,36 @@ def test_the_reason_says_against_how_many_it_won() -> None:
     assert "did not beat the baseline's 0.500" in best(row(BASELINE, 10), row(FIRST, 3))[1]
     candidate, reason = best(row(BASELINE, 1, n=15), row(FIRST, 3, n=19))
     assert candidate == BASELINE and reason.startswith("No candidate was evaluated on the whole validation set")
+
+
+def took(cells: list[Cell], input_tokens: int) -> list[Cell]:
+    """The same cells, each of one call with a prompt so long."""
+    return [replace(cell, usage=Usage(calls=1, input_tokens=input_tokens)) for cell in cells]
+
+
+def test_a_price_can_make_a_lower_score_win() -> None:
+    long, short = took(row(FIRST, 16), 400), took(row(SECOND, 15), 100)
+    assert best(took(row(BASELINE, 5), 50), long, short)[0] == FIRST
+    candidate, reason = best(took(row(BASELINE, 5), 50), long, short, objective="score - 0.001*prompt_tokens")
+    assert candidate == SECOND and "objective score - 0.001*prompt_tokens" in reason
+
+
+def test_a_candidate_that_breaks_a_limit_on_one_example_cannot_win() -> None:
+    nearly = [*took(row(FIRST, 20)[:19], 250), *took(row(FIRST, 20)[19:], 301)]
+    within = took(row(SECOND, 6), 300)
+    candidate, reason = best(took(row(BASELINE, 5), 50), nearly, within, objective="score, prompt_tokens <= 300")
+    assert candidate == SECOND
+    assert "1 of 3 candidates broke a limit (prompt_tokens <= 300)" in reason
+
+
+def test_an_example_on_which_nobody_keeps_a_limit_rules_nobody_out() -> None:
+    rows = [[*took(row(one, right)[:19], 50), *took(row(one, right)[19:], 900)] for one, right in
+            ((BASELINE, 5), (FIRST, 9))]  # fmt: skip
+    candidate, reason = best(*rows, objective="score, prompt_tokens <= 300")
+    assert candidate == FIRST and "On 1 validation examples no candidate keeps the limits" in reason
+
+
+def test_where_only_candidates_over_a_limit_were_evaluated_the_program_stays_and_the_reason_says_so() -> None:
+    part = took(row(FIRST, 9, n=10), 50)
+    candidate, reason = best(took(row(BASELINE, 5), 900), part, objective="score, prompt_tokens <= 300")
+    assert candidate == BASELINE and "keeps the limits (prompt_tokens <= 300)" in reason
