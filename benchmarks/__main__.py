@@ -25,7 +25,7 @@ StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file
 @app.command()
 def run(
     tasks: Annotated[str, typer.Option(help="Samples, by comma.")] = "triage",
-    optimizers: Annotated[str, typer.Option(help="Ours and dspy.NAME, by comma.")] = "mipro,dspy.MIPROv2",
+    optimizers: Annotated[str, typer.Option(help="Ours and dspy.NAME, by comma.")] = "studio,dspy.MIPROv2",
     seeds: Annotated[str, typer.Option(help="By comma; 0 is a seed.")] = "0,1,2,3,4",
     max_program_runs: Annotated[int, typer.Option(help="Cap for each run; the sealed test is apart.")] = 1000,
     candidates: Annotated[

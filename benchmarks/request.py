@@ -126,7 +126,7 @@ class Entry:
         batch = min(MINIBATCH, n_val)
         config: dict[str, Any] = {
             "program": f"sample:{self.task}",
-            "optimizer": "mipro" if self.is_peer else self.optimizer,
+            "optimizer": "studio" if self.is_peer else self.optimizer,
             "seed": self.seed,
             "name": self.name,
             "threads": self.request.threads,

@@ -81,7 +81,7 @@ def main() -> None:
         for split, rows in (("train", data[:N_TRAIN]), ("val", data[N_TRAIN:])):
             (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
         print("| optimizer | utilization | LM calls | wall (s) | best on validation |\n|---|---:|---:|---:|---:|")
-        peers = [("mipro, racing", _studio, "racing"), ("mipro, minibatch", _studio, "minibatch")]
+        peers = [("studio, racing", _studio, "racing"), ("studio, minibatch", _studio, "minibatch")]
         for title, play, schedule in [*peers, ("dspy.MIPROv2", _dspy, "")]:
             with LoopbackEndpoint(latency_s=options.latency_s, responder="oracle", gold=desk.gold(data)) as endpoint:
                 best = play(endpoint, folder, options.threads, options.trials, schedule)

@@ -25,8 +25,12 @@ class Listed:
 
 
 OPTIMIZERS: Mapping[str, Listed] = {
+    "studio": Listed(
+        "Studio",
+        "MIPRO's arms, but in a race over the same rows, led by a model of every cell instead of minibatch means.",
+    ),
     "mipro": Listed(
-        "MIPRO", "Instructions and demos of all predictors, chosen together by a surrogate on minibatches."
+        "MIPRO", "The paper's: instructions and demos of all predictors, chosen together by TPE on minibatches."
     ),
     "bootstrap_few_shot": Listed(
         "BootstrapFewShot",

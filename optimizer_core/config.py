@@ -188,7 +188,8 @@ class RunConfig(Settings):
         program: `sample:NAME`, `path.py[:attr]`, `package.module:attr`, or without code `predict:SIGNATURE` and
             `chain_of_thought:SIGNATURE`, the instruction on the lines below.
         name: What to call the run; empty = as the program is called.
-        optimizer: One of `optimizer_core.optimizers`.
+        optimizer: One of `optimizer_core.optimizers`; unless it is said, the studio's own, and MIPRO with the presets
+            of the paper and of DSPy, which are MIPRO's.
         seed: Of everything that is drawn; 0 is a seed.
         preset: A budget by name; it fills in what a person left open (`optimizer_core.runs.presets`).
         metric: A built-in metric's name, `judge`, `path.py:function`, or None for the program's own.
@@ -216,8 +217,8 @@ class RunConfig(Settings):
     program: str
     metric: str | None = None
     name: str = ""
-    optimizer: str = "mipro"
     preset: str = "studio"
+    optimizer: str = Field(default_factory=lambda said: "studio" if said.get("preset") == "studio" else "mipro")
     seed: int = 0
     data: DataSpec = DataSpec()
     task_model: ModelSpec = ModelSpec()

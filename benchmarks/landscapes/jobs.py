@@ -22,13 +22,13 @@ from mipro_studio.optimizer_core.types import Candidate
 __all__ = ["DEFAULT", "DSPY", "METHODS", "Job", "Result", "default_share", "run_jobs"]
 
 DSPY = "DSPy MIPROv2"
-DEFAULT = "mipro (default: item_response, racing)"
+DEFAULT = "studio (item_response, racing)"
 ENDLESS = 10_000
 """Trials: the cap ends every search."""
 
 
 def _mipro(surrogate: str, schedule: str) -> dict[str, Any]:
-    return {"search": {"surrogate": surrogate, "schedule": schedule, "trials": ENDLESS}}
+    return {"optimizer": "mipro", "search": {"surrogate": surrogate, "schedule": schedule, "trials": ENDLESS}}
 
 
 METHODS: dict[str, dict[str, Any]] = {

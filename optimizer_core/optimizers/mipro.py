@@ -19,7 +19,8 @@ def n_instructions(config: RunConfig) -> int:
 
 class Mipro(Optimizer):
     name = "mipro"
-    summary = "Instructions and demos of all predictors, chosen together by a surrogate on minibatches."
+    summary = "The paper's: instructions and demos of all predictors, chosen together by TPE on minibatches."
+    defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch", "lag": 1, "labels": "random"}}
     reviewed = "the proposed instructions and the demo sets"
 
     def __init__(self, surrogate: Surrogate | None = None) -> None:

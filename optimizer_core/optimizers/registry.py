@@ -15,6 +15,7 @@ from mipro_studio.optimizer_core.optimizers.mipro_pp import MiproPlus
 from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro, ModuleOproUngrounded
 from mipro_studio.optimizer_core.optimizers.opro import Opro
 from mipro_studio.optimizer_core.optimizers.program_opro import ProgramOpro
+from mipro_studio.optimizer_core.optimizers.studio import Studio
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import ZeroShotMipro
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
 
@@ -23,6 +24,7 @@ __all__ = ["OPTIMIZERS", "Optimizer", "View", "Work", "get_optimizer"]
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {
     optimizer.name: optimizer
     for optimizer in (
+        Studio,
         Mipro,
         BootstrapFewShot,
         BootstrapRandomSearch,

@@ -71,6 +71,10 @@ PAPER_TASKS: Mapping[str, PaperTask] = {
 }
 
 
+RACING_RUNS = 10
+"""Program runs of a racing trial on average: 100 of them cost about as many as 30 minibatches of 35."""
+
+
 def _studio(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Settings:
     return {}
 
@@ -103,7 +107,17 @@ def _paper(optimizer: Optimizer, n_free: int, n_val: int, task: str = "") -> Set
         "minibatch_size": PAPER_BATCH,
         "full_eval_every": PAPER_STEPS,
     }
-    return {"search": search, "proposer": proposer}
+    return {"search": _for_a_race(search, optimizer, n_val), "proposer": proposer}
+
+
+def _for_a_race(search: Settings, optimizer: Optimizer, n_val: int) -> Settings:
+    """The studio's optimizer takes the numbers and the budget of a preset, and stays what it is otherwise."""
+    if optimizer.name != "studio":
+        return search
+    size = min(search["minibatch_size"], n_val) if search["schedule"] == "minibatch" else n_val
+    full = math.ceil(search["trials"] / search["full_eval_every"]) * (n_val - size)
+    kept: Settings = {name: search[name] for name in ("candidates", "instructions") if name in search}
+    return {**kept, "trials": max(1, (search["trials"] * size + full) // RACING_RUNS)}
 
 
 def _dspy(n: int) -> Callable[..., Settings]:
@@ -130,7 +144,7 @@ def _dspy(n: int) -> Callable[..., Settings]:
                 "minibatch_size": DSPY_BATCH,
                 "full_eval_every": DSPY_STEPS,
             }
-        return {"search": search, "proposer": {"temperature": 1.0}}
+        return {"search": _for_a_race(search, optimizer, n_val), "proposer": {"temperature": 1.0}}
 
     return settings
 

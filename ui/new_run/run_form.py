@@ -121,7 +121,7 @@ def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
     state |= {key: said.get(FIELDS[key][0], {}).get(FIELDS[key][1]) for key in BY_PRESET}
     state |= {f"nr_{name}": state[f"nr_{name}"] or "" for name in _DATA_TEXTS}
     if state["nr_optimizer"] not in OPTIMIZERS:  # a lab session is no search
-        state["nr_optimizer"] = RunConfig.model_fields["optimizer"].default
+        state["nr_optimizer"] = RunConfig(program="").optimizer
     data = config["data"]
     state |= _program_state(config["program"]) | _metric_state(config)
     state |= {

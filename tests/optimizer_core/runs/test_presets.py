@@ -132,7 +132,7 @@ def test_the_papers_tasks_have_the_papers_numbers(
     assert {found[name].trials for name in ("bootstrap_rs", "module_opro", "ca_opro")} == {evaluations}
 
 
-@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "studio"])
 @pytest.mark.parametrize("preset", ["paper", "light", "medium", "heavy"])
 def test_under_the_papers_and_dspys_presets_a_trial_knows_all_before_it(
     one: Program, optimizer: str, preset: str
@@ -142,6 +142,29 @@ def test_under_the_papers_and_dspys_presets_a_trial_knows_all_before_it(
     request |= {"search": {"lag": 4}}
     if "lag" not in get_optimizer(optimizer).fixed.get("search", {}):
         assert resolve(asked(**request), one, 100, request).search.lag == 4
+
+
+@pytest.mark.parametrize("preset", ["paper", "light", "medium", "heavy"])
+def test_presets_of_others_mean_mipro_and_to_the_studios_optimizer_a_budget(two: Program, preset: str) -> None:
+    assert asked(preset=preset).optimizer == "mipro"
+    assert asked().optimizer == asked(preset="studio").optimizer == "studio"
+    mipros = resolve(asked(preset=preset), two, 200, {"preset": preset}).search
+    request = {"preset": preset, "optimizer": "studio"}
+    ours = resolve(asked(**request), two, 200, request).search
+    assert (mipros.surrogate, mipros.schedule, mipros.lag) == ("tpe", "minibatch", 1)
+    assert (ours.surrogate, ours.schedule, ours.lag) == ("item_response", "racing", 6)
+    assert ours.candidates == mipros.candidates
+    n_val = min(200, get_preset(preset).max_val or 200)
+    full = -(-mipros.trials // mipros.full_eval_every) * (n_val - mipros.minibatch_size)
+    assert ours.trials == (mipros.trials * mipros.minibatch_size + full) // 10
+
+
+def test_a_stored_run_of_mipro_in_a_race_stays_one(two: Program) -> None:
+    stored = asked(optimizer="mipro", search={"surrogate": "item_response", "schedule": "racing", "lag": 6})
+    whole = parse_config(stored.model_dump(mode="json"))
+    assert resolve(whole, two, 60) == resolve(resolve(whole, two, 60), two, 60)
+    assert resolve(whole, two, 60).search == whole.search
+    assert resolve(whole, two, 60).optimizer == "mipro"
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))
@@ -233,7 +256,7 @@ def test_every_preset_is_shown_in_trials_and_program_runs_before_a_run(two: Prog
     assert (by_name["light"]["trials"], by_name["light"]["program_runs"][1]) == (20, 100 + 20 * 35 + 4 * 65 + 42)
     # 50 * 400 / (25 + 40) trials, a full evaluation every ten.
     assert (by_name["paper"]["trials"], by_name["paper"]["full_evaluations"]) == (307, 32)
-    assert by_name["studio"]["trials"] == 100  # small ones: a race
+    assert by_name["studio"]["trials"] == 30
 
 
 @pytest.mark.parametrize("n_val", [12, 25, 40, 65, 120])
