@@ -1,15 +1,18 @@
-"""Module-Level OPRO (card 5; MIPRO section 4.2 and appendix F.3): a history of scores for every predictor."""
+"""Module-Level OPRO (card 5; MIPRO section 4.2 and appendix F.3): a history of scores for every predictor; and OPRO."""
 
 import asyncio
+from collections.abc import Sequence
 
 from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.rounds import best_of, candidate_of_round, history, round_index
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
+from mipro_studio.optimizer_core.programs.program import PredictorInfo
 from mipro_studio.optimizer_core.types import Candidate
 
-__all__ = ["ModuleOpro", "ModuleOproUngrounded"]
+__all__ = ["ModuleOpro", "ModuleOproUngrounded", "Opro"]
 
 OPRO = {"search": {"schedule": "full"}, "proposer": {"temperature": 0.7}}
 """The paper's: every trial a full evaluation, the proposer at 0.7."""
@@ -50,3 +53,22 @@ class ModuleOproUngrounded(ModuleOpro):
         "search": {"lag": 1},
         "proposer": {"history": True, "dataset_summary": False, "program_summary": False, "tips": []},
     }
+
+
+class Opro(ModuleOproUngrounded):
+    """OPRO for a single predictor (card 4; MIPRO appendix F.2; Yang et al. 2023).
+
+    Meta-instructions, the best instructions so far with their scores, and exemplars; one proposal a step.
+    """
+
+    name = "opro"
+    summary = "A single predictor's instruction, written again and again from its history of scores."
+
+    def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
+        super().check(config, free)
+        if len(free) > 1:
+            names = ", ".join(info.name for info in free)
+            raise BadInput(
+                f"OPRO optimizes one instruction, and this program has {len(free)} free predictors ({names}).",
+                "Use module_opro, or freeze all but one.",
+            )

@@ -12,8 +12,7 @@ from mipro_studio.optimizer_core.optimizers.gepa import Gepa
 from mipro_studio.optimizer_core.optimizers.lab import Lab
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro
 from mipro_studio.optimizer_core.optimizers.mipro_pp import MiproPlus
-from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro, ModuleOproUngrounded
-from mipro_studio.optimizer_core.optimizers.opro import Opro
+from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro, ModuleOproUngrounded, Opro
 from mipro_studio.optimizer_core.optimizers.program_opro import ProgramOpro
 from mipro_studio.optimizer_core.optimizers.studio import Studio
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import ZeroShotMipro
