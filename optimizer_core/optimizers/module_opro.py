@@ -1,4 +1,4 @@
-"""Module-Level OPRO (card 5; MIPRO section 4.2 and appendix F.3): a history of scores for every predictor; and OPRO."""
+"""Module-Level OPRO (card 5; MIPRO section 4.2 and appendix F.3), a history for every predictor; and OPRO."""
 
 import asyncio
 from collections.abc import Sequence
