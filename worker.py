@@ -43,6 +43,17 @@ EXIT_S = 5.0
 
 
 @dataclass(frozen=True)
+class Host:
+    """A process that is not the worker's own: its signals and its current folder stay as they are.
+
+    Attributes:
+        secrets: Keys that its objects hold, beside those in the environment.
+    """
+
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Life:
     """One worker's time with a run: what it needs and where it writes."""
 
@@ -55,6 +66,7 @@ class Life:
     past: Past
     waiting: Waiting
     tend: Callable[[], None]
+    host: Host | None = None
 
     async def live(self) -> Ending:
         """Work until the run ends or stands still."""
@@ -73,7 +85,8 @@ class Life:
         heart = Heart(self.store, self.run_id, self.worker_id, tell, self.waiting, self.tend)
         heart.start()
         mirror = Mirror(self.store, self.run_id)
-        loop.add_signal_handler(signal.SIGTERM, hear, "terminate")
+        if self.host is None:
+            loop.add_signal_handler(signal.SIGTERM, hear, "terminate")
         try:
             await _fetch_weights(self.config, self.journal)
             base = Path(self.config.base or ".")
@@ -86,6 +99,8 @@ class Life:
             # The heart beats on: it may take longer than the lease.
             await asyncio.to_thread(mirror.close, "stop" in heard)
             heart.stop()
+            for made in assembled:
+                made.pool.close()
 
 
 def run(store_path: Path, run_id: str) -> int:
@@ -97,11 +112,18 @@ def run(store_path: Path, run_id: str) -> int:
     return live(store_path, run_id, life, keeper.tend)
 
 
-def live(store_path: Path, run_id: str, worker_id: str, tend: Callable[[], None] = lambda: None) -> int:
+def live(
+    store_path: Path,
+    run_id: str,
+    worker_id: str,
+    tend: Callable[[], None] = lambda: None,
+    host: Host | None = None,
+) -> int:
     """One life of a queued run. Returns 0 whatever the run came to, 1 when it was not ours to run.
 
     Args:
         tend: Called once a second.
+        host: The process, where it is not a worker's own.
     """
     waiting = Waiting()
     store = Store(store_path, patience=waiting)
@@ -115,9 +137,11 @@ def live(store_path: Path, run_id: str, worker_id: str, tend: Callable[[], None]
     if (anew := planned_anew(config, plan)) != plan:  # of more trials, say
         store.update_plan(run_id, worker_id, anew)
     scrubber = Scrubber(key_variables(stored))
+    scrubber.hide(*(host.secrets if host is not None else ()))
     journal = SqliteJournal(store, run_id, worker_id)
-    life = Life(store_path, run_id, worker_id, config, journal, scrubber, past, waiting, tend)
-    _stand_in(config.base)
+    life = Life(store_path, run_id, worker_id, config, journal, scrubber, past, waiting, tend, host)
+    if host is None:
+        _stand_in(config.base)
     try:
         ending = asyncio.run(life.live())
     except LeaseLost:

@@ -21,6 +21,7 @@ from mipro_studio.storage import LiveView, Reader, RunSummary
 __all__ = [
     "exit_code",
     "fetching",
+    "lines",
     "print_facts",
     "print_json",
     "print_review",
@@ -129,7 +130,7 @@ def fetching() -> Iterator[Any]:
 def to_the_end(store: Path, run_id: str, quiet: bool) -> dict[str, Any]:
     """Follow a run until it ends or stands still. Ctrl-C asks it to stop; a second one leaves it working alone."""
     console = Console(stderr=quiet)
-    watch = _bar(console, store, run_id) if console.is_terminal else _lines(console, store, run_id)
+    watch = _bar(console, store, run_id) if console.is_terminal else lines(console, store, run_id)
     asked = False
     while True:
         try:
@@ -143,7 +144,7 @@ def to_the_end(store: Path, run_id: str, quiet: bool) -> dict[str, Any]:
             asked = True
             console.print("Stopping with the best so far; Ctrl-C again leaves the run working alone.")
             launcher.stop(store, run_id)
-            watch = _lines(console, store, run_id)
+            watch = lines(console, store, run_id)
     with Reader(store) as reader:
         facts = run_facts(reader, run_id)
     if not quiet:
@@ -183,7 +184,8 @@ def _bar(console: Console, store: Path, run_id: str) -> Iterator[None]:
             yield
 
 
-def _lines(console: Console, store: Path, run_id: str) -> Iterator[None]:
+def lines(console: Console, store: Path, run_id: str) -> Iterator[None]:
+    """Follow a run in lines: each step prints what is new, and the last comes when the run works no more."""
     last = ""
     for view in _watch(store, run_id):
         for text in _messages(view):

@@ -21,6 +21,7 @@ from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioErro
 from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
+from mipro_studio.optimizer_core.sources import is_live
 from mipro_studio.optimizer_core.types import Burn, Cell, Event, Example, Record, Split, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
@@ -148,7 +149,7 @@ def require_working(found: Mapping[str, Any], anyway: bool = False) -> None:
     """
     refusal = found.get("refusal")
     if refusal and not anyway:
-        refused = BadInput(refusal["message"], "Mend it, or start all the same (--start-anyway).")
+        refused = BadInput(refusal["message"], "Mend it, or start all the same (--start-anyway; start_anyway=True in Python).")
         refused.frames = refusal["frames"]
         raise refused
 
@@ -201,6 +202,7 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
         )
     with Reader(store) as reader:
         config, plan = reader.config(summary.id), reader.plan(summary.id)
+    _require_reachable(summary.id, config)
     more = trials is not None and trials > config["search"]["trials"]
     if summary.status is Status.COMPLETED and not more:
         raise BadInput(f"Run {summary.id} is completed.", "Resume it with --trials N for more trials.")
@@ -213,6 +215,15 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
             opened.move(summary.id, Status.QUEUED, "resumed")
     spawn(store, summary.id)
     return summary.id
+
+
+def _require_reachable(run_id: str, config: Mapping[str, Any]) -> None:
+    """Refuse a run whose program is an object of somebody's Python process: no worker can have it."""
+    if is_live(config.get("program")):
+        raise IllegalMove(
+            f"The program of run {run_id} is an object of the Python process that started it.",
+            f"Go on there, with optimize(..., resume={run_id!r}).",
+        )
 
 
 def _standing_still(store: Path, run_id: str) -> RunSummary:
@@ -253,6 +264,7 @@ def approve(store: Path, run_id: str) -> None:
     """Open the review gate of a run that waits at it, and let it go on."""
     with Reader(store) as reader:
         full_id = reader.run(run_id).id
+        _require_reachable(full_id, reader.config(full_id))
     with Store(store) as opened, opened.atomic():
         opened.move(full_id, Status.QUEUED, "approved", expect=Status.AWAITING_REVIEW)
         opened.send(full_id, "approve")

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
-__all__ = ["DELIMITERS", "ENDINGS", "ending_of", "is_module_object", "is_python_source"]
+__all__ = ["DELIMITERS", "ENDINGS", "LIVE", "ending_of", "is_live", "is_module_object", "is_python_source"]
+
+LIVE = "live_"
+"""How the names of modules begin that hold objects of one Python process, and that no other process can import."""
 
 DELIMITERS: Mapping[str, str] = {"csv": ",", "tsv": "\t", "tab": "\t"}
 """Endings of delimited text -> the delimiter that each stands for."""
@@ -21,6 +24,11 @@ def is_python_source(reference: str) -> bool:
     """Whether rows are to come from an object of a Python file (`path.py:name`) or module (`package.module:name`)."""
     home, _, name = reference.rpartition(":")
     return reference.endswith(".py") or (_is_dotted(name) and home.endswith(".py")) or is_module_object(reference)
+
+
+def is_live(reference: object) -> bool:
+    """Whether `reference` names an object of the process that called `mipro_studio.optimize`."""
+    return isinstance(reference, str) and reference.startswith(LIVE) and is_module_object(reference)
 
 
 def is_module_object(reference: str) -> bool:

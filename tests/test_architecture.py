@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "mipro_studio"
-ROOMS = ("optimizer_core", "storage", "control", "commands", "ui", "pages", "sample_programs")
+ROOMS = ("optimizer_core", "storage", "control", "commands", "python_call", "ui", "pages", "sample_programs")
 SCRIPTS = {path.stem: path for path in ROOT.glob("*.py")}
 DATABASE = {"sqlite3", "sqlite_utils"}
 MACHINERY = {"dspy", "optuna", "litellm", "torch", "xllamacpp"}
@@ -155,7 +155,7 @@ def folder_of(path: Path) -> str:
 
 def test_no_two_folders_import_each_other_on_any_way() -> None:
     arrows: dict[str, set[str]] = {}
-    for path in [*SCRIPTS.values(), *files("optimizer_core", "storage", "control", "commands", "ui", "pages")]:
+    for path in [*SCRIPTS.values(), *files(*ROOMS)]:
         named = (resolve(module) for module in imports(path))
         folders = {folder_of(one) for one in named if one is not None and ROOT in one.parents}
         arrows.setdefault(folder_of(path), set()).update(folders - {folder_of(path)})
@@ -175,7 +175,7 @@ def test_no_two_folders_import_each_other_on_any_way() -> None:
 
 def test_a_folder_is_seen_at_one_look() -> None:
     counts: dict[str, int] = {}
-    for path in files("optimizer_core", "storage", "control", "commands", "ui", "pages", "mipro_studio"):
+    for path in files(*ROOMS, "mipro_studio"):
         counts[relative(path.parent)] = counts.get(relative(path.parent), 0) + 1
     assert {folder: count for folder, count in counts.items() if count > 20} == {}
 
@@ -221,7 +221,7 @@ def test_the_web_process_loads_no_machinery() -> None:
 
 def test_what_runs_without_a_browser_never_loads_streamlit() -> None:
     """Whenever it is imported, and through however many of our own modules."""
-    without = [ROOT / "worker.py", ROOT / "cli.py", *files("control", "commands")]
+    without = [ROOT / "worker.py", ROOT / "cli.py", *files("control", "commands", "python_call")]
     assert [relative(path) for path in without if "streamlit" in reached(path, False)] == []
 
 

@@ -16,8 +16,10 @@ from mipro_studio.optimizer_core.models.guests import guest_lm, metered
 from mipro_studio.optimizer_core.models.lms import adapter_for, build_lm
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.programs.live_objects import live_object
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.sources import is_live
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = [
@@ -60,6 +62,8 @@ def build_role_model(
     """
     if spec.model == OF_PROGRAM:
         lm: Any = metered(_needed(program), role, meter, spec)
+    elif is_live(spec.model):
+        lm = metered(live_object(spec.model), role, meter, spec)
     else:
         lm = build_lm(spec, role, meter, config.retries, derive_seed(config.seed, "model", role.value))
     if role not in _RUNS_PROGRAM or program is None:
@@ -140,6 +144,8 @@ def model_when_made(config: RunConfig) -> dspy.BaseLM | None:
     """
     if config.task_model.model == OF_PROGRAM:
         return None
+    if is_live(config.task_model.model):
+        return live_object(config.task_model.model)  # type: ignore[no-any-return]
     try:
         return guest_lm(config.task_model, config.retries, derive_seed(config.seed, "model", Role.TASK.value))
     except (BadInput, ModelUnavailable):
@@ -203,8 +209,12 @@ def _role_rows(config: RunConfig, program: Program) -> list[Row]:
         why = f"instead of {model_name(configured)}, which the program configures"
     rows: list[Row] = [("task_model", task, used, why)]
     for name, spec in (("prompt_model", config.prompt_model), ("teacher", config.teacher)):
-        rows.append((name, spec and spec.model, spec.model if spec else used, "" if spec else "the task model"))
+        rows.append((name, spec and spec.model, _shown(spec) if spec else used, "" if spec else "the task model"))
     return rows
+
+
+def _shown(spec: ModelSpec) -> str:
+    return model_name(live_object(spec.model)) if is_live(spec.model) else spec.model
 
 
 def overridden(config: RunConfig, program: Program) -> list[str]:

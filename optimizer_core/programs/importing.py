@@ -21,6 +21,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.programs.live_objects import LiveModule, live_module
 
 __all__ = ["configured_by", "configured_model", "configuring", "import_reference", "place_of"]
 
@@ -71,6 +72,8 @@ def configured_model(lm: dspy.BaseLM | None) -> Iterator[None]:
 
 def configured_by(home: ModuleType | None) -> dict[str, Any]:
     """What the import of `home` gave `dspy.configure`, by name."""
+    if isinstance(home, LiveModule):
+        return dict(home.configured)
     return dict(_by_module.get(home.__name__, {})) if home is not None else {}
 
 
@@ -84,6 +87,8 @@ def import_reference(reference: str, base: Path) -> tuple[ModuleType, str]:
         BadInput: there is no such module, or it does not import; one sentence says which.
     """
     target, _, attribute = reference.partition(":")
+    if (live := live_module(reference)) is not None:
+        return live, attribute
     if not target.endswith(".py") and not attribute:
         raise BadInput(
             f"{reference!r} is not a program.", "Use sample:NAME, path/to/file.py[:attr] or package.module:attr."

@@ -26,6 +26,7 @@ from mipro_studio.optimizer_core.programs.importing import (
 from mipro_studio.optimizer_core.programs.instruction_frame import Frame, ToolInfo
 from mipro_studio.optimizer_core.programs.program_code import program_code
 from mipro_studio.optimizer_core.programs.signature_program import signature_program
+from mipro_studio.optimizer_core.sources import is_live
 from mipro_studio.optimizer_core.types import Instruction
 from mipro_studio.sample_programs import CATALOG
 
@@ -156,6 +157,10 @@ def load_program(reference: str, base: Path, lm: dspy.BaseLM | None = None) -> P
     Raises:
         BadInput: it does not exist, does not import, or is no `dspy.Module`; one sentence says which.
     """
+    if is_live(reference):  # nothing is imported, and DSPy's settings are those of whoever called
+        program = _loaded(reference, base)
+        program.configured = configured_by(program.home)
+        return program
     with configured_model(lm), configuring() as configured:
         program = _loaded(reference, base)
     program.configured = {**configured_by(program.home), **configured}

@@ -58,7 +58,8 @@ def report_html(reader: Reader, run_id: str, now: datetime | None = None) -> str
 
 @cache
 def _template() -> Any:
-    loader = FileSystemLoader(Path(__file__).parent)
+    here = Path(__file__).parent
+    loader = FileSystemLoader([here, here.parent / "charts"])
     # Every value is foreign until it is escaped; a name that the template knows and we forgot must not pass.
     made = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

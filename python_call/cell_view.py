@@ -1,0 +1,133 @@
+"""A run in the cell of a notebook: how far it is, what leads, the search as a chart; and what it came to."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mipro_studio import ROOT
+from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.storage import LiveView, Reader, RunSummary
+from mipro_studio.ui.charts.figures import best_full
+from mipro_studio.ui.charts.report_chart import chart
+from mipro_studio.ui.live.result_words import curse, sentences
+from mipro_studio.ui.text.format import clean, cost_of, count, delta, duration, interval, one_line, score
+from mipro_studio.ui.text.status import LOOKS, phase_line, progress
+
+__all__ = ["live_html", "live_text", "result_html", "result_text"]
+
+_LONGEST = 600
+_BAR = 24
+
+
+def live_html(reader: Reader, run_id: str) -> str:
+    """The run as HTML without a script: everything in it is escaped."""
+    return _rendered(reader, run_id, "")
+
+
+def live_text(reader: Reader, run_id: str) -> str:
+    """The same in a line or two."""
+    view = reader.live(run_id)
+    run = view.summary
+    full = round(progress(run) * _BAR)
+    bar = "" if run.status in _ENDED else f"[{'#' * full}{'.' * (_BAR - full)}] "
+    return f"{bar}{_state(run)} | {_leader(view)} | {count(view.total_burn.calls)} LM calls | run {run.id}"
+
+
+def result_html(store: Path, run_id: str) -> str:
+    """What the run came to, with its chart and the winner's instructions."""
+    with Reader(store) as reader:
+        return _rendered(reader, run_id, "result")
+
+
+def result_text(store: Path, run_id: str) -> str:
+    """The evidence in lines."""
+    with Reader(store) as reader:
+        view = reader.live(run_id)
+    return "\n".join([f"Run {run_id}: {_state(view.summary)}", *_numbers(view), *_verdict(view)])
+
+
+def _rendered(reader: Reader, run_id: str, kind: str) -> str:
+    with reader.snapshot():
+        view = reader.live(run_id)
+        arms = _winning(reader, view) if kind == "result" else []
+    run = view.summary
+    page: str = _template().render(
+        name=one_line(run.name, 120),
+        run_id=run.id,
+        state=_state(run),
+        percent=round(100 * progress(run)),
+        working=run.status not in _ENDED,
+        leader=_leader(view),
+        spent=f"{count(view.total_burn.calls)} LM calls, {cost_of(view.total_burn)}, {duration(run.wall_s)}",
+        chart=chart(view.trials),
+        numbers=_numbers(view) if kind == "result" else [],
+        verdict=_verdict(view) if kind == "result" else [],
+        arms=arms,
+    )
+    return page
+
+
+@cache
+def _template() -> Any:
+    folders = FileSystemLoader([Path(__file__).parent, ROOT / "ui" / "charts"])
+    made = Environment(
+        loader=folders, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return made.get_template("cell.html.j2")
+
+
+_ENDED = frozenset(look for look in LOOKS if look.value in ("completed", "stopped", "failed"))
+
+
+def _state(run: RunSummary) -> str:
+    words = phase_line(run) if run.status not in _ENDED else clean(run.reason)
+    return f"{LOOKS[run.status].word}. {words}".strip()
+
+
+def _leader(view: LiveView) -> str:
+    baseline = view.summary.baseline_val
+    best = best_full(view.trials)
+    if best is None or best.mean is None:
+        return f"baseline {score(baseline)}"
+    gained = "" if baseline is None else f" ({delta(best.mean - baseline)})"
+    return f"best {score(best.mean)} by trial {best.number}, baseline {score(baseline)}{gained}"
+
+
+def _numbers(view: LiveView) -> list[str]:
+    outcome = view.outcome
+    if outcome is None:
+        return []
+    rows = (
+        ("validation", outcome.baseline_val, outcome.best_val, outcome.paired_val),
+        ("sealed test", outcome.baseline_test, outcome.best_test, outcome.paired_test),
+    )
+    return [
+        f"{split}: {score(before['mean'])} -> {score(after['mean'])}, {interval(after)}"
+        + (f"; won {paired['won']}, lost {paired['lost']}, tied {paired['tied']}" if paired else "")
+        for split, before, after, paired in rows
+        if before and after
+    ]
+
+
+def _verdict(view: LiveView) -> list[str]:
+    outcome = view.outcome
+    return [] if outcome is None else [word for word in (*sentences(outcome), curse(outcome)) if word]
+
+
+def _winning(reader: Reader, view: LiveView) -> list[dict[str, str]]:
+    if view.outcome is None or not view.outcome.winner:
+        return []
+    texts = {(arm.predictor, arm.index): arm.text for arm in reader.instructions(view.summary.id)}
+    demos = {(arm.predictor, arm.index): len(arm.demos) for arm in reader.demo_sets(view.summary.id)}
+    names = list(dict.fromkeys(name for name, _ in texts))
+    chosen = zip(names, Candidate.parse(view.outcome.winner).choices, strict=True)
+    return [
+        {
+            "predictor": name,
+            "text": clean(texts[name, instruction])[:_LONGEST],
+            "demos": f"{demos.get((name, demo_set), 0)} demos",
+        }
+        for name, (instruction, demo_set) in chosen
+    ]
