@@ -149,7 +149,8 @@ def require_working(found: Mapping[str, Any], anyway: bool = False) -> None:
     """
     refusal = found.get("refusal")
     if refusal and not anyway:
-        refused = BadInput(refusal["message"], "Mend it, or start all the same (--start-anyway; start_anyway=True in Python).")
+        way = "Mend it, or start all the same (--start-anyway; from Python start_anyway=True)."
+        refused = BadInput(refusal["message"], way)
         refused.frames = refusal["frames"]
         raise refused
 

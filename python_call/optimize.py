@@ -183,7 +183,7 @@ class _Call:
             summary = reader.run(self._resume)
         if summary.status is Status.COMPLETED:
             raise BadInput(f"Run {summary.id} is completed.", "Ask for another one, with its program as it is now.")
-        with Store(self._store) as opened:
+        with Store(self._store) as opened, opened.atomic():
             opened.sweep()
             waits = summary.status is Status.AWAITING_REVIEW
             opened.move(summary.id, Status.QUEUED, "approved" if waits else "resumed")

@@ -68,5 +68,5 @@ def test_arguments_of_one_step_reach_it() -> None:
 
 
 def test_a_teacher_that_is_a_program_is_refused_with_what_to_do() -> None:
-    with pytest.raises(BadInput, match="not a program.*dspy.LM"):
+    with pytest.raises(BadInput, match=r"not a program.*dspy\.LM"):
         StudioOptimizer(right, **SMALL).compile(student(), trainset=rows(20), teacher=student())
