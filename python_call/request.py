@@ -32,7 +32,7 @@ class Options(TypedDict, total=False):
     """What `optimize` may be told beside program, rows and metric; every other setting goes into `config`.
 
     Attributes:
-        optimizer: One of `mipro-studio optimizers`; mipro if none is named.
+        optimizer: One of `mipro-studio optimizers`; `studio` if none is named and the preset is its own.
         preset: A budget by name: studio, light, medium, heavy, paper.
         max_program_runs, max_lm_calls, max_tokens, max_usd, max_minutes: Caps; the sealed test is apart.
         trials: Candidates that the search may try.
