@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import exports, output, plan_output
+from mipro_studio.commands import exports, front_output, output, plan_output
 from mipro_studio.control import launcher, review
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
@@ -357,24 +357,34 @@ def change(
 
 @app.command()
 def show(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """What a run came to."""
+    """What a run came to, and which candidates are best for what they take."""
     with Reader(_store(store)) as reader:
-        facts = output.run_facts(reader, reader.run(run_id).id)
-    output.print_json(facts) if as_json else output.print_facts(facts)
+        facts = output.run_facts(reader, reader.run(run_id).id) | front_output.front_facts(reader, run_id)
+    if as_json:
+        output.print_json(facts)
+        return
+    output.print_facts(facts)
+    front_output.print_front(facts)
 
 
 @app.command()
 def export(
     run_id: RunArgument,
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    candidate: Annotated[
+        str,
+        typer.Option(
+            help="Another one by its id; `show` lists the best for what they take.", show_default="the winner"
+        ),
+    ] = "",
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the winner as a DSPy program that `program.load(path)` takes back."""
+    """Write the winner, or another candidate, as a DSPy program that `program.load(path)` takes back."""
     path = _store(store)
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
-    launcher.export(path, full_id, out)
+    launcher.export(path, full_id, out, candidate)
     output.print_json({"run_id": full_id, "out": str(out)}) if as_json else typer.echo(f"Wrote {out}.")
 
 

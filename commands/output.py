@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -57,6 +57,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "capped": bool(ended and ended[-1].get("capped")),
         "optimizer": summary.optimizer,
         "seed": summary.seed,
+        "objective_found": dict(outcome.objective) if outcome and outcome.objective else None,
         "baseline_val": summary.baseline_val,
         "best_val": summary.best_val,
         "baseline_test": summary.baseline_test,
@@ -230,6 +231,7 @@ def print_facts(facts: dict[str, Any]) -> None:
         "validation": f"{score(facts['baseline_val'])} -> {score(facts['best_val'])}",
         f"test (n={facts['test_examples']})": f"{score(facts['baseline_test'])} -> {score(facts['best_test'])}",
         "won, lost, tied": f"{paired['won']}, {paired['lost']}, {paired['tied']}" if paired else "-",
+        **_objective_rows(facts["objective_found"], score),
         "winner": facts["winner"] or "-",
         "program runs": str(facts["program_runs"]),
         "LM calls": ", ".join(f"{role} {count}" for role, count in facts["lm_calls"].items())
@@ -240,6 +242,18 @@ def print_facts(facts: dict[str, Any]) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     Console().print(table, markup=False, soft_wrap=True)
+
+
+def _objective_rows(found: dict[str, Any] | None, score: Callable[[float | None], str]) -> dict[str, str]:
+    """What was maximized, by its name, where that is not the score."""
+    if found is None:
+        return {}
+    told = {
+        split: f"{score((found[f'baseline_{split}'] or {}).get('mean'))} -> "
+        f"{score((found[f'best_{split}'] or {}).get('mean'))}"
+        for split in ("val", "test")
+    }
+    return {"objective": f"{found['text']}: validation {told['val']}, test {told['test']}"}
 
 
 def print_table(runs: list[RunSummary]) -> None:

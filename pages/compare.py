@@ -6,6 +6,7 @@ from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.compare.compare_data import compared
 from mipro_studio.ui.compare.compare_panels import example_detail, examples_table, four_numbers, texts
 from mipro_studio.ui.compare.compare_pickers import Picked, pick
+from mipro_studio.ui.compare.front_panel import front_panel, objective_line
 from mipro_studio.ui.compare.predictor_spending import by_predictor
 from mipro_studio.ui.page.frame import COMPARE, LIVE, SETTINGS
 from mipro_studio.ui.page.of_run import page_of_run
@@ -40,6 +41,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
             st.text(f"The two runs share no example of the {picked.split_word} split, so nothing is compared.")
         else:
             four_numbers(found, picked)
+            objective_line(reader, picked)
             by_predictor(reader, picked)
             st.subheader("Examples", anchor=False)
             if picked.split.value == "test":
@@ -47,6 +49,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
             row = examples_table(found, picked)
             if row is not None:
                 example_detail(reader, picked, row, found.examples.get(row.example))
+        front_panel(reader, run.id)
         st.subheader("Instructions and demos", anchor=False)
         texts(reader, picked)
         if picked.second[0] != picked.first[0]:

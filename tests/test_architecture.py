@@ -20,7 +20,9 @@ CORE_LIGHT = {
     f"optimizer_core.{name}"
     for name in (
         "analysis.comparison",
+        "analysis.front",
         "catalogue",
+        "evaluation.objective",
         "files",
         "models.model_text",
         "objective_spec",

@@ -82,11 +82,26 @@ class CellViews:
             return cell
         raise StudioError(f"Run {run_id} has no cell for {key.candidate} on example {key.example}.")
 
+    def cells_of_full(self, run_id: str, split: Split = Split.VAL) -> dict[str, list[Cell]]:
+        """Candidate -> its first cells, of those that were asked every example of `split`, in the examples' order."""
+        whole = (
+            " and c.split = ? and c.rollout = 0 and c.candidate in (select candidate from cells "
+            "where run_id = c.run_id and split = c.split and rollout = 0 group by candidate having count(*) = "
+            "(select count(*) from examples where run_id = cells.run_id and split = cells.split))"
+        )
+        found: dict[str, list[Cell]] = {}
+        for cell in read_cells(self._db, run_id, where=whole, values=[split]):
+            found.setdefault(cell.key.candidate, []).append(cell)
+        return {name: sorted(row, key=lambda cell: cell.key.example) for name, row in found.items()}
+
     def answers(self, run_id: str, candidate: str, split: Split) -> dict[str, Json]:
         """What `candidate` answered on the examples of `split`, by example id; its first answer to each."""
+        return {cell.key.example: cell.prediction for cell in self.whole_cells(run_id, candidate, split)}
+
+    def whole_cells(self, run_id: str, candidate: str, split: Split) -> list[Cell]:
+        """The first cell of `candidate` on every example of `split` that it was asked, with prediction and trace."""
         where = " and c.split = ? and c.candidate = ? and c.rollout = 0"
-        cells = read_cells(self._db, run_id, where=where, values=[split, to_text(candidate)])
-        return {cell.key.example: cell.prediction for cell in cells}
+        return list(read_cells(self._db, run_id, where=where, values=[split, to_text(candidate)]))
 
     def spent_by_predictor(self, run_id: str, candidate: str, split: Split) -> dict[str, tuple[int, Usage]]:
         """Predictor -> (program runs that say so, what its calls took in them), of `candidate` on `split`.

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.objective_spec import SCORE
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Outcome, Split, TrialKind
 from mipro_studio.storage import Reader, RunSummary
@@ -18,7 +19,7 @@ from mipro_studio.ui.arms.arm_words import author_words
 from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.compare.compare_data import Comparison, compared
 from mipro_studio.ui.live.evidence import Evidence, evidence_of
-from mipro_studio.ui.live.result_words import curse, sentences
+from mipro_studio.ui.live.result_words import curse, objective_words, sentences
 from mipro_studio.ui.settings.settings_rows import model_rows, setting_rows
 from mipro_studio.ui.text.diffs import diff, diff_html
 from mipro_studio.ui.text.format import (
@@ -94,7 +95,7 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
         "leads": evidence.best is not None,
         "numbers": _numbers(evidence, outcome),
         "chart": chart(trials),
-        "metric_name": one_line(config.get("metric") or "score", 40),
+        "metric_name": one_line(_maximized(config), 60),
         "importance": _importance(outcome.importance if outcome else ()),
         "arms": _arms(reader, run.id, evidence.best),
         "split": {Split.TEST: "sealed test", Split.VAL: "validation"}[split],
@@ -109,10 +110,16 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
     }
 
 
+def _maximized(config: Mapping[str, Any]) -> str:
+    """What the chart shows: the objective where it is not the score, else the metric."""
+    objective = str(config.get("objective") or SCORE)
+    return objective if objective != SCORE else str(config.get("metric") or SCORE)
+
+
 def _verdict(outcome: Outcome | None) -> list[str]:
     """The sealed test in words, and what the validation score is worth; nothing while the test is sealed."""
     said = sentences(outcome) if outcome else []
-    return [word for word in (*said, curse(outcome)) if word] if outcome and said else []
+    return [word for word in (*said, objective_words(outcome), curse(outcome)) if word] if outcome and said else []
 
 
 def _program_name(program: str) -> str:

@@ -104,6 +104,7 @@ def _trial_row(trial: Trial, view: LiveView) -> dict[str, Any]:
         "kind": _KINDS[trial.kind],
         "candidate": one_line(trial.candidate),
         "score": score(trial.mean) if trial.done else "in flight",
+        **({} if trial.objective is None else {"objective": score(trial.objective)}),
         "n": trial.n_ok,
         "errors": trial.n_error,
         "program runs": trial.program_runs,

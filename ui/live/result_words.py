@@ -5,9 +5,9 @@ from typing import Any
 
 from mipro_studio.optimizer_core.types import Outcome
 from mipro_studio.ui.live.evidence import no_gain
-from mipro_studio.ui.text.format import plural, score
+from mipro_studio.ui.text.format import UNKNOWN, plural, score
 
-__all__ = ["curse", "sentences"]
+__all__ = ["curse", "objective_words", "sentences"]
 
 Estimate = Mapping[str, Any]
 
@@ -50,6 +50,21 @@ def curse(outcome: Outcome) -> str:
         f"(n = {found['n']}) is expected to flatter by {score(found['optimism'])}, and its score on examples like "
         f"these lies {between} {sure}."
     )
+
+
+def objective_words(outcome: Outcome) -> str:
+    """What the search maximized, where that is not the score, of winner and baseline; "" where it is."""
+    found = outcome.objective
+    if not found:
+        return ""
+    parts = []
+    for split, word in (("val", "on validation"), ("test", "on the sealed test")):
+        before, after = found.get(f"baseline_{split}"), found.get(f"best_{split}")
+        if before and after:
+            parts.append(f"{score(after.get('mean'))} {word} (baseline {score(before.get('mean'))})")
+    over = found.get("over_test")
+    broken = f" {plural(over, 'program run')} of the sealed test went over a limit." if over else ""
+    return f"The search maximized the objective {found['text']}: {', '.join(parts) or UNKNOWN}.{broken}"
 
 
 def _chance(paired: Estimate) -> str:

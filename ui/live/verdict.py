@@ -7,7 +7,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.types import Outcome
 from mipro_studio.ui.live.evidence import no_gain
-from mipro_studio.ui.live.result_words import curse, sentences
+from mipro_studio.ui.live.result_words import curse, objective_words, sentences
 from mipro_studio.ui.text.format import clean, delta, interval, score
 
 __all__ = ["verdict"]
@@ -32,6 +32,8 @@ def verdict(outcome: Outcome) -> None:
             st.text("The sealed test was not scored, so nothing here is free of the search's own luck.")
         if outcome.reason:
             st.text(clean(outcome.reason))
+        if told := objective_words(outcome):
+            st.text(clean(told))
         if worth := curse(outcome):
             st.text(worth)
 

@@ -1,0 +1,108 @@
+"""Quality against what a program run takes: the front of a run's evaluated candidates, each to be taken home."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.analysis.front import FrontPoint, front, front_points
+from mipro_studio.optimizer_core.evaluation.objective import objective_of
+from mipro_studio.optimizer_core.objective_spec import SCORE
+from mipro_studio.optimizer_core.types import Split
+from mipro_studio.storage import Reader
+from mipro_studio.ui.charts.front_chart import front_alt, front_figure
+from mipro_studio.ui.charts.live_chart import live_chart
+from mipro_studio.ui.compare.compare_pickers import Picked
+from mipro_studio.ui.live.evidence import paired
+from mipro_studio.ui.page.frame import EXPORT
+from mipro_studio.ui.text.foreign_text import paragraph
+from mipro_studio.ui.text.format import count, delta, duration, score, usd
+
+__all__ = ["front_panel", "objective_line"]
+
+TITLES: Mapping[str, str] = {
+    "usd": "dollars a program run",
+    "seconds": "seconds a program run",
+    "tokens": "tokens a program run",
+    "prompt_tokens": "tokens of a prompt",
+}
+
+
+def objective_line(reader: Reader, picked: Picked) -> None:
+    """Both candidates by what the run maximized, where that is not the score."""
+    text = reader.config(picked.first[0]).get("objective") or SCORE
+    if text == SCORE or picked.first[1] is None or picked.second[1] is None:
+        return
+    objective = objective_of(text)
+    before, after = (
+        {cell.key.example: objective(cell) for cell in reader.whole_cells(run, str(candidate), picked.split)}
+        for run, candidate in (picked.first, picked.second)
+    )
+    pairs = tuple(
+        (one, other)
+        for name in sorted(before.keys() & after.keys())
+        if (one := before[name]) is not None and (other := after[name]) is not None
+    )
+    if not pairs:
+        return
+    found = paired(pairs)
+    first, second = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
+    paragraph(
+        f"By the objective {text} the second is at {score(second)} and the first at {score(first)}: "
+        f"{delta(found['difference'])} ({delta(found['low'])} to {delta(found['high'])}), better on {found['won']}, "
+        f"worse on {found['lost']} of {found['n']}."
+    )
+
+
+def front_panel(reader: Reader, run_id: str) -> None:
+    """Chart and table of the candidates with every validation example; nothing while there is only one."""
+    text = reader.config(run_id).get("objective") or SCORE
+    points = front_points(reader.cells_of_full(run_id, Split.VAL), objective_of(text))
+    offered = [name for name in TITLES if len({point.takes[name] for point in points} - {None}) > 1]
+    if len(points) < 2 or not offered:
+        return
+    st.subheader("Quality against what it takes", anchor=False)
+    quantity = st.segmented_control(
+        "Against", offered, default=offered[-1], key="front_quantity", format_func=TITLES.__getitem__, required=True,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    quantity = quantity if quantity in offered else offered[-1]
+    shown = [point for point in points if point.takes[quantity] is not None]
+    best = front(shown, quantity)
+    names = [point.candidate for point in best]
+    live_chart(
+        front_figure(shown, names, quantity, TITLES[quantity]), key="front_chart", height=300,
+        alt=front_alt(shown, names, TITLES[quantity]), revision=f"{run_id} {quantity}",
+    )  # fmt: skip
+    _take_home(run_id, best, text)
+
+
+def _take_home(run_id: str, best: Sequence[FrontPoint], objective: str) -> None:
+    """The front as a table; the chosen row leads to its export."""
+    event = st.dataframe(
+        [_row(point, objective) for point in best], hide_index=True, key=f"front_rows_{len(best)}", on_select="rerun",
+        selection_mode="single-row", alt="The front, the cheapest first",
+    )  # fmt: skip
+    chosen = [best[place] for place in event.selection.get("rows") or [] if place < len(best)]
+    if not chosen:
+        st.caption("Means over the validation set, whose rows the search chose by. Choose a row to take it home.")
+        return
+    st.page_link(
+        EXPORT.path, label="Take this one home", icon=EXPORT.icon,
+        query_params={"run": run_id, "a": chosen[0].candidate},
+    )  # fmt: skip
+
+
+def _row(point: FrontPoint, objective: str) -> dict[str, Any]:
+    takes = point.takes
+    return {
+        "candidate": point.candidate,
+        "score": score(point.score),
+        **({} if objective == SCORE else {"objective": score(point.objective)}),
+        "n": point.n,
+        "cost": usd(takes["usd"]),
+        "seconds": duration(takes["seconds"]),
+        "tokens": count(takes["tokens"]),
+        "prompt tokens": count(takes["prompt_tokens"]),
+        **({} if point.keeps_limits else {"limits": "breaks one"}),
+    }
