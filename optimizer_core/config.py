@@ -203,6 +203,9 @@ class RunConfig(Settings):
         adapter: How prompts are written; auto = as the program configures it, else DSPy's ChatAdapter (the embedded
             model has one of its own). two_step reads replies with the model that wrote them.
         threads: Program runs and prompt-model calls under way at once.
+        executor: Where program runs happen: in threads of the run's process, or in processes that share `threads`;
+            auto = threads, unless the check measured that one process could not keep up.
+        processes: How many; None = one for each processor.
         row_timeout_s: Seconds that a program run and its metric may take on one row, after which it is given up;
             None = ten minutes, or as long as one LM call with all its attempts where that is more.
         retries: Further attempts of one LM call that failed for a reason that passes.
@@ -233,6 +236,8 @@ class RunConfig(Settings):
     search: SearchSettings = SearchSettings()
     budget: Budget = Budget()
     threads: Annotated[int, Field(ge=1, le=512)] = 8
+    executor: Literal["auto", "threads", "processes"] = "auto"
+    processes: Annotated[int, Field(ge=1, le=64)] | None = None
     row_timeout_s: Annotated[float, Field(gt=0)] | None = None
     retries: Count = 4
     retry_budget: Positive = 1000

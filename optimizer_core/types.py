@@ -155,7 +155,8 @@ class ErrorClass(StrEnum):
 
     The first four pass with time and are retried. AUTH and MODEL say that no call can succeed, and end the run. The
     others belong to the cell: a filter's or the model's REFUSAL, a REQUEST that the endpoint does not take or that is
-    too long (CONTEXT), a reply that is EMPTY, is none (MALFORMED), or cannot be parsed.
+    too long (CONTEXT), a reply that is EMPTY, is none (MALFORMED), or cannot be parsed. CRASH: the process that ran
+    the program ended in the middle of the row.
     """
 
     RATE_LIMIT = "rate_limit"
@@ -172,6 +173,7 @@ class ErrorClass(StrEnum):
     PARSE = "parse"
     PROGRAM = "program"
     METRIC = "metric"
+    CRASH = "crash"
 
     @property
     def transient(self) -> bool:

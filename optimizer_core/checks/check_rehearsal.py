@@ -50,7 +50,7 @@ def rehearsed(config: RunConfig, examples: Sequence[Example], base: Path) -> Reh
     """
     journal = MemoryJournal()
     journal.commit(list(examples))
-    brief = config.model_copy(update={"retries": min(config.retries, 1)})
+    brief = config.model_copy(update={"retries": min(config.retries, 1), "executor": "threads"})
     return asyncio.run(_act(brief, journal, base))
 
 

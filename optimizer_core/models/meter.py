@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from mipro_studio.optimizer_core.config import Budget
@@ -11,6 +11,10 @@ from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StudioE
 from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
 
 __all__ = ["Meter"]
+
+LENT_SHARE = 64
+"""Of the calls that a cap leaves at most one in so many is lent at a time."""
+LENT_S = 0.05
 
 
 class Meter:
@@ -42,7 +46,9 @@ class Meter:
         # A call without a price makes a total unknown, but no cap may forget what the others cost.
         self._known_usd = {role: usage.cost_usd or 0.0 for role, usage in self._totals.items()}
         self._dirty: set[Role] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._lent = 0
+        self._watchers: list[Callable[[], None]] = []
         self._started = time.monotonic() - spent_s
         self._pause_after = pause_after
         self._failures = 0
@@ -71,17 +77,68 @@ class Meter:
             RunPaused, StopRequested: the run is being halted.
         """
         with self._lock:
-            role = self._counted(role)
-            if self._halt is not None and not (role.sealed and isinstance(self._halt, BudgetReached)):
-                raise self._halt
-            if not role.sealed and self._capped:
-                reason = self._over()
-                if reason:
-                    self._stop(BudgetReached(reason))
-                    raise BudgetReached(reason)
-            self._add(role, Usage(calls=requests))
-            self._under_way[role] += requests
-            return role
+            while (admitted := self._admitted(role, requests)) is None:
+                self._lock.wait(LENT_S)  # what a process has borrowed comes back with its row, or is spent
+            return admitted
+
+    def try_admit(self, role: Role, requests: int = 1) -> Role | None:
+        """`admit` for the process that lends calls to others; None where it has to wait for what is lent."""
+        with self._lock:
+            return self._admitted(role, requests)
+
+    def _admitted(self, role: Role, requests: int) -> Role | None:
+        role = self._counted(role)
+        if self._halt is not None and not (role.sealed and isinstance(self._halt, BudgetReached)):
+            raise self._halt
+        if not role.sealed and self._capped:
+            reason = self._over(self._lent)
+            if reason and self._lent and not self._over(0):
+                return None
+            if reason:
+                self._stop(BudgetReached(reason))
+                raise BudgetReached(reason)
+        self._begin(role, requests)
+        return role
+
+    def _begin(self, role: Role, requests: int) -> None:
+        self._add(role, Usage(calls=requests))
+        self._under_way[role] += requests
+
+    def lend(self, role: Role, calls: int) -> int:
+        """Let another process make up to `calls` calls without asking for each.
+
+        Nothing is lent where calls are capped by what they take or by time, nor to a run that is halted, nor near the
+        end of a cap on calls: every call is asked for there.
+
+        Returns:
+            How many; they count as spent for all others until they are `begin_lent` or given back.
+        """
+        with self._lock:
+            budget = self._budget
+            if self._halt is not None or budget.max_tokens or budget.max_usd or budget.max_minutes:
+                return 0
+            if budget.max_lm_calls and not role.sealed:
+                left = budget.max_lm_calls - self.capped_total().calls - self._lent
+                calls = min(calls, left // LENT_SHARE)
+            self._lent += max(0, calls)
+            return max(0, calls)
+
+    def begin_lent(self, role: Role, requests: int = 1) -> None:
+        """A call that was lent is being made. It is counted even if the run has been halted since."""
+        with self._lock:
+            self._lent -= requests
+            self._begin(role, requests)
+            self._lock.notify_all()
+
+    def give_back(self, calls: int) -> None:
+        """Calls that were lent and are not needed."""
+        with self._lock:
+            self._lent -= calls
+            self._lock.notify_all()
+
+    def watch(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change`, in any thread, when the run is halted or opened for the sealed test."""
+        self._watchers.append(on_change)
 
     def leave(self, role: Role, requests: int = 1) -> None:
         """An admitted attempt is over, however it ended. `role` is the one that `admit` returned."""
@@ -118,8 +175,8 @@ class Meter:
                 usd += number * usd_of_calls / calls
         return Usage(input_tokens=round(tokens), cost_usd=usd)
 
-    def _over(self) -> str:
-        expected = self._expected()
+    def _over(self, lent: int) -> str:
+        expected = replace(self._expected(), calls=lent)
         usd = sum(usd for role, usd in self._known_usd.items() if not role.sealed) + (expected.cost_usd or 0.0)
         caps = self._caps(self.capped_total() + expected, usd)
         return next((f"The cap of {cap} {what} is reached." for used, cap, what in caps if cap and used >= cap), "")
@@ -137,7 +194,7 @@ class Meter:
                 what came in first, and on calls that a killed life lost.
         """
         if done == 0:
-            return self._over()
+            return self._over(0)
         for used, cap, what in self._caps(spent, spent.cost_usd or 0.0):
             if cap and used + more * used / done > cap:
                 return f"The cap of {cap} {what} leaves no room for another trial and the last full evaluation."
@@ -196,6 +253,11 @@ class Meter:
         if self._halt is None:
             self._halt = reason
             self.halted.set()
+            self._tell()
+
+    def _tell(self) -> None:
+        for on_change in self._watchers:
+            on_change()
 
     def open_for_test(self) -> None:
         """Let the sealed test run although a cap was reached or a person asked to stop."""
@@ -204,6 +266,7 @@ class Meter:
             self._halt = None
             self._failures = 0
             self.halted.clear()
+            self._tell()
 
     def _add(self, role: Role, usage: Usage) -> None:
         self._totals[role] = self._totals.get(role, Usage()) + usage

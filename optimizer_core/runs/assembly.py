@@ -9,16 +9,19 @@ from mipro_studio.optimizer_core.data.python_rows import import_classes
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
 from mipro_studio.optimizer_core.evaluation.executor import Executor, ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.journal import Journal
+from mipro_studio.optimizer_core.evaluation.placement import usable_processors
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
+from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, model_when_made
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.parameters.arms import Arms
-from mipro_studio.optimizer_core.programs.program import load_program
+from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.proposers.proposer import Proposer
 from mipro_studio.optimizer_core.runs.presets import resolve
 from mipro_studio.optimizer_core.runs.run import Run
@@ -78,12 +81,11 @@ def assemble(
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
     prompt = build_role_model(config.model_for(Role.PROMPT), Role.PROMPT, meter, config, program)
-    runner = build_runner(config, program, base, meter)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
     limits = Limits(config.budget.max_program_runs, config.row_limit_s)
-    executor = ThreadExecutor(pool, runner)
+    executor = _executor(config, base, meter, pool, program)
     evaluator = Evaluator(executor, recorder, table, limits)
     memory = {call.key: call for call in journal.prompt_calls()}
     context = RunContext(
@@ -102,6 +104,14 @@ def assemble(
         drops=optimizer.drops,
     )
     return Assembled(Run(context, optimizer, executor, past.approved), context, pool, executor)
+
+
+def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, program: Program) -> Executor:
+    """Whatever runs the program; auto is decided by the check, and means threads where there was none."""
+    runner = build_runner(config, program, base, meter)  # bad input is heard of here, wherever rows will be run
+    if config.executor != "processes":
+        return ThreadExecutor(pool, runner)
+    return ProcessExecutor(Place(config, base, meter), config.processes or usable_processors(), pool)
 
 
 def needs_weights(config: RunConfig) -> bool:

@@ -34,6 +34,7 @@ _ERRORS: Mapping[str, str] = {
     ErrorClass.PARSE: "reply not readable",
     ErrorClass.PROGRAM: "program raised",
     ErrorClass.METRIC: "metric raised",
+    ErrorClass.CRASH: "process ended",
 }
 
 

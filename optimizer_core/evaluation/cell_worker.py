@@ -1,0 +1,125 @@
+"""A process that fills cells for a run: `main([DESCRIPTOR])`, started by `process_executor`.
+
+It is told the run's settings over the socket DESCRIPTOR, builds program and models once, says that it is ready and
+runs the rows that it is sent in threads of its own. It ends when the other end is closed.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+# As for a run's worker: LiteLLM would fetch a price list at import.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
+
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.data.python_rows import import_classes
+from mipro_studio.optimizer_core.errors import RunFailed, StudioError
+from mipro_studio.optimizer_core.evaluation import frames
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
+from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
+from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
+from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
+from mipro_studio.optimizer_core.models.borrowing import BorrowingMeter
+from mipro_studio.optimizer_core.models.role_models import model_when_made
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.programs.program import load_program
+from mipro_studio.optimizer_core.types import Role
+
+__all__ = ["main"]
+
+EXIT_S = 2.0
+
+
+class _Workplace:
+    """What one process fills cells with."""
+
+    def __init__(self, config: RunConfig, base: Path, threads: int, channel: frames.Channel) -> None:
+        self._config = config
+        self._base = base
+        self._channel = channel
+        self.meter = BorrowingMeter(channel.send)
+        program = load_program(config.program, base, model_when_made(config))
+        runner = build_runner(config, program, base, self.meter)
+        self._executor = ThreadExecutor(WorkPool(threads), runner)
+        self._arms: dict[str, ArmContents] = {}
+
+    def take(self, name: str, text: str) -> None:
+        """Arms that requests will name."""
+        self._arms[name] = ArmContents.parse(text)
+
+    async def fill(self, number: int, data: dict[str, Any], lent: int) -> None:
+        """Run the row and send its cell, or why there is none."""
+        request = frames.request_of(data, self._arms)
+        self.meter.borrow(request.role, lent)
+        answer = await self._answer(request)
+        self._channel.send(["done", number, self.meter.settle(request.role, lent), answer])
+
+    async def _answer(self, request: CellRequest) -> dict[str, Any]:
+        try:
+            import_classes(self._config.data, [request.example], self._base)
+            return {"cell": frames.cell_as_json(await self._executor.run(request))}
+        except TookTooLong as late:
+            return {"late_s": late.limit_s}
+        except StudioError as error:
+            return {"error": frames.error_as_json(error)}
+        except Exception as error:  # noqa: BLE001 - it is raised again where the cell is waited for
+            words = f"A process that runs the program failed: {type(error).__name__}: {error}."
+            return {"error": frames.error_as_json(RunFailed(words))}
+
+
+def _hear(message: list[Any], workplace: _Workplace, loop: asyncio.AbstractEventLoop) -> None:
+    """One message, in the thread that receives."""
+    match message:
+        case ["go", int(number), str(role)]:
+            workplace.meter.answer_ask(number, Role(role))
+        case ["no", int(number), list(error)]:
+            workplace.meter.answer_ask(number, frames.error_of(error))
+        case ["arms", str(name), str(text)]:
+            workplace.take(name, text)
+        case ["row", int(number), dict(data), int(lent)]:
+            asyncio.run_coroutine_threadsafe(workplace.fill(number, data, lent), loop)
+        case ["halt", error]:
+            workplace.meter.halt(None if error is None else frames.error_of(error))
+
+
+async def _serve(channel: frames.Channel) -> None:
+    messages = channel.received()
+    first = next(messages, None)
+    if first is None:  # nobody needs this process any more
+        return
+    _, settings, base, threads = first
+    try:
+        workplace = _Workplace(parse_config(settings), Path(base), threads, channel)
+    except Exception as error:  # noqa: BLE001 - whatever a person's code raises when it is imported
+        channel.send(["unready", frames.error_as_json(RunFailed(f"{type(error).__name__}: {error}"))])
+        return
+    channel.send(["ready"])
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def receive() -> None:
+        try:
+            for message in messages:
+                _hear(message, workplace, loop)
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=receive, name="receive", daemon=True).start()
+    await ended.wait()
+
+
+def main(arguments: list[str]) -> int:
+    channel = frames.Channel(socket.socket(fileno=int(arguments[0])))
+    try:
+        asyncio.run(_serve(channel))
+        return 0
+    finally:
+        sys.stdout.flush()
+        # A row that hangs must not keep a process that nobody needs.
+        end = threading.Timer(EXIT_S, os._exit, [0])
+        end.daemon = True
+        end.start()
