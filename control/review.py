@@ -13,14 +13,11 @@ from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import (
-    TEACHER,
     Cell,
-    CellKey,
     Change,
     ChangeKind,
     DemoSet,
     Instruction,
-    Split,
     Status,
 )
 from mipro_studio.storage import Reader, Store
@@ -111,6 +108,6 @@ def board_of(reader: Reader, run_id: str) -> Board:
 
 def _trace(reader: Reader, run_id: str, row: str) -> Cell | None:
     try:
-        return reader.cell(run_id, CellKey(TEACHER, Split.TRAIN, row))
+        return reader.teacher_trace(run_id, row)
     except StudioError:  # the teacher never ran on it
         return None

@@ -22,6 +22,7 @@ CORE_LIGHT = {
         "analysis.comparison",
         "analysis.front",
         "catalogue",
+        "evaluation.attempts",
         "evaluation.objective",
         "files",
         "models.model_text",

@@ -108,6 +108,11 @@ class Evaluator:
                 raise result
         return [result for result in results if isinstance(result, Cell)]
 
+    async def cell(self, request: CellRequest) -> Cell:
+        """One cell, which may be a further run of a candidate on a row (`CellKey.rollout`); raises as `cells`."""
+        self._reserve(self.missing([request.key]))
+        return await self._cell(request)
+
     def _reserve(self, new: Sequence[CellKey]) -> None:
         counted = sum(key.split is not Split.TEST and self._table.get(key) is None for key in new)
         if not self.room_for(counted):

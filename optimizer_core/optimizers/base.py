@@ -49,6 +49,7 @@ class Work:
         instructions: Calls of the prompt model that write instructions.
         grounded: It has the summaries written that `ProposerSettings` asks for.
         bootstrapped: Most bootstrapped demos in a set it builds; 0 = the teacher never runs.
+        tries: Most teacher runs, as a multiple of the training rows.
         reflection_rows: Of its trials' cells, it spends so many on training rows for each instruction; 0 = none.
     """
 
@@ -57,6 +58,7 @@ class Work:
     grounded: bool
     bootstrapped: int
     reflection_rows: int = 0
+    tries: int = 1
 
 
 class Optimizer(ABC):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator
 from mipro_studio.optimizer_core.evaluation.journal import Journal
 from mipro_studio.optimizer_core.evaluation.objective import Objective, objective_of
@@ -196,7 +197,7 @@ class RunContext:
         else:
             await asyncio.gather(*(build(plan) for plan in plans))
         if announce and any(plan.n_bootstrapped for plan in plans):
-            await self._report_traces()
+            await self.report_traces()
 
     @property
     def _scarce(self) -> bool:
@@ -205,9 +206,13 @@ class RunContext:
         cap = self.config.budget.max_program_runs
         return cap is not None and cap - len(self.examples[Split.VAL]) < len(self.examples[Split.TRAIN])
 
-    async def _report_traces(self) -> None:
+    async def report_traces(self) -> None:
+        """Write down what became of every training row that the teacher ran on."""
         sets = [demo_set for of_predictor in self.arms.demo_sets.values() for demo_set in of_predictor.values()]
-        cells = sorted(self.table.row(TEACHER, Split.TRAIN).values(), key=lambda cell: cell.key.example)
+        runs = (
+            cell for cell in self.table.cells() if cell.key.candidate == TEACHER and cell.key.split is Split.TRAIN
+        )
+        cells = sorted(best_attempts(runs), key=lambda cell: cell.key.example)
         threshold = self.config.search.threshold
         fates = trace_fates(cells, sets, threshold)
         scores = [cell.score for cell in cells if cell.score is not None]

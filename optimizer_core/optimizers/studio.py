@@ -1,6 +1,27 @@
 """The studio's own optimizer: MIPRO's arms, searched by a model of every cell in a race over the same rows."""
 
-from mipro_studio.optimizer_core.optimizers.mipro import Mipro
+import asyncio
+from collections.abc import Sequence
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.optimizers.base import Work
+from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
+from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
+from mipro_studio.optimizer_core.proposers.labels import labels_tell_all
+from mipro_studio.optimizer_core.proposers.teaching import (
+    MOST_TRIES,
+    NOTHING_PASSED,
+    Lesson,
+    Teaching,
+    drop_equal_sets,
+    most_lessons,
+)
+from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, Event, Phase, Role, Split
 
 __all__ = ["Studio"]
 
@@ -11,3 +32,78 @@ class Studio(Mipro):
         "MIPRO's arms, but in a race over the same rows, led by a model of every cell instead of minibatch means."
     )
     defaults = {"search": {"surrogate": "item_response", "schedule": "racing", "lag": 6, "labels": "spread"}}
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        search = config.search
+        instructions = (n_instructions(config) - 1) * n_free
+        return Work(search.trials, instructions, True, search.max_bootstrapped, tries=MOST_TRIES)
+
+    async def initialize(self, context: RunContext) -> None:
+        _, grounding = await asyncio.gather(_DemoSets(context).build(), context.grounding())
+        await context.propose(n_instructions(context.config), grounding)
+
+
+class _DemoSets:
+    """Builds the demo sets of a run by `proposers.teaching`."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._warned = False
+        settings, rows = context.config.search, context.examples[Split.TRAIN]
+        fields = {info.name: (info.inputs, info.outputs) for info in context.program.predictors}
+        predictors = zip(context.program.predictors, context.program.module.named_predictors(), strict=True)
+        taught = [info.name for info, (_, predictor) in predictors if not predictor.demos]
+        alternate = settings.labels == "spread" and labels_tell_all(
+            rows, [fields[info.name] for info in context.free]
+        )
+        cap = context.config.budget.max_program_runs
+        most = most_lessons(len(rows), len(context.examples[Split.VAL]), cap)
+        self._teaching = Teaching(fields, taught, rows, settings, context.config.seed, most)
+        # Twice as many as there should be, as some come out equal.
+        sizes = (settings.max_bootstrapped, settings.max_labeled, context.config.seed, alternate)
+        self._plans = plan_sets(len(rows), 2 * settings.candidates, *sizes)[1:]
+
+    async def build(self) -> None:
+        """The demo sets of all predictors, as arms."""
+        context = self._context
+        first, more = self._first()
+        await context.announce(Phase.BOOTSTRAP, 0, len(first))
+        sets = await self._teaching.build(first, self._give, self._hear)
+        seeds = [of_name[0] for of_name in context.arms.demo_sets.values()]
+        sets = drop_equal_sets(sets, seeds)
+        for plan in more:
+            short = [name for name in context.arms.names if self._active(sets, name) < len(first)]
+            made = drop_equal_sets(self._teaching.spare(plan), [*seeds, *sets])
+            sets += [one for one in made if one.active and one.predictor in short]
+        await context.add_arms(sets)
+        await context.announce(Phase.BOOTSTRAP, len(first), len(first))
+        if any(plan.n_bootstrapped for plan in first):
+            await context.report_traces()
+
+    def _first(self) -> tuple[Sequence[SetPlan], Sequence[SetPlan]]:
+        n = self._context.config.search.candidates - 1
+        return self._plans[:n], self._plans[n:]
+
+    @staticmethod
+    def _active(sets: Sequence[DemoSet], name: str) -> int:
+        return sum(one.active for one in sets if one.predictor == name)
+
+    async def _give(self, lesson: Lesson) -> Cell:
+        key = CellKey(TEACHER, Split.TRAIN, lesson.row.id, lesson.attempt)
+        contents = ArmContents({}, lesson.demos)
+        request = CellRequest(key, contents, lesson.row, Role.TEACHER, Purpose.BOOTSTRAP, BOOTSTRAP_PRIORITY)
+        return await self._context.evaluator.cell(request)
+
+    async def _hear(self, given: int, cells: Sequence[Cell]) -> None:
+        """Say as soon as every row was tried once that none passed, and what would help."""
+        context = self._context
+        threshold = context.config.search.threshold
+        runs = [cell for cell in context.table.cells() if cell.key.candidate == TEACHER and cell.score is not None]
+        best = max((cell.score for cell in runs if cell.score is not None), default=None)
+        if self._warned or best is None or best >= threshold:
+            return
+        tried = len(best_attempts(runs))
+        if tried == len(context.examples[Split.TRAIN]):
+            self._warned = True
+            text = NOTHING_PASSED.format(runs=tried, threshold=threshold, best=best)
+            await context.recorder.write(Event("warning", {"text": text}))

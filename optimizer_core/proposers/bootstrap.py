@@ -100,24 +100,25 @@ class Bootstrapper:
             position += len(chunk)
             cells = await asyncio.gather(*(self._run_teacher(self._rows[i]) for i in chunk))
             kept += [cell for cell in cells if self.passes(cell)]
-        return self._demo_sets(plan, kept[: plan.n_bootstrapped])
+        return self.finish(plan, kept[: plan.n_bootstrapped])
 
     def passes(self, cell: Cell) -> bool:
         return cell.score is not None and cell.score >= self._settings.threshold
 
-    def _demo_sets(self, plan: SetPlan, kept: Sequence[Cell]) -> list[DemoSet]:
+    def finish(self, plan: SetPlan, kept: Sequence[Cell]) -> list[DemoSet]:
+        """The sets of `plan`, one a predictor: the traces of `kept`, filled up with labelled rows."""
         used = {cell.key.example for cell in kept}
         spare = [self._rows[i] for i in plan.order if self._rows[i].id not in used]
         sets = []
         for name, (inputs, outputs) in self._predictors.items():
-            demos = [demo for cell in kept for demo in self._traced(name, cell)]
+            demos = [demo for cell in kept for demo in self.traced(name, cell)]
             room = max(0, self._settings.max_labeled - len(demos)) if plan.order else 0
             rows = spread_answers(spare, outputs, room, demos) if self._settings.labels == "spread" else spare[:room]
             demos += labeled_demos(rows, inputs, outputs)
             sets.append(DemoSet(name, plan.index, plan.kind, tuple(demos)))
         return sets
 
-    def _traced(self, predictor: str, cell: Cell) -> list[Demo]:
+    def traced(self, predictor: str, cell: Cell) -> list[Demo]:
         """The predictor's call in the trace; of several, the last one half the time, else an earlier one (DSPy)."""
         steps = [step for step in cell.trace if step.predictor == predictor]
         if not steps:

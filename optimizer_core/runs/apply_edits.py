@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.edits import CHANGE, Arm, asked_for, changed_arms, next_index
@@ -19,13 +20,11 @@ from mipro_studio.optimizer_core.types import (
     TEACHER,
     Candidate,
     Cell,
-    CellKey,
     Change,
     ChangeKind,
     Event,
     Instruction,
     Settled,
-    Split,
 )
 
 __all__ = ["first_tries", "take_up", "with_untried"]
@@ -55,7 +54,8 @@ async def _arms(context: RunContext, change: Change) -> Sequence[Arm]:
         return await _asked(context, change)
 
     def trace_of(row: str) -> Cell | None:
-        return context.table.get(CellKey(TEACHER, Split.TRAIN, row))
+        runs = [cell for cell in context.table.cells() if (cell.key.candidate, cell.key.example) == (TEACHER, row)]
+        return next(iter(best_attempts(runs)), None)
 
     return changed_arms(change, context.board, trace_of)
 

@@ -77,7 +77,7 @@ def planned_anew(config: RunConfig, plan: Mapping[str, Any]) -> dict[str, Any]:
 
 def _program_runs(work: Work, cells: "_Cells", sizes: tuple[int, int, int], racing: bool) -> dict[str, Any]:
     n_train, n_val, n_test = sizes
-    bootstrap = [min(work.bootstrapped, n_train), n_train] if work.bootstrapped else [0, 0]
+    bootstrap = [min(work.bootstrapped, n_train), n_train * work.tries] if work.bootstrapped else [0, 0]
     # What reflects finishes what it has begun when its budget is spent: a proposal and its evaluation.
     overrun = n_val + work.reflection_rows if work.reflection_rows else 0
     rehearsal = min(REHEARSAL_ROWS, n_train) if n_val or work.bootstrapped else 0

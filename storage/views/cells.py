@@ -116,6 +116,19 @@ class CellViews:
                 found[name] = (runs + 1, total + share)
         return found
 
+    def teacher_trace(self, run_id: str, row: str) -> Cell:
+        """The teacher's best run on a training row, the first of equals, with its trace.
+
+        Raises:
+            StudioError: it never ran on it.
+        """
+        where = " and c.split = ? and c.candidate = ? and c.example = ?"
+        values = [Split.TRAIN, TEACHER, to_text(row)]
+        found = list(read_cells(self._db, run_id, where=where, values=values))
+        if not found:
+            raise StudioError(f"Run {run_id} has no run of the teacher on row {row}.")
+        return max(found, key=lambda one: (-1e308 if one.score is None else one.score, -one.key.rollout))
+
     def teacher_traces(self, run_id: str) -> list[Cell]:
         """The teacher's runs on training rows, with their traces."""
         where = " and c.split = ? and c.candidate = ?"

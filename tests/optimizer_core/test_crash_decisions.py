@@ -40,7 +40,7 @@ def test_a_killed_run_comes_to_the_same_trials_cells_winner_and_test(
         assert not played.different, played
 
 
-@pytest.mark.parametrize("optimizer", ["mipro", "module_opro", "gepa"])
+@pytest.mark.parametrize("optimizer", ["studio", "mipro", "module_opro", "gepa"])
 def test_a_journal_that_fails_pauses_the_run_and_resumed_it_comes_to_the_same_end(
     stage: Stage, optimizer: str
 ) -> None:

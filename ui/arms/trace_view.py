@@ -7,7 +7,8 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import TEACHER, CellKey, ErrorClass, Event, Example, Split
+from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
+from mipro_studio.optimizer_core.types import ErrorClass, Event, Example, Split
 from mipro_studio.storage import CellRow, Reader
 from mipro_studio.ui.arms.demo_sets import row_name
 from mipro_studio.ui.text.foreign_text import line, paragraph
@@ -46,7 +47,7 @@ class Seen:
         rows = {row.id: row for row in reader.examples(run_id, Split.TRAIN)}
         event = reader.latest_event(run_id, "traces")
         limit = float(event.data.get("threshold", threshold)) if event is not None else threshold
-        return cls(rows, fates(cells, event, rows, limit), limit)
+        return cls(rows, fates(best_attempts(cells), event, rows, limit), limit)
 
 
 def fates(cells: Sequence[CellRow], event: Event | None, rows: Mapping[str, Example], threshold: float) -> list[Fate]:
@@ -125,7 +126,7 @@ def _labels(example: Example | None) -> str:
 def step_through(reader: Reader, run_id: str, row: str, example: Example | None) -> None:
     """One trace, module by module."""
     try:
-        cell = reader.cell(run_id, CellKey(TEACHER, Split.TRAIN, row))
+        cell = reader.teacher_trace(run_id, row)
     except StudioError:
         st.text("The teacher never ran on this row.")
         return
