@@ -17,6 +17,11 @@ from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.roles import MODEL_PLACES
 from mipro_studio.optimizer_core.types import Role, Split, Status
 from mipro_studio.storage import LiveView, Reader, RunSummary
+from mipro_studio.ui.arms.candidate_names import names_of
+from mipro_studio.ui.result.evidence import evidence_of
+from mipro_studio.ui.result.headline import doubt, headline
+from mipro_studio.ui.result.leaders import candidates_tried
+from mipro_studio.ui.text.format import score
 
 __all__ = [
     "exit_code",
@@ -48,8 +53,13 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     best_test = outcome.best_test if outcome else None
     counted = [role for role in MODEL_PLACES if role is not Role.JUDGE or role in burns]
     usage = {role: burns[role].calls if role in burns else 0 for role in Role}
-    test_cells = len(reader.cells(run_id, split=Split.TEST))
+    test_cells = reader.count_cells(run_id, Split.TEST)
+    trials = reader.trials(run_id)
+    found = evidence_of(reader, run_id, trials, outcome)
+    named = names_of(reader, run_id).of(found.best)
     return {
+        "headline": headline(found, named),
+        "doubt": doubt(found),
         "run_id": summary.id,
         "name": summary.name,
         "status": summary.status.value,
@@ -65,6 +75,8 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "test_examples": (best_test or {}).get("n", 0),
         "paired_test": dict(outcome.paired_test) if outcome and outcome.paired_test else None,
         "winner": outcome.winner if outcome else None,
+        "winner_name": named if outcome else None,
+        "candidates": candidates_tried(trials),
         "trials": summary.trials_done,
         "program_runs": summary.cells_ok + summary.cells_error - test_cells,
         "lm_calls": {role.value: usage[role] for role in counted},
@@ -214,17 +226,15 @@ def _phase(summary: RunSummary) -> str:
 def _facts(view: LiveView) -> str:
     calls = sum(usage.calls for usage in view.burns.values())
     best = view.summary.best_val
-    shown = f"best {best:.3f}" if best is not None else "best -"
+    shown = f"best full evaluation {score(best)}" if best is not None else "no full evaluation yet"
     return f"{shown} | {calls} LM calls"
 
 
 def print_facts(facts: dict[str, Any]) -> None:
+    """The headline, then the numbers behind it, each as the pages show it."""
     table = Table(show_header=False, box=None, pad_edge=False)
-
-    def score(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3f}"
-
     paired = facts["paired_test"] or {}
+    test_runs = facts["cells"]["ok"] + facts["cells"]["error"] - facts["program_runs"]
     rows = {
         "run": facts["run_id"],
         "status": facts["status"] + (f": {facts['reason']}" if facts["reason"] else ""),
@@ -232,16 +242,21 @@ def print_facts(facts: dict[str, Any]) -> None:
         f"test (n={facts['test_examples']})": f"{score(facts['baseline_test'])} -> {score(facts['best_test'])}",
         "won, lost, tied": f"{paired['won']}, {paired['lost']}, {paired['tied']}" if paired else "-",
         **_objective_rows(facts["objective_found"], score),
-        "winner": facts["winner"] or "-",
-        "program runs": str(facts["program_runs"]),
+        "winner": facts["winner_name"] or "-",
+        "candidates": str(facts["candidates"]),
+        "program runs": f"{facts['program_runs'] + test_runs}, {test_runs} of them on the sealed test",
         "LM calls": ", ".join(f"{role} {count}" for role, count in facts["lm_calls"].items())
         + f", test {facts['test_lm_calls']}",
-        "cells": f"{facts['cells']['ok']} scored, {facts['cells']['error']} in error",
+        "errors": str(facts["cells"]["error"]),
         "wall": f"{facts['wall_s']:.0f} s",
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    Console().print(table, markup=False, soft_wrap=True)
+    console = Console()
+    console.print(facts["headline"], markup=False, soft_wrap=True, style="bold")
+    if facts["doubt"]:
+        console.print(facts["doubt"], markup=False, soft_wrap=True)
+    console.print(table, markup=False, soft_wrap=True)
 
 
 def _objective_rows(found: dict[str, Any] | None, score: Callable[[float | None], str]) -> dict[str, str]:
@@ -265,8 +280,6 @@ def print_table(runs: list[RunSummary]) -> None:
     for name in ("name", "status", "optimizer", "trials", "baseline", "best", "test"):
         table.add_column(name, no_wrap=name == "status", min_width=9 if name == "status" else None)
     for run in runs:
-        scores = [
-            "-" if value is None else f"{value:.3f}" for value in (run.baseline_val, run.best_val, run.best_test)
-        ]
+        scores = [score(value) for value in (run.baseline_val, run.best_val, run.best_test)]
         table.add_row(run.id, run.name, run.status.value, run.optimizer, str(run.trials_done), *scores)
     Console().print(table)

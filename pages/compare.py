@@ -3,6 +3,7 @@
 import streamlit as st
 
 from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.compare.compare_data import compared
 from mipro_studio.ui.compare.compare_panels import example_detail, examples_table, four_numbers, texts
 from mipro_studio.ui.compare.compare_pickers import Picked, pick
@@ -10,6 +11,8 @@ from mipro_studio.ui.compare.front_panel import front_panel, objective_line
 from mipro_studio.ui.compare.predictor_spending import by_predictor
 from mipro_studio.ui.page.frame import COMPARE, LIVE, SETTINGS
 from mipro_studio.ui.page.of_run import page_of_run
+from mipro_studio.ui.result.evidence import evidence_of
+from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.settings.settings_view import differing_settings
 
 
@@ -26,6 +29,8 @@ def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
 
 def draw(reader: Reader, run: RunSummary) -> None:
     with reader.snapshot():
+        outcome, names = reader.outcome(run.id), names_of(reader, run.id)
+        verdict(evidence_of(reader, run.id, reader.trials(run.id), outcome), names, outcome, texts=False)
         picked = pick(reader, run)
         if picked.first[1] is None or picked.second[1] is None:
             nothing_to_compare(run, picked)

@@ -6,17 +6,18 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.charts.trial_chart import trial_chart
 from mipro_studio.ui.live import live_patterns, live_tabs
-from mipro_studio.ui.live.evidence import evidence_of
 from mipro_studio.ui.live.importance import importance_panel
 from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
 from mipro_studio.ui.live.live_view import asked_of, latest
 from mipro_studio.ui.live.spending import burn_table, caps
-from mipro_studio.ui.live.verdict import verdict
 from mipro_studio.ui.page.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
 from mipro_studio.ui.page.notices import problem
 from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.result.evidence import evidence_of
+from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.text.foreign_text import heading
 from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.status import is_active, progress
@@ -57,10 +58,9 @@ def draw(run_id: str, polled: bool) -> None:
         with st.container(gap="small"):
             reason(view.summary, view.outcome)
         evidence = evidence_of(reader, run_id, view.trials, view.outcome)
-        with st.container():
-            if view.outcome is not None:
-                verdict(view.outcome)
-        cards(view, evidence, plan)
+        names = names_of(reader, run_id)
+        verdict(evidence, names, view.outcome, texts=view.outcome is not None)
+        cards(view, plan)
         trial_chart(view, config)
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):

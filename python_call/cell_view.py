@@ -9,10 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mipro_studio import ROOT
 from mipro_studio.optimizer_core.types import Candidate
 from mipro_studio.storage import LiveView, Reader, RunSummary
-from mipro_studio.ui.charts.figures import best_full
+from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.charts.report_chart import chart
-from mipro_studio.ui.live.result_words import curse, sentences
-from mipro_studio.ui.text.format import clean, cost_of, count, delta, duration, interval, one_line, score
+from mipro_studio.ui.result.evidence import evidence_of
+from mipro_studio.ui.result.headline import doubt, headline
+from mipro_studio.ui.text.format import clean, cost_of, count, duration, interval, one_line, score
 from mipro_studio.ui.text.status import LOOKS, phase_line, progress
 
 __all__ = ["live_html", "live_text", "result_html", "result_text"]
@@ -32,7 +33,7 @@ def live_text(reader: Reader, run_id: str) -> str:
     run = view.summary
     full = round(progress(run) * _BAR)
     bar = "" if run.status in _ENDED else f"[{'#' * full}{'.' * (_BAR - full)}] "
-    return f"{bar}{_state(run)} | {_leader(view)} | {count(view.total_burn.calls)} LM calls | run {run.id}"
+    return f"{bar}{_state(run)} | {_said(reader, view)[0]} | {count(view.total_burn.calls)} LM calls | run {run.id}"
 
 
 def result_html(store: Path, run_id: str) -> str:
@@ -45,13 +46,15 @@ def result_text(store: Path, run_id: str) -> str:
     """The evidence in lines."""
     with Reader(store) as reader:
         view = reader.live(run_id)
-    return "\n".join([f"Run {run_id}: {_state(view.summary)}", *_numbers(view), *_verdict(view)])
+        said = _said(reader, view)
+    return "\n".join([f"Run {run_id}: {_state(view.summary)}", *said, *_numbers(view)])
 
 
 def _rendered(reader: Reader, run_id: str, kind: str) -> str:
     with reader.snapshot():
         view = reader.live(run_id)
         arms = _winning(reader, view) if kind == "result" else []
+        said, names = _said(reader, view), names_of(reader, run_id)
     run = view.summary
     page: str = _template().render(
         name=one_line(run.name, 120),
@@ -59,11 +62,10 @@ def _rendered(reader: Reader, run_id: str, kind: str) -> str:
         state=_state(run),
         percent=round(100 * progress(run)),
         working=run.status not in _ENDED,
-        leader=_leader(view),
+        said=said,
         spent=f"{count(view.total_burn.calls)} LM calls, {cost_of(view.total_burn)}, {duration(run.wall_s)}",
-        chart=chart(view.trials),
+        chart=chart(view.trials, names.of),
         numbers=_numbers(view) if kind == "result" else [],
-        verdict=_verdict(view) if kind == "result" else [],
         arms=arms,
     )
     return page
@@ -86,13 +88,11 @@ def _state(run: RunSummary) -> str:
     return f"{LOOKS[run.status].word}. {words}".strip()
 
 
-def _leader(view: LiveView) -> str:
-    baseline = view.summary.baseline_val
-    best = best_full(view.trials)
-    if best is None or best.mean is None:
-        return f"baseline {score(baseline)}"
-    gained = "" if baseline is None else f" ({delta(best.mean - baseline)})"
-    return f"best {score(best.mean)} by trial {best.number}, baseline {score(baseline)}{gained}"
+def _said(reader: Reader, view: LiveView) -> list[str]:
+    """The headline that all pages show, and what must not be left out beside it."""
+    found = evidence_of(reader, view.summary.id, view.trials, view.outcome)
+    said = (headline(found, names_of(reader, view.summary.id).of(found.best)), doubt(found))
+    return [clean(word) for word in said if word]
 
 
 def _numbers(view: LiveView) -> list[str]:
@@ -109,11 +109,6 @@ def _numbers(view: LiveView) -> list[str]:
         for split, before, after, paired in rows
         if before and after
     ]
-
-
-def _verdict(view: LiveView) -> list[str]:
-    outcome = view.outcome
-    return [] if outcome is None else [word for word in (*sentences(outcome), curse(outcome)) if word]
 
 
 def _winning(reader: Reader, view: LiveView) -> list[dict[str, str]]:

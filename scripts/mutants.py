@@ -376,9 +376,9 @@ MUTANTS = (
     ),
     Mutant(
         "the result says won for lost",
-        "ui/live/result_words.py",
-        "better on {paired['won']}, worse on {paired['lost']} ",
-        "better on {paired['lost']}, worse on {paired['won']} ",
+        "ui/result/headline.py",
+        "better on {pair['won'] or 'none'}, worse on {pair['lost'] or 'none'}",
+        "better on {pair['lost'] or 'none'}, worse on {pair['won'] or 'none'}",
         ("tests/pages/test_live.py",),
     ),
     Mutant(

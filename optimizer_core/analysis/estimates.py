@@ -97,6 +97,8 @@ def _believe(space: SearchSpace, posterior: Posterior | None, seed: int) -> Beli
 
 def _shrunk(seen: Sequence[Observation]) -> Believe:
     means = shrunk_means(seen)
+    scores = [score for one in seen for score in one.scores.values()]
+    shares = bool(scores) and all(0.0 <= score <= 1.0 for score in scores)
 
     def believe(parameter: Parameter, arm: int, having: Sequence[int]) -> Belief:
         values = np.array([means[i] for i in having])
@@ -108,6 +110,7 @@ def _shrunk(seen: Sequence[Observation]) -> Believe:
         # The weighted mean's variance, with Bessel's correction for weights.
         scatter = float(share @ (values - mean) ** 2) / max(1 - float((share**2).sum()), 1e-9)
         half = Z * float(np.sqrt(scatter * (share**2).sum()))
-        return (mean, mean - half, mean + half)
+        low, high = mean - half, mean + half
+        return (mean, max(0.0, low), min(1.0, high)) if shares else (mean, low, high)
 
     return believe

@@ -22,7 +22,8 @@ def estimate(scores: Sequence[float], n_error: int = 0) -> dict[str, Any]:
     """Mean of `scores` with a two-sided interval at `LEVEL`.
 
     Wilson's interval for scores that are all 0 or 1 (it stays inside [0, 1] and does not collapse when all are
-    equal), Student's t otherwise. Keys: mean, low, high (None below two scores), level, n, n_error.
+    equal), Student's t otherwise, cut at 0 and 1 for scores that are all within them: no mean of such a metric lies
+    beyond. Keys: mean, low, high (None below two scores), level, n, n_error.
     """
     values = np.asarray(scores, dtype=float)
     n = len(values)
@@ -34,14 +35,17 @@ def estimate(scores: Sequence[float], n_error: int = 0) -> dict[str, Any]:
         else:
             half = _student(values)
             low, high = float(values.mean()) - half, float(values.mean()) + half
+            if _within_one(values):
+                low, high = max(0.0, low), min(1.0, high)
     return {"mean": mean, "low": low, "high": high, "level": LEVEL, "n": n, "n_error": n_error}
 
 
 def paired_difference(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Second minus first over examples that both were scored on.
 
-    The interval is Student's t on the differences; the p-value is two-sided, from flipping the signs of the
-    differences (exact for few pairs, 9,999 fixed random flips otherwise). Keys: difference, low, high, level,
+    The interval is Student's t on the differences, cut at -1 and 1 where all scores are within 0 and 1; the p-value
+    is two-sided, from flipping the signs of the differences (exact for few pairs, 9,999 fixed random flips
+    otherwise). Keys: difference, low, high, level,
     n, won, lost, tied, p_value; `difference`, `low`, `high` and `p_value` are None where there is no pair.
     """
     differences = np.asarray([after - before for before, after in pairs], dtype=float)
@@ -59,7 +63,15 @@ def paired_difference(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
     if n == 1 or not differences.any():
         return {"difference": mean, "low": mean, "high": mean, "p_value": 1.0, **counts}
     half = _student(differences)
-    return {"difference": mean, "low": mean - half, "high": mean + half, "p_value": _flipped(differences), **counts}
+    low, high = mean - half, mean + half
+    if _within_one(np.asarray(pairs, dtype=float)):
+        low, high = max(-1.0, low), min(1.0, high)
+    return {"difference": mean, "low": low, "high": high, "p_value": _flipped(differences), **counts}
+
+
+def _within_one(values: NDArray[np.float64]) -> bool:
+    """The metric gives shares, as far as these scores tell."""
+    return bool(((values >= 0.0) & (values <= 1.0)).all())
 
 
 def _wilson(share: float, n: int) -> tuple[float, float]:

@@ -29,8 +29,8 @@ def best_full_evaluation(context: RunContext, trials: Sequence[Trial]) -> tuple[
         others = "The one other fully evaluated candidate did not"
         if len(eligible) > 2:
             others = f"None of {len(eligible) - 1} fully evaluated candidates"
-        return baseline, f"{others} beat the baseline's {eligible[best]:.3f}.{_limits_said(context)}"
-    return Candidate.parse(best), _won(context, len(eligible), len({trial.candidate for trial in trials}))
+        return baseline, f"{others} beat the baseline on all of the validation set.{_limits_said(context)}"
+    return Candidate.parse(best), _won(context)
 
 
 def _eligible(context: RunContext, trials: Sequence[Trial]) -> dict[str, float]:
@@ -66,12 +66,12 @@ def _nobody(context: RunContext, trials: Sequence[Trial]) -> str:
     return f"No candidate was evaluated on the whole validation set, so the program stays as it is.{why}"
 
 
-def _won(context: RunContext, n_eligible: int, tried: int) -> str:
-    """Against how many the best won, and on how many examples."""
+def _won(context: RunContext) -> str:
+    """On how many examples the best won; how many candidates were tried is counted where it is shown."""
     n = len(context.examples[Split.VAL])
     hopeless = _never_scored(context)
     examples = f"{n - len(hopeless)} validation example{'s' if n > 1 else ''}"
-    reason = f"Best of {n_eligible} full evaluations on {examples}, out of {tried} candidates tried."
+    reason = f"Best mean of the candidates that were scored on all of {examples}."
     if not context.objective.is_score:
         reason += f" Best by the objective {context.objective.text}."
     if hopeless:

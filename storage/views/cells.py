@@ -134,12 +134,18 @@ class CellViews:
         where = " and c.split = ? and c.candidate = ?"
         return list(read_cells(self._db, run_id, where=where, values=[Split.TRAIN, TEACHER]))
 
-    def candidate_scores(self, run_id: str, candidate: str, split: Split = Split.VAL) -> dict[str, float | None]:
-        """Score by example id, the mean over rollouts with a score; None when all that was tried failed."""
+    def candidate_scores(
+        self, run_id: str, candidate: str, split: Split = Split.VAL, *, until: str | None = None
+    ) -> dict[str, float | None]:
+        """Score by example id, the mean over rollouts with a score; None when all that was tried failed.
+
+        Args:
+            until: Only cells written up to this time.
+        """
         rows = self._db.execute(
-            "select example, avg(score) from cells where run_id = ? and split = ? and candidate = ? "
-            "group by example order by min(seq)",
-            [run_id, split, to_text(candidate)],
+            f"select example, avg(score) from cells where run_id = ? and split = ? and candidate = ?"
+            f"{' and at <= ?' if until else ''} group by example order by min(seq)",
+            [run_id, split, to_text(candidate), *([until] if until else [])],
         )
         return {from_text(example): score for example, score in rows}
 

@@ -133,12 +133,12 @@ def test_a_paused_run_says_why_and_what_to_do(store: Filled) -> None:
 
 def test_a_finished_run_says_its_sealed_result_in_words(store: Filled) -> None:
     said = texts(open_page(PAGE, run=store[1]["finished"]))
-    assert "On 20 examples that the search never saw" in said
-    assert "better on 8, worse on 0 and the same on 12" in said
+    assert "40 % to 80 % on 20 examples that the search never saw: better on 8, worse on none" in said
+    assert "worse on none, twice the tokens." in said
 
 
 def test_a_run_without_gain_says_so(store: Filled) -> None:
-    assert "No candidate was shown to beat the baseline" in texts(open_page(PAGE, run=store[1]["nogain"]))
+    assert "The program stays as it is" in texts(open_page(PAGE, run=store[1]["nogain"]))
 
 
 def test_a_capped_run_does_not_claim_a_test(store: Filled) -> None:

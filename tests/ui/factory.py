@@ -260,6 +260,9 @@ class LiveRun:
         val = {name: self._of(name) for name in (baseline, self.best[1])}
         shared = [(val[baseline][i], score) for i, score in val[self.best[1]].items() if i in val[baseline]]
         pairs = [(float(i % 5 < 2), float(i % 5 < 4)) for i in range(SIZES[Split.TEST])] if tested else []
+        if tested:
+            sides = {self.best[1]: 1, baseline: 0}
+            self.write(*(_tested(name, i, pair[at]) for name, at in sides.items() for i, pair in enumerate(pairs)))
         return Outcome(
             self.best[1],
             reason,
@@ -346,6 +349,14 @@ def _answer(row: dict[str, str], right: bool) -> tuple[dict[str, str], tuple[Tra
     queue = row["queue"] if right else QUEUES[QUEUES.index(row["queue"]) - 1]
     steps = tuple(TraceStep(name, {"message": row["message"]}, {"queue": queue}) for name in PREDICTORS)
     return {"queue": queue}, steps
+
+
+def _tested(candidate: str, place: int, score: float) -> Cell:
+    """The winner is asked twice the tokens."""
+    key = CellKey(candidate, Split.TEST, f"test-{place}")
+    said, steps = _answer(_row(key.example), score == 1.0)
+    tokens = 270 if candidate == Candidate.baseline(len(PREDICTORS)).id else 540
+    return Cell(key, score, None, "", Usage(2, 0, tokens, 22, None, 0.2), 0.21, said, steps)
 
 
 def _traced(place: int) -> Cell:

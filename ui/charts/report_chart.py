@@ -4,7 +4,7 @@ Only geometry is made here; the template draws it, so that every word passes its
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,8 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [i * step for i in range(first, math.floor(high / step) + 1)]
 
 
-def chart(trials: Sequence[Trial]) -> Chart | None:
-    """The finished trials with a score over program runs; None without one."""
+def chart(trials: Sequence[Trial], name: Callable[[str], str] = str) -> Chart | None:
+    """The finished trials with a score over program runs; None without one. `name`: of a candidate, by its id."""
     done = [t for t in trials if t.done and t.value is not None and math.isfinite(t.value)]
     if not done:
         return None
@@ -71,7 +71,7 @@ def chart(trials: Sequence[Trial]) -> Chart | None:
             "kind": "best" if leads and trial is lead else trial.kind.value,
             "x": x(trial.program_runs),
             "y": y(trial.value or 0.0),
-            "title": f"{trial.candidate}: {score(trial.value)}, n = {trial.n_ok}, "
+            "title": f"{name(trial.candidate)}: {score(trial.value)}, n = {trial.n_ok}, "
             f"after {count(trial.program_runs)} program runs",
         }
         for trial in done

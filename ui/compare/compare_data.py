@@ -18,7 +18,8 @@ from mipro_studio.optimizer_core.analysis.comparison import (
 from mipro_studio.optimizer_core.programs.value_tags import shown
 from mipro_studio.optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
 from mipro_studio.storage import Reader
-from mipro_studio.ui.live.evidence import leader, no_gain, paired
+from mipro_studio.ui.arms.candidate_names import names_of
+from mipro_studio.ui.result.evidence import evidence_of, paired
 from mipro_studio.ui.text.format import clean, delta, one_line, plural, score
 
 __all__ = [
@@ -55,21 +56,17 @@ class Choices:
 
 
 def choices(reader: Reader, run_id: str, split: Split) -> Choices:
-    """Baseline, winner and best first, then the candidates seen on most examples, best means first."""
+    """Baseline, winner or leader first, then the candidates seen on most examples, best means first."""
     means = {mean.candidate: mean for mean in reader.candidate_means(run_id, split)}
-    outcome = reader.outcome(run_id)
-    winner = outcome.winner if outcome is not None and not no_gain(outcome) else None
-    lead = leader(reader.trials(run_id)) if outcome is None else None
-    best = winner or (lead.candidate if lead is not None else None)
+    found = evidence_of(reader, run_id, reader.trials(run_id), reader.outcome(run_id))
+    best, names = found.best, names_of(reader, run_id)
     some = next(iter(means), best)
     baseline = Candidate.baseline(len(Candidate.parse(some).choices)).id if some else None
-    roles = {baseline: "baseline", best: "winner" if winner else "best so far"}
+    roles = {baseline: "", best: "winner · " if found.final else "leads · "}
     ordered = sorted(means, key=lambda name: (name not in roles, name != baseline, -means[name].n_ok,
                                               -(means[name].mean or 0.0)))  # fmt: skip
     labels = {
-        name: " · ".join(
-            part for part in (roles.get(name, ""), name, f"{score(means[name].mean)}, n = {means[name].n_ok}") if part
-        )
+        name: f"{roles.get(name, '')}{names.of(name)} · {score(means[name].mean)}, n = {means[name].n_ok}"
         for name in ordered
     }
     return Choices(labels, baseline if baseline in labels else None, best if best in labels else None)

@@ -9,6 +9,8 @@ from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.compare.compare_data import SPLITS, Choices, choices
 from mipro_studio.ui.page.frame import query, tell_url
+from mipro_studio.ui.result.evidence import no_gain
+from mipro_studio.ui.result.leaders import candidates_tried
 from mipro_studio.ui.text.format import ago, one_line
 
 __all__ = ["Picked", "pick"]
@@ -51,10 +53,10 @@ def pick(reader: Reader, run: RunSummary) -> Picked:
         with over_left:
             which = _choose(
                 st.segmented_control, "Scored on", "split", [split.value for split in SPLITS.values()],
-                Split.VAL.value,
+                _start_split(reader, run.id).value,
                 {split.value: word for word, split in SPLITS.items()},
             )  # fmt: skip
-        split = Split(which or Split.VAL.value)
+        split = Split(which or _start_split(reader, run.id).value)
         with over_right:
             other = _other(reader, run)
         left, right = st.columns(2)
@@ -71,7 +73,17 @@ def pick(reader: Reader, run: RunSummary) -> Picked:
                 second = None
                 st.caption("Second candidate: none but the baseline has been scored here.")
     word = next(word for word, value in SPLITS.items() if value is split)
-    return Picked((run.id, first), (other or run.id, second), split, word.lower(), len(theirs.labels))
+    tried = candidates_tried(reader.trials(run.id))
+    return Picked((run.id, first), (other or run.id, second), split, word.lower(), tried)
+
+
+def _start_split(reader: Reader, run_id: str) -> Split:
+    """The sealed test once baseline and winner were scored on it, which is what the headline speaks of."""
+    outcome = reader.outcome(run_id)
+    if outcome is None or no_gain(outcome) or query("other"):
+        return Split.VAL
+    tested = outcome.best_test and reader.count_cells(run_id, Split.TEST)
+    return Split.TEST if tested else Split.VAL
 
 
 def _other(reader: Reader, run: RunSummary) -> str | None:

@@ -13,8 +13,8 @@ from mipro_studio.storage import Reader
 from mipro_studio.ui.charts.front_chart import front_alt, front_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.compare.compare_pickers import Picked
-from mipro_studio.ui.live.evidence import paired
 from mipro_studio.ui.page.frame import EXPORT
+from mipro_studio.ui.result.evidence import paired
 from mipro_studio.ui.text.foreign_text import paragraph
 from mipro_studio.ui.text.format import count, delta, duration, score, usd
 

@@ -13,13 +13,15 @@ from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExam
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.objective_spec import SCORE
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
-from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Outcome, Split, TrialKind
+from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Split, TrialKind
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.arm_words import author_words
+from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.compare.compare_data import Comparison, compared
-from mipro_studio.ui.live.evidence import Evidence, evidence_of
-from mipro_studio.ui.live.result_words import curse, objective_words, sentences
+from mipro_studio.ui.result.evidence import Evidence, evidence_of
+from mipro_studio.ui.result.headline import doubt, headline, statistics
+from mipro_studio.ui.result.leaders import candidates_tried
 from mipro_studio.ui.settings.settings_rows import model_rows, setting_rows
 from mipro_studio.ui.text.diffs import diff, diff_html
 from mipro_studio.ui.text.format import (
@@ -74,13 +76,14 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
     trials = reader.trials(run.id)
     evidence = evidence_of(reader, run.id, trials, outcome)
     found, split = _compared(reader, run.id, evidence)
+    names = names_of(reader, run.id)
     look = LOOKS[run.status]
     return {
         "run": {
             "name": one_line(run.name, 200),
             "id": run.id,
             "status": look.word,
-            "reason": humane(clean(run.reason), now),
+            "reason": humane(clean(run.reason), now) if outcome is None or evidence.best is None else "",
             "took": duration(run.wall_s) if run.started_at else "not started",
             "optimizer": one_line(run.optimizer, 60),
             "seed": run.seed,
@@ -90,11 +93,11 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
         "program": _program_name(str(config.get("program", ""))),
         "metric": one_line(config.get("metric") or "the program's own metric", 80),
         "tried": _tried(reader, run),
-        "verdict": _verdict(outcome),
-        "unsealed": outcome is None or not outcome.best_test,
-        "leads": evidence.best is not None,
-        "numbers": _numbers(evidence, outcome),
-        "chart": chart(trials),
+        "headline": headline(evidence, names.of(evidence.best)),
+        "doubt": doubt(evidence),
+        "statistics": statistics(evidence),
+        "numbers": _numbers(evidence),
+        "chart": chart(trials, names.of),
         "metric_name": one_line(_maximized(config), 60),
         "importance": _importance(outcome.importance if outcome else ()),
         "arms": _arms(reader, run.id, evidence.best),
@@ -116,12 +119,6 @@ def _maximized(config: Mapping[str, Any]) -> str:
     return objective if objective != SCORE else str(config.get("metric") or SCORE)
 
 
-def _verdict(outcome: Outcome | None) -> list[str]:
-    """The sealed test in words, and what the validation score is worth; nothing while the test is sealed."""
-    said = sentences(outcome) if outcome else []
-    return [word for word in (*said, objective_words(outcome), curse(outcome)) if word] if outcome and said else []
-
-
 def _program_name(program: str) -> str:
     """Without the folders of this machine, which tell a reader nothing."""
     return one_line(program.rsplit("/", 1)[-1] if program.startswith("/") else program, 200)
@@ -136,8 +133,8 @@ def _tried(reader: Reader, run: RunSummary) -> list[str]:
     instructions = [arm for arm in reader.instructions(run.id) if arm.index]
     demo_sets = [arm for arm in reader.demo_sets(run.id) if arm.demos]
     trials = [trial for trial in reader.trials(run.id) if trial.done]
-    fulls = {trial.candidate for trial in trials if trial.kind is TrialKind.FULL}
-    candidates = {trial.candidate for trial in trials if trial.kind is not TrialKind.BASELINE}
+    fulls = {trial.candidate for trial in trials if trial.kind is TrialKind.FULL and trial.n_ok}
+    n_tried = candidates_tried(trials)
     said = []
     if instructions or demo_sets:
         said.append(
@@ -151,35 +148,33 @@ def _tried(reader: Reader, run: RunSummary) -> list[str]:
         sets = plural(len(by_person_sets), "set of worked examples", "sets of worked examples")
         made += [sets] * bool(by_person_sets)
         said.append(f"A person wrote or edited {' and '.join(made)} of these.")
-    if candidates:
+    if n_tried:
         said.append(
-            f"{plural(len(candidates), 'combination was', 'combinations were')} tried in "
-            f"{plural(run.trials_done, 'trial')} ({plural(run.cells_ok + run.cells_error, 'program run')}), most on "
-            f"samples of the validation data; {count(len(fulls))} of them were scored on all of it."
+            f"{plural(n_tried, 'candidate was', 'candidates were')} tried in {plural(run.trials_done, 'trial')} "
+            f"({plural(run.cells_ok + run.cells_error, 'program run')} in all); {count(len(fulls))} of them "
+            f"{'was' if len(fulls) == 1 else 'were'} scored on all of the validation data, the others on a part."
         )
     if run.cells_error:
         said.append(f"{plural(run.cells_error, 'program run')} failed and count in no score.")
     return said
 
 
-def _numbers(evidence: Evidence, outcome: Any) -> list[dict[str, str]]:
-    blocks = [("Validation (the search chose by it)", evidence.baseline_val, evidence.best_val, evidence.paired_val)]
-    if outcome is not None and outcome.best_test:
-        blocks.insert(
-            0, ("Sealed test (never seen before)", outcome.baseline_test, outcome.best_test, outcome.paired_test)
-        )
+def _numbers(evidence: Evidence) -> list[dict[str, str]]:
+    blocks = [("Sealed test (never seen before)", evidence.test)] if evidence.tested else []
+    blocks.append(("Validation (the search chose by it)", evidence.val))
     rows = []
-    for title, before, after, paired in blocks:
-        if before is None:
+    for title, block in blocks:
+        if block.before is None:
             continue
-        known = paired if evidence.best is not None and paired and paired.get("difference") is not None else None
+        after, paired = (block.after, block.paired) if evidence.best is not None else (None, None)
+        known = paired if paired and paired.get("difference") is not None else None
         rows.append(
             {
                 "on": title,
-                "before": score(before.get("mean")),
-                "before_note": interval(before),
-                "after": score(after.get("mean")) if after and evidence.best else UNKNOWN,
-                "after_note": interval(after) if after and evidence.best else "",
+                "before": score(block.before.get("mean")),
+                "before_note": interval(block.before),
+                "after": score(after.get("mean")) if after else UNKNOWN,
+                "after_note": interval(after) if after else "",
                 "difference": delta(known["difference"]) if known else UNKNOWN,
                 "difference_note": _spread(known) if known else "",
             }

@@ -7,24 +7,21 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.types import LEGAL_MOVES, Outcome, Status
 from mipro_studio.storage import LiveView, RunSummary
-from mipro_studio.ui.live.evidence import Evidence
 from mipro_studio.ui.page import actions
 from mipro_studio.ui.page.frame import INSTRUCTIONS, LAB, NEW_RUN
 from mipro_studio.ui.page.notices import notice, problem
+from mipro_studio.ui.result.leaders import candidates_tried
 from mipro_studio.ui.text.format import (
     ago,
     between,
     clean,
     cost_of,
     count,
-    delta,
     duration,
     elapsed_s,
     humane,
-    interval,
     of,
     plural,
-    score,
     tokens_of,
 )
 from mipro_studio.ui.text.status import LOOKS, can_resume, may_pause, may_stop, phase_line, why_not_resume
@@ -152,59 +149,40 @@ def _card(title: str, value: str, beside: str, caption: str) -> None:
         st.caption(caption)
 
 
-def cards(view: LiveView, evidence: Evidence, plan: Mapping[str, Any]) -> None:
-    """Four numbers, each from baseline to best or from used to planned, none without its n."""
+def cards(view: LiveView, plan: Mapping[str, Any]) -> None:
+    """What the run has done and spent, each beside what was planned."""
     run = view.summary
-    baseline = _mean(evidence.baseline_val, run.baseline_val)
-    leads = evidence.best is not None
-    best = _mean(evidence.best_val, run.best_val) if leads else None
-    gained = best - baseline if best is not None and baseline is not None else None
     runs, burn = plan.get("program_runs") or {}, view.total_burn
     # Two and two, so that a narrow page shows 2 x 2 and never three and one.
     with st.grid(2, min_column_width=430):
         with st.grid(2, min_column_width=180):
             _card(
-                "Best validation score",
-                score(best if leads else baseline),
-                f"from {score(baseline)} baseline"
-                if leads
-                else "baseline"
-                if baseline is not None
-                else "no score yet",
-                interval(evidence.best_val if leads else evidence.baseline_val) or "The baseline is scored first.",
+                "Trials",
+                of(run.trials_done, run.trials_planned),
+                plural(candidates_tried(view.trials), "candidate"),
+                "A trial asks for scores of one candidate.",
             )
-            _card("Gain over the baseline", delta(gained), *_gain_words(evidence, gained))
-        with st.grid(2, min_column_width=180):
             _card(
                 "Program runs",
                 count(run.cells_ok + run.cells_error),
                 f"planned {between(_with_test(runs))}" if runs else "no plan",
-                f"{of(run.trials_done, run.trials_planned)} trials · {plural(run.cells_error, 'error')}",
+                f"{plural(run.cells_error, 'error')} · {plural(view.test_cells, 'run')} on the sealed test",
             )
+        with st.grid(2, min_column_width=180):
             _card(
                 "LM calls",
                 count(burn.calls),
                 f"{tokens_of(burn)} tokens",
-                f"cost {cost_of(burn)} · {duration(run.wall_s)} at work".replace("$", "\\$"),
+                f"Cost {cost_of(burn)}".replace("$", "\\$"),
             )
+            _card("Time at work", duration(run.wall_s), *_started(run))
+
+
+def _started(run: RunSummary) -> tuple[str, str]:
+    return (f"started {ago(run.started_at)}" if run.started_at else "not started"), "Pauses are not counted."
 
 
 def _with_test(runs: Mapping[str, Any]) -> list[float] | None:
     """The planned program runs of search and sealed test together, as the card counts both."""
     total = runs.get("total")
     return None if total is None else [bound + (runs.get("test") or 0) for bound in total]
-
-
-def _gain_words(evidence: Evidence, gained: float | None) -> tuple[str, str]:
-    paired = evidence.paired_val
-    if gained is None or not paired or paired.get("difference") is None:
-        return "no candidate leads yet", "Known once a full evaluation wins."
-    words = f"{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied"
-    low, high = paired.get("low"), paired.get("high")
-    spread = f"{delta(low)} to {delta(high)}, " if low is not None and high is not None else ""
-    return words, f"{spread}on {plural(paired['n'], 'shared example')}"
-
-
-def _mean(estimate: Mapping[str, Any] | None, otherwise: float | None) -> float | None:
-    mean: float | None = estimate.get("mean") if estimate else None
-    return otherwise if mean is None else mean

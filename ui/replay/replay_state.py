@@ -7,7 +7,6 @@ from itertools import accumulate
 
 from mipro_studio.optimizer_core.types import Outcome, Role, Split, Trial, TrialKind, Usage
 from mipro_studio.storage import Reader, RunSummary, StoredEvent
-from mipro_studio.ui.charts.figures import best_full
 from mipro_studio.ui.live.live_view import QUIET
 from mipro_studio.ui.text.events import event_words
 from mipro_studio.ui.text.format import duration, elapsed_s
@@ -28,11 +27,13 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`spent` is by role; the prompt model's calls carry no time, so all of them count once proposing is over."""
+    """The run at the time `at`.
 
+    `spent` is by role; the prompt model's calls carry no time, so all of them count once proposing is over.
+    """
+
+    at: str
     trials: list[Trial]
-    best: Trial | None
-    baseline: Trial | None
     program_runs: int
     spent: Mapping[Role, Usage]
     elapsed_s: float
@@ -67,15 +68,13 @@ class History:
             for trial, asked_at, done_at in self.trials
             if asked_at <= at
         ]
-        done = [trial for trial in trials if trial.done]
         cells = bisect_right(self.cell_times, at)
         spent = dict(self.cell_sums[cells - 1]) if cells else {}
         if self.prompt is not None and self.proposed_at <= at:
             spent[Role.PROMPT] = self.prompt
         return State(
+            at,
             trials,
-            best_full(done),
-            next((trial for trial in done if trial.kind is TrialKind.BASELINE), None),
             self.cell_counts[cells - 1] if cells else 0,
             spent,
             elapsed_s(_start(self.run), at) or 0.0,

@@ -5,15 +5,18 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.types import Usage
+from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.charts.figures import score_range, trials_alt, trials_figure
 from mipro_studio.ui.charts.live_chart import live_chart
-from mipro_studio.ui.live.evidence import no_gain
 from mipro_studio.ui.live.spending import burn_table
-from mipro_studio.ui.live.verdict import verdict
 from mipro_studio.ui.page.frame import query, tell_url
+from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.replay.replay_state import History, State
+from mipro_studio.ui.result.evidence import Evidence, evidence_of, no_gain
+from mipro_studio.ui.result.leaders import candidates_tried
+from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.text.events import event_words
-from mipro_studio.ui.text.format import clean, cost_of, count, delta, duration, one_line, plural, score, tokens_of
+from mipro_studio.ui.text.format import clean, cost_of, count, duration, one_line, plural, tokens_of
 
 __all__ = ["PLAY", "SECONDS_A_STEP", "ending", "replay"]
 
@@ -30,9 +33,9 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
         _move_on(last)
     index = _slider(history, last)
     state = history.state(index)
+    found, names = _known(history, state)
+    verdict(found, names, state.outcome, texts=state.outcome is not None)
     _numbers(state)
-    if state.outcome is not None:
-        verdict(state.outcome)
     metric = config.get("metric")
     with st.container(border=True):
         live_chart(
@@ -98,28 +101,25 @@ def _figure(history: History, state: State, metric: str) -> dict[str, Any]:
     return figure
 
 
+def _known(history: History, state: State) -> tuple[Evidence, Names]:
+    """What was known at that moment; all of it once the run is over."""
+    with reading() as reader:
+        assert reader is not None, "the page was opened with a store"
+        until = None if state.outcome is not None else state.at
+        found = evidence_of(reader, history.run.id, state.trials, state.outcome, until)
+        return found, names_of(reader, history.run.id)
+
+
 def _numbers(state: State) -> None:
     total = sum(state.spent.values(), Usage())
-    base, best = state.baseline, state.best
-    leads = best is not None and (base is None or (best.value or 0.0) > (base.value or 0.0))
-    shown = best if leads else base
-    gain = (
-        best.value - base.value
-        if leads and best and base and best.value is not None and base.value is not None
-        else None
-    )
-    done = sum(trial.done and trial.number > 0 for trial in state.trials)
+    done = len({trial.number for trial in state.trials if trial.done and trial.number > 0})
     with st.grid(2, min_column_width=430):
         with st.grid(2, min_column_width=180):
-            _card("Best so far", score(shown.value if shown else None),
-                  f"n = {shown.n_ok}" if shown else "nothing is scored yet")  # fmt: skip
-            _card("Gain over the baseline", delta(gain),
-                  f"baseline {score(base.value)}, n = {base.n_ok}" if base else "no baseline yet")  # fmt: skip
+            _card("Trials", count(done), plural(candidates_tried(state.trials), "candidate"))
+            _card("Program runs", count(state.program_runs), f"in {duration(state.elapsed_s)}")
         with st.grid(2, min_column_width=180):
-            _card("Program runs", count(state.program_runs),
-                  f"{plural(done, 'scored trial')} in {duration(state.elapsed_s)}")  # fmt: skip
-            spent = f"{tokens_of(total)} tokens · cost {cost_of(total)}"
-            _card("LM calls", count(total.calls), spent.replace("$", "\\$"))
+            _card("LM calls", count(total.calls), f"{tokens_of(total)} tokens")
+            _card("Cost", cost_of(total).replace("$", "\\$"), "at prices that are known")
 
 
 def _card(title: str, value: str, caption: str) -> None:

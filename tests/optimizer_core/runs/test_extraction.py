@@ -51,10 +51,10 @@ def test_what_a_person_took_out_does_not_win() -> None:
     assert best(row(BASELINE, 10), row(FIRST, 12), row(SECOND, 15), taken_out=SECOND)[0] == FIRST
 
 
-def test_the_reason_says_against_how_many_it_won() -> None:
+def test_the_reason_says_on_what_it_won() -> None:
     won = best(row(BASELINE, 1), row(FIRST, 2), row(SECOND, 3))[1]
-    assert "Best of 3 full evaluations on 20 validation examples" in won
-    assert "did not beat the baseline's 0.500" in best(row(BASELINE, 10), row(FIRST, 3))[1]
+    assert "scored on all of 20 validation examples" in won
+    assert "did not beat the baseline on all" in best(row(BASELINE, 10), row(FIRST, 3))[1]
     candidate, reason = best(row(BASELINE, 1, n=15), row(FIRST, 3, n=19))
     assert candidate == BASELINE and reason.startswith("No candidate was evaluated on the whole validation set")
 

@@ -1,0 +1,99 @@
+"""What a run has come to, drawn: the headline, the prompt before and after, and one click below how sure it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.types import Outcome
+from mipro_studio.ui.arms.candidate_names import Names, Part
+from mipro_studio.ui.result.evidence import Block, Evidence
+from mipro_studio.ui.result.headline import doubt, headline, statistics
+from mipro_studio.ui.text.foreign_text import heading, line, paragraph
+from mipro_studio.ui.text.format import clean, delta, interval, one_line, plural, score
+
+__all__ = ["how_sure", "verdict"]
+
+Estimate = Mapping[str, Any]
+_TEXT_SHOWN = 900
+
+
+def verdict(found: Evidence, names: Names, outcome: Outcome | None, *, texts: bool = True) -> None:
+    """The headline; of a run with a winner or a leader also what changed in the program."""
+    with st.container(border=True, gap="small"):
+        heading(headline(found, names.of(found.best)), level=2, limit=400)
+        beside = doubt(found)
+        if beside:
+            st.text(beside)
+        if outcome is not None and found.best is None and outcome.reason:
+            st.text(clean(outcome.reason))
+        if texts and found.best is not None:
+            _before_and_after(names, found.best)
+        if found.best is not None or found.tested:
+            with st.expander("How sure this is, and how it was computed", icon=":material/query_stats:"):
+                how_sure(found)
+
+
+def _before_and_after(names: Names, best: str) -> None:
+    """The prompt before and after, of the predictors that changed."""
+    pairs = zip(names.parts(None), names.parts(best), strict=True)
+    changed = [(before, after) for before, after in pairs if after.words]
+    for place, (before, after) in enumerate(changed):
+        left, right = st.columns(2)
+        alone = len(names.predictors) == 1
+        with left:
+            _part("Before" if alone else f"Before · {before.predictor}", before)
+        with right:
+            _part(f"After · {after.words}" if alone else f"After · {after.predictor}: {after.words}", after)
+        if place == 1 and len(changed) > 2:
+            rest = ", ".join(one_line(after.predictor, 40) for _, after in changed[2:])
+            line(f"Changed as well: {rest}. The tab “Best candidate” has all texts.", muted=True)
+            break
+
+
+def _part(title: str, part: Part) -> None:
+    line(title, bold=True, limit=120)
+    if part.instruction is not None:
+        text = part.instruction.text
+        paragraph(text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN].rstrip()}…")
+    else:
+        st.caption("Its instruction is not recorded yet.")
+    n = len(part.demo_set.demos) if part.demo_set is not None else 0
+    st.caption(f"With {plural(n, 'demo')}." if n else "Without demos.")
+
+
+def how_sure(found: Evidence) -> None:
+    """The estimates with their intervals, by split, and what they say about chance."""
+    titles = (("The sealed test, never seen by the search", found.test),) if found.tested else ()
+    for title, block in (*titles, ("Validation, by which the search chose", found.val)):
+        if block.before is not None:
+            st.caption(title)
+            _numbers(block, found)
+    for said in statistics(found):
+        st.text(said)
+    st.caption(
+        "The ranges hold the true mean in nine cases of ten (Wilson's interval for scores of 0 and 1, Student's "
+        "otherwise); the difference is taken example by example, its p-value from flipping signs."
+    )
+
+
+def _numbers(block: Block, found: Evidence) -> None:
+    after = block.after if found.best is not None else None
+    pair = block.paired if found.best is not None and block.paired else {}
+    with st.grid(3, min_column_width=160):
+        for title, estimate in (("As it came", block.before), ("Winner" if found.final else "Leader", after)):
+            if estimate:
+                with st.container(gap="xsmall"):
+                    st.metric(title, score(estimate.get("mean")))
+                    st.caption(interval(estimate))
+        if pair.get("difference") is not None:
+            with st.container(gap="xsmall"):
+                st.metric("Difference", delta(pair["difference"]))
+                st.caption(_spread(pair))
+
+
+def _spread(pair: Estimate) -> str:
+    low, high = pair.get("low"), pair.get("high")
+    level = f" ({pair['level'] * 100:.0f} %)" if pair.get("level") else ""
+    spread = f"{delta(low)} to {delta(high)}{level}, " if low is not None and high is not None else ""
+    return f"{spread}{pair['won']} won, {pair['lost']} lost, {pair['tied']} tied"
