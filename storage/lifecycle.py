@@ -32,6 +32,9 @@ __all__ = [
 
 STATUS_EVENT = "status"
 
+SEEN = "id not in (select run_id from unfinished)"
+"""Of a row of `runs`: it is whole. One that is being written or deleted (`in_pieces`) is shown to nobody."""
+
 _OVER = (Status.STOPPED, Status.COMPLETED, Status.FAILED, Status.LOST)
 
 
@@ -46,7 +49,7 @@ def status_of(db: Database, run_id: str) -> Status:
     Raises:
         StudioError: there is no such run.
     """
-    row = db.execute("select status from runs where id = ?", [run_id]).fetchone()
+    row = db.execute(f"select status from runs where id = ? and {SEEN}", [run_id]).fetchone()
     if row is None:
         raise run_missing(run_id)
     return Status(row[0])

@@ -290,6 +290,17 @@ def objective_of_trials(db: Database) -> None:
 MIGRATIONS(name="008_objective_of_trials")(objective_of_trials)
 
 
+def unfinished_runs(db: Database) -> None:
+    """Runs that are written or deleted piece by piece: nobody sees them. With the lease of who does it."""
+    db.execute(
+        "create table unfinished (run_id text primary key references runs (id) on delete cascade, "
+        "lease_ends_at text, lease_steady_s real, lease_machine text, lease_boot text) strict"
+    )
+
+
+MIGRATIONS(name="008_unfinished_runs")(unfinished_runs)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

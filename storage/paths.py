@@ -7,7 +7,16 @@ from urllib.parse import quote
 
 from mipro_studio.optimizer_core.errors import StudioError
 
-__all__ = ["STORE_VARIABLE", "default_store", "is_run_id", "log_path", "pulse_path", "study_path", "study_url"]
+__all__ = [
+    "STORE_VARIABLE",
+    "default_store",
+    "files_of",
+    "is_run_id",
+    "log_path",
+    "pulse_path",
+    "study_path",
+    "study_url",
+]
 
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
@@ -51,6 +60,15 @@ def study_path(store: Path, run_id: str) -> Path:
         StudioError: the id could name a file elsewhere.
     """
     return _beside(store, "studies", run_id, ".db")
+
+
+def files_of(store: Path, run_id: str) -> list[Path]:
+    """All files beside the store that may belong to a run; none for an id that could name a file elsewhere."""
+    if not is_run_id(run_id):
+        return []  # it came in through an older studio
+    study = study_path(store, run_id)
+    beside = [study.with_name(study.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    return [log_path(store, run_id), pulse_path(store, run_id), *beside]
 
 
 def _beside(store: Path, folder: str, run_id: str, ending: str) -> Path:

@@ -16,6 +16,7 @@ from mipro_studio.optimizer_core.types import LEGAL_MOVES, Json, Record, Status
 from mipro_studio.storage.clock import Clock, Moment, moment_of, present
 from mipro_studio.storage.codec import from_json, from_text, iso, to_json, to_text
 from mipro_studio.storage.connection import StoreUnavailable, immediate, open_writer
+from mipro_studio.storage.in_pieces import Passage, abandoned, pieces
 from mipro_studio.storage.lifecycle import (
     claim_run,
     mark_lost,
@@ -24,10 +25,8 @@ from mipro_studio.storage.lifecycle import (
     refuse_imported,
     renew,
     require_owner,
-    run_missing,
     status_of,
 )
-from mipro_studio.storage.paths import is_run_id, log_path, pulse_path, study_path
 from mipro_studio.storage.writing import write_records
 
 __all__ = ["Command", "Patience", "Store"]
@@ -37,6 +36,9 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 STOPPED_STANDING = "stopped by a person while it stood still"
+
+IN_ONE_PIECE = 2000
+"""Records of a run that is stored in one transaction."""
 
 T = TypeVar("T")
 
@@ -141,6 +143,7 @@ class Store:
 
         Ids sort by the second of creation: `20261121-113015-k3f2`.
         """
+        abandoned(self.db, self.path, self.moment)
         now = self.now()
         at = iso(now)
         with self.atomic() as db:
@@ -154,7 +157,17 @@ class Store:
                 "insert into run_documents (run_id, config, plan, receipt) values (?, ?, ?, ?)",
                 [run_id, to_json(config), to_json(plan), to_json(receipt)],
             )
-            write_records(db, run_id, records, at)
+            if len(records) <= IN_ONE_PIECE:
+                write_records(db, run_id, records, at)
+                return run_id
+            passage = Passage(db, self.path, run_id, self.moment)
+            passage.begin()
+        try:
+            pieces(passage, records, lambda piece: write_records(self.db, run_id, piece, at))
+            passage.piece(passage.end)
+        except BaseException:
+            passage.given_up()
+            raise
         return run_id
 
     def _free_id(self, db: Database, now: datetime) -> str:
@@ -201,17 +214,14 @@ class Store:
         Raises:
             IllegalMove: it is running.
         """
+        abandoned(self.db, self.path, self.moment)
+        passage = Passage(self.db, self.path, run_id, self.moment)
         with self.atomic() as db:
             mark_lost(db, self.path, run_id, self.moment())
             if status_of(db, run_id) is Status.RUNNING:
                 raise IllegalMove(f"Run {run_id} is running and cannot be deleted.", "Stop it first.")
-            db.execute("delete from runs where id = ?", [run_id])
-        if not is_run_id(run_id):
-            return  # it came in through an older studio, and its name could lead to any file
-        study = study_path(self.path, run_id)
-        beside = [study.with_name(study.name + end) for end in ("", "-wal", "-shm", "-journal")]
-        for file in [log_path(self.path, run_id), pulse_path(self.path, run_id), *beside]:
-            file.unlink(missing_ok=True)
+            passage.begin()
+        passage.remove()
 
     # Life
 
@@ -301,8 +311,7 @@ class Store:
             StudioError: there is no such run.
         """
         with self.atomic() as db:
-            if db.execute("select 1 from runs where id = ?", [run_id]).fetchone() is None:
-                raise run_missing(run_id)
+            status_of(db, run_id)  # it is there
             refuse_imported(db, run_id)
             cursor = db.execute(
                 "insert into commands (run_id, kind, payload, sent_at, life) "
@@ -330,8 +339,7 @@ class Store:
             StudioError: there is no such run.
         """
         with self.atomic() as db:
-            if db.execute("select 1 from runs where id = ?", [run_id]).fetchone() is None:
-                raise run_missing(run_id)
+            status_of(db, run_id)  # it is there
             if not body.strip():
                 db.execute("delete from notes where run_id = ? and about = ?", [run_id, to_text(about)])
                 return

@@ -58,7 +58,7 @@ _SHAPES: dict[tuple[str, str], Any] = {
     ("commands", "settled"): shapes.Settled,
 }
 _NAMED_TABLES = frozenset(table for table, _ in _SHAPES) | {
-    "runs", "cells", "trials", "events", "burns", "notes", "_sqlite_migrations",
+    "runs", "cells", "trials", "events", "burns", "notes", "unfinished", "_sqlite_migrations",
 }  # fmt: skip
 
 

@@ -6,8 +6,9 @@ whether it may come in, and the run is marked with its origin.
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from sqlite_utils import Database
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
 from mipro_studio.optimizer_core.files import PRIVATE_FOLDER
 from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage.clock import present
 from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
 from mipro_studio.storage.connection import immediate, open_writer
+from mipro_studio.storage.in_pieces import Passage, abandoned, pieces
 from mipro_studio.storage.replay.arriving import LARGEST_MB, Check, examined
 from mipro_studio.storage.views.reader import Reader
 
@@ -75,6 +78,15 @@ def pack(store: Path, run_id: str, out: Path, scrub: Change) -> None:
 def _copy(
     source: Database, target: Database, table: str, run_id: str, change: Change | None, *, renumber: bool = False
 ) -> None:
+    insert, rows = _rows(source, table, run_id, change, renumber)
+    for row in rows:
+        target.execute(insert, row)
+
+
+def _rows(
+    source: Database, table: str, run_id: str, change: Change | None, renumber: bool
+) -> tuple[str, Iterator[list[Any]]]:
+    """The statement that inserts a row into `table`, and the rows of the run."""
     columns = _columns(source, table)
     kept = [name for name in columns if not (renumber and name == _OWN_NUMBERS.get(table))]
     order = _OWN_NUMBERS.get(table)
@@ -82,12 +94,14 @@ def _copy(
     rows = source.execute(
         f"select {', '.join(kept)} from {table} where {where} = ?{f' order by {order}' if order else ''}", [run_id]
     )
-    insert = f"insert into {table} ({', '.join(kept)}) values ({', '.join('?' * len(kept))})"
-    for row in rows:
+
+    def changed(row: Sequence[Any]) -> list[Any]:
         values = [_changed(columns[name], value, change) for name, value in zip(kept, row, strict=True)]
         if table == "runs":
             values = [None if name in _OF_A_WORKER else value for name, value in zip(kept, values, strict=True)]
-        target.execute(insert, values)
+        return values
+
+    return f"insert into {table} ({', '.join(kept)}) values ({', '.join('?' * len(kept))})", map(changed, rows)
 
 
 def _columns(db: Database, table: str) -> dict[str, str]:
@@ -127,8 +141,8 @@ def unpack(file: Path, store: Path, origin: str, check: Check) -> str:
         except OSError as error:
             raise BadInput(f"{file.name!r} cannot be read: {error.strerror}.") from error
         fresh, run_id = examined(copy, origin, check, _copy_run)
-        with Reader(fresh) as source, closing(open_writer(store)) as target, immediate(target, store):
-            _take_in(source.database, target, run_id, origin)
+        with Reader(fresh) as source, closing(open_writer(store)) as target:
+            _take_in(source.database, target, store, run_id, origin)
     return run_id
 
 
@@ -137,12 +151,32 @@ def _copy_run(source: Database, target: Database, run_id: str) -> None:
         _copy(source, target, table, run_id, None, renumber=True)
 
 
-def _take_in(source: Database, target: Database, run_id: str, origin: str) -> None:
-    if target.execute("select 1 from runs where id = ?", [run_id]).fetchone() is not None:
-        return
-    _copy_run(source, target, run_id)
+def _take_in(source: Database, target: Database, store: Path, run_id: str, origin: str) -> None:
+    abandoned(target, store, present, run_id)
+    passage = Passage(target, store, run_id, present)
+    with immediate(target, store):
+        if target.execute("select 1 from runs where id = ?", [run_id]).fetchone() is not None:
+            return
+        _copy(source, target, "runs", run_id, None)
+        passage.begin()
+    try:
+        for table in _TABLES[1:]:
+            insert, rows = _rows(source, table, run_id, None, True)
+            pieces(passage, rows, partial(_insert, target, insert))
+        passage.piece(lambda: _arrived(target, run_id, origin, passage))
+    except BaseException:
+        passage.given_up()
+        raise
+
+
+def _insert(target: Database, statement: str, rows: Sequence[list[Any]]) -> None:
+    target.conn.executemany(statement, rows)
+
+
+def _arrived(target: Database, run_id: str, origin: str, passage: Passage) -> None:
     target.execute(
         "update runs set origin = ?, last_event_id = coalesce((select max(id) from events where run_id = ?), 0) "
         "where id = ?",
         [to_text(origin), run_id, run_id],
     )
+    passage.end()

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import Event, Json, Role, Status, Trial, Usage
 from mipro_studio.storage.clock import Clock, Lease, Moment, moment_of
 from mipro_studio.storage.codec import from_json, from_text
-from mipro_studio.storage.lifecycle import LEASE_COLUMNS, run_missing
+from mipro_studio.storage.lifecycle import LEASE_COLUMNS, SEEN, run_missing
 from mipro_studio.storage.pulse import felt
 from mipro_studio.storage.reading import read_burns, read_trial_examples, read_trials
 from mipro_studio.storage.rows import RunSummary, StoredEvent, TrialTimes
@@ -35,12 +35,14 @@ class RunViews:
 
     def list_runs(self, limit: int = 100, offset: int = 0) -> list[RunSummary]:
         """Runs, newest first."""
-        rows = self._db.execute(f"{_SUMMARY} order by created_at desc, rowid desc limit ? offset ?", [limit, offset])
+        rows = self._db.execute(
+            f"{_SUMMARY} where {SEEN} order by created_at desc, rowid desc limit ? offset ?", [limit, offset]
+        )
         now = moment_of(self._clock)
         return [_summary(row, now, self.path) for row in rows]
 
     def count_runs(self) -> int:
-        return int(self._db.execute("select count(*) from runs").fetchone()[0])
+        return int(self._db.execute(f"select count(*) from runs where {SEEN}").fetchone()[0])
 
     def find(self, beginning: str) -> str:
         """The id of the one run whose id is, or begins with, `beginning`.
@@ -49,7 +51,7 @@ class RunViews:
             StudioError: no run, or more than one.
         """
         rows = self._db.execute(
-            "select id from runs where substr(id, 1, ?) = ? order by id = ? desc, id limit 2",
+            f"select id from runs where substr(id, 1, ?) = ? and {SEEN} order by id = ? desc, id limit 2",
             [len(beginning), beginning, beginning],
         ).fetchall()
         if not rows or not beginning:
@@ -64,9 +66,9 @@ class RunViews:
         Raises:
             StudioError: no run, or more than one.
         """
-        row = self._db.execute(f"{_SUMMARY} where id = ?", [run_id]).fetchone()
+        row = self._db.execute(f"{_SUMMARY} where id = ? and {SEEN}", [run_id]).fetchone()
         if row is None:
-            row = self._db.execute(f"{_SUMMARY} where id = ?", [self.find(run_id)]).fetchone()
+            row = self._db.execute(f"{_SUMMARY} where id = ? and {SEEN}", [self.find(run_id)]).fetchone()
         return _summary(row, moment_of(self._clock), self.path)
 
     def worker_of(self, run_id: str) -> str | None:
