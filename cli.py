@@ -84,6 +84,9 @@ def run(
     labeled_demos: Annotated[str | None, typer.Option(help="How they are drawn: spread or random.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Least score of a trace that may become a demo.")] = None,
     lag: Annotated[int | None, typer.Option(help="Trials under way at once; 1: each knows all before it.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help='better_together: p for prompts, w for weights, as "p -> w -> p".')
+    ] = None,
     breadth: Annotated[int | None, typer.Option(help="ca_opro: instructions tried for one predictor.")] = None,
     depth: Annotated[int | None, typer.Option(help="ca_opro: times round all predictors.")] = None,
     task_model: Annotated[
@@ -209,6 +212,7 @@ def run(
             depth=depth,
             freeze=_names(freeze),
         ),
+        finetune=_given(strategy=strategy),
         budget=_given(
             max_program_runs=max_program_runs,
             max_lm_calls=max_lm_calls,

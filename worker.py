@@ -38,7 +38,7 @@ from mipro_studio.optimizer_core.runs.plan import planned_anew
 from mipro_studio.optimizer_core.runs.run import GRACE_S, Ending
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
 from mipro_studio.optimizer_core.types import Event, Status
-from mipro_studio.storage import Reader, SqliteJournal, Store
+from mipro_studio.storage import Reader, SqliteJournal, Store, tunings_folder
 
 EXIT_S = 5.0
 
@@ -162,7 +162,8 @@ def live(
 def _past(reader: Reader, run_id: str, config: RunConfig) -> Past:
     approved = not config.review or any(command["kind"] == "approve" for command in reader.commands(run_id))
     ended = [event.data["status"] for _, _, event in reader.events_of(run_id, "ended", 1)]
-    return Past(reader.run(run_id).wall_s, approved, ended == [Status.FAILED])
+    jobs = tunings_folder(reader.path, run_id)
+    return Past(reader.run(run_id).wall_s, approved, ended == [Status.FAILED], jobs)
 
 
 def _stand_in(base: str) -> None:

@@ -215,7 +215,8 @@ def _messages(view: LiveView) -> list[str]:
 
 
 def _phase(summary: RunSummary) -> str:
-    names = {"bootstrap": "bootstrapping, set", "propose": "proposing", "search": "trial", "test": "sealed test"}
+    names = {"bootstrap": "bootstrapping, set", "propose": "proposing", "search": "trial", "tune": "tuning, step"}
+    names |= {"test": "sealed test"}
     phase = names.get(summary.phase or "", summary.phase or summary.status.value)
     count = f" {summary.phase_done} of {summary.phase_total}" if summary.phase_total else ""
     if summary.status is Status.RUNNING and summary.reason:

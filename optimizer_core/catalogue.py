@@ -93,6 +93,16 @@ OPTIMIZERS: Mapping[str, Listed] = {
         "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library).",
         searches=("instruction",),
     ),
+    "bootstrap_finetune": Listed(
+        "BootstrapFinetune",
+        "The task model's weights, tuned on the traces that pass the metric. Prompts stay as they are.",
+        searches=(),
+    ),
+    "better_together": Listed(
+        "BetterTogether",
+        "Prompts and weights in turn, as in p -> w -> p: demo sets by Bootstrap RS, weights by BootstrapFinetune.",
+        searches=("demos",),
+    ),
 }
 
 PRESETS: Mapping[str, str] = {

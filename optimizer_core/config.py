@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.finetune_spec import FinetuneSettings
 from mipro_studio.optimizer_core.model_spec import EMBEDDED, OF_PROGRAM, ModelSpec, Positive, Settings
 from mipro_studio.optimizer_core.objective_spec import SCORE, ObjectiveText
 from mipro_studio.optimizer_core.tips import TIPS, Tip
@@ -23,6 +24,7 @@ __all__ = [
     "TIPS",
     "Budget",
     "DataSpec",
+    "FinetuneSettings",
     "JudgeSpec",
     "LabSettings",
     "ModelSpec",
@@ -197,6 +199,7 @@ class RunConfig(Settings):
         objective: What the search maximizes of a program run: `score`, or with prices and limits on usd, seconds,
             tokens and prompt_tokens, such as `score - 0.1*seconds, prompt_tokens <= 300`.
         lab: What the optimizer `lab` compares.
+        finetune: How weights are tuned, where the optimizer tunes any.
         prompt_model, teacher: None = the task model.
         models: Predictor -> the model that it works with, instead of the one the program set for it or the task
             model. A predictor with a model of the program's keeps it unless it is named here.
@@ -234,6 +237,7 @@ class RunConfig(Settings):
     lab: LabSettings = LabSettings()
     proposer: ProposerSettings = ProposerSettings()
     search: SearchSettings = SearchSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
     budget: Budget = Budget()
     threads: Annotated[int, Field(ge=1, le=512)] = 8
     executor: Literal["auto", "threads", "processes"] = "auto"

@@ -10,6 +10,7 @@ __all__ = [
     "IllegalMove",
     "LeaseLost",
     "ModelUnavailable",
+    "ReviewWanted",
     "RunFailed",
     "RunPaused",
     "StopRequested",
@@ -68,6 +69,10 @@ class RunFailed(StudioError):
 
 class RunPaused(StudioError):
     """The run stands still until a person resumes it (a person asked, or the endpoint is down)."""
+
+
+class ReviewWanted(StudioError):
+    """The run stands still until a person has looked at what it is about to do, and says go."""
 
 
 class StopRequested(StudioError):

@@ -34,6 +34,7 @@ class ModelSpec(Settings):
         timeout_s: Seconds one attempt may take.
         input_usd_per_mtok: Price per million input tokens when the library does not know it; None = unknown.
         output_usd_per_mtok: Likewise for output tokens.
+        weights: File of a low-rank adapter (GGUF) that the embedded model answers with, as a tuning makes it.
     """
 
     model: str = EMBEDDED
@@ -44,3 +45,4 @@ class ModelSpec(Settings):
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
     output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    weights: str | None = None

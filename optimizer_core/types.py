@@ -41,6 +41,8 @@ __all__ = [
     "TraceStep",
     "Trial",
     "TrialKind",
+    "Tuning",
+    "TuningState",
     "Usage",
 ]
 
@@ -117,6 +119,7 @@ class Phase(StrEnum):
     SETUP = "setup"
     BOOTSTRAP = "bootstrap"
     PROPOSE = "propose"
+    TUNE = "tune"
     SEARCH = "search"
     TEST = "test"
     DONE = "done"
@@ -237,19 +240,26 @@ class DemoSet:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One instruction and one demo set for every predictor: `choices[i]` = (instruction, demo set) indices."""
+    """One instruction and one demo set for every predictor: `choices[i]` = (instruction, demo set) indices.
+
+    `weights` is the number of the `Tuning` that the task model's weights come from, 0 for those it came with.
+    """
 
     choices: tuple[tuple[int, int], ...]
+    weights: int = 0
 
     @property
     def id(self) -> str:
-        return "-".join(f"i{instruction}d{demos}" for instruction, demos in self.choices)
+        parts = [f"i{instruction}d{demos}" for instruction, demos in self.choices]
+        return "-".join([*parts, *([f"w{self.weights}"] if self.weights else [])])
 
     @classmethod
     def parse(cls, candidate_id: str) -> "Candidate":
         """The inverse of `id`; ValueError for any other text."""
-        pairs = (part.removeprefix("i").split("d") for part in candidate_id.split("-"))
-        return cls(tuple((int(instruction), int(demos)) for instruction, demos in pairs))
+        parts = candidate_id.split("-")
+        weights = int(parts.pop()[1:]) if parts[-1].startswith("w") else 0
+        pairs = (part.removeprefix("i").split("d") for part in parts)
+        return cls(tuple((int(instruction), int(demos)) for instruction, demos in pairs), weights)
 
     @classmethod
     def baseline(cls, n_predictors: int) -> "Candidate":
@@ -393,6 +403,41 @@ class PromptCall:
     error: str = ""
 
 
+class TuningState(StrEnum):
+    """ROWS: they are written down, nothing is sent. SENT: the job may be at the trainer. The others are ends: EMPTY
+    means that no row was to be had, so nothing was sent; a FAILED one may be tried again under another job id."""
+
+    ROWS = "rows"
+    SENT = "sent"
+    TUNED = "tuned"
+    EMPTY = "empty"
+    FAILED = "failed"
+
+    @property
+    def over(self) -> bool:
+        return self in (TuningState.TUNED, TuningState.EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """One tuning of the task model's weights: what the arm of weights with this `number` is, or is to become.
+
+    Attributes:
+        number: From 1; 0 are the weights that the model came with.
+        job: What the trainer knows it by, chosen and written down before anything is sent.
+        program: Id of the candidate whose prompts the rows have.
+        rows: {messages, answer, predictor, example}, as they are trained on.
+        facts: How the rows came about, trainer, settings, and in the end losses, seconds, cost and what serves it.
+    """
+
+    number: int
+    state: TuningState
+    job: str
+    program: str
+    rows: tuple[Json, ...] = ()
+    facts: Json = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Burn:
     """Total spent by one role up to now, lost work of earlier lives included."""
@@ -459,5 +504,5 @@ class Outcome:
     objective: Json | None = None
 
 
-Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome
+Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome | Tuning
 """What a run writes. Storage keeps each kind in its own table, keyed so that writing twice changes nothing."""

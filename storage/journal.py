@@ -14,6 +14,7 @@ from mipro_studio.optimizer_core.types import (
     PromptCall,
     Record,
     Trial,
+    Tuning,
 )
 from mipro_studio.storage.codec import iso
 from mipro_studio.storage.lifecycle import require_owner
@@ -28,6 +29,7 @@ from mipro_studio.storage.reading import (
     read_prompt_calls,
     read_trial_examples,
     read_trials,
+    read_tunings,
 )
 from mipro_studio.storage.store import Store
 from mipro_studio.storage.writing import write_records
@@ -83,6 +85,9 @@ class SqliteJournal:
 
     def burns(self) -> Iterable[Burn]:
         return list(read_burns(self._store.db, self._run_id))
+
+    def tunings(self) -> Iterable[Tuning]:
+        return list(read_tunings(self._store.db, self._run_id))
 
     def outcome(self) -> Outcome | None:
         return read_outcome(self._store.db, self._run_id)

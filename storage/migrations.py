@@ -301,6 +301,33 @@ def unfinished_runs(db: Database) -> None:
 MIGRATIONS(name="008_unfinished_runs")(unfinished_runs)
 
 
+def tunings(db: Database) -> None:
+    """Tunings of weights. The rows are long and never change once trained on, so they stand apart from the rest."""
+    db.executescript(
+        """
+        create table tunings (
+            seq integer primary key,
+            run_id text not null references runs (id) on delete cascade,
+            number integer not null,
+            state text not null,
+            job text not null,
+            program text not null,
+            facts any not null,
+            unique (run_id, number)
+        ) strict;
+        create table tuning_rows (
+            run_id text not null references runs (id) on delete cascade,
+            number integer not null,
+            body any not null,
+            primary key (run_id, number)
+        ) strict;
+        """
+    )
+
+
+MIGRATIONS(name="010_tunings")(tunings)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

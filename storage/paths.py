@@ -16,6 +16,7 @@ __all__ = [
     "pulse_path",
     "study_path",
     "study_url",
+    "tunings_folder",
 ]
 
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -69,6 +70,15 @@ def files_of(store: Path, run_id: str) -> list[Path]:
     study = study_path(store, run_id)
     beside = [study.with_name(study.name + end) for end in ("", "-wal", "-shm", "-journal")]
     return [log_path(store, run_id), pulse_path(store, run_id), *beside]
+
+
+def tunings_folder(store: Path, run_id: str) -> Path:
+    """The folder in which a run tunes the embedded model's weights, and keeps them: a folder a job.
+
+    Raises:
+        StudioError: the id could name a folder elsewhere.
+    """
+    return _beside(store.absolute(), "tunings", run_id, "")
 
 
 def _beside(store: Path, folder: str, run_id: str, ending: str) -> Path:

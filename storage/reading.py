@@ -24,6 +24,8 @@ from mipro_studio.optimizer_core.types import (
     TraceStep,
     Trial,
     TrialKind,
+    Tuning,
+    TuningState,
     Usage,
 )
 from mipro_studio.storage.codec import USAGE, from_json, from_text, to_text
@@ -39,6 +41,7 @@ __all__ = [
     "read_prompt_calls",
     "read_trial_examples",
     "read_trials",
+    "read_tunings",
 ]
 
 Row = tuple[Any, ...]
@@ -149,6 +152,16 @@ def read_burns(db: Database, run_id: str) -> Iterator[Burn]:
     rows = db.execute(f"select role, {', '.join(USAGE)} from burns where run_id = ? order by seq", [run_id])
     for role, *spent in rows:
         yield Burn(Role(role), Usage(*spent))
+
+
+def read_tunings(db: Database, run_id: str) -> Iterator[Tuning]:
+    rows = db.execute(
+        "select t.number, t.state, t.job, t.program, r.body, t.facts from tunings t "
+        "join tuning_rows r on r.run_id = t.run_id and r.number = t.number where t.run_id = ? order by t.number",
+        [run_id],
+    )
+    for number, state, job, program, body, facts in rows:
+        yield Tuning(number, TuningState(state), job, from_text(program), tuple(from_json(body)), from_json(facts))
 
 
 def read_changes(db: Database, run_id: str) -> Iterator[Change]:

@@ -23,6 +23,7 @@ from mipro_studio.optimizer_core.types import (
     Split,
     Trial,
     TrialKind,
+    Tuning,
     Usage,
 )
 from mipro_studio.storage.codec import USAGE, to_json, to_text
@@ -62,6 +63,8 @@ def _write(db: Database, run_id: str, record: Record, at: str) -> None:
             _trial(db, run_id, record, at)
         case Burn():
             _burn(db, run_id, record)
+        case Tuning():
+            _tuning(db, run_id, record)
         case Example():
             _example(db, run_id, record)
         case Instruction():
@@ -191,6 +194,20 @@ def _burn(db: Database, run_id: str, burn: Burn) -> None:
         f"insert into burns (run_id, role, {', '.join(USAGE)}) values (?, ?, {', '.join('?' * len(USAGE))}) "
         f"on conflict (run_id, role) do update set {', '.join(f'{name} = excluded.{name}' for name in USAGE)}",
         [run_id, burn.role, *_usage(burn.usage)],
+    )
+
+
+def _tuning(db: Database, run_id: str, tuning: Tuning) -> None:
+    db.execute(
+        "insert into tunings (run_id, number, state, job, program, facts) values (?, ?, ?, ?, ?, ?) "
+        "on conflict (run_id, number) do update set state = excluded.state, job = excluded.job, "
+        "program = excluded.program, facts = excluded.facts",
+        [run_id, tuning.number, tuning.state, tuning.job, to_text(tuning.program), to_json(tuning.facts)],
+    )
+    db.execute(
+        "insert into tuning_rows (run_id, number, body) values (?, ?, ?) "
+        "on conflict (run_id, number) do update set body = excluded.body where body <> excluded.body",
+        [run_id, tuning.number, to_json(tuning.rows)],
     )
 
 

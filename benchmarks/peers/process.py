@@ -170,7 +170,7 @@ class PeerRun:
         modules = {seed: self._program.module, winner: self.winner}
         rows = self._examples[Split.TEST]
         # What an optimizer of DSPy's returned is at hand, and in no arms: it goes by its candidate's name.
-        runner = CellRunner(lambda arms: modules[arms.instructions["candidate"]], {Role.TEST: tester}, self._scorer)
+        runner = CellRunner(lambda arms: modules[arms.instructions["candidate"]], lambda *asked: tester, self._scorer)
         evaluator = Evaluator(ThreadExecutor(pool, runner), Recorder(journal, self._meter), table)
         await asyncio.gather(
             *(evaluator.cells(one, ArmContents({"candidate": one}), rows, Role.TEST) for one in modules)

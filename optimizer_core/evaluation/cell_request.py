@@ -1,6 +1,6 @@
 """A request for one cell of the score table, as data alone: it needs nothing of the process that asks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -46,14 +46,14 @@ class CellRunner:
 
     Args:
         build: A program with these arms, see `parameters.arms.Arms.build`.
-        role_models: The models that requests may name.
+        role_models: The models that requests may name, with the weights (`ArmContents.weights`) that they name.
         folders: Where relative paths in rows (of images, say) are looked up.
     """
 
     def __init__(
         self,
         build: Callable[[ArmContents], dspy.Module],
-        role_models: Mapping[Role, RoleModel],
+        role_models: Callable[[Role, str | None], RoleModel],
         scorer: Scorer,
         folders: tuple[Path, ...] = (),
     ) -> None:
@@ -75,7 +75,7 @@ class CellRunner:
 
     def __call__(self, request: CellRequest) -> Cell:
         """The cell. A failure is its error class; what ends the run (a cap, a stop) is raised."""
-        model = self._role_models[request.role]
+        model = self._role_models(request.role, request.arms.weights)
         module = self.module(request.arms)
         run = ProgramRun(request.key, module, request.example, model, request.purpose, self._folders)
         return execute(run, self._scorer)

@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.types import (
     Record,
     Settled,
     Trial,
+    Tuning,
 )
 
 __all__ = ["Journal", "MemoryJournal"]
@@ -32,8 +33,8 @@ class Journal(Protocol):
     order first written; a record written again under its key replaces the older one.
 
     Keys: Example (split, id), Instruction (predictor, index), DemoSet (predictor, index), Cell (key; a score
-    is never replaced by an error), Trial (order), PromptCall (key), Burn (role), Outcome (one), Event (none),
-    Settled (change; it takes the change off those that wait).
+    is never replaced by an error), Trial (order), PromptCall (key), Burn (role), Outcome (one), Tuning (number),
+    Event (none), Settled (change; it takes the change off those that wait).
 
     Raises:
         LeaseLost: another worker owns the run now; nothing of the batch was written.
@@ -49,6 +50,7 @@ class Journal(Protocol):
     def trials(self) -> Iterable[Trial]: ...
     def prompt_calls(self) -> Iterable[PromptCall]: ...
     def burns(self) -> Iterable[Burn]: ...
+    def tunings(self) -> Iterable[Tuning]: ...
     def outcome(self) -> Outcome | None: ...
 
     def changes(self) -> Iterable[Change]:
@@ -107,6 +109,9 @@ class MemoryJournal:
     def burns(self) -> Iterable[Burn]:
         return self._all(Burn)  # type: ignore[return-value]
 
+    def tunings(self) -> Iterable[Tuning]:
+        return self._all(Tuning)  # type: ignore[return-value]
+
     def outcome(self) -> Outcome | None:
         rows = self._all(Outcome)
         return rows[0] if rows else None  # type: ignore[return-value]
@@ -132,6 +137,8 @@ def _key(record: Record) -> object:
             return record.key
         case Burn():
             return record.role
+        case Tuning():
+            return record.number
         case Settled():
             return record.change
         case _:

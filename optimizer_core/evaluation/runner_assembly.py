@@ -1,6 +1,7 @@
 """What runs the program, put together from a run's settings: each process that fills cells does so for itself."""
 
 from pathlib import Path
+from threading import Lock
 
 from mipro_studio.optimizer_core.config import JUDGE, RunConfig
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
@@ -8,7 +9,8 @@ from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models
+from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, tuned_spec
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.types import Role
@@ -30,12 +32,33 @@ def build_runner(config: RunConfig, program: Program, base: Path, meter: Meter) 
     Raises:
         BadInput: a model or the metric cannot be had.
     """
-    role_models = {
-        role: build_role_model(config.model_for(spec_of), role, meter, config, program)
-        for role, spec_of in _RUNS_PROGRAM.items()
-    }
+    role_models = _RoleModels(config, program, meter)
+    for role in _RUNS_PROGRAM:
+        role_models(role, None)  # what cannot be had is heard of here
     arms = Arms(program, chosen_models(config, program), config.folders)
     return CellRunner(arms.put_in, role_models, _scorer(config, program, base, meter), config.folders)
+
+
+class _RoleModels:
+    """Models by role and weights, made when they are first asked for. Safe in threads."""
+
+    def __init__(self, config: RunConfig, program: Program, meter: Meter) -> None:
+        self._config, self._program, self._meter = config, program, meter
+        self._made: dict[tuple[Role, str | None], RoleModel] = {}
+        self._lock = Lock()
+
+    def __call__(self, role: Role, weights: str | None) -> RoleModel:
+        with self._lock:
+            if (role, weights) not in self._made:
+                self._made[role, weights] = self._make(role, weights)
+            return self._made[role, weights]
+
+    def _make(self, role: Role, weights: str | None) -> RoleModel:
+        config = self._config
+        if weights is not None:
+            config = config.model_copy(update={"task_model": tuned_spec(config.task_model, weights)})
+        spec = config.model_for(_RUNS_PROGRAM[role])
+        return build_role_model(spec, role, self._meter, config, self._program)
 
 
 def _scorer(config: RunConfig, program: Program, base: Path, meter: Meter) -> Scorer:

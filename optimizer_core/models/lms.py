@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dspy
@@ -135,7 +136,8 @@ def build_lm(spec: ModelSpec, role: Role, meter: Meter, retries: int, seed: int)
         from mipro_studio.optimizer_core.models.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine
 
         limit = spec.max_tokens or 200
-        embedded = EmbeddedEngine(seed=seed, max_tokens=limit)
+        tuned = [Path(spec.weights)] if spec.weights else []
+        embedded = EmbeddedEngine(seed=seed, max_tokens=limit, adapters=tuned, adapter=0 if tuned else None)
         settings = {"temperature": spec.temperature or 0.0, "max_tokens": limit}
         return MeteredLM(LM_NAME, **shared, **settings, engine=embedded, async_engine=AsyncEmbeddedEngine(embedded))
     key = _key(spec)

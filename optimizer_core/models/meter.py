@@ -181,6 +181,11 @@ class Meter:
         caps = self._caps(self.capped_total() + expected, usd)
         return next((f"The cap of {cap} {what} is reached." for used, cap, what in caps if cap and used >= cap), "")
 
+    def cap_reached(self) -> str:
+        """Which cap is reached already, in words; empty for none. For work that makes no calls."""
+        with self._lock:
+            return self._over(0)
+
     @property
     def capped(self) -> bool:
         """Whether there is any cap but the one on program runs."""

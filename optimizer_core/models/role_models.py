@@ -35,6 +35,7 @@ __all__ = [
     "own_model",
     "own_models",
     "role_models_of",
+    "tuned_spec",
     "with_own_model",
 ]
 
@@ -69,6 +70,13 @@ def build_role_model(
     if role not in _RUNS_PROGRAM or program is None:
         return RoleModel(lm, adapter_for(spec))
     return RoleModel(lm, adapter_of(spec, config, program, lm))
+
+
+def tuned_spec(spec: ModelSpec, tuned: str) -> ModelSpec:
+    """The model of `spec` with the weights that a tuning came to: a file of an adapter, or a provider's model id."""
+    if spec.model == EMBEDDED:
+        return spec.model_copy(update={"weights": tuned})
+    return spec.model_copy(update={"model": f"{spec.model.partition('/')[0]}/{tuned}"})
 
 
 def adapter_of(spec: ModelSpec, config: RunConfig, program: Program, lm: Any = None) -> Any:

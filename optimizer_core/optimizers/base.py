@@ -50,6 +50,9 @@ class Work:
         grounded: It has the summaries written that `ProposerSettings` asks for.
         bootstrapped: Most bootstrapped demos in a set it builds; 0 = the teacher never runs.
         tries: Most teacher runs, as a multiple of the training rows.
+        traces: Most times that the task model runs on every training row, beside its trials.
+        tunings: Times that weights are tuned, each at most on every call of a pass over the training rows.
+        tested: Programs that are scored on the sealed test, the baseline counted.
         reflection_rows: Of its trials' cells, it spends so many on training rows for each instruction; 0 = none.
     """
 
@@ -59,6 +62,9 @@ class Work:
     bootstrapped: int
     reflection_rows: int = 0
     tries: int = 1
+    traces: int = 0
+    tunings: int = 0
+    tested: int = 2
 
 
 class Optimizer(ABC):
@@ -72,11 +78,14 @@ class Optimizer(ABC):
         takes: Of these, what a person may add arms to; None = all.
         drops: A person may take arms out of the search.
         defaults: Settings, nested as in `RunConfig`, for whatever a person left open.
+        under_preset: By a preset's name, settings that it means for this optimizer beside its own.
         fixed: Settings that make the optimizer what it is; they overrule a person's.
         reviewed: What a person can read, edit and reject before the search begins; empty where it is all written
             during the search, so that the review gate has nothing to stop for.
         exhausted: Why there may be no next candidate, for people.
         evaluates: It fills cells of the validation set; False = it ends when it has proposed.
+        sets_trials: How many trials it takes follows from its other settings, whatever a person says.
+        reviews_later: The review gate is in the middle of its search, where `propose` raises ReviewWanted.
         reflects: It shows a proposer what the metric says about single calls.
     """
 
@@ -87,9 +96,12 @@ class Optimizer(ABC):
     drops: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, Any]] = {}
+    under_preset: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     reviewed: ClassVar[str] = ""
     exhausted: ClassVar[str] = "Every candidate is evaluated: nothing is left to try."
     evaluates: ClassVar[bool] = True
+    sets_trials: ClassVar[bool] = False
+    reviews_later: ClassVar[bool] = False
     reflects: ClassVar[bool] = False
 
     @property
@@ -127,6 +139,18 @@ class Optimizer(ABC):
     @abstractmethod
     async def propose(self, context: RunContext, view: View) -> Candidate | None:
         """The next candidate; None when there is nothing left to try. It depends on the arms and `view` alone."""
+
+    def tunes(self, config: RunConfig) -> bool:
+        """Whether it tunes the task model's weights."""
+        return False
+
+    async def also_tested(self, context: RunContext) -> list[Candidate]:
+        """What is scored on the sealed test beside the baseline and the winner, to be shown and not chosen from."""
+        return []
+
+    def final(self, context: RunContext) -> Candidate | None:
+        """What the run returns, where it is not the best full evaluation."""
+        return None
 
     def importance(self, context: RunContext, scores: Mapping[str, Mapping[str, float]]) -> list[Json]:
         """Which searched parameter `scores` depend on; see `optimizer_core.analysis.importance.importance`."""

@@ -15,14 +15,22 @@ from mipro_studio.optimizer_core.evaluation.objective import Objective, objectiv
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
 from mipro_studio.optimizer_core.parameters.edits import Board
 from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates, usable_index
 from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.programs.program import PredictorInfo, Program
-from mipro_studio.optimizer_core.proposers.bootstrap import Bootstrapper, SetPlan, plan_sets, trace_fates
+from mipro_studio.optimizer_core.proposers.bootstrap import (
+    Bootstrapper,
+    SetPlan,
+    TeacherRun,
+    plan_sets,
+    trace_fates,
+)
 from mipro_studio.optimizer_core.proposers.labels import labeled_demos, labels_tell_all
 from mipro_studio.optimizer_core.proposers.proposer import Proposer, Recipe, SharedContext
 from mipro_studio.optimizer_core.seeds import generator
@@ -39,6 +47,7 @@ from mipro_studio.optimizer_core.types import (
     Phase,
     Role,
     Split,
+    Tuning,
 )
 
 __all__ = ["RunContext"]
@@ -54,6 +63,9 @@ class RunContext:
         searches: The kinds of arms that candidates differ in, as the optimizer says.
         takes: The kinds that a person may add to.
         drops: The optimizer can do without an arm that a person takes out.
+        approved: The review gate is open.
+        tuner: Tunes the task model's weights, where the optimizer does.
+        tunings: By number, as far as they are on record.
     """
 
     config: RunConfig
@@ -66,9 +78,12 @@ class RunContext:
     evaluator: Evaluator
     proposer: Proposer
     meter: Meter
+    approved: bool = True
+    tuner: Tuner | None = None
     searches: Sequence[str] = KINDS
     takes: Sequence[str] = KINDS
     drops: bool = True
+    tunings: dict[int, Tuning] = field(default_factory=dict, init=False)
     _grounding: SharedContext | None = field(default=None, init=False)
 
     @property
@@ -120,8 +135,20 @@ class RunContext:
     ) -> list[Cell]:
         """Cells of `candidate`; `sealed` asks as the sealed test does (counted apart, under no cap)."""
         role = Role.TEST if sealed else Role.TASK
-        contents = self.arms.contents(candidate)
+        contents = self._contents(candidate)
         return await self.evaluator.cells(candidate.id, contents, examples, role, priority, purpose=purpose)
+
+    def _contents(self, candidate: Candidate) -> ArmContents:
+        contents = self.arms.contents(candidate)
+        number = weights_of(candidate)
+        if number == SEED_ARM:
+            return contents
+        return replace(contents, weights=self.tunings[number].facts["tuned"])
+
+    async def note_tuning(self, tuning: Tuning) -> None:
+        """Write down how far a tuning is."""
+        await self.recorder.write(tuning)
+        self.tunings[tuning.number] = tuning
 
     async def announce(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
         await self.recorder.write(Event("phase", {"phase": phase.value, "done": done, "total": total, "note": note}))
@@ -132,6 +159,7 @@ class RunContext:
             self.arms.add(instruction)
         for demo_set in self.journal.demo_sets():
             self.arms.add(demo_set)
+        self.tunings.update({tuning.number: tuning for tuning in self.journal.tunings()})
 
     async def add_seed_arms(self) -> None:
         """Arm 0 of everything: the program as it came, its instructions and its own demos, if it has any."""
@@ -173,12 +201,23 @@ class RunContext:
         plans = plan_sets(len(rows), n_sets, bootstrapped, labeled, self.config.seed, alternate)
         await self.build_sets(plans[1:], labeled)
 
-    async def build_sets(self, plans: Sequence[SetPlan], max_labeled: int, *, announce: bool = True) -> None:
-        """Build the demo sets of `plans`, one a predictor and plan, at once."""
+    async def build_sets(
+        self,
+        plans: Sequence[SetPlan],
+        max_labeled: int,
+        *,
+        announce: bool = True,
+        run_teacher: TeacherRun | None = None,
+    ) -> None:
+        """Build the demo sets of `plans`, one a predictor and plan, at once.
+
+        Args:
+            run_teacher: Who answers the rows, where it is not the run's teacher.
+        """
         rows = self.examples[Split.TRAIN]
         fields = {info.name: (info.inputs, info.outputs) for info in self.program.predictors}
         settings = self.config.search.model_copy(update={"max_labeled": max_labeled})
-        builder = Bootstrapper(fields, rows, self._run_teacher, settings, self.config.seed)
+        builder = Bootstrapper(fields, rows, run_teacher or self.run_teacher, settings, self.config.seed)
         if announce:
             await self.announce(Phase.BOOTSTRAP, 1, len(plans) + 1)
         done = 1
@@ -224,7 +263,7 @@ class RunContext:
             advice = f"No trace reached the threshold {threshold:g}; the best scored {max(scores):g}."
             await self.recorder.write(Event("warning", {"text": f"{advice} Lower the threshold, or use a teacher."}))
 
-    async def _run_teacher(self, row: Example) -> Cell:
+    async def run_teacher(self, row: Example) -> Cell:
         """One teacher run; the teacher has labelled demos, as DSPy's has, but never the row itself."""
         without = row.id if row.id in self._teacher_rows else None
         asked = (TEACHER, self._teacher(without), [row], Role.TEACHER, BOOTSTRAP_PRIORITY)
@@ -236,7 +275,8 @@ class RunContext:
         rows = list(self.examples[Split.TRAIN])
         generator(self.config.seed, "teacher").shuffle(rows)
         # DSPy bootstraps for the proposer alone with no labelled demos, neither in the sets nor for the teacher.
-        labeled = self.config.search.max_labeled if KINDS[1] in self.searches else 0
+        shown = KINDS[1] in self.searches or self.tuner is not None
+        labeled = self.config.search.max_labeled if shown else 0
         return {row.id: row for row in rows[:labeled]}
 
     @cache  # noqa: B019 - the context lives as long as the run

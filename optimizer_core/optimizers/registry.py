@@ -15,6 +15,7 @@ from mipro_studio.optimizer_core.optimizers.mipro_pp import MiproPlus
 from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro, ModuleOproUngrounded, Opro
 from mipro_studio.optimizer_core.optimizers.program_opro import ProgramOpro
 from mipro_studio.optimizer_core.optimizers.studio import Studio
+from mipro_studio.optimizer_core.optimizers.together.better_together import BetterTogether, BootstrapFinetune
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import ZeroShotMipro
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
 
@@ -37,6 +38,8 @@ OPTIMIZERS: Mapping[str, type[Optimizer]] = {
         ProgramOpro,
         CoordinateAscentOpro,
         Gepa,
+        BootstrapFinetune,
+        BetterTogether,
     )
 }
 

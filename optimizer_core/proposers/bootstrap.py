@@ -14,7 +14,7 @@ from mipro_studio.optimizer_core.proposers.labels import labeled_demos, spread_a
 from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.types import SEED_ARM, Cell, Demo, DemoSet, Example
 
-__all__ = ["Bootstrapper", "SetPlan", "plan_sets", "trace_fates"]
+__all__ = ["Bootstrapper", "SetPlan", "TeacherRun", "plan_sets", "trace_fates"]
 
 TeacherRun = Callable[[Example], Awaitable[Cell]]
 LOOK_AHEAD = 2

@@ -16,6 +16,8 @@ from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
+from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice, trainer_for, training_settings
+from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, model_when_made
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -26,6 +28,7 @@ from mipro_studio.optimizer_core.proposers.proposer import Proposer
 from mipro_studio.optimizer_core.runs.presets import resolve
 from mipro_studio.optimizer_core.runs.run import Run
 from mipro_studio.optimizer_core.secrets import Scrubber
+from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import Example, Role, Split
 
 __all__ = ["Assembled", "Past", "assemble", "needs_weights"]
@@ -48,12 +51,14 @@ class Past:
     Attributes:
         spent_s: Wall seconds of earlier lives, for the cap on minutes.
         approved: The review gate is open.
+        jobs: Folder in which weights are tuned, which outlives the run's lives.
         failed: The life before was given up. Somebody has mended something since: what failed is asked for again.
     """
 
     spent_s: float = 0.0
     approved: bool = True
     failed: bool = False
+    jobs: Path = Path("finetuning")
 
 
 def assemble(
@@ -99,6 +104,8 @@ def assemble(
         evaluator=evaluator,
         proposer=Proposer(config.proposer, prompt, pool, recorder, memory, config.seed),
         meter=meter,
+        approved=past.approved,
+        tuner=_tuner(config, past.jobs, pool, recorder, meter) if optimizer.tunes(config) else None,
         searches=optimizer.searches,
         takes=optimizer.accepts(),
         drops=optimizer.drops,
@@ -112,6 +119,11 @@ def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, progr
     if config.executor != "processes":
         return ThreadExecutor(pool, runner)
     return ProcessExecutor(Place(config, base, meter), config.processes or usable_processors(), pool)
+
+
+def _tuner(config: RunConfig, jobs: Path, pool: WorkPool, recorder: Recorder, meter: Meter) -> Tuner:
+    settings = training_settings(config.finetune, derive_seed(config.seed, "tuning"))
+    return Tuner(trainer_choice(config), settings, lambda: trainer_for(config, jobs), pool, recorder, meter)
 
 
 def needs_weights(config: RunConfig) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig, SearchSettings
+from mipro_studio.optimizer_core.finetuning.forecast import tuning_forecast
 from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
 from mipro_studio.optimizer_core.optimizers.registry import Work, get_optimizer
 from mipro_studio.optimizer_core.search.stages import stages
@@ -47,7 +48,7 @@ def make_plan(
         n_val = n_test = 0
     cells = _cells(config.search, n_val)
     program_runs = _program_runs(work, cells, (n_train, n_val, n_test), config.search.schedule == "racing")
-    calls = _lm_calls(config, program_runs, n_predictors)
+    calls = _lm_calls(config, program_runs, n_predictors, n_test)
     calls["prompt"] = _prompt_calls(config, work, (n_train, n_val), n_predictors)
     tokens = _tokens(config, calls, row_chars, instruction_chars)
     plan = {
@@ -67,6 +68,10 @@ def make_plan(
         },
     }  # fmt: skip
     notes = _notes(config, sizes, cells.size) if optimizer.evaluates else []
+    if work.tunings:
+        chars = row_chars + instruction_chars
+        tuning = tuning_forecast(config, work.tunings, n_train * n_predictors, chars)
+        plan, notes = {**plan, "tuning": tuning}, [tuning["text"], *notes]
     return {**plan, "notes": [*notes, *_cap_notes(config, plan)]}
 
 
@@ -78,6 +83,7 @@ def planned_anew(config: RunConfig, plan: Mapping[str, Any]) -> dict[str, Any]:
 def _program_runs(work: Work, cells: "_Cells", sizes: tuple[int, int, int], racing: bool) -> dict[str, Any]:
     n_train, n_val, n_test = sizes
     bootstrap = [min(work.bootstrapped, n_train), n_train * work.tries] if work.bootstrapped else [0, 0]
+    traces = work.traces * n_train
     # What reflects finishes what it has begun when its budget is spent: a proposal and its evaluation.
     overrun = n_val + work.reflection_rows if work.reflection_rows else 0
     rehearsal = min(REHEARSAL_ROWS, n_train) if n_val or work.bootstrapped else 0
@@ -85,19 +91,22 @@ def _program_runs(work: Work, cells: "_Cells", sizes: tuple[int, int, int], raci
     return {
         "rehearsal": rehearsal,
         "bootstrap": bootstrap,
+        "traces": traces,
         "baseline": n_val,
         "minibatch": cells.minibatch if racing else cells.minibatch[1],
         "full": cells.full if racing else cells.full[1],
         "least": least,
-        "total": [least, rehearsal + n_val + bootstrap[1] + cells.minibatch[1] + cells.full[1] + overrun],
-        "test": 2 * n_test,
+        "total": [least, rehearsal + n_val + bootstrap[1] + traces + cells.minibatch[1] + cells.full[1] + overrun],
+        "test": work.tested * n_test,
     }
 
 
-def _lm_calls(config: RunConfig, program_runs: Mapping[str, Any], n_predictors: int) -> dict[str, list[int]]:
+def _lm_calls(
+    config: RunConfig, program_runs: Mapping[str, Any], n_predictors: int, n_test: int
+) -> dict[str, list[int]]:
     """By role, of the roles that take part in a program run."""
     bootstrap, total, test = (program_runs[name] for name in ("bootstrap", "total", "test"))
-    tested = (test // 2, test)  # half where the baseline wins
+    tested = (n_test, test)  # the baseline alone, where it wins
     judged = len(config.judge.criteria)
     task, teacher, judge = (_asked(config, role) for role in (Role.TASK, Role.TEACHER, Role.JUDGE))
     calls = {

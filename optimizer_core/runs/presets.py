@@ -196,7 +196,8 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     free = [info for info in program.predictors if info.name not in given.get("search", {}).get("freeze", ())]
     task = config.program.removeprefix(SAMPLE_PREFIX) if config.program.startswith(SAMPLE_PREFIX) else ""
     budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val), task)
-    own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer")}
+    budget = merge(budget, optimizer.under_preset.get(config.preset, {}))
+    own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer", "finetune")}
     layers = [optimizer.defaults, budget, given, optimizer.fixed]
     if said is not None:  # what is set in `config` and not by the person is a sample's, and a preset goes over it
         layers = [optimizer.defaults, given, budget, own, optimizer.fixed]
@@ -205,7 +206,8 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
         merged = merge(merged, layer)
     resolved = parse_config(merged)
     optimizer.check(resolved, free)
-    trials = min(resolved.search.trials, optimizer.work(resolved, len(free)).trials)
+    most = optimizer.work(resolved, len(free)).trials
+    trials = most if optimizer.sets_trials else min(resolved.search.trials, most)
     settled: Settings = {"search": {"trials": trials}}
     if resolved.proposer.vary_temperature is None:
         asked = (given if said is None else said).get("proposer", {})

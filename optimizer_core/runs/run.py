@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from mipro_studio.optimizer_core.analysis.winner import corrected
-from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.errors import (
+    BudgetReached,
+    ReviewWanted,
+    RunFailed,
+    RunPaused,
+    StopRequested,
+    StudioError,
+)
 from mipro_studio.optimizer_core.evaluation.executor import Executor
 from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN, with_example
 from mipro_studio.optimizer_core.evaluation.refusals import who_refused
@@ -91,7 +98,7 @@ class Run:
         others = asyncio.all_tasks()
         try:
             ending = await self._optimize()
-        except (StopRequested, RunPaused, RunFailed, BudgetReached) as reason:
+        except (StopRequested, RunPaused, RunFailed, BudgetReached, ReviewWanted) as reason:
             ending = _ending(reason)
             if not isinstance(reason, BudgetReached):  # what was asked for under the cap is still wanted
                 self._executor.refuse(reason)
@@ -136,7 +143,7 @@ class Run:
             await self._search.take_up()
             await self._search.settle()
             return Ending(Status.AWAITING_REVIEW, f"Read {self._optimizer.reviewed}, edit or reject, then say go.")
-        if not self._approved:
+        if not self._approved and not self._optimizer.reviews_later:
             text = (
                 f"{self._optimizer.name} writes its candidates during the search, so there is nothing to review yet."
             )
@@ -156,12 +163,13 @@ class Run:
                 with suppress(BudgetReached):
                     await self._search.finish_leader()
             context.meter.open_for_test()
-            winner, reason = self._search.extract()
+            winner, reason = self._extract()
             if not context.table.mean(winner.id, Split.VAL).n:
                 return self._nothing_scored(ending)
             if self._hangs:
                 raise StopRequested(HANGS)
-            await self._test(list(dict.fromkeys((context.baseline, winner))))
+            others = await self._optimizer.also_tested(context)
+            await self._test(list(dict.fromkeys((context.baseline, winner, *others))))
             return await self._written(ending, winner, reason)
         except (RunPaused, StopRequested, RunFailed) as stopped:
             self._executor.refuse(stopped)
@@ -169,6 +177,10 @@ class Run:
             if winner is not None and isinstance(stopped, StopRequested):
                 await context.recorder.write(self.outcome(winner, reason, tested=False))
             return _ending(stopped)
+
+    def _extract(self) -> tuple[Candidate, str]:
+        final = self._optimizer.final(self._context)
+        return self._search.extract() if final is None else (final, "What the last step ended with, better or not.")
 
     async def _written(self, ending: Ending, winner: Candidate, reason: str) -> Ending:
         """`ending` once the outcome is on record."""
@@ -227,6 +239,8 @@ def _ending(reason: StudioError) -> Ending:
             return Ending(Status.STOPPED, str(reason))
         case RunPaused():
             return Ending(Status.PAUSED, str(reason))
+        case ReviewWanted():
+            return Ending(Status.AWAITING_REVIEW, str(reason))
         case BudgetReached():
             return Ending(Status.COMPLETED, str(reason), capped=True)
         case _:

@@ -8,12 +8,12 @@ from typing import Any
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import Event, Json, Role, Status, Trial, Usage
+from mipro_studio.optimizer_core.types import Event, Json, Role, Status, Trial, Tuning, Usage
 from mipro_studio.storage.clock import Clock, Lease, Moment, moment_of
 from mipro_studio.storage.codec import from_json, from_text
 from mipro_studio.storage.lifecycle import LEASE_COLUMNS, SEEN, run_missing
 from mipro_studio.storage.pulse import felt
-from mipro_studio.storage.reading import read_burns, read_trial_examples, read_trials
+from mipro_studio.storage.reading import read_burns, read_trial_examples, read_trials, read_tunings
 from mipro_studio.storage.rows import RunSummary, StoredEvent, TrialTimes
 
 __all__ = ["RunViews"]
@@ -174,6 +174,10 @@ class RunViews:
     def burns(self, run_id: str) -> dict[Role, Usage]:
         """What each role has spent so far."""
         return {burn.role: burn.usage for burn in read_burns(self._db, run_id)}
+
+    def tunings(self, run_id: str) -> list[Tuning]:
+        """Tunings of the task model's weights, by number."""
+        return list(read_tunings(self._db, run_id))
 
 
 def _summary(row: tuple[Any, ...], now: Moment, store: Path) -> RunSummary:

@@ -24,6 +24,8 @@ from mipro_studio.optimizer_core.types import (
     TraceStep,
     Trial,
     TrialKind,
+    Tuning,
+    TuningState,
     Usage,
 )
 from mipro_studio.storage import SqliteJournal, Store
@@ -103,6 +105,7 @@ SAMPLES: tuple[Record, ...] = (
     Burn(Role.TASK, Usage(4, 0, 480, 32, None, 1.0)),
     Burn(Role.PROMPT, Usage(1, 1, 10, 5, 0.001, 1.5)),
     Event("phase", {"phase": "search", "done": 1, "total": 5, "note": "trial 1"}),
+    Tuning(1, TuningState.TUNED, "studio-1", "i0d0", ({"messages": [], "answer": "yes"},), {"tuned": "a.gguf"}),
     Event("note", {"text": "hello"}),
     OUTCOME,
 )

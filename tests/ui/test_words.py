@@ -1,6 +1,5 @@
 """Results and events in words."""
 
-
 import pytest
 
 from mipro_studio.optimizer_core.types import Demo, DemoSet, Event, Example, Split

@@ -59,9 +59,7 @@ class Names:
             return []
         if len(chosen.choices) != len(self.predictors):
             return []
-        return [
-            self._part(name, *pair) for name, pair in zip(self.predictors, chosen.choices, strict=True)
-        ]
+        return [self._part(name, *pair) for name, pair in zip(self.predictors, chosen.choices, strict=True)]
 
     def _part(self, predictor: str, instruction: int, demos: int) -> Part:
         said = [self._instruction_words(predictor, instruction), self._demo_words(predictor, demos)]

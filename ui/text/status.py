@@ -54,6 +54,7 @@ _PHASES: Mapping[str, tuple[str, str]] = {
     Phase.BOOTSTRAP: ("Bootstrapping demos", "set"),
     Phase.PROPOSE: ("Proposing instructions", "instruction"),
     Phase.SEARCH: ("Searching", "trial"),
+    Phase.TUNE: ("Tuning weights", "step"),
     Phase.TEST: ("Scoring the sealed test", "program run"),
     Phase.DONE: ("Done", ""),
 }

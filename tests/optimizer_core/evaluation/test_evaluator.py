@@ -56,10 +56,13 @@ class Bench:
         self._modules: dict[str, dspy.Module] = {}
         self._models: dict[Role, RoleModel] = {}
         scorer = Scorer(metric, "metric")
-        runner = CellRunner(lambda arms: self._modules[arms.instructions["module"]], self._models, scorer)
+        runner = CellRunner(lambda arms: self._modules[arms.instructions["module"]], self._model, scorer)
         self.evaluator = Evaluator(ThreadExecutor(self.pool, runner), recorder, self.table, limits)
         self.runs: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    def _model(self, role: Role, weights: str | None) -> RoleModel:
+        return self._models[role]
 
     async def cells(
         self,

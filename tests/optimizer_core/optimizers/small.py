@@ -9,6 +9,7 @@ from typing import Any
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
+from mipro_studio.optimizer_core.optimizers.together.better_together import BetterTogether
 from mipro_studio.optimizer_core.runs.assembly import assemble
 from mipro_studio.optimizer_core.types import Candidate, Trial, TrialKind
 from tests.loopback import LoopbackConfig, LoopbackEndpoint
@@ -145,4 +146,4 @@ def steps(count: int) -> list[str]:
     return [f"Look closely. q={FOOT + STEP * place:.2f}" for place in range(count)]
 
 
-ALL = tuple(OPTIMIZERS)
+ALL = tuple(name for name, optimizer in OPTIMIZERS.items() if not issubclass(optimizer, BetterTogether))

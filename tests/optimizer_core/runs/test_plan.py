@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.runs.plan import make_plan, planned_anew
 from mipro_studio.optimizer_core.types import Role, Split
 from tests.optimizer_core.builders import Life, live, merge
-from tests.optimizer_core.optimizers.small import SIZES, journal, scripted, settings
+from tests.optimizer_core.optimizers.small import ALL, SIZES, journal, scripted, settings
 
 PLANNED = {Role.TASK, Role.PROMPT, Role.TEACHER, Role.JUDGE, Role.TEST, Role.JUDGE_TEST}
 
@@ -31,7 +30,7 @@ def assert_in(plan: dict[str, Any], life: Life) -> None:
     assert plan["program_runs"]["total"][0] <= runs <= plan["program_runs"]["total"][1]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ALL)
 def test_what_an_optimizer_takes_lies_in_its_plan(optimizer: str) -> None:
     with scripted(lambda prompt, messages: None) as endpoint:
         life = live(settings(endpoint, optimizer), journal())

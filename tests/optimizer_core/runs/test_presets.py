@@ -286,7 +286,8 @@ def test_every_optimizer_has_a_plan_under_every_preset(one: Program, optimizer: 
     resolved = resolve(asked(**request), one, 100, request)
     plan = make_plan(resolved, {"train": 40, "val": 100, "test": 10}, 1, 0.0, 0.0)
     assert plan["trials"] >= 1 and plan["program_runs"]["total"][1] > 100
-    asks = optimizer not in ("bootstrap_few_shot", "bootstrap_rs", "bayesian_bootstrap")
+    of_demos = ("bootstrap_few_shot", "bootstrap_rs", "bayesian_bootstrap")
+    asks = optimizer not in (*of_demos, "bootstrap_finetune", "better_together")
     assert (plan["lm_calls"]["prompt"][1] > 0) is asks
 
 

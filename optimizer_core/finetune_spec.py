@@ -1,0 +1,54 @@
+"""How weights are tuned, and in which order with prompts: what a person asks for."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mipro_studio.optimizer_core.model_spec import Positive, Settings
+
+__all__ = ["FinetuneSettings"]
+
+
+class FinetuneSettings(Settings):
+    """Of `bootstrap_finetune` and `better_together`.
+
+    Attributes:
+        strategy: Steps of better_together in order: p optimizes prompts, w weights, as in `p -> w -> p` (Π and Θ
+            may be written too).
+        restart: A prompt step that follows a weight step begins at the program's own prompts (the paper); else at
+            the program so far (DSPy).
+        returns: best: of the original program and those that every step ended with, the best on the validation rows
+            (DSPy). last: what the last step ended with (the paper).
+        sets: Demo sets that a prompt step compares, the one that it begins with counted.
+        bootstrap: Who answers the training rows for a weight step. program: the program so far, by itself (the
+            paper). teacher: the teacher, with labelled demos. auto: the teacher as long as the program is the
+            original one, which by itself may get little right; then the program.
+        traces: Which traces become rows: all in the score table, or own: those of this step's bootstrap.
+        demos: The rows' prompts hold the program's demos (DSPy's default). Weights that were tuned with demos in
+            the prompt answer badly without them; those tuned without do well both ways.
+        trainer: auto: by the task model.
+        account: The account's id at Fireworks.
+        api_base: The trainer's address, where it is not the provider's own.
+        epochs, batch_size, learning_rate: Of the training.
+        rank, alpha: Of the low-rank adapter: its product is scaled by alpha / rank.
+        first_layer: The first layer that is tuned (embedded model only).
+        projections: The linear maps that are tuned, such as attn_q and attn_k (embedded model only); none named: all.
+    """
+
+    strategy: str = "p -> w -> p"
+    restart: bool = True
+    returns: Literal["best", "last"] = "best"
+    sets: Annotated[int, Field(ge=2)] = 6
+    bootstrap: Literal["auto", "program", "teacher"] = "auto"
+    traces: Literal["all", "own"] = "all"
+    demos: bool = False
+    trainer: Literal["auto", "embedded", "together", "fireworks"] = "auto"
+    account: str = ""
+    api_base: str | None = None
+    epochs: Positive = 3
+    batch_size: Positive = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 8e-4
+    rank: Annotated[int, Field(ge=1, le=256)] = 16
+    alpha: Annotated[float, Field(gt=0)] = 32.0
+    first_layer: Annotated[int, Field(ge=0)] = 0
+    projections: tuple[str, ...] = ()

@@ -1,0 +1,52 @@
+"""What tunings of a run will take at most, before anything is spent, and what of it leaves the machine."""
+
+from typing import Any, Final
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice
+
+__all__ = ["tuning_forecast"]
+
+CHARS_PER_TOKEN: Final = 4
+LAYERS: Final = 30
+"""Of the embedded model."""
+
+ROW_S, TOKEN_S = 0.03, 0.002
+"""Processor seconds of the embedded trainer for a row, and for each of its tokens, in one epoch with all layers tuned
+(docs/better_together.md says where they were measured)."""
+
+
+def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_chars: float) -> dict[str, Any]:
+    """Most rows, tokens and processor seconds of all tunings together, and a sentence that says so.
+
+    Args:
+        most_rows: Rows of one tuning, at most: every call of every training row.
+        prompt_chars: Mean characters of a row's messages and answer.
+
+    Raises:
+        BadInput: see `trainer_choice`.
+    """
+    choice, settings = trainer_choice(config), config.finetune
+    tokens = most_rows * prompt_chars / CHARS_PER_TOKEN
+    trained = round(tunings * settings.epochs * tokens)
+    tuned = max(0, LAYERS - settings.first_layer) / LAYERS
+    seconds = tunings * settings.epochs * tuned * (ROW_S * most_rows + TOKEN_S * tokens)
+    times = "once" if tunings == 1 else f"{tunings} times"
+    said = (
+        f"Weights are tuned {times}, on at most {most_rows:,} rows for {settings.epochs} epochs "
+        f"(about {trained:,} tokens) by {choice.title}"
+    )
+    if choice.leaves:
+        said += ": the rows, with the texts of the training rows in them, are sent there, and it is paid for there."
+    else:
+        said += f", which takes about {seconds:,.0f} s of one processor at most. Nothing leaves it for that."
+    return {
+        "tunings": tunings,
+        "rows": most_rows,
+        "epochs": settings.epochs,
+        "tokens": trained,
+        "processor_s": None if choice.leaves else round(seconds),
+        "trainer": choice.title,
+        "leaves": choice.leaves,
+        "text": said,
+    }

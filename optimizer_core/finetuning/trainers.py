@@ -1,0 +1,106 @@
+"""Which trainer tunes a model, and what it is told."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mipro_studio.optimizer_core.config import EMBEDDED, FinetuneSettings, RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.finetuning.embedded_trainer import EmbeddedTrainer
+from mipro_studio.optimizer_core.finetuning.fireworks import FIREWORKS_URL, FireworksTrainer
+from mipro_studio.optimizer_core.finetuning.job import Trainer
+from mipro_studio.optimizer_core.finetuning.lora import LoraSettings
+from mipro_studio.optimizer_core.finetuning.network import PROJECTIONS
+from mipro_studio.optimizer_core.finetuning.together import TOGETHER_URL, TogetherTrainer
+from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
+from mipro_studio.optimizer_core.models.embedded.weights import MODEL_NAME
+
+__all__ = ["TrainerChoice", "trainer_choice", "trainer_for", "training_settings"]
+
+_BY_PREFIX: Final = {"together_ai": "together", "fireworks_ai": "fireworks"}
+_TITLES: Final = {"embedded": "this machine", "together": "Together AI", "fireworks": "Fireworks AI"}
+
+
+@dataclass(frozen=True)
+class TrainerChoice:
+    """`name` of the trainer, `title` for people, and the model as it is called there."""
+
+    name: str
+    title: str
+    base_model: str
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the training rows leave this machine."""
+        return self.name != "embedded"
+
+
+def trainer_choice(config: RunConfig) -> TrainerChoice:
+    """Who tunes the run's task model.
+
+    Raises:
+        BadInput: nobody can, or something that the trainer needs is not said.
+    """
+    spec, settings = config.task_model, config.finetune
+    prefix, _, rest = spec.model.partition("/")
+    own = "embedded" if spec.model == EMBEDDED else _BY_PREFIX.get(prefix, "")
+    name = own if settings.trainer == "auto" else settings.trainer
+    if not name or (name == "embedded") != (spec.model == EMBEDDED):
+        raise BadInput(
+            f"The weights of the task model {spec.model!r} cannot be tuned"
+            f"{f' by the trainer {name!r}' if name else ' here'}.",
+            "Use the embedded model, a together_ai/ or fireworks_ai/ model, or say finetune.trainer.",
+        )
+    if name == "embedded":
+        if unknown := set(settings.projections) - set(PROJECTIONS):
+            raise BadInput(
+                f"finetune.projections names {min(unknown)!r}, which the embedded model does not have.",
+                f"It has {', '.join(PROJECTIONS)}.",
+            )
+        return TrainerChoice(name, _TITLES[name], MODEL_NAME)
+    if spec.api_key_env is None:
+        raise BadInput(
+            f"Tuning at {_TITLES[name]} needs a key.", "Name the variable that holds it with --api-key-env."
+        )
+    if name == "fireworks" and not settings.account:
+        raise BadInput("Tuning at Fireworks AI needs the account's id.", "Say --set finetune.account=ID.")
+    return TrainerChoice(name, _TITLES[name], rest or spec.model)
+
+
+def trainer_for(config: RunConfig, folder: Path) -> Trainer:
+    """The trainer of `trainer_choice`.
+
+    Args:
+        folder: Where the embedded trainer keeps its jobs.
+
+    Raises:
+        BadInput: see there; or the variable with the key is not set.
+    """
+    choice, settings = trainer_choice(config), config.finetune
+    if choice.name == "embedded":
+        return EmbeddedTrainer(folder)
+    name = config.task_model.api_key_env or ""
+    key = os.environ.get(name)
+    if not key:
+        raise BadInput(f"The environment variable {name!r} that should hold the trainer's key is not set.")
+    if choice.name == "together":
+        return TogetherTrainer(key, settings.api_base or TOGETHER_URL)
+    return FireworksTrainer(key, settings.account, settings.api_base or FIREWORKS_URL)
+
+
+def training_settings(settings: FinetuneSettings, seed: int) -> TrainingSettings:
+    """What the trainer is told."""
+    lora = LoraSettings(
+        rank=settings.rank,
+        alpha=settings.alpha,
+        first_layer=settings.first_layer,
+        projections=settings.projections or PROJECTIONS,
+    )
+    return TrainingSettings(
+        lora=lora,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        seed=seed,
+    )

@@ -1,0 +1,165 @@
+"""One tuning from its rows to an adapter: submitted once, polled until it is over, taken up again by any later life.
+
+What is known is written down before anything is done with it: the rows and the job's id before the job is sent, that
+it may have been sent before it is, what it came to before it is served. So a life that ends anywhere leaves a record
+from which the next one goes on with the same job.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused
+from mipro_studio.optimizer_core.evaluation.pool import WorkPool
+from mipro_studio.optimizer_core.evaluation.recorder import Recorder
+from mipro_studio.optimizer_core.finetuning.job import (
+    JobPhase,
+    JobStatus,
+    Trainer,
+    TrainerRefused,
+    TrainerUnavailable,
+    TrainingJob,
+    TrainingRow,
+)
+from mipro_studio.optimizer_core.finetuning.trainers import TrainerChoice
+from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.types import Event, Json, Phase, Tuning, TuningState
+
+__all__ = ["Tuner", "as_records", "fresh_job_id"]
+
+POLL_S = 1.0
+LONGEST_POLL_S = 30.0
+MOST_FAILURES = 10
+"""Questions in a row that the trainer does not answer, after which the run stands still. The job goes on."""
+CALL_LIMIT_S = 600.0
+"""One question to the trainer; the longest is the upload of the rows."""
+
+T = TypeVar("T")
+
+
+def fresh_job_id() -> str:
+    """An id that no other job has, here or at a provider."""
+    return f"studio-{secrets.token_hex(8)}"
+
+
+def as_records(rows: Sequence[TrainingRow]) -> tuple[Json, ...]:
+    """Rows as a `Tuning` holds them."""
+    return tuple(
+        {"messages": list(row.messages), "answer": row.answer, "predictor": row.predictor, "example": row.example}
+        for row in rows
+    )
+
+
+@dataclass(frozen=True)
+class Tuner:
+    """Runs tunings at one trainer. Belongs to the run's event loop.
+
+    Attributes:
+        open_trainer: Makes the trainer when it is first needed: a run that tunes nothing needs no key for it.
+    """
+
+    choice: TrainerChoice
+    settings: TrainingSettings
+    open_trainer: Callable[[], Trainer]
+    pool: WorkPool
+    recorder: Recorder
+    meter: Meter
+
+    async def run(self, tuning: Tuning) -> Tuning:
+        """`tuning` with what it came to, on record.
+
+        Raises:
+            RunFailed: the trainer refused the job, or it failed; resuming tries again under a new id.
+            RunPaused: the trainer does not answer; resuming asks for the same job again.
+            BudgetReached: the cap on minutes or dollars is reached; the job is cancelled.
+            StopRequested: a person asked for it; the job goes on, and resuming takes it up.
+        """
+        trainer = self.open_trainer()
+        job = self._job(tuning)
+        status = await self._begun(trainer, job, tuning)
+        told = 0
+        began = time.monotonic()
+        while not status.phase.over:
+            told = await self._report(tuning, status, told)
+            await self._unless_capped(trainer, job, tuning)
+            await asyncio.sleep(POLL_S)
+            status = await self._ask(lambda: trainer.status(job))
+            if status.phase is JobPhase.UNSENT:
+                status = await self._begun(trainer, job, tuning)
+        await self._report(tuning, status, told)
+        return await self._ended(tuning, status, time.monotonic() - began)
+
+    def _job(self, tuning: Tuning) -> TrainingJob:
+        rows = tuple(TrainingRow(**{**row, "messages": tuple(row["messages"])}) for row in tuning.rows)
+        settings = TrainingSettings.model_validate(tuning.facts["settings"])
+        return TrainingJob(tuning.job, tuning.facts["base_model"], rows, settings)
+
+    async def _begun(self, trainer: Trainer, job: TrainingJob, tuning: Tuning) -> JobStatus:
+        """Submit the job unless the trainer has it, and say how far it is."""
+        if tuning.state is not TuningState.SENT:
+            await self.recorder.write(replace(tuning, state=TuningState.SENT))
+        await self._ask(lambda: trainer.submit(job))
+        return await self._ask(lambda: trainer.status(job))
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """The trainer's answer, by a thread of the pool: a stop or pause is heard of between two questions."""
+        failures = 0
+        while True:
+            try:
+                return await self.pool.run(question, 0, CALL_LIMIT_S)
+            except TrainerRefused as refused:
+                raise RunFailed(f"The training: {refused.message}", refused.hint) from refused
+            except TrainerUnavailable as passing:
+                failures += 1
+                if failures >= MOST_FAILURES:
+                    raise RunPaused(
+                        f"{self.choice.title} did not answer {failures} times in a row: {passing.message}",
+                        "Resume the run when it is back: the job is not lost, and not paid for again.",
+                    ) from passing
+                await asyncio.sleep(min(POLL_S * 2**failures, LONGEST_POLL_S))
+
+    async def _report(self, tuning: Tuning, status: JobStatus, told: int) -> int:
+        """Tell how far it is, and the losses beyond the first `told`."""
+        loss = f"loss {status.losses[-1]:.3f}" if status.losses else status.phase.value
+        progress = {"phase": Phase.TUNE.value, "done": status.step, "total": status.steps, "note": loss}
+        news = [Event("progress", progress)]
+        if len(status.losses) > told:
+            fresh = {"number": tuning.number, "from": told, "losses": list(status.losses[told:])}
+            news.append(Event("losses", {**fresh, "steps": status.steps}))
+        await self.recorder.write(*news)
+        return len(status.losses)
+
+    async def _unless_capped(self, trainer: Trainer, job: TrainingJob, tuning: Tuning) -> None:
+        reason = self.meter.cap_reached()
+        if reason:
+            await self._ask(lambda: trainer.cancel(job))
+            said = f"{reason} The training was cancelled."
+            await self.recorder.write(
+                replace(tuning, state=TuningState.FAILED, facts={**tuning.facts, "message": said})
+            )
+            raise BudgetReached(said)
+
+    async def _ended(self, tuning: Tuning, status: JobStatus, seconds_s: float) -> Tuning:
+        said: dict[str, Any] = {
+            "steps": status.steps,
+            "losses": list(status.losses),
+            "waited_s": round(seconds_s, 1),
+            "cost_usd": status.cost_usd,
+            "tuned": status.tuned,
+            "message": status.message or status.phase.value,
+        }
+        good = status.phase is JobPhase.SUCCEEDED
+        ended = replace(
+            tuning, state=TuningState.TUNED if good else TuningState.FAILED, facts={**tuning.facts, **said}
+        )
+        await self.recorder.write(ended)
+        if not good:
+            raise RunFailed(
+                f"The training of weights {tuning.number} ended as {status.phase.value}: {said['message']}",
+                "Resume the run to train once more.",
+            )
+        return ended

@@ -1,0 +1,136 @@
+"""BetterTogether (card 13; arXiv 2407.10930) and BootstrapFinetune (card 12), which is its strategy `w`."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice
+from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
+from mipro_studio.optimizer_core.optimizers.context import RunContext
+from mipro_studio.optimizer_core.optimizers.together.strategy import PROMPTS, WEIGHTS, Step, parse_strategy
+from mipro_studio.optimizer_core.optimizers.together.walk import Reached, Walk
+from mipro_studio.optimizer_core.programs.program import PredictorInfo
+from mipro_studio.optimizer_core.types import Candidate, Event
+
+__all__ = ["BetterTogether", "BootstrapFinetune"]
+
+
+_SELF_TAUGHT = {"bootstrap": "program", "traces": "own", "demos": True}
+_PAPER = {
+    "finetune": {
+        **_SELF_TAUGHT,
+        "restart": True,
+        "returns": "last",
+        "epochs": 5,
+        "learning_rate": 1e-5,
+        "rank": 32,
+        "alpha": 64.0,
+        "projections": ("attn_q", "attn_k"),
+    }
+}
+"""Section 3 and appendix of the paper. Whether its training prompts held demos is not said; DSPy's did by default."""
+
+_DSPY = {"finetune": {**_SELF_TAUGHT, "restart": False, "returns": "best", "sets": 19}}
+"""`dspy.BetterTogether()` in DSPy 3.4."""
+
+
+class BetterTogether(Optimizer):
+    """Steps of prompts (Bootstrap RS) and of weights in the order of `finetune.strategy`.
+
+    What every step ended with is on record, and scored on the sealed test, so that one run shows all prefixes of its
+    strategy beside each other.
+    """
+
+    name = "better_together"
+    summary = (
+        "Prompts and weights in turn, as in p -> w -> p: demo sets by Bootstrap RS, weights by BootstrapFinetune."
+    )
+    searches: ClassVar[tuple[str, ...]] = ("demos",)
+    takes = ()
+    drops = False
+    defaults = {"search": {"labels": "random"}}
+    fixed = {"search": {"schedule": "full", "lag": 1}}
+    under_preset = {"paper": _PAPER, "light": _DSPY, "medium": _DSPY, "heavy": _DSPY}
+    sets_trials = True
+    reviews_later = True
+    exhausted = "The strategy is through."
+
+    def __init__(self) -> None:
+        self._told: list[Reached] = []
+
+    def steps(self, config: RunConfig) -> tuple[Step, ...]:
+        """The steps in order; BadInput where the strategy cannot be read."""
+        return parse_strategy(config.finetune.strategy)
+
+    def tunes(self, config: RunConfig) -> bool:
+        return any(step.kind == WEIGHTS for step in self.steps(config))
+
+    def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
+        kinds = {step.kind for step in self.steps(config)}
+        if PROMPTS in kinds:
+            super().check(config, free)
+        if WEIGHTS in kinds:
+            trainer_choice(config)
+        if config.adapter == "two_step":
+            raise BadInput(
+                "With the adapter two_step a second model reads the answers, so there is none to learn from.",
+                "Choose another adapter.",
+            )
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        steps = self.steps(config)
+        trials = sum(1 if step.kind == WEIGHTS else config.finetune.sets for step in steps)
+        weights = sum(step.kind == WEIGHTS for step in steps)
+        taught = [_taught(step, config.finetune.bootstrap) for step in steps]
+        traces = len(steps) - sum(taught)
+        return Work(trials, 0, False, int(any(taught)), traces=traces, tunings=weights, tested=1 + len(steps))
+
+    async def initialize(self, context: RunContext) -> None:
+        """Nothing is made before the step that needs it."""
+
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        tried = {*view.exhausted, *(seen.candidate.id for seen in view.observed)}
+        walk = Walk(context, self.steps(context.config), tried)
+        proposed = await walk.next()
+        await self._tell(context, walk.reached())
+        return proposed
+
+    async def _tell(self, context: RunContext, reached: list[Reached]) -> None:
+        """Put what the steps ended with on record, whenever there is one more."""
+        if reached != self._told:
+            self._told = reached
+            told = [{"strategy": one.strategy, "candidate": one.candidate.id} for one in reached]
+            await context.recorder.write(Event("prefixes", {"prefixes": told}))
+
+    async def also_tested(self, context: RunContext) -> list[Candidate]:
+        reached = self._reached(context)
+        await self._tell(context, reached)
+        return [one.candidate for one in reached]
+
+    def final(self, context: RunContext) -> Candidate | None:
+        if context.config.finetune.returns == "best":
+            return None
+        return self._reached(context)[-1].candidate
+
+    def _reached(self, context: RunContext) -> list[Reached]:
+        return Walk(context, self.steps(context.config)).reached()
+
+
+def _taught(step: Step, bootstrap: str) -> bool:
+    """Whether the teacher answers the training rows of a step, and not the task model."""
+    if step.kind == PROMPTS:
+        return step.place == 1
+    return bootstrap == "teacher" or (bootstrap == "auto" and step.place == 1)
+
+
+class BootstrapFinetune(BetterTogether):
+    """The task model's weights are tuned once, on traces that pass the metric."""
+
+    name = "bootstrap_finetune"
+    summary = "The task model's weights, tuned on the traces that pass the metric. Prompts stay as they are."
+    searches = ()
+    reviewed = ""
+
+    def steps(self, config: RunConfig) -> tuple[Step, ...]:
+        return parse_strategy(WEIGHTS)

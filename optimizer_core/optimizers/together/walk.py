@@ -1,0 +1,255 @@
+"""Where a run of BetterTogether is in its strategy, read off the score table, and what it has to do next.
+
+A step of prompts compares demo sets, bootstrapped by the program that it begins with, on the whole validation set,
+and ends with the best. A step of weights tunes on the traces of the program that it begins with, and ends with that
+program on the new weights, better or not. Nothing is kept here: a resumed run finds its place again.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from mipro_studio.optimizer_core.config import FinetuneSettings
+from mipro_studio.optimizer_core.errors import ReviewWanted
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.finetuning.rows import Prompts, RowYield, training_rows
+from mipro_studio.optimizer_core.finetuning.tuner import as_records, fresh_job_id
+from mipro_studio.optimizer_core.models.role_models import adapter_of
+from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
+from mipro_studio.optimizer_core.optimizers.together.strategy import WEIGHTS, Step, label
+from mipro_studio.optimizer_core.parameters.weights import weights_of, with_demo_set, with_weights
+from mipro_studio.optimizer_core.proposers.bootstrap import plan_sets
+from mipro_studio.optimizer_core.proposers.labels import labels_tell_all
+from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.types import (
+    Candidate,
+    Cell,
+    Event,
+    Example,
+    Phase,
+    Split,
+    Tuning,
+    TuningState,
+)
+
+__all__ = ["Reached", "Walk"]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A prefix of the strategy, as `label` writes it, and the program that it ended with."""
+
+    strategy: str
+    candidate: Candidate
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What stands in the way: a candidate to evaluate, or else what `step` needs for the program `start`."""
+
+    step: Step
+    start: Candidate
+    candidate: Candidate | None = None
+
+
+class Walk:
+    """One look at a run.
+
+    Args:
+        tried: Ids of candidates that were evaluated on the whole validation set, whatever came of it.
+    """
+
+    def __init__(self, context: RunContext, steps: Sequence[Step], tried: Collection[str] = ()) -> None:
+        self._context = context
+        self._steps = tuple(steps)
+        self._tried = tried
+        self._settings: FinetuneSettings = context.config.finetune
+
+    async def next(self) -> Candidate | None:
+        """The next candidate to evaluate, once what it is made of is there; None when the strategy is through.
+
+        Raises:
+            ReviewWanted: a person wants to see the rows before they are trained on.
+            RunFailed, RunPaused, BudgetReached, StopRequested: as `Tuner.run` and the evaluator.
+        """
+        while True:
+            _, need = self._look()
+            if need is None or need.candidate is not None:
+                return need.candidate if need else None
+            if need.step.kind == WEIGHTS:
+                await self._tune(need.step, need.start)
+            else:
+                await self._build(need.step, need.start)
+
+    def reached(self) -> list[Reached]:
+        """The original program, and what every step that is through ended with."""
+        return self._look()[0]
+
+    def _look(self) -> tuple[list[Reached], _Need | None]:
+        current = self._context.baseline
+        reached = [Reached(label(()), current)]
+        for step in self._steps:
+            start = self._start(step, current)
+            options = self._options(step, start)
+            if options is None:
+                return reached, _Need(step, start)
+            for option in options:
+                if not self._evaluated(option):
+                    return reached, _Need(step, start, option)
+            current = options[0] if step.kind == WEIGHTS else self._best(options)
+            reached.append(Reached(label(self._steps[: step.place]), current))
+        return reached, None
+
+    def _start(self, step: Step, current: Candidate) -> Candidate:
+        """The program that a step begins with."""
+        after_weights = step.place > 1 and self._steps[step.place - 2].kind == WEIGHTS
+        if step.kind != WEIGHTS and after_weights and self._settings.restart:
+            return with_weights(self._context.baseline, weights_of(current))
+        return current
+
+    def _options(self, step: Step, start: Candidate) -> list[Candidate] | None:
+        """What a step chooses from; None while it is not made."""
+        context = self._context
+        if step.kind == WEIGHTS:
+            tuning = context.tunings.get(step.nth)
+            if tuning is None or not tuning.state.over:
+                return None
+            return [with_weights(start, step.nth) if tuning.state is TuningState.TUNED else start]
+        indices = self._indices(step)
+        if any(index not in context.arms.demo_sets[name] for name in context.arms.names for index in indices):
+            return None
+        free = {info.name for info in context.free}
+        places = [place for place, name in enumerate(context.arms.names) if name in free]
+        options, seen = [start], [self._demos(start)]
+        for index in indices:
+            option = with_demo_set(start, index, places)
+            demos = self._demos(option)
+            if demos not in seen:  # where few traces pass, sets repeat each other
+                seen.append(demos)
+                options.append(option)
+        return options
+
+    def _demos(self, candidate: Candidate) -> list[object]:
+        module = self._context.arms.module(candidate)
+        return [[dict(demo.items()) for demo in predictor.demos] for predictor in module.predictors()]
+
+    def _indices(self, step: Step) -> range:
+        """The demo sets of a prompt step; each step has its own."""
+        n = self._settings.sets - 1
+        return range((step.nth - 1) * n + 1, step.nth * n + 1)
+
+    def _evaluated(self, candidate: Candidate) -> bool:
+        val = self._context.examples[Split.VAL]
+        return candidate.id in self._tried or len(self._context.table.row(candidate.id, Split.VAL)) == len(val)
+
+    def _best(self, options: Sequence[Candidate]) -> Candidate:
+        """The highest mean on the validation set; of equals the first."""
+        means = [self._context.table.mean(option.id, Split.VAL).mean for option in options]
+        return max(zip(options, means, strict=True), key=lambda pair: float("-inf") if pair[1] is None else pair[1])[
+            0
+        ]
+
+    async def _build(self, step: Step, start: Candidate) -> None:
+        """Bootstrap the demo sets of a prompt step by the program that it begins with."""
+        context, search = self._context, self._context.config.search
+        rows = context.examples[Split.TRAIN]
+        told = labels_tell_all(rows, [(info.inputs, info.outputs) for info in context.free])
+        seed = derive_seed(context.config.seed, "step", step.nth) if step.nth > 1 else context.config.seed
+        plans = plan_sets(
+            len(rows),
+            self._settings.sets,
+            search.max_bootstrapped,
+            search.max_labeled,
+            seed,
+            search.labels == "spread" and told,
+        )
+        first = self._indices(step)[0]
+        moved = [replace(plan, index=first + place) for place, plan in enumerate(plans[1:])]
+        own = None if start == context.baseline else lambda row: self._answered(start, row)
+        await context.build_sets(moved, search.max_labeled, run_teacher=own)
+
+    async def _answered(self, program: Candidate, row: Example) -> Cell:
+        """The program's own run on a training row, scored as for demos."""
+        cells = await self._context.evaluate(program, [row], BOOTSTRAP_PRIORITY, purpose=Purpose.BOOTSTRAP)
+        return cells[0]
+
+    async def _tune(self, step: Step, start: Candidate) -> None:
+        context = self._context
+        tuner = context.tuner
+        assert tuner is not None
+        tuning = context.tunings.get(step.nth)
+        if tuning is None:
+            tuning = await self._gathered(step, start)
+        elif tuning.state is TuningState.FAILED:  # in an earlier life: the same rows once more, as another job
+            tuning = replace(tuning, state=TuningState.ROWS, job=fresh_job_id())
+            await context.note_tuning(tuning)
+        if tuning.state is TuningState.EMPTY:
+            return
+        if not context.approved:
+            raise ReviewWanted(
+                f"{len(tuning.rows)} rows are about to be trained on ({tuner.choice.title}): read them, then say go."
+            )
+        await context.announce(Phase.TUNE, 0, tuner.settings.steps(len(tuning.rows)))
+        context.tunings[step.nth] = await tuner.run(tuning)
+
+    async def _gathered(self, step: Step, start: Candidate) -> Tuning:
+        """The rows of a weight step, written down under the id of the job to be."""
+        context, settings = self._context, self._settings
+        tuner = context.tuner
+        assert tuner is not None
+        own = await self._traces(start)
+        cells = {cell.key: cell for cell in own}
+        if settings.traces == "all":
+            cells = {cell.key: cell for cell in context.table.cells() if cell.key.split is Split.TRAIN} | cells
+        adapter = adapter_of(context.config.task_model, context.config, context.program)
+        prompts = Prompts(context.arms.module(start), adapter, settings.demos, context.config.folders)
+        made = training_rows(cells.values(), prompts, context.config.search.threshold)
+        state = TuningState.ROWS if made.rows else TuningState.EMPTY
+        facts = {
+            "yield": _counts(made),
+            "demos": settings.demos,
+            "trainer": tuner.choice.name,
+            "base_model": tuner.choice.base_model,
+            "settings": tuner.settings.model_dump(mode="json"),
+            "strategy": label(self._steps[: step.place]),
+        }
+        tuning = Tuning(step.nth, state, fresh_job_id(), start.id, as_records(made.rows), facts)
+        await context.note_tuning(tuning)
+        await context.recorder.write(Event("note", {"text": _in_words(tuning, made, tuner.choice.title)}))
+        return tuning
+
+    async def _traces(self, start: Candidate) -> list[Cell]:
+        """The program's, or the teacher's, runs on all training rows."""
+        context = self._context
+        rows = context.examples[Split.TRAIN]
+        taught = {"teacher": True, "program": False, "auto": start == context.baseline}[self._settings.bootstrap]
+        await context.announce(Phase.BOOTSTRAP, 0, len(rows), "traces to learn from")
+        done = 0
+
+        async def one(row: Example) -> Cell:
+            nonlocal done
+            cell = await (context.run_teacher(row) if taught else self._answered(start, row))
+            done += 1
+            if done % 10 == 0 or done == len(rows):
+                progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(rows)}
+                await context.recorder.write(Event("progress", progress))
+            return cell
+
+        return list(await asyncio.gather(*map(one, rows)))
+
+
+def _counts(made: RowYield) -> dict[str, int]:
+    names = ("cells", "failed", "below", "malformed", "duplicates", "elsewhere")
+    return {"rows": len(made.rows), **{name: getattr(made, name) for name in names}}
+
+
+def _in_words(tuning: Tuning, made: RowYield, where: str) -> str:
+    passed = made.cells - made.failed - made.below
+    found = f"{passed} of {made.cells} traces passed"
+    if tuning.state is TuningState.EMPTY:
+        return (
+            f"{found}, so there is nothing to tune weights {tuning.number} on, and they stay as they are. Lower the "
+            "threshold, use a larger teacher, or begin with a step of prompts."
+        )
+    dropped = f", {made.duplicates} duplicates dropped" if made.duplicates else ""
+    return f"{found}: {len(made.rows)} rows for weights {tuning.number}{dropped}. Training: {where}."

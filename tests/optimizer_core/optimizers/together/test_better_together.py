@@ -1,0 +1,292 @@
+"""Runs with steps of weights, in memory, with a trainer that is a script: what is tuned, on what, how often."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.finetuning import tuner
+from mipro_studio.optimizer_core.parameters.weights import weights_of
+from mipro_studio.optimizer_core.runs import assembly
+from mipro_studio.optimizer_core.types import TEACHER, Candidate, Split, Status, Tuning, TuningState
+from tests.loopback import LoopbackEndpoint
+from tests.loopback.inprocess import InProcessEndpoint
+from tests.optimizer_core.builders import Life, live
+from tests.optimizer_core.optimizers import small
+from tests.optimizer_core.optimizers.together.trainer import ScriptedTrainer
+from tests.optimizer_core.runs.test_plan import assert_in, plan_of
+from tests.programs import desk
+
+VALUES = {
+    "finetune": {"sets": 3, "trainer": "together"},
+    "task_model": {"api_key_env": "TRAINER_KEY"},
+    "teacher": None,
+}
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> ScriptedTrainer:
+    made = ScriptedTrainer()
+    monkeypatch.setenv("TRAINER_KEY", "a-key-of-the-trainer")
+    monkeypatch.setattr(assembly, "trainer_for", lambda config, folder: made)
+    monkeypatch.setattr(tuner, "POLL_S", 0.001)
+    monkeypatch.setattr(tuner, "LONGEST_POLL_S", 0.001)
+    return made
+
+
+class Desk:
+    """A model of the desk: right on every third message, with demos on every second one too, and tuned on all."""
+
+    def __init__(self) -> None:
+        self.gold = desk.gold(desk.rows(60))
+
+    def __call__(self, messages: list[dict[str, Any]], body: dict[str, Any]) -> str:
+        asked = messages[-1]["content"]
+        message = next(text for text in self.gold if text in asked)
+        tuned = "tuned" in body["model"]
+        number = int(message.split()[1])
+        right = tuned or number % 3 == 0 or (number % 2 == 0 and len(messages) > 2)
+        name = "tone" if "## tone ##" in asked else "queue"
+        value = self.gold[message][name]
+        wrong = {
+            "queue": "billing" if value != "billing" else "account",
+            "tone": "calm" if value == "angry" else "angry",
+        }
+        return f"[[ ## {name} ## ]]\n{value if right else wrong[name]}\n\n[[ ## completed ## ]]"
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[LoopbackEndpoint]:
+    with InProcessEndpoint(responder=Desk(), keep_requests=True) as endpoint:
+        yield endpoint
+
+
+def settings(model: LoopbackEndpoint, optimizer: str = "better_together", **changes: Any) -> Any:
+    return small.settings(
+        model, optimizer, **small.merge(small.merge(VALUES, {"search": {"threshold": 1.0}}), changes)
+    )
+
+
+def run(
+    model: LoopbackEndpoint, journal: MemoryJournal | None = None, optimizer: str = "better_together", **changes: Any
+) -> Life:
+    return live(settings(model, optimizer, **changes), journal or small.journal())
+
+
+def prefixes(life: Life) -> dict[str, str]:
+    told = [event for event in life.journal.events if event.kind == "prefixes"][-1].data["prefixes"]
+    return {one["strategy"]: one["candidate"] for one in told}
+
+
+def tunings(life: Life) -> list[Tuning]:
+    return list(life.journal.tunings())
+
+
+def test_bootstrap_finetune_tunes_on_the_traces_that_pass_and_is_compared_like_any_candidate(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    life = run(model, optimizer="bootstrap_finetune")
+    assert life.ending.status is Status.COMPLETED, life.ending
+    assert life.winner == "i0d0-i0d0-w1"
+    (tuning,) = tunings(life)
+    assert tuning.state is TuningState.TUNED
+    assert tuning.facts["tuned"] == "tuned-1"
+    traces = life.context.table.row(TEACHER, Split.TRAIN)
+    assert len(traces) == small.SIZES["train"]
+    passed = {name for name, cell in traces.items() if cell.score == 1.0}
+    assert {row["example"] for row in tuning.rows} == passed
+    assert len(tuning.rows) == 2 * len(passed) == tuning.facts["yield"]["rows"]
+    assert not any(len(row["messages"]) > 2 for row in tuning.rows), "the teacher's demos are not in the rows"
+    (job,) = trainer.jobs.values()
+    assert [row.answer for row in job.rows] == [row["answer"] for row in tuning.rows]
+    outcome = life.journal.outcome()
+    assert outcome is not None
+    assert outcome.best_val["mean"] == outcome.best_test["mean"] == 1.0
+    assert outcome.baseline_val["mean"] < 0.5
+    assert outcome.paired_test["won"] > 0
+    assert {cell.key.candidate for cell in life.journal.cells() if cell.key.split is Split.TEST} == {
+        "i0d0-i0d0",
+        "i0d0-i0d0-w1",
+    }
+
+
+def test_the_program_by_itself_may_have_next_to_nothing_to_teach(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    life = run(model, optimizer="bootstrap_finetune", finetune={"bootstrap": "program"}, search={"threshold": 1.5})
+    assert life.ending.status is Status.COMPLETED
+    (tuning,) = tunings(life)
+    assert (tuning.state, tuning.rows, trainer.jobs) == (TuningState.EMPTY, (), {})
+    assert life.winner == "i0d0-i0d0"
+    assert any("nothing to tune" in event.data.get("text", "") for event in life.journal.events)
+
+
+def test_p_w_p_ends_with_the_best_prefix_and_every_prefix_is_on_the_sealed_test(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    life = run(model, finetune={"strategy": "Π → Θ -> p"})
+    assert life.ending.status is Status.COMPLETED, life.ending
+    found = prefixes(life)
+    assert list(found) == ["vanilla", "Π", "Π→Θ", "Π→Θ→Π"]
+    assert [weights_of(Candidate.parse(one)) for one in found.values()] == [0, 0, 1, 1]
+    assert Candidate.parse(found["Π→Θ"]).choices == Candidate.parse(found["Π"]).choices
+    n_test = small.SIZES["test"]
+    assert all(len(life.context.table.row(one, Split.TEST)) == n_test for one in found.values())
+    (tuning,) = tunings(life)
+    assert tuning.program == found["Π"]
+    assert len(trainer.jobs) == 1
+    evaluated = [trial.candidate for trial in life.trials]
+    assert len(evaluated) == len(set(evaluated)), "nothing is evaluated twice"
+    assert "i0d0-i0d0-w1" in evaluated, "the last step begins at the original prompts"
+
+
+def test_the_fidelity_settings_are_those_of_the_paper_and_of_dspy(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    paper = run(model, preset="paper", finetune={"strategy": "p -> w -> p"})
+    assert paper.winner == prefixes(paper)["Π→Θ→Π"]
+    (job,) = trainer.jobs.values()
+    assert (job.settings.lora.rank, job.settings.epochs, job.settings.learning_rate) == (32, 5, 1e-5)
+    of_dspy = run(model, preset="light", finetune={"strategy": "w -> p", "sets": 3})
+    assert of_dspy.context.config.finetune.bootstrap == "program"
+    starts = [trial.candidate for trial in of_dspy.trials]
+    assert starts[:2] == ["i0d0-i0d0", "i0d0-i0d0-w1"]
+    assert of_dspy.winner == "i0d0-i0d0-w1", "of equals the first"
+    twice = run(model, finetune={"strategy": "p -> p"})
+    sets = {d for trial in twice.trials for _, d in Candidate.parse(trial.candidate).choices}
+    assert sets <= {0, 1, 2, 3, 4} and sets & {3, 4}, "the second step has demo sets of its own"
+    assert twice.context.tuner is None
+
+
+def test_demos_stand_in_the_rows_where_they_are_asked_for(model: LoopbackEndpoint, trainer: ScriptedTrainer) -> None:
+    life = run(model, finetune={"strategy": "p -> w", "demos": True})
+    shown = Candidate.parse(tunings(life)[0].program).choices != ((0, 0), (0, 0))
+    assert any(len(row["messages"]) > 2 for row in tunings(life)[0].rows) is shown
+
+
+def test_a_second_tuning_learns_from_the_first_one_s_answers(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    life = run(model, finetune={"strategy": "w -> w", "traces": "own"})
+    first, second = tunings(life)
+    assert second.program == "i0d0-i0d0-w1"
+    assert len(second.rows) == 2 * small.SIZES["train"] >= len(first.rows)
+    assert list(prefixes(life).values()) == ["i0d0-i0d0", "i0d0-i0d0-w1", "i0d0-i0d0-w2"]
+
+
+@pytest.mark.parametrize("commits", [1, 2, 4, 6, 9, 13, 18, 24, 30, 36, 42, 50])
+def test_a_killed_run_loses_no_job_and_pays_none_twice(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer, commits: int
+) -> None:
+    config = settings(model, finetune={"strategy": "p -> w -> p"})
+    memory = small.journal()
+    small.killed(config, memory, commits)
+    before = {cell.key for cell in memory.cells()}
+    jobs = {tuning.job for tuning in memory.tunings()}
+    life = live(config, memory)
+    assert life.ending.status is Status.COMPLETED, life.ending
+    assert jobs <= trainer.jobs.keys()
+    assert list(trainer.submitted.values()) == [1], "one job, submitted once"
+    assert before <= {cell.key for cell in life.journal.cells()}
+    whole = run(model, finetune={"strategy": "p -> w -> p"})
+    assert prefixes(life) == prefixes(whole)
+    assert [trial.candidate for trial in life.trials] == [trial.candidate for trial in whole.trials]
+    assert tunings(life)[0].rows == tunings(whole)[0].rows
+
+
+def test_a_lost_answer_and_lost_polls_lose_no_job(model: LoopbackEndpoint, trainer: ScriptedTrainer) -> None:
+    trainer.lost_answers, trainer.silent = 1, 3
+    life = run(model, optimizer="bootstrap_finetune")
+    assert life.ending.status is Status.COMPLETED
+    assert list(trainer.submitted.values()) == [1]
+
+
+def test_a_trainer_that_is_down_pauses_the_run_and_the_job_is_taken_up_again(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    memory = small.journal()
+    trainer.lost_answers, trainer.silent = 1, 0
+    trainer.questions = 10**9
+    first = live(settings(model, "bootstrap_finetune"), memory, meanwhile=_silence(trainer))
+    assert first.ending.status is Status.PAUSED, first.ending
+    assert "did not answer" in first.ending.reason
+    trainer.silent, trainer.questions = 0, 2
+    second = live(settings(model, "bootstrap_finetune"), memory)
+    assert second.ending.status is Status.COMPLETED
+    assert list(trainer.submitted.values()) == [1]
+
+
+def _silence(trainer: ScriptedTrainer) -> Any:
+    async def wait(assembled: Any) -> None:
+        import asyncio
+
+        while not trainer.jobs:
+            await asyncio.sleep(0.001)
+        trainer.silent = 10**9
+
+    return wait
+
+
+def test_a_job_that_fails_ends_the_run_in_words_and_is_tried_again_as_another(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    trainer.fails = {0}
+    memory = small.journal()
+    first = run(model, memory, "bootstrap_finetune")
+    assert first.ending.status is Status.FAILED
+    assert "out of memory" in first.ending.reason
+    second = live(settings(model, "bootstrap_finetune"), memory, failed_before=True)
+    assert second.ending.status is Status.COMPLETED
+    assert len(trainer.jobs) == 2
+    assert tunings(second)[0].facts["tuned"] == "tuned-2"
+
+
+def test_a_refused_job_fails_the_run(model: LoopbackEndpoint, trainer: ScriptedTrainer) -> None:
+    trainer.refuses = True
+    life = run(model, optimizer="bootstrap_finetune")
+    assert life.ending.status is Status.FAILED
+    assert "cannot be tuned" in life.ending.reason
+
+
+def test_a_person_may_read_the_rows_before_they_are_trained_on(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    memory = small.journal()
+    first = live(settings(model, "bootstrap_finetune", review=True), memory, approved=False)
+    assert first.ending.status is Status.AWAITING_REVIEW
+    assert "rows are about to be trained on" in first.ending.reason
+    assert not trainer.jobs
+    assert next(iter(memory.tunings())).rows
+    second = live(settings(model, "bootstrap_finetune", review=True), memory, approved=True)
+    assert second.ending.status is Status.COMPLETED
+    assert len(trainer.jobs) == 1
+
+
+@pytest.mark.parametrize("strategy", ["w", "p -> w -> p", "w -> w -> p"])
+@pytest.mark.parametrize("bootstrap", ["auto", "program"])
+def test_what_a_strategy_takes_lies_in_its_plan(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer, strategy: str, bootstrap: str
+) -> None:
+    life = run(model, finetune={"strategy": strategy, "bootstrap": bootstrap})
+    plan = plan_of(life.context.config)
+    assert_in(plan, life)
+    assert plan["trials"] >= max(trial.number for trial in life.trials)
+    assert max(len(tuning.rows) for tuning in tunings(life)) <= plan["tuning"]["rows"]
+    assert "are sent there" in plan["notes"][0]
+
+
+def test_a_strategy_that_cannot_be_run_is_refused_before_anything_is_made(model: LoopbackEndpoint) -> None:
+    for changes, said in (
+        ({"finetune": {"strategy": "p -> q"}}, "step 'q'"),
+        ({"finetune": {"strategy": ""}}, "step ''"),
+        ({"finetune": {"trainer": "auto"}}, "cannot be tuned here"),
+        ({"finetune": {"trainer": "embedded"}}, "cannot be tuned by the trainer 'embedded'"),
+        ({"finetune": {"trainer": "fireworks"}}, "account"),
+        ({"task_model": {"api_key_env": None}}, "needs a key"),
+        ({"adapter": "two_step"}, "two_step"),
+        ({"search": {"max_bootstrapped": 0, "max_labeled": 0}}, "no demos at all"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            run(model, **changes)
