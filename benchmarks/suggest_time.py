@@ -1,4 +1,4 @@
-"""How long choosing the next candidate takes: 4 predictors, 20 x 20 arms each, 5,000 cells.
+"""How long choosing the next candidate takes: 4 predictors, 40 x 40 arms each, 5,000 cells.
 
 Run `python -m benchmarks.suggest_time`.
 """
@@ -7,13 +7,19 @@ import random
 import statistics
 import time
 
+from mipro_studio.optimizer_core.parameters.arm_features import features_of
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates import ItemResponse, Observation, Surrogate, TpeSurrogate
+from mipro_studio.optimizer_core.types import Author, Demo, DemoSet, Instruction
+
+Instructions = dict[str, dict[int, Instruction]]
+DemoSets = dict[str, dict[int, DemoSet]]
 
 __all__ = ["measure", "observations"]
 
 PREDICTORS = ("a", "b", "c", "d")
-ARMS = 20
+ARMS = 40
+ANSWERS = ("billing", "technical", "shipping", "account", "other")
 CANDIDATES = (25, 50, 100, 120, 150, 200, 250, 300, 350, 400)
 
 
@@ -28,11 +34,32 @@ def observations(space: SearchSpace, n_candidates: int, n_cells: int, seed: int 
     return found
 
 
+def contents(seed: int = 0) -> tuple[Instructions, DemoSets]:
+    """Instructions of fifty words and sets of four demos of thirty rows."""
+    rng = random.Random(seed)
+    words = [f"word{index}" for index in range(300)]
+    rows = [Demo({"answer": rng.choice(ANSWERS)}, False, f"r{index}") for index in range(30)]
+    return (
+        {
+            name: {
+                index: Instruction(name, index, " ".join(rng.choices(words, k=50)), Author.MODEL, {"tip": index % 5})
+                for index in range(ARMS)
+            }
+            for name in PREDICTORS
+        },
+        {
+            name: {index: DemoSet(name, index, "shuffled", tuple(rng.sample(rows, 4))) for index in range(ARMS)}
+            for name in PREDICTORS
+        },
+    )
+
+
 def measure(surrogate: Surrogate, n_candidates: int, repeats: int = 9) -> tuple[float, float]:
     """Median (wall, processor) seconds of one suggestion."""
     space = SearchSpace(
         PREDICTORS, {name: range(ARMS) for name in PREDICTORS}, {name: range(ARMS) for name in PREDICTORS}
     )
+    space.features = features_of(dict.fromkeys(PREDICTORS, ("answer",)), *contents())
     observed = observations(space, n_candidates, 5_000)
     surrogate.suggest(space, observed, [], frozenset(), 0)
     wall, cpu = [], []

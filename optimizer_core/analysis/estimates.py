@@ -40,7 +40,7 @@ def beliefs(space: SearchSpace, observed: Sequence[Observation], surrogate: str,
     Arms that no candidate had yet are there with mean None. JSON values only; the same for the same arguments.
     """
     seen = list(by_candidate(observed).values())
-    posterior = _fitted(seen) if surrogate == "item_response" else None
+    posterior = _fitted(space, seen) if surrogate == "item_response" else None
     believe = _shrunk(seen) if surrogate != "item_response" else _believe(space, posterior, seed)
     arms = []
     for parameter in space.parameters:
@@ -68,9 +68,10 @@ def beliefs(space: SearchSpace, observed: Sequence[Observation], surrogate: str,
     return {**facts, "converged": posterior is None or posterior.converged}
 
 
-def _fitted(seen: Sequence[Observation]) -> Posterior | None:
+def _fitted(space: SearchSpace, seen: Sequence[Observation]) -> Posterior | None:
     told = [one for one in seen if one.scores]
-    return fit([one.candidate for one in told], [one.scores for one in told]) if told else None
+    cells = [one.candidate for one in told], [one.scores for one in told]
+    return fit(*cells, features=space.features) if told else None
 
 
 def _believe(space: SearchSpace, posterior: Posterior | None, seed: int) -> Believe:
@@ -80,14 +81,22 @@ def _believe(space: SearchSpace, posterior: Posterior | None, seed: int) -> Beli
     found: Mapping[tuple[str, int], Any] = {
         (family.kind, family.predictor): dict(zip(family.codes, drawn, strict=True))
         for family, drawn in zip(posterior.families, effects, strict=True)
+        if family.basis is None
     }
+    told = [
+        (family.predictor, family.codes, drawn)
+        for family, drawn in zip(posterior.families, effects, strict=True)
+        if family.basis is not None
+    ]
     middle = found["mean", -1][-1, -1]
 
     def believe(parameter: Parameter, arm: int, having: Sequence[int]) -> Belief:
         code = (arm, -1) if parameter.kind == KINDS[0] else (-1, arm)
-        effect = found[parameter.kind, space.predictors.index(parameter.predictor)].get(code)
+        place = space.predictors.index(parameter.predictor)
+        effect = found[parameter.kind, place].get(code)
         if effect is None:
             return (None, None, None)
+        effect = effect + sum(drawn[codes.index(code)] for at, codes, drawn in told if at == place and code in codes)
         scores = posterior.score(middle + effect)
         low, high = np.quantile(scores, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return (float(scores.mean()), float(low), float(high))

@@ -18,6 +18,7 @@ from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.parameters.arm_features import Features, features_of
 from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
 from mipro_studio.optimizer_core.parameters.edits import Board
 from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates, usable_index
@@ -85,6 +86,7 @@ class RunContext:
     drops: bool = True
     tunings: dict[int, Tuning] = field(default_factory=dict, init=False)
     _grounding: SharedContext | None = field(default=None, init=False)
+    _described: tuple[object, Features] | None = field(default=None, init=False)
 
     @property
     def free(self) -> list[PredictorInfo]:
@@ -104,12 +106,25 @@ class RunContext:
     def space(self) -> SearchSpace:
         """All active arms as they stand now, of the kinds that are searched."""
         instructions, demo_sets = self.arms.instructions, self.arms.demo_sets
-        return SearchSpace(
+        space = SearchSpace(
             self.arms.names,
             _active(instructions) if KINDS[0] in self.searches else {},
             _active(demo_sets) if KINDS[1] in self.searches else {},
             self.config.search.freeze,
         )
+        if self.config.search.surrogate == "item_response":
+            space.features = self._features
+        return space
+
+    @property
+    def _features(self) -> Features:
+        """What is in the arms, worked out anew when there are others."""
+        tables = (self.arms.instructions, self.arms.demo_sets)
+        there = tuple(tuple(of_name) for table in tables for of_name in table.values())
+        if self._described is None or self._described[0] != there:
+            outputs = {info.name: info.outputs for info in self.program.predictors}
+            self._described = there, features_of(outputs, *tables)
+        return self._described[1]
 
     @property
     def board(self) -> Board:

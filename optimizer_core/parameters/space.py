@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from mipro_studio.optimizer_core.parameters.arm_features import Features
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
 
 __all__ = ["KINDS", "Parameter", "SearchSpace"]
@@ -34,6 +35,9 @@ class SearchSpace:
         predictors: Names in program order.
         instructions, demo_sets: Active arm indices by predictor.
         frozen: Predictors that keep the seed's arms.
+
+    Attributes:
+        features: What is in the arms; empty where nobody said.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class SearchSpace:
         frozen: Sequence[str] = (),
     ) -> None:
         self.predictors = tuple(predictors)
+        self.features: Features = {}
         choices = zip(KINDS, (instructions, demo_sets), strict=True)
         everything = [
             Parameter(name, kind, tuple(sorted(arms.get(name, ()))))

@@ -249,6 +249,7 @@ class Search:
             room=self._context.evaluator.room,
             seed=self._context.config.seed,
             ruled_out=out,
+            features=self._context.space.features,
         )
 
     def _view(self, state: State, known: int) -> View:

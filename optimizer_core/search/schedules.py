@@ -6,12 +6,13 @@ resumed run decides the same again. It answers three questions, in this order, w
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.parameters.arm_features import Features
 from mipro_studio.optimizer_core.search.stages import next_stage
 from mipro_studio.optimizer_core.search.surrogates.base import Observation, by_candidate
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
@@ -36,6 +37,7 @@ class State:
         room: Cells that may still be asked for under the cap; None = no cap.
         seed: The run's.
         ruled_out: Candidates that cannot win, whatever more is asked of them; none of them is in `observed`.
+        features: What is in the arms.
     """
 
     examples: Sequence[str]
@@ -47,6 +49,7 @@ class State:
     room: int | None
     seed: int
     ruled_out: frozenset[str] = frozenset()
+    features: Features = field(default_factory=dict)
 
 
 class Schedule(Protocol):
@@ -201,7 +204,8 @@ def _fits(state: State, candidate: str) -> bool:
 def _chances(state: State) -> dict[str, float]:
     """Each seen candidate's chance to be the best of those seen, over draws from the posterior."""
     seen = {key: one for key, one in by_candidate(state.observed).items() if one.scores}
-    posterior = fit([one.candidate for one in seen.values()], [one.scores for one in seen.values()]) if seen else None
+    told = [one.candidate for one in seen.values()], [one.scores for one in seen.values()]
+    posterior = fit(*told, features=state.features) if seen else None
     if posterior is None:
         return {}
     rng = np.random.default_rng(derive_seed(state.seed, "chances", state.last.order))

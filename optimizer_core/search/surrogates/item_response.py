@@ -13,7 +13,7 @@ import numpy as np
 from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
 from mipro_studio.optimizer_core.search.surrogates.base import Observation, by_candidate, random_fresh, spread_fresh
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
-from mipro_studio.optimizer_core.search.surrogates.posterior import Floats, Posterior
+from mipro_studio.optimizer_core.search.surrogates.posterior import Family, Floats, Posterior
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
 
@@ -55,7 +55,7 @@ class ItemResponse:
         seen = {one.candidate: one.scores for one in by_candidate(observed).values() if one.scores}
         if len(seen) <= 1:  # the baseline at most: nothing to tell arms apart by
             return spread_fresh(space, [*seen, *pending], exhausted, seed)
-        posterior = fit(list(seen), list(seen.values()))
+        posterior = fit(list(seen), list(seen.values()), features=space.features)
         if posterior is None or not space.parameters:
             return random_fresh(space, exhausted, seed)
         rng = np.random.default_rng(derive_seed(seed, "thompson"))
@@ -82,7 +82,13 @@ class _World:
         self._known = {
             (family.kind, family.predictor): (float(variance) ** 0.5, family.codes, found)
             for family, variance, found in zip(posterior.families, posterior.scales.variances, effects, strict=True)
+            if family.basis is None
         }
+        self._told = [
+            (family, found)
+            for family, found in zip(posterior.families, effects, strict=True)
+            if family.basis is not None
+        ]
         self.mean = float(self._known["mean", -1][2][0])
         active = {(one.predictor, one.kind): one.arms for one in space.parameters}
         self.arms = [tuple(active.get((name, kind), (SEED_ARM,)) for kind in KINDS) for name in space.predictors]
@@ -106,6 +112,9 @@ class _World:
                     if row is not None and column is not None:
                         values[row, column] = effect
                 total += values
+            for family, found in self._told:
+                if family.predictor == predictor:
+                    total += _of_arms(family, found, instructions, demos)
             self.values.append(total)
 
     def _holds(self, candidate: Candidate) -> bool:
@@ -131,3 +140,11 @@ class _World:
         places = np.argsort(-values, kind="stable")[:TOP].tolist()
         width = len(demos)
         return [((instructions[at // width], demos[at % width]), float(values[at])) for at in places]
+
+
+def _of_arms(family: Family, found: Floats, instructions: Sequence[int], demos: Sequence[int]) -> Floats:
+    """What a feature adds to the active arms: a column of instructions or a row of demo sets."""
+    by_code = dict(zip(family.codes, found.tolist(), strict=True))
+    if family.kind == "demos":
+        return np.array([[by_code.get((-1, arm), 0.0) for arm in demos]])
+    return np.array([[by_code.get((arm, -1), 0.0)] for arm in instructions])

@@ -19,11 +19,13 @@ number of effects that the data determine, M = (I + S K)^-1 S.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from scipy.linalg import LinAlgError, lu_solve, solve
 from scipy.special import expit, logit
 
+from mipro_studio.optimizer_core.parameters.arm_features import Feature, Features
 from mipro_studio.optimizer_core.search.surrogates.newton import Model, Point, around_one_value, to_the_mode
 from mipro_studio.optimizer_core.search.surrogates.posterior import (
     BLAS,
@@ -33,7 +35,6 @@ from mipro_studio.optimizer_core.search.surrogates.posterior import (
     Ints,
     Posterior,
     Scales,
-    sum_by,
 )
 from mipro_studio.optimizer_core.types import Candidate
 
@@ -41,7 +42,7 @@ __all__ = ["fit"]
 
 logger = logging.getLogger(__name__)
 
-PRIOR = {"instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "mean": 2.0, "example": 1.0}
+PRIOR = {"feature": 0.05, "instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "mean": 2.0, "example": 1.0}
 """Where the variances start, and where they stay while there is little data (logit squared); mu's stays for good."""
 NU = 3.0
 """How many effects' worth of data the start counts for."""
@@ -56,7 +57,11 @@ MANY = 120
 
 
 def fit(
-    candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]], *, final: bool = False
+    candidates: Sequence[Candidate],
+    rows: Sequence[Mapping[str, float]],
+    *,
+    final: bool = False,
+    features: Features = MappingProxyType({}),
 ) -> Posterior | None:
     """The posterior after `rows[c]` = scores of candidate c by example; None when there is no cell at all.
 
@@ -65,15 +70,16 @@ def fit(
     Args:
         final: Learn the variances from the data with little weight on where they start. Slower, and for a search
             too ready to believe that nothing matters.
+        features: What is in the arms, by (predictor's position, kind); arms that are not in it have the mean effect.
     """
     nu, rounds = (NU_FINAL, ROUNDS_FINAL) if final else (NU, ROUNDS)
     cells = _cells(rows)
     if not len(cells.score):
         return None
-    families = _families(candidates)
+    families = _families(candidates, features)
     with BLAS.limit(limits=1):
         try:
-            return _fit(candidates, families, cells, nu, rounds)
+            return _fit(candidates, families, cells, (nu, rounds), features)
         except LinAlgError as failure:
             logger.warning("%s Shrunken means are used instead.", failure)
             scales = _start(families)
@@ -81,12 +87,18 @@ def fit(
             return replace(around_one_value(model, _flat(cells)), converged=False)
 
 
-def _fit(candidates: Sequence[Candidate], families: list[Family], cells: Cells, nu: float, rounds: int) -> Posterior:
+def _fit(
+    candidates: Sequence[Candidate],
+    families: list[Family],
+    cells: Cells,
+    how: tuple[float, int],
+    features: Features,
+) -> Posterior:
     if len(candidates) <= MANY:
-        return to_the_mode(*_learn(families, cells, nu, rounds))
+        return to_the_mode(*_learn(families, cells, *how))
     counts = np.bincount(cells.row, minlength=len(candidates))
     richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
-    part, point = _learn(_families([candidates[index] for index in richest]), _only(cells, richest), nu, rounds)
+    part, point = _learn(_families([candidates[index] for index in richest], features), _only(cells, richest), *how)
     model = Model(families, cells, part.scales, _kernel_once(families, part.scales))
     pull = np.zeros(len(candidates))
     pull[richest] = solve(part.kernel, point.f, assume_a="pos", check_finite=False)
@@ -140,7 +152,7 @@ def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> tupl
 
 
 def _start(families: Sequence[Family]) -> Scales:
-    return Scales(np.array([PRIOR[family.kind] for family in families]), PRIOR["example"], 1.0)
+    return Scales(np.array([PRIOR[_prior(family)] for family in families]), PRIOR["example"], 1.0)
 
 
 def _flat(cells: Cells) -> float:
@@ -150,9 +162,7 @@ def _flat(cells: Cells) -> float:
 
 def _grams(families: Sequence[Family]) -> Floats:
     """[J, C * C] G."""
-    return np.array(
-        [(family.group[:, None] == family.group[None, :]).ravel() for family in families], dtype=np.float64
-    )
+    return np.array([family.gram.ravel() for family in families])
 
 
 def _kernel(variances: Floats, grams: Floats) -> Floats:
@@ -164,12 +174,19 @@ def _kernel_once(families: Sequence[Family], scales: Scales) -> Floats:
     """[C, C] K for variances that stay: without the grams, which are as large again for every family."""
     n = len(families[0].group)
     kernel = np.zeros((n, n))
+    of_arms: dict[tuple[str, int], tuple[Ints, Floats]] = {}
     for family, variance in zip(families, scales.variances, strict=True):
+        if family.basis is not None:  # summed over arms first, of which there are fewer
+            group, gram = of_arms.get((family.kind, family.predictor), (family.group, np.zeros(())))
+            of_arms[family.kind, family.predictor] = group, gram + variance * (family.basis @ family.basis.T)
+            continue
         if len(family.codes) == n:  # each has its own
             kernel[np.diag_indices(n)] += variance
             continue
         group = family.group.astype(np.int32)
         np.add(kernel, variance, out=kernel, where=group[:, None] == group[None, :])
+    for group, gram in of_arms.values():
+        kernel += gram[np.ix_(group, group)]
     return kernel
 
 
@@ -179,8 +196,8 @@ def _variances(families: Sequence[Family], grams: Floats, variances: Floats, sol
     found = variances.copy()
     for j, family in enumerate(families):
         if family.kind != "mean":
-            effects = variances[j] * sum_by(family.group, solved[:, :1], len(family.codes))
-            found[j] = (float((effects**2).sum()) + nu * PRIOR[family.kind]) / (determined[j] + nu)
+            weights = variances[j] * family.gathered(solved[:, :1])
+            found[j] = (float((weights**2).sum()) + nu * PRIOR[_prior(family)]) / (determined[j] + nu)
     return found
 
 
@@ -192,13 +209,16 @@ def _dispersion(cells: Cells, chance: Floats) -> float:
     return float(np.clip((squares.sum() + COINS) / (freedom + COINS), *DISPERSION))
 
 
-def _families(candidates: Sequence[Candidate]) -> list[Family]:
+def _families(candidates: Sequence[Candidate], features: Features) -> list[Family]:
     families = []
     for predictor in range(len(candidates[0].choices)):
         chosen = [candidate.choices[predictor] for candidate in candidates]
         families.append(_family("instruction", predictor, [(instruction, -1) for instruction, _ in chosen]))
         families.append(_family("demos", predictor, [(-1, demos) for _, demos in chosen]))
         families.append(_family("pair", predictor, chosen))
+    for (predictor, kind), of_arms in features.items():
+        chosen_arms = [candidate.choices[predictor][kind == "demos"] for candidate in candidates]
+        families += [_of_feature(one, kind, predictor, chosen_arms) for one in of_arms]
     families.append(Family("own", -1, [(-1, -1)] * len(candidates), np.arange(len(candidates))))
     families.append(Family("mean", -1, [(-1, -1)], np.zeros(len(candidates), dtype=np.int64)))
     return families
@@ -207,3 +227,17 @@ def _families(candidates: Sequence[Candidate]) -> list[Family]:
 def _family(kind: str, predictor: int, keys: Sequence[tuple[int, int]]) -> Family:
     index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
     return Family(kind, predictor, list(index), np.array([index[key] for key in keys]))
+
+
+def _prior(family: Family) -> str:
+    return family.kind if family.basis is None else "feature"
+
+
+def _of_feature(feature: Feature, kind: str, predictor: int, chosen: Sequence[int]) -> Family:
+    """The family of a feature: all arms that it knows, and at the end one for those that it does not, of effect 0."""
+    places = {arm: place for place, arm in enumerate(feature.arms)}
+    codes = [(-1, arm) if kind == "demos" else (arm, -1) for arm in feature.arms]
+    unknown = len(codes)
+    basis = np.vstack((feature.basis, np.zeros((1, feature.basis.shape[1]))))
+    group = np.array([places.get(arm, unknown) for arm in chosen])
+    return Family(kind, predictor, [*codes, (-2, -2)], group, basis)

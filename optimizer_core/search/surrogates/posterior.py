@@ -31,12 +31,35 @@ class Family:
         predictor: Position in the program; -1 where it is not a predictor's.
         codes: What the effects belong to: (instruction, demos), -1 for either that does not matter.
         group: [C] Which of `codes` each candidate has, by position.
+        basis: [codes, D] What the effects are linear in, where they are a feature's: effect = basis w, w ~ N(0, v).
+            None: each is its own. Codes may be of arms that no candidate has.
     """
 
     kind: str
     predictor: int
     codes: list[tuple[int, int]]
     group: Ints
+    basis: Floats | None = None
+
+    @property
+    def gram(self) -> Floats:
+        """[C, C] G: the covariance of the candidates' effects at variance 1."""
+        if self.basis is None:
+            return np.asarray(self.group[:, None] == self.group[None, :], dtype=np.float64)
+        return np.asarray((self.basis @ self.basis.T)[np.ix_(self.group, self.group)])
+
+    @property
+    def n_weights(self) -> int:
+        return len(self.codes) if self.basis is None else self.basis.shape[1]
+
+    def gathered(self, values: Floats) -> Floats:
+        """[weights, k]: what `values` [C, k] of the candidates are to the weights."""
+        found = sum_by(self.group, values, len(self.codes))
+        return found if self.basis is None else np.asarray(self.basis.T @ found)
+
+    def effects(self, weights: Floats) -> Floats:
+        """[codes, k] the effects of `weights` [weights, k]."""
+        return weights if self.basis is None else np.asarray(self.basis @ weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +152,7 @@ class Posterior:
 
     def _draw(self, rng: np.random.Generator, n: int, heat: float) -> tuple[Floats, list[Floats]]:
         prior = [
-            np.sqrt(variance) * rng.standard_normal((len(family.codes), n))
+            family.effects(np.sqrt(variance) * rng.standard_normal((family.n_weights, n)))
             for variance, family in zip(self.scales.variances, self.families, strict=True)
         ]
         start = _sum_families(self.families, prior)
@@ -140,12 +163,11 @@ class Posterior:
         pull = lu_solve(self.system, self.target[:, None] - known + noise, check_finite=False)
         effects = []
         for before, variance, family in zip(prior, self.scales.variances, self.families, strict=True):
-            size = len(family.codes)
-            centre = variance * sum_by(family.group, self.pull[:, None], size)
+            centre = variance * family.effects(family.gathered(self.pull[:, None]))
             if heat == 0:
                 effects.append(np.repeat(centre, n, axis=1))
                 continue
-            drawn = before + variance * sum_by(family.group, pull, size)
+            drawn = before + variance * family.effects(family.gathered(pull))
             effects.append(centre + heat * (drawn - centre))
         return _sum_families(self.families, effects), effects
 

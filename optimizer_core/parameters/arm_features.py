@@ -1,0 +1,191 @@
+"""What is in an arm, as numbers that its effect may be learned from.
+
+A feature is a matrix of an owner's arms: a row an arm, a column a property. The surrogate gives every feature one
+variance of its own and lets the cells say how much it matters (`surrogates.laplace`), so columns are centred over the
+arms and scaled such that the mean arm has length one. An arm that was never tried has a row like any other: that is
+what makes its first estimate better than nothing.
+"""
+
+import itertools
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mipro_studio.optimizer_core.types import DemoSet, Instruction
+
+__all__ = ["FEATURES", "Feature", "Features", "demo_features", "features_of", "instruction_features"]
+
+Floats = NDArray[np.float64]
+T = TypeVar("T", bound=Hashable)
+
+FEATURES = {"demos": ("answers", "last", "rows"), "instruction": ("lineage", "tip", "text")}
+TRIED = {
+    "demos": (*FEATURES["demos"], "number", "origin"),
+    "instruction": (*FEATURES["instruction"], "author", "length"),
+}
+"""The features by kind of arm, which `docs/landscapes.md` has the figures of; others were tried and dropped."""
+
+FEW_ANSWERS = 12
+"""An output with more different answers among the demos is no class: its answers say nothing of a set."""
+SHORT = 60
+"""Characters of the longest answer that may be a class."""
+HASHED = 64
+"""Columns that the words of instructions are hashed into."""
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """`basis` [arms, columns]: the rows belong to the indices `arms`, in their order."""
+
+    name: str
+    arms: tuple[int, ...]
+    basis: Floats
+
+
+Features = Mapping[tuple[int, str], Sequence[Feature]]
+"""By (position of the predictor, kind of arm)."""
+
+
+def features_of(
+    outputs: Mapping[str, Sequence[str]],
+    instructions: Mapping[str, Mapping[int, Instruction]],
+    demo_sets: Mapping[str, Mapping[int, DemoSet]],
+) -> Features:
+    """The features of all arms.
+
+    Args:
+        outputs: By predictor, in program order.
+        instructions, demo_sets: By predictor and index.
+    """
+    found: dict[tuple[int, str], Sequence[Feature]] = {}
+    for place, (name, fields) in enumerate(outputs.items()):
+        found[place, "instruction"] = instruction_features(list(instructions[name].values()))
+        found[place, "demos"] = demo_features(list(demo_sets[name].values()), fields)
+    return found
+
+
+def demo_features(
+    sets: Sequence[DemoSet], outputs: Sequence[str], only: Sequence[str] = FEATURES["demos"]
+) -> list[Feature]:
+    """The features of one predictor's demo sets.
+
+    Args:
+        outputs: The predictor's outputs; which answers to them a set shows is what matters most.
+        only: Names of the features wanted.
+    """
+    arms = tuple(one.index for one in sets)
+    shown = [[_answers(demo.fields, outputs) for demo in one.demos] for one in sets]
+    classes = _classes(shown)
+    answers = [[[one for one in demo if one[0] in classes] for demo in one] for one in shown]
+    rows = [[demo.example_id for demo in one.demos if demo.example_id] for one in sets]
+    many = _column([math.log1p(len(one.demos)) for one in sets])
+    traced = [sum(demo.augmented for demo in one.demos) / max(len(one.demos), 1) for one in sets]
+    found = {
+        "answers": _one_hot([{each for demo in one for each in demo} for one in answers]),
+        "last": _one_hot([set(one[-1]) if one else set() for one in answers]),
+        "rows": _one_hot([set(one) for one in rows]),
+        "number": many,
+        "origin": _column(traced),
+    }
+    return _features(arms, found, only)
+
+
+def instruction_features(
+    instructions: Sequence[Instruction], only: Sequence[str] = FEATURES["instruction"]
+) -> list[Feature]:
+    """The features of one predictor's instructions: whose children they are, by which tip, and their words."""
+    arms = tuple(one.index for one in instructions)
+    parents = {one.index: _parents(one) for one in instructions}
+    found = {
+        "lineage": _one_hot([_line(index, parents) for index in arms]),
+        "tip": _one_hot([{str(one.provenance.get("tip", ""))} for one in instructions]),
+        "author": _one_hot([{one.author.value} for one in instructions]),
+        "length": _column([math.log1p(len(one.text)) for one in instructions]),
+        "text": _words([one.text for one in instructions]),
+    }
+    return _features(arms, found, only)
+
+
+def _features(arms: tuple[int, ...], found: Mapping[str, Floats], only: Sequence[str]) -> list[Feature]:
+    return [Feature(name, arms, basis) for name in only if (basis := _scaled(found[name])) is not None]
+
+
+def _scaled(columns: Floats) -> Floats | None:
+    """Centred, and of mean squared length one; None where all arms are the same."""
+    if not columns.size:
+        return None
+    centred = columns - columns.mean(axis=0)
+    length = float((centred**2).sum(axis=1).mean()) ** 0.5
+    return None if length < 1e-9 else np.asarray(centred / length)
+
+
+def _column(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=float)[:, None]
+
+
+def _one_hot(having: Sequence[set[T]]) -> Floats:
+    """[arms, different things]: whether an arm has it."""
+    things = {
+        thing: place for place, thing in enumerate(dict.fromkeys(t for one in having for t in sorted(one, key=str)))
+    }
+    table = np.zeros((len(having), len(things)))
+    for row, one in enumerate(having):
+        table[row, [things[thing] for thing in one]] = 1.0
+    return table
+
+
+def _answers(fields: Mapping[str, object], outputs: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, json.dumps(fields[name], sort_keys=True, default=str)) for name in outputs if name in fields]
+
+
+def _classes(shown: Sequence[Sequence[Sequence[tuple[str, str]]]]) -> set[str]:
+    """The outputs whose answers are classes."""
+    given: dict[str, Counter[str]] = {}
+    for one in shown:
+        for demo in one:
+            for name, answer in demo:
+                given.setdefault(name, Counter())[answer] += 1
+    return {
+        name
+        for name, answers in given.items()
+        if len(answers) <= FEW_ANSWERS and max(map(len, answers)) <= SHORT and len(answers) < sum(answers.values())
+    }
+
+
+def _parents(arm: Instruction) -> list[int]:
+    named = arm.provenance.get("parents", ())
+    edited = arm.provenance.get("edited_from")
+    return [int(one) for one in named] + ([int(edited)] if edited is not None else [])
+
+
+def _line(index: int, parents: Mapping[int, Sequence[int]]) -> set[str]:
+    """An arm and all that it comes from."""
+    line: set[int] = set()
+    waiting = [index]
+    while waiting:
+        one = waiting.pop()
+        if one not in line:
+            line.add(one)
+            waiting += parents.get(one, ())
+    return {str(one) for one in line}
+
+
+def _words(texts: Sequence[str]) -> Floats:
+    """Words and pairs of words, hashed; an instruction is as long as any other."""
+    table = np.zeros((len(texts), HASHED))
+    for row, text in enumerate(texts):
+        words = re.findall(r"\w+", text.lower())
+        for token in [*words, *(" ".join(pair) for pair in itertools.pairwise(words))]:
+            code = crc32(token.encode())
+            table[row, code % HASHED] += 1.0 if code & 0x10000 else -1.0
+        length = float(np.linalg.norm(table[row]))
+        table[row] /= length or 1.0
+    return table

@@ -1,0 +1,88 @@
+"""What is in arms, as numbers."""
+
+import numpy as np
+import pytest
+
+from mipro_studio.optimizer_core.parameters.arm_features import (
+    FEATURES,
+    demo_features,
+    features_of,
+    instruction_features,
+)
+from mipro_studio.optimizer_core.types import Author, Demo, DemoSet, Instruction
+
+ALL = (*FEATURES["demos"], "answers", "last", "rows", "number", "origin")
+
+
+def demo(row: str, answer: object, augmented: bool = False) -> Demo:
+    return Demo({"question": f"question {row}", "answer": answer}, augmented, row)
+
+
+def sets(*shown: tuple[Demo, ...]) -> list[DemoSet]:
+    return [DemoSet("p", index, "shuffled", demos) for index, demos in enumerate(shown)]
+
+
+def named(arms: list[DemoSet], name: str) -> np.ndarray:  # type: ignore[type-arg]
+    (found,) = demo_features(arms, ["answer"], [name])
+    assert found.arms == tuple(one.index for one in arms)
+    return found.basis
+
+
+A, B, B2, C = demo("1", "a"), demo("2", "b"), demo("3", "b"), demo("4", "c", True)
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL)))
+def test_features_are_centred_and_of_length_one(name: str) -> None:
+    basis = named(sets((), (A, B), (B2, C), (A, B, C)), name)
+    assert np.allclose(basis.mean(axis=0), 0)
+    assert np.isclose((basis**2).sum(axis=1).mean(), 1)
+
+
+def test_sets_with_the_same_answers_are_alike_in_answers_and_not_in_rows() -> None:
+    arms = sets((A, B), (A, B2), (C,), ())
+    answers, rows = named(arms, "answers"), named(arms, "rows")
+    assert np.allclose(answers[0], answers[1]) and not np.allclose(answers[0], answers[2])
+    assert not np.allclose(rows[0], rows[1])
+
+
+def test_the_last_answer_is_that_of_the_last_demo() -> None:
+    last = named(sets((A, B), (B, A), (C, B2), (C,)), "last")
+    assert np.allclose(last[0], last[2]) and not np.allclose(last[0], last[1])
+
+
+def test_answers_that_are_no_classes_say_nothing() -> None:
+    free = sets(*((demo(str(n), f"an answer of its own, {n}"),) for n in range(6)))
+    assert demo_features(free, ["answer"], ["answers", "last"]) == []
+    assert [one.name for one in demo_features(free, ["answer"], ["rows"])] == ["rows"]
+
+
+def test_arms_that_are_all_alike_have_no_features() -> None:
+    assert demo_features(sets((), ()), ["answer"]) == []
+    assert instruction_features([Instruction("p", 0, "Answer.", Author.SEED)]) == []
+
+
+def test_a_child_is_like_its_parent_and_unlike_a_stranger() -> None:
+    arms = [
+        Instruction("p", 0, "Answer the question.", Author.SEED),
+        Instruction("p", 1, "Name the queue of the message in one word.", Author.MODEL, {"tip": "simple"}),
+        Instruction("p", 2, "Name the queue of the message.", Author.PERSON, {"edited_from": 1}),
+        Instruction("p", 3, "You are an expert: decide with care.", Author.MODEL, {"parents": [2]}),
+        *(Instruction("p", n, f"Stranger {n} of {n}.", Author.MODEL) for n in range(4, 9)),
+    ]
+    found = {one.name: one.basis @ one.basis.T for one in instruction_features(arms)}
+    for name in ("lineage", "text"):
+        assert found[name][1, 2] > max(found[name][0, 1], found[name][0, 2])
+    assert found["lineage"][2, 3] > found["lineage"][0, 3]
+
+
+def test_values_of_all_kinds_are_answers() -> None:
+    arms = sets((demo("1", True),), (demo("2", True),), (demo("3", ["a", None]),), (demo("4", ["a", None]),))
+    answers = named(arms, "answers")
+    assert np.allclose(answers[0], answers[1]) and np.allclose(answers[2], answers[3])
+
+
+def test_all_arms_have_their_features_by_predictor_and_kind() -> None:
+    written = {0: Instruction("p", 0, "One.", Author.SEED), 1: Instruction("p", 1, "Two.", Author.MODEL)}
+    found = features_of({"p": ["answer"]}, {"p": written}, {"p": dict(enumerate(sets((), (A, B), (B2,))))})
+    assert set(found) == {(0, "instruction"), (0, "demos")}
+    assert [one.name for one in found[0, "demos"]] == list(FEATURES["demos"])
