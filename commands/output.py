@@ -243,7 +243,7 @@ def print_facts(facts: dict[str, Any]) -> None:
         f"test (n={facts['test_examples']})": f"{score(facts['baseline_test'])} -> {score(facts['best_test'])}",
         "won, lost, tied": f"{paired['won']}, {paired['lost']}, {paired['tied']}" if paired else "-",
         **_objective_rows(facts["objective_found"], score),
-        "winner": facts["winner_name"] or "-",
+        "winner": f"{facts['winner_name']} ({facts['winner']})" if facts["winner"] else "-",
         "candidates": str(facts["candidates"]),
         "program runs": f"{facts['program_runs'] + test_runs}, {test_runs} of them on the sealed test",
         "LM calls": ", ".join(f"{role} {count}" for role, count in facts["lm_calls"].items())

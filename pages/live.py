@@ -6,12 +6,12 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import LiveView, Reader
-from mipro_studio.ui.arms.candidate_names import names_of
-from mipro_studio.ui.charts.trial_chart import trial_chart
+from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.live import live_patterns, live_tabs
 from mipro_studio.ui.live.importance import importance_panel
 from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
 from mipro_studio.ui.live.live_view import asked_of, latest
+from mipro_studio.ui.live.search_panel import bar, search_panel
 from mipro_studio.ui.live.spending import burn_table, caps
 from mipro_studio.ui.page.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
 from mipro_studio.ui.page.notices import problem
@@ -20,7 +20,7 @@ from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.text.foreign_text import heading
 from mipro_studio.ui.text.format import one_line
-from mipro_studio.ui.text.status import is_active, progress
+from mipro_studio.ui.text.status import is_active
 
 POLL_S = 1.5
 TABS = (
@@ -54,14 +54,14 @@ def draw(run_id: str, polled: bool) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             status_line(view.summary)
             buttons(view.summary, asked_of(reader, view))
-        st.progress(progress(view.summary))
+        names = names_of(reader, run_id)
+        bar(reader, view, plan, names)
         with st.container(gap="small"):
             reason(view.summary, view.outcome)
         evidence = evidence_of(reader, run_id, view.trials, view.outcome)
-        names = names_of(reader, run_id)
         verdict(evidence, names, view.outcome, texts=view.outcome is not None)
         cards(view, plan)
-        trial_chart(view, config)
+        search_panel(reader, view, config, names, evidence.best)
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):
                 st.subheader("What the score depends on", anchor=False)
@@ -70,21 +70,21 @@ def draw(run_id: str, polled: bool) -> None:
                 st.subheader("Spent so far", anchor=False)
                 burn_table(view.burns, plan)
                 caps(view, config.get("budget") or {})
-        tabs(reader, view, evidence.best)
+        tabs(reader, view, evidence.best, names)
 
 
-def tabs(reader: Reader, view: LiveView, best: str | None) -> None:
+def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None:
     """Only the open tab is read and sent."""
     run_id = view.summary.id
     draws: tuple[Callable[[], None], ...] = (
-        lambda: live_tabs.candidate_tab(reader, run_id, best),
-        lambda: live_tabs.trials_tab(view),
+        lambda: live_tabs.candidate_tab(names, best),
+        lambda: live_tabs.trials_tab(view, names),
         lambda: live_patterns.beliefs_tab(reader, view),
         lambda: live_patterns.parallel_tab(reader, view),
         lambda: live_patterns.scatter_tab(view),
         lambda: live_patterns.burn_tab(reader, view),
-        lambda: live_tabs.errors_tab(reader, run_id, view.errors),
-        lambda: live_tabs.log_tab(view),
+        lambda: live_tabs.errors_tab(reader, run_id, view.errors, names),
+        lambda: live_tabs.log_tab(view, names),
         lambda: live_patterns.optuna_tab(view),
     )
     for tab, show in zip(st.tabs(TABS, key="live_tab", on_change="rerun"), draws, strict=True):

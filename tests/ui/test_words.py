@@ -12,7 +12,7 @@ from mipro_studio.ui.text.format import UNKNOWN
     ("event", "words"),
     [
         (Event("phase", {"phase": "search", "total": 20, "note": ""}), "Searching, 20 trials"),
-        (Event("status", {"from": "running", "to": "paused", "reason": "why"}), "running → paused: why"),
+        (Event("status", {"from": "running", "to": "paused", "reason": "why"}), "Paused: why"),
         (Event("traces", {"rows": 39, "passed": 12, "threshold": 1.0, "traces": [1]}), "39 training rows tried"),
         (Event("warning", {"text": "Lower the\nthreshold."}), "Lower the threshold."),
         (Event("unheard_of", {"a": 1, "b": [], "c": "x"}), "a 1, c x"),

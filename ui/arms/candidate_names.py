@@ -35,6 +35,11 @@ class Names:
     instructions: Mapping[tuple[str, int], Instruction]
     demo_sets: Mapping[tuple[str, int], DemoSet]
 
+    @property
+    def n_written(self) -> int:
+        """Instructions that did not come with the program."""
+        return sum(arm.author is not Author.SEED for arm in self.instructions.values())
+
     def of(self, candidate: str | None) -> str:
         """A name; the id itself where it is none of this run's. None is the baseline."""
         if candidate is None:

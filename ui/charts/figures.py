@@ -1,16 +1,18 @@
 """Figures as plain dicts, drawn by `ui.charts.live_chart`; colours by name. Pure functions, no Streamlit."""
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mipro_studio.optimizer_core.types import Trial, TrialKind
-from mipro_studio.ui.text.format import count, one_line, plural, score, share
+from mipro_studio.ui.result.leaders import Belief, baseline_of, leader_path
+from mipro_studio.ui.text.format import count, one_line, plural, score
 
-__all__ = ["XAxis", "best_full", "importance_figure", "score_range", "shares_figure", "trials_alt", "trials_figure"]
+__all__ = ["XAxis", "best_full", "score_range", "sized", "trials_alt", "trials_figure"]
 
 XAxis = Literal["program_runs", "number"]
 Figure = dict[str, Any]
+Name = Callable[[str], str]
 
 
 def label(text: object, limit: int = 44) -> str:
@@ -18,50 +20,64 @@ def label(text: object, limit: int = 44) -> str:
     return html.escape(one_line(text, limit), quote=False)
 
 
-def _hover(trial: Trial) -> str:
+def _hover(trial: Trial, name: Name) -> str:
     kind = "full evaluation" if trial.kind is TrialKind.FULL else "minibatch"
     errors = f", {plural(trial.n_error, 'error')}" if trial.n_error else ""
     both = "" if trial.objective is None else f" (score {score(trial.mean)})"
     return (
         f"<b>{score(trial.value)}</b>{both}  n = {trial.n_ok}{errors}<br>trial {trial.number}, {kind}<br>"
-        f"{label(trial.candidate)}<br>after {count(trial.program_runs)} program runs"
+        f"{label(name(trial.candidate), 90)}<br>after {count(trial.program_runs)} program runs<br>click for all of it"
     )
 
 
-def _marks(name: str, trials: Sequence[Trial], x: XAxis, marker: Mapping[str, Any]) -> Figure:
+def _marks(title: str, trials: Sequence[Trial], x: XAxis, name: Name, marker: Mapping[str, Any]) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": name,
+        "name": title,
         "x": [getattr(trial, x) for trial in trials],
         "y": [trial.value for trial in trials],
         "customdata": [trial.candidate for trial in trials],
-        "hovertext": [_hover(trial) for trial in trials],
+        "hovertext": [_hover(trial, name) for trial in trials],
         "hovertemplate": "%{hovertext}<extra></extra>",
-        "marker": dict(marker),
+        "marker": {**marker, "opacity": 1},
     }
 
 
-def _best_line(fulls: Sequence[Trial], x: XAxis, end: int) -> Figure:
-    xs: list[int] = []
-    ys: list[float] = []
-    for trial in fulls:
-        if trial.value is None:
-            continue
-        xs.append(getattr(trial, x))
-        ys.append(max(ys[-1], trial.value) if ys else trial.value)
-    if xs and end > xs[-1]:
-        xs.append(end)
-        ys.append(ys[-1])
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "Best so far",
-        "x": xs,
-        "y": ys,
-        "hoverinfo": "skip",
-        "line": {"shape": "hv", "color": "@c0", "width": 2},
-    }
+def sized(trials: Sequence[Trial], n_val: int) -> list[float]:
+    """Diameters in pixels: the area grows with the rows that stand behind a score, so 1.00 on 6 rows looks small."""
+    most = n_val or max((trial.n_ok for trial in trials), default=0) or 1
+    return [round(5 + 11 * min(1.0, trial.n_ok / most) ** 0.5, 1) for trial in trials]
+
+
+def _belief_traces(path: Sequence[Belief], x: XAxis, end: int) -> list[Figure]:
+    """Who leads, with what score, as a line in a band of 90 %: the band shows how little few rows say."""
+    xs = [one.program_runs if x == "program_runs" else one.number for one in path]
+    known = [one.low is not None and one.high is not None for one in path]
+    points = [*zip(xs, path, strict=True)]
+    if points and end > xs[-1]:
+        points.append((end, path[-1]))
+    line = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
+    banded = bool(known) and all(known)
+    drawn = {"shape": "hv", "width": 0, "color": "@c0"}
+    edge = {**line, "x": [at for at, _ in points] if banded else [], "line": drawn}
+    return [
+        {**edge, "name": "Upper", "y": [one.high for _, one in points] if banded else [], "showlegend": False},
+        {
+            **edge,
+            "name": "90 % interval",
+            "y": [one.low for _, one in points] if banded else [],
+            "fill": "tonexty",
+            "fillcolor": "@c0/0.13",
+        },
+        {
+            **line,
+            "name": "Leader",
+            "x": [at for at, _ in points],
+            "y": [one.mean for _, one in points],
+            "line": {"shape": "hv", "color": "@c0", "width": 2},
+        },
+    ]
 
 
 def best_full(trials: Iterable[Trial]) -> Trial | None:
@@ -70,34 +86,38 @@ def best_full(trials: Iterable[Trial]) -> Trial | None:
     return max(done, key=lambda trial: trial.value or 0.0, default=None)
 
 
-def trials_figure(trials: Sequence[Trial], x: XAxis = "program_runs", metric: str = "score") -> Figure:
-    """The search as it went: minibatches and full evaluations are two series, never one line."""
-    baseline = next((t for t in trials if t.kind is TrialKind.BASELINE and t.value is not None), None)
+def trials_figure(
+    trials: Sequence[Trial],
+    x: XAxis = "program_runs",
+    metric: str = "score",
+    *,
+    name: Name = str,
+    n_val: int = 0,
+    best: str | None = None,
+) -> Figure:
+    """The search as it went: every trial a dot as large as its rows are many, the leader a line in its interval.
+
+    Args:
+        name: Of a candidate, by its id.
+        n_val: Rows of the validation set; 0 where not known.
+        best: The winner or leader, which is gold.
+    """
+    baseline = baseline_of(trials)
     small = [t for t in trials if t.kind is TrialKind.MINIBATCH and t.done and t.value is not None]
     full = [t for t in trials if t.kind is TrialKind.FULL and t.done and t.value is not None]
-    flying = [t for t in trials if not t.done]
-    best = best_full(full)
-    beaten = best is not None and (baseline is None or (best.value or 0) > (baseline.value or 0))
-    winner = [best] if best is not None and beaten else []
+    of_best = [t for t in (*small, *full) if t.candidate == best][-1:]
     end = max((getattr(t, x) for t in trials), default=0)
-    fulls = ([baseline] if baseline else []) + full
+    edge = {"width": 1.5, "color": "@c0/0.75"}
     data = [
-        _best_line(fulls, x, end),
-        _marks(
-            "Minibatch",
-            small,
-            x,
-            {"symbol": "circle-open", "size": 8, "color": "@c0/0.75", "line": {"width": 1.5, "color": "@c0/0.75"}},
-        ),
-        _marks("Full evaluation", full, x, {"symbol": "diamond", "size": 11, "color": "@c0"}),
-        _marks(
-            "Best",
-            winner,
-            x,
-            {"symbol": "diamond", "size": 17, "color": "@gold", "line": {"width": 1.5, "color": "@text"}},
-        ),
-        _ghosts(flying, x),
-    ]
+        *_belief_traces(leader_path(trials, n_val), x, end),
+        _marks("Minibatch", small, x, name,
+               {"symbol": "circle", "size": sized(small, n_val), "color": "@c0/0.18", "line": edge}),
+        _marks("Full evaluation", full, x, name,
+               {"symbol": "diamond", "size": sized(full, n_val), "color": "@c0"}),
+        _marks("Best", of_best, x, name,
+               {"symbol": "diamond", "size": 18, "color": "@gold", "line": {"width": 1.5, "color": "@text"}}),
+        _ghosts([t for t in trials if not t.done], x, name),
+    ]  # fmt: skip
     layout = _trials_layout(x, metric, baseline)
     reach = score_range(trials)
     if reach:
@@ -134,7 +154,7 @@ def _say_empty(layout: Figure) -> None:
     ]
 
 
-def _ghosts(flying: Sequence[Trial], x: XAxis) -> Figure:
+def _ghosts(flying: Sequence[Trial], x: XAxis, name: Name) -> Figure:
     # A trial in flight has no score yet, so its mark sits on the floor of the chart, on an axis of its own.
     return {
         "type": "scatter",
@@ -143,7 +163,8 @@ def _ghosts(flying: Sequence[Trial], x: XAxis) -> Figure:
         "yaxis": "y2",
         "x": [getattr(trial, x) for trial in flying],
         "y": [0.025] * len(flying),
-        "hovertext": [f"trial {trial.number}, in flight<br>{label(trial.candidate)}" for trial in flying],
+        "customdata": [trial.candidate for trial in flying],
+        "hovertext": [f"trial {trial.number}, in flight<br>{label(name(trial.candidate), 90)}" for trial in flying],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {"symbol": "circle-open-dot", "size": 10, "color": "@muted", "opacity": 0.8},
     }
@@ -202,79 +223,3 @@ def trials_alt(trials: Sequence[Trial]) -> str:
     if best is not None:
         words += f" The best full evaluation is {score(best.value)}, of trial {best.number}."
     return words
-
-
-def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """How far the score moves with each parameter's choice, as horizontal bars over the band of pure noise.
-
-    Args:
-        rows: {name, spread, null, real} and, of newer runs, {low, high}, the most certain first; all but the name
-            and `real` in units of the score.
-    """
-    ordered = list(reversed(rows))
-    reach = [(row.get("low", row["spread"]), row["spread"], row.get("high", row["spread"])) for row in ordered]
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "y": [f"{label(row['name'], 30)}   <b>{score(row['spread'])}</b>" for row in ordered],
-        "x": [row["spread"] for row in ordered],
-        "marker": {"color": ["@c0" if row.get("real", True) else "@muted/0.6" for row in ordered]},
-        "hovertext": ["stands out from noise" if row.get("real", True) else "not told from noise" for row in ordered],
-        "hovertemplate": "%{y}<br>%{hovertext}<extra></extra>",
-        "showlegend": False,
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - middle for _, middle, high in reach],
-            "arrayminus": [middle - low for low, middle, _ in reach],
-            "color": "@muted",
-            "thickness": 1,
-            "width": 3,
-        },
-    }
-    bands = [
-        {
-            "type": "rect",
-            "x0": 0,
-            "x1": row["null"],
-            "y0": place - 0.45,
-            "y1": place + 0.45,
-            "fillcolor": "@muted/0.14",
-            "line": {"width": 0},
-            "layer": "below",
-        }
-        for place, row in enumerate(ordered)
-        if row.get("null")
-    ]
-    layout = _bars_layout("spread of the arms' effects, in score", rangemode="tozero")
-    return {"data": [bars], "layout": {**layout, "shapes": bands}}
-
-
-def shares_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Parameters' shares of 1, as horizontal bars without a band: what gave them has none.
-
-    Args:
-        rows: {parameter, share}, the largest first.
-    """
-    ordered = list(reversed(rows))
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "y": [f"{label(row['parameter'], 30)}   <b>{share(row['share'])}</b>" for row in ordered],
-        "x": [row["share"] for row in ordered],
-        "marker": {"color": "@c1"},
-        "hoverinfo": "y",
-        "showlegend": False,
-    }
-    return {"data": [bars], "layout": _bars_layout("share of the whole", range=[0, 1])}
-
-
-def _bars_layout(title: str, **x_axis: Any) -> Figure:
-    """Of horizontal bars, a named row each."""
-    named = {"text": title, "standoff": 6}
-    return {
-        "margin": {"l": 8, "r": 16, "t": 8, "b": 44},
-        "bargap": 0.45,
-        "xaxis": {"gridcolor": "@grid/0.6", "zeroline": False, "fixedrange": True, "title": named, **x_axis},
-        "yaxis": {"automargin": True, "fixedrange": True, "ticksuffix": "  "},
-    }

@@ -109,12 +109,14 @@ export default function (component) {
         font: { family: font, color: colours.text, size: 13 },
       },
     };
+    // The handler is bound once; what it calls belongs to the latest run.
+    chart.__miproClicked = setTriggerValue;
     const drawn = Plotly.react(chart, figure.data, layout, CONFIG);
     if (!chart.__miproClicks) {
       chart.__miproClicks = true;
       Promise.resolve(drawn).then(() => chart.on("plotly_click", (event) => {
         const point = event.points && event.points[0];
-        if (point && point.customdata !== undefined) setTriggerValue("clicked", point.customdata);
+        if (point && point.customdata !== undefined) chart.__miproClicked("clicked", point.customdata);
       }));
     }
   }).catch((error) => { chart.textContent = String(error.message || error); });
@@ -144,8 +146,8 @@ def ensure_plotly() -> None:
         shutil.copyfile(source, aside)
 
 
-def live_chart(figure: Mapping[str, Any], *, key: str, height: int, alt: str, revision: str) -> None:
-    """Draw `figure` under `key`.
+def live_chart(figure: Mapping[str, Any], *, key: str, height: int, alt: str, revision: str) -> str | None:
+    """Draw `figure` under `key`; the `customdata` of the mark that was clicked since the last run, if any.
 
     Args:
         figure: {data, layout} as Plotly takes them. The number and order of traces must not change from one
@@ -154,8 +156,15 @@ def live_chart(figure: Mapping[str, Any], *, key: str, height: int, alt: str, re
         revision: What the person did to the chart is kept as long as this stays the same.
     """
     ensure_plotly()
-    _COMPONENT(
+    result = _COMPONENT(
         key=key,
         data={"figure": figure, "height": height, "alt": alt, "revision": revision},
         height=height,
+        on_clicked_change=_nothing,
     )
+    clicked = result.get("clicked")
+    return clicked if isinstance(clicked, str) else None
+
+
+def _nothing() -> None:
+    """A trigger's value is only handed on where a callback is registered."""

@@ -7,6 +7,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.objective_spec import SCORE
 from mipro_studio.storage import LiveView
+from mipro_studio.ui.arms.candidate_names import Names
 from mipro_studio.ui.charts.figures import XAxis, trials_alt, trials_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 
@@ -15,8 +16,8 @@ __all__ = ["trial_chart"]
 AXES: Mapping[str, XAxis] = {"Program runs": "program_runs", "Trials": "number"}
 
 
-def trial_chart(view: LiveView, config: Mapping[str, Any]) -> None:
-    """Zoom and hidden series stay while points arrive; another axis starts anew."""
+def trial_chart(view: LiveView, config: Mapping[str, Any], names: Names, best: str | None) -> str | None:
+    """The candidate whose dot was clicked, if any. Zoom stays while points arrive; another axis starts anew."""
     metric, objective = config.get("metric"), config.get("objective") or SCORE
     plain = f"score ({metric})" if metric else "score"
     with st.container(border=True, gap="xsmall"):
@@ -26,10 +27,19 @@ def trial_chart(view: LiveView, config: Mapping[str, Any]) -> None:
                 "Horizontal axis", list(AXES), default="Program runs", required=True, key="live_axis",
                 label_visibility="collapsed",
             )  # fmt: skip
-        live_chart(
-            trials_figure(view.trials, AXES[axis or "Program runs"], plain if objective == SCORE else objective),
+        clicked = live_chart(
+            trials_figure(
+                view.trials,
+                AXES[axis or "Program runs"],
+                plain if objective == SCORE else objective,
+                name=names.of,
+                n_val=view.summary.n_val,
+                best=best,
+            ),
             key="live_chart",
             height=380,
             alt=trials_alt(view.trials),
             revision=f"{view.summary.id} {axis}",
         )
+        st.caption("The larger a dot, the more rows stand behind its score. Click one to see what it is.")
+    return clicked

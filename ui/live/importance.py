@@ -8,7 +8,7 @@ import streamlit as st
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Candidate, Json, Trial
 from mipro_studio.storage import LiveView, Reader
-from mipro_studio.ui.charts.figures import importance_figure, shares_figure
+from mipro_studio.ui.charts.importance_figures import importance_figure, shares_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.drafts import drafter
 from mipro_studio.ui.text.format import plural, score, share

@@ -5,17 +5,20 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Candidate, DemoSet, ErrorClass, Instruction, Trial, TrialKind
+from mipro_studio.optimizer_core.types import DemoSet, ErrorClass, Trial, TrialKind
 from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.arms.candidate_names import Names
+from mipro_studio.ui.candidate.candidate_panel import lineage, open_panel
 from mipro_studio.ui.text.events import event_words
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import UNKNOWN, ago, clean, count, one_line, plural, score
 
-__all__ = ["candidate_tab", "errors_tab", "log_tab", "trials_tab"]
+__all__ = ["candidate_tab", "errors_tab", "log_tab", "trial_labels", "trials_tab"]
 
 LATEST = 50
 
-WIDE: Any = {"message": st.column_config.Column(width="large"), "details": st.column_config.Column(width="large")}
+WIDE: Any = {"message": st.column_config.Column(width="large")}
+_OPENED = "live_trials_opened"
 
 _KINDS = {TrialKind.BASELINE: "baseline", TrialKind.MINIBATCH: "minibatch", TrialKind.FULL: "full evaluation"}
 
@@ -38,72 +41,83 @@ _ERRORS: Mapping[str, str] = {
 }
 
 
-def candidate_tab(reader: Reader, run_id: str, candidate_id: str | None) -> None:
+def candidate_tab(names: Names, candidate_id: str | None) -> None:
     """Instruction and demos of every predictor; the seed's when no candidate leads."""
-    instructions = reader.instructions(run_id)
-    demo_sets = reader.demo_sets(run_id)
-    named = [item.predictor for item in instructions] + [item.predictor for item in demo_sets]
-    predictors = list(dict.fromkeys(named))
-    if not predictors:
+    parts = names.parts(candidate_id)
+    if not parts:
         st.caption("Nothing has been written yet: demos are bootstrapped first, then instructions are proposed.")
         return
-    chosen = _chosen(candidate_id, len(predictors))
     if candidate_id is None:
-        st.caption("No candidate leads yet. This is the program as it came: the baseline.")
-    for predictor, (instruction, demos) in zip(predictors, chosen.choices, strict=True):
+        st.caption("No candidate leads. This is the program as it came.")
+    for part in parts:
         with st.container(border=True, gap="small"):
-            line(predictor, bold=True)
-            _instruction(instructions, predictor, instruction)
-            _demos(demo_sets, predictor, demos)
+            line(part.predictor, bold=True)
+            if part.instruction is None:
+                st.caption("Its instruction is not recorded yet.")
+            else:
+                line(lineage(part.instruction), muted=True)
+                paragraph(part.instruction.text)
+            _demos(part.demo_set)
 
 
-def _chosen(candidate_id: str | None, n: int) -> Candidate:
-    try:
-        chosen = Candidate.parse(candidate_id or "")
-    except ValueError:
-        return Candidate.baseline(n)
-    return chosen if len(chosen.choices) == n else Candidate.baseline(n)
-
-
-def _instruction(instructions: Sequence[Instruction], predictor: str, index: int) -> None:
-    found = next((i for i in instructions if i.predictor == predictor and i.index == index), None)
-    if found is None:
-        st.caption("Its instruction is not recorded yet.")
-        return
-    by = {"seed": "as it came with the program", "model": "written by the prompt model", "person": "by a person"}
-    st.caption(f"Instruction {index}, {by[found.author.value]}")
-    paragraph(found.text)
-
-
-def _demos(demo_sets: Sequence[DemoSet], predictor: str, index: int) -> None:
-    found = next((d for d in demo_sets if d.predictor == predictor and d.index == index), None)
+def _demos(found: DemoSet | None) -> None:
     if found is None or not found.demos:
-        st.caption(f"Demo set {index}: none (zero-shot)")
+        st.caption("No demos (zero-shot)")
         return
-    st.caption(f"Demo set {index}: {plural(len(found.demos), 'demo')}, {one_line(found.kind).replace('_', ' ')}")
+    kind = one_line(found.kind).replace("_", " ")
+    st.caption(f"Demo set {found.index}: {plural(len(found.demos), 'demo')}, {kind}")
     rows = [
         {name: one_line(value, 300) for name, value in demo.fields.items()}
         | {"answers from": "teacher" if demo.augmented else "labels"}
         for demo in found.demos
     ]
-    st.dataframe(rows, hide_index=True, alt=f"Demos of set {index}")
+    st.dataframe(rows, hide_index=True, alt=f"Demos of set {found.index}")
 
 
-def trials_tab(view: LiveView) -> None:
-    """Every trial, the latest first."""
+def trials_tab(view: LiveView, names: Names) -> None:
+    """Every trial, the latest first; a row opens its candidate."""
     if not view.trials:
         st.caption("No trial has been asked for yet.")
         return
-    rows = [_trial_row(trial, view) for trial in reversed(view.trials)]
-    st.dataframe(rows, hide_index=True, key="live_trials", alt="All trials, the latest first")
+    latest = view.trials[::-1]
+    labels = trial_labels(view.trials)
+    event = st.dataframe(
+        [_trial_row(trial, view, names, labels[trial.order]) for trial in latest],
+        hide_index=True,
+        key="live_trials",
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="All trials, the latest first",
+        column_config={"candidate": st.column_config.TextColumn(width="large")},
+    )
+    chosen = event.selection.get("rows") or []
+    opened = latest[chosen[0]].candidate if chosen and chosen[0] < len(latest) else None
+    # A selection stays while the page polls: only a new one opens the panel.
+    if opened != st.session_state.get(_OPENED) and opened is not None:
+        open_panel(view.summary.id, opened)
+    st.session_state[_OPENED] = opened
+    st.caption("Choose a row to see its candidate.")
 
 
-def _trial_row(trial: Trial, view: LiveView) -> dict[str, Any]:
+def trial_labels(trials: Sequence[Trial]) -> dict[int, str]:
+    """By order: `12`, and `after 12` for a full evaluation that trial 12 led to."""
+    seen: set[int] = set()
+    labels = {}
+    for trial in trials:
+        again = trial.number in seen
+        seen.add(trial.number)
+        labels[trial.order] = (
+            UNKNOWN if trial.kind is TrialKind.BASELINE else f"after {trial.number}" if again else str(trial.number)
+        )
+    return labels
+
+
+def _trial_row(trial: Trial, view: LiveView, names: Names, label: str) -> dict[str, Any]:
     asked_at, done_at = view.times.get(trial.order, ("", None))
     return {
-        "trial": UNKNOWN if trial.kind is TrialKind.BASELINE else str(trial.number),
+        "trial": label,
         "kind": _KINDS[trial.kind],
-        "candidate": one_line(trial.candidate),
+        "candidate": one_line(names.of(trial.candidate), 200),
         "score": score(trial.mean) if trial.done else "in flight",
         **({} if trial.objective is None else {"objective": score(trial.objective)}),
         "n": trial.n_ok,
@@ -113,7 +127,7 @@ def _trial_row(trial: Trial, view: LiveView) -> dict[str, Any]:
     }
 
 
-def errors_tab(reader: Reader, run_id: str, by_class: Mapping[str, int]) -> None:
+def errors_tab(reader: Reader, run_id: str, by_class: Mapping[str, int], names: Names) -> None:
     """Examples without a score, by class, with the latest messages."""
     if not by_class:
         st.caption("No example has failed. An example that fails has no score; it is never counted as 0.")
@@ -127,7 +141,7 @@ def errors_tab(reader: Reader, run_id: str, by_class: Mapping[str, int]) -> None
             "when": ago(error.at),
             "class": _ERRORS.get(error.error, error.error),
             "message": clean(error.message)[:2000],
-            "candidate": one_line(error.key.candidate),
+            "candidate": one_line(names.of(error.key.candidate), 200),
             "example": one_line(error.key.example),
         }
         for error in reader.recent_errors(run_id, LATEST)
@@ -135,13 +149,12 @@ def errors_tab(reader: Reader, run_id: str, by_class: Mapping[str, int]) -> None
     st.dataframe(rows, hide_index=True, key="live_errors", alt="The latest errors", column_config=WIDE)
 
 
-def log_tab(view: LiveView) -> None:
+def log_tab(view: LiveView, names: Names) -> None:
     """What happened, the latest first."""
-    if not view.events:
+    told = [(at, event_words(event, names.of)) for _, at, event in reversed(view.events)]
+    rows = [{"when": ago(at), "what happened": words} for at, words in told if words]
+    if not rows:
         st.caption("Nothing has happened yet.")
         return
-    rows = [
-        {"when": ago(at), "event": one_line(event.kind).replace("_", " "), "details": event_words(event)}
-        for _, at, event in reversed(view.events)
-    ]
-    st.dataframe(rows, hide_index=True, key="live_log", alt="Event log, the latest first", column_config=WIDE)
+    config: Any = {"what happened": st.column_config.Column(width="large")}
+    st.dataframe(rows, hide_index=True, key="live_log", alt="What happened, the latest first", column_config=config)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.types import Usage
 from mipro_studio.ui.arms.candidate_names import Names, names_of
+from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.charts.figures import score_range, trials_alt, trials_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.live.spending import burn_table
@@ -16,7 +17,7 @@ from mipro_studio.ui.result.evidence import Evidence, evidence_of, no_gain
 from mipro_studio.ui.result.leaders import candidates_tried
 from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.text.events import event_words
-from mipro_studio.ui.text.format import clean, cost_of, count, duration, one_line, plural, tokens_of
+from mipro_studio.ui.text.format import clean, cost_of, count, duration, plural, tokens_of
 
 __all__ = ["PLAY", "SECONDS_A_STEP", "ending", "replay"]
 
@@ -38,31 +39,31 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
     _numbers(state)
     metric = config.get("metric")
     with st.container(border=True):
-        live_chart(
-            _figure(history, state, f"score ({metric})" if metric else "score"),
+        clicked = live_chart(
+            _figure(history, state, f"score ({metric})" if metric else "score", found, names),
             key="replay_chart",
             height=380,
             alt=trials_alt(state.trials),
             revision=history.run.id,
         )
+        if clicked:
+            open_panel(history.run.id, clicked)
     with st.grid(2, min_column_width=400):
         with st.container(border=True, height="stretch"):
             st.subheader("Spent until then", anchor=False)
             burn_table(state.spent, {})
             st.caption("From the answers kept by then. The prompt model's calls count once proposing is over.")
         with st.container(border=True, height="stretch"):
-            _happened(state)
+            _happened(state, names)
 
 
-def _happened(state: State) -> None:
+def _happened(state: State, names: Names) -> None:
     st.subheader("What had happened", anchor=False)
-    rows = [
-        {"event": one_line(event.kind).replace("_", " "), "details": event_words(event)}
-        for _, _, event in reversed(state.events[-50:])
-    ]
+    told = [event_words(event, names.of) for _, _, event in reversed(state.events[-50:])]
+    rows = [{"what happened": words} for words in told if words]
     if rows:
         st.dataframe(rows, hide_index=True, height=230, alt="Events until then, the latest first",
-                     column_config={"details": st.column_config.TextColumn(width="large")})  # fmt: skip
+                     column_config={"what happened": st.column_config.TextColumn(width="large")})  # fmt: skip
     else:
         st.caption("Nothing yet.")
 
@@ -90,10 +91,12 @@ def _slider(history: History, last: int) -> int:
     return index
 
 
-def _figure(history: History, state: State, metric: str) -> dict[str, Any]:
+def _figure(history: History, state: State, metric: str, found: Evidence, names: Names) -> dict[str, Any]:
     """The chart at that moment on the axes of the whole run, so that it does not jump."""
     whole = [trial for trial, _, _ in history.trials]
-    figure = trials_figure(state.trials, "program_runs", metric)
+    figure = trials_figure(
+        state.trials, "program_runs", metric, name=names.of, n_val=found.n_val, best=found.best
+    )
     end = max((trial.program_runs for trial in whole), default=100)
     figure["layout"]["xaxis"] |= {"range": [0, end * 1.03]}
     if reach := score_range(whole):

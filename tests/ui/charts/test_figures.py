@@ -3,7 +3,8 @@
 import json
 
 from mipro_studio.optimizer_core.types import Trial, TrialKind
-from mipro_studio.ui.charts.figures import best_full, importance_figure, shares_figure, trials_alt, trials_figure
+from mipro_studio.ui.charts.figures import best_full, sized, trials_alt, trials_figure
+from mipro_studio.ui.charts.importance_figures import importance_figure, shares_figure
 
 BASE = Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, 0.4, 40, 0, 40)
 SMALL = Trial(2, 1, TrialKind.MINIBATCH, "i1d2", (), True, 0.9, 25, 1, 65)
@@ -19,21 +20,34 @@ def test_the_traces_are_the_same_ones_from_the_first_refresh_to_the_last() -> No
 
 
 def test_minibatches_and_full_evaluations_are_two_series_of_marks() -> None:
-    line, small, full, best, ghost = trials_figure(ALL)["data"]
+    upper, lower, line, small, full, best, ghost = trials_figure(ALL, n_val=40, best="i1d2")["data"]
     assert (small["y"], full["y"], best["y"]) == ([0.9], [0.7, 0.5], [0.7])
     assert {small["mode"], full["mode"]} == {"markers"}
-    assert line["y"] == [0.4, 0.7, 0.7, 0.7], "a minibatch never counts as best"
+    assert line["y"] == [0.4, 0.9, 0.7, 0.7, 0.7], "who leads, with what it has so far, to the end of the axis"
+    assert all(low <= mean <= high for low, mean, high in zip(lower["y"], line["y"], upper["y"], strict=True))
     assert ghost["x"] == [145]
 
 
-def test_nothing_is_gold_until_the_baseline_is_beaten() -> None:
-    assert trials_figure([BASE, Trial(2, 1, TrialKind.FULL, "x", (), True, 0.4, 40, 0, 80)])["data"][3]["x"] == []
+def test_only_the_best_is_gold() -> None:
+    assert trials_figure(ALL, best="i1d1")["data"][5]["y"] == [0.5]
+    assert trials_figure(ALL)["data"][5]["x"] == []
+
+
+def test_a_dot_is_as_large_as_the_rows_behind_it_are_many() -> None:
+    few = Trial(6, 7, TrialKind.MINIBATCH, "i1d0", (), True, 1.0, 6, 0, 160)
+    few_px, many_px = sized([few, FULL], 40)
+    assert few_px < many_px == 16.0
+
+
+def test_scores_that_are_no_shares_have_a_line_and_no_band() -> None:
+    data = trials_figure([Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, -5.0, 4, 0, 4)])["data"]
+    assert (data[0]["y"], data[1]["y"], data[2]["y"]) == ([], [], [-5.0])
 
 
 def test_the_baseline_is_a_line_and_no_trial() -> None:
     figure = trials_figure(ALL, "number")
     assert figure["layout"]["shapes"][0]["y0"] == 0.4
-    assert 0 not in figure["data"][1]["x"] + figure["data"][2]["x"]
+    assert 0 not in figure["data"][3]["x"] + figure["data"][4]["x"]
 
 
 def test_a_search_without_a_score_says_so() -> None:
@@ -49,7 +63,7 @@ def test_negative_and_constant_scores_have_room() -> None:
 
 def test_hover_says_candidate_and_n_and_reads_no_tags() -> None:
     hostile = Trial(2, 1, TrialKind.MINIBATCH, "<b>x</b>", (), True, 0.9, 25, 1, 65)
-    text = trials_figure([hostile])["data"][1]["hovertext"][0]
+    text = trials_figure([hostile])["data"][3]["hovertext"][0]
     assert "n = 25, 1 error" in text
     assert "&lt;b&gt;x" in text
 

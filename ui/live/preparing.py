@@ -1,0 +1,47 @@
+"""What is made before the search has a score: demos as they are found, instructions as they arrive."""
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.types import Author, Split
+from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.page.frame import INSTRUCTIONS, TRACES
+from mipro_studio.ui.text.foreign_text import line
+from mipro_studio.ui.text.format import plural
+
+__all__ = ["preparing"]
+
+_LATEST = 4
+
+
+def preparing(reader: Reader, view: LiveView) -> None:
+    """Two columns: demos and instructions."""
+    run_id = view.summary.id
+    tried = reader.count_cells(run_id, Split.TRAIN)
+    sets = [one for one in reader.demo_sets(run_id) if one.demos]
+    written = [arm for arm in reader.instructions(run_id) if arm.author is not Author.SEED]
+    found = {(one.predictor, demo.example_id) for one in sets for demo in one.demos if demo.augmented}
+    with st.container(border=True):
+        left, right = st.columns(2, gap="large")
+        with left:
+            st.subheader("Demos", anchor=False)
+            st.text(f"{plural(tried, 'training row')} tried by the teacher." if tried else "No row was tried yet.")
+            st.text(
+                f"{plural(len({row for _, row in found}), 'row')} became worked examples, in "
+                f"{plural(len({one.index for one in sets}), 'set')}."
+                if sets
+                else "No set of worked examples is finished yet."
+            )
+            if tried:
+                st.page_link(TRACES.path, label="See the traces", icon=TRACES.icon, query_params={"run": run_id})
+        with right:
+            st.subheader("Instructions", anchor=False)
+            if not written:
+                st.text("None has been written yet. The prompt model is asked once the demos are there.")
+            for arm in reversed(written[-_LATEST:]):
+                line(arm.predictor, muted=True, limit=60)
+                line(arm.text, limit=180)
+            if written:
+                st.caption(f"{plural(len(written), 'instruction')} so far, the latest first.")
+                st.page_link(
+                    INSTRUCTIONS.path, label="Read them all", icon=INSTRUCTIONS.icon, query_params={"run": run_id}
+                )

@@ -1,0 +1,34 @@
+"""The middle of the live page: how far the run is, what is made before the search, and the search itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from mipro_studio.optimizer_core.types import Split, Status
+from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.arms.candidate_names import Names
+from mipro_studio.ui.candidate.candidate_panel import open_panel
+from mipro_studio.ui.charts.trial_chart import trial_chart
+from mipro_studio.ui.live.preparing import preparing
+from mipro_studio.ui.live.work_done import work_done
+from mipro_studio.ui.text.status import is_active
+
+__all__ = ["bar", "search_panel"]
+
+
+def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -> None:
+    """One bar for the whole run; it only grows. Time left is from what was measured."""
+    done = work_done(view, plan, reader.count_cells(view.summary.id, Split.TRAIN), names.n_written)
+    st.progress(done.share, text=done.words if view.summary.status is Status.RUNNING else None)
+
+
+def search_panel(
+    reader: Reader, view: LiveView, config: Mapping[str, Any], names: Names, best: str | None
+) -> None:
+    """The chart, under what is being made as long as there is nothing to draw; a click opens a candidate."""
+    if is_active(view.summary) and not any(trial.n_ok and trial.number for trial in view.trials):
+        preparing(reader, view)
+    clicked = trial_chart(view, config, names, best)
+    if clicked:
+        open_panel(view.summary.id, clicked)
