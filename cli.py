@@ -70,6 +70,9 @@ def run(
             show_default="score",
         ),
     ] = None,
+    start_from: Annotated[
+        str | None, typer.Option(help="A saved program's JSON whose instructions and demos it begins with.")
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
     preset: Annotated[str | None, typer.Option(help="studio, paper, light, medium or heavy; see --dry-run.")] = None,
     surrogate: Annotated[str | None, typer.Option(help="item_response, tpe or random.")] = None,
@@ -160,6 +163,7 @@ def run(
     switches = {"dataset_summary": no_summary, "program_summary": no_program, "demos": no_demos}
     config = _given(
         program=program,
+        start_from=start_from,
         metric=metric or ("judge" if criteria else None),
         judge=_given(criteria=criteria or None, model=model_of(judge_model)),
         name=name,

@@ -22,9 +22,10 @@ from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.exports.verification import Check, examples_to_check, verify
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model, model_when_made
+from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.programs.plain_messages import document
-from mipro_studio.optimizer_core.programs.program import Program, load_program
+from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
 from mipro_studio.storage import Reader
@@ -57,7 +58,7 @@ def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
             raise BadInput(f"Run {run_id} has no winner yet.")
         instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
     try:
-        program = load_program(config.program, Path(config.base or "."), model_when_made(config))
+        program = seed_program(config, Path(config.base or "."))
         module = build_program(config, program, (*instructions, *demo_sets), Candidate.parse(chosen))
     except (ValueError, KeyError) as error:
         raise BadInput(f"Run {run_id} has no candidate {chosen!r}.") from error

@@ -21,9 +21,10 @@ from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.role_models import build_role_model, model_when_made, with_own_model
+from mipro_studio.optimizer_core.models.role_models import build_role_model, with_own_model
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.programs.module_copies import copy_module
-from mipro_studio.optimizer_core.programs.program import Program, load_program
+from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
 from mipro_studio.optimizer_core.programs.values import shown
 from mipro_studio.optimizer_core.types import Candidate, Example, Role, Split
@@ -51,7 +52,7 @@ def gate(request: Mapping[str, Any]) -> dict[str, Any]:
     base = Path(request["cwd"])
     run = _Run.named(request)
     config = _config(request, run)
-    program = load_program(config.program, Path(config.base or base), model_when_made(config))
+    program = seed_program(config, Path(config.base or base))
     config = with_own_model(config, {**(run.config if run else {}), **request["config"]}, program)
     rows = _rows(config, program, base)
     candidate = request["candidate"] or (run.winner if run else "")

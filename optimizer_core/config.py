@@ -217,6 +217,8 @@ class RunConfig(Settings):
         review: Stop after proposing, until a person says go.
         rehearse: Run the program on a training row or two before all else; set by an inspection that could not do so.
         start_anyway: A person wants to start although the rehearsal showed a problem.
+        start_from: A saved program (DSPy's JSON, as `export` writes it) whose instructions and demos it begins with.
+        start_state: What that file held; filled in by the inspection.
         base: Folder that relative paths and packages are looked up in; filled in by the inspection.
     """
 
@@ -250,6 +252,8 @@ class RunConfig(Settings):
     rehearse: bool = False
     start_anyway: bool = False
     base: str = ""
+    start_from: str | None = None
+    start_state: str = ""
 
     def model_for(self, role: Role) -> ModelSpec:
         """The model that works in `role`; roles without a model of their own use the task model."""

@@ -27,14 +27,14 @@ from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.models.role_models import (
     adapter_name,
     model_name,
-    model_when_made,
     overridden,
     own_model,
     own_models,
     role_models_of,
     with_own_model,
 )
-from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program, load_program
+from mipro_studio.optimizer_core.parameters.seed_program import read_saved, seed_program
+from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program
 from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
 from mipro_studio.optimizer_core.programs.values import shown
 from mipro_studio.optimizer_core.runs.assembly import needs_weights
@@ -70,7 +70,9 @@ def inspect_request(
     asked = parse_config({**values, "program": values.get("program", "")})
     config, rows, inputs = _with_defaults(values, asked)
     config = _absolute(config, base)
-    program = load_program(config.program, base, model_when_made(config))
+    if config.start_from:
+        config = config.model_copy(update={"start_state": read_saved(config.start_from, base)})
+    program = seed_program(config, base)
     try:
         return _inspected(values, config, base, program, (rows, inputs), (call_models, call_models and rehearse))
     except BadInput as error:

@@ -19,9 +19,8 @@ from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, RunFailed, RunPaused, StudioError
 from mipro_studio.optimizer_core.exports.export import build_program
 from mipro_studio.optimizer_core.inspection import inspect_request
-from mipro_studio.optimizer_core.models.role_models import model_when_made
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.programs.live_objects import offered
-from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
 from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction, Status
 from mipro_studio.python_call.display import Display, display_for
@@ -197,7 +196,7 @@ class _Call:
             config = parse_config(reader.config(run_id))
             arms: list[Instruction | DemoSet] = [*reader.instructions(run_id), *reader.demo_sets(run_id)]
         if outcome is not None and outcome.winner and summary.status in (Status.COMPLETED, Status.STOPPED):
-            program = load_program(config.program, self._base, model_when_made(config))
+            program = seed_program(config, self._base)
             module = build_program(config, program, arms, Candidate.parse(outcome.winner))
             module._compiled = True
             return read_result(self._store, run_id, module)

@@ -122,6 +122,8 @@ def make_request(
     settings["data"] = {**settings["data"], **sources}
     configured = {name: value for name in ("lm", "adapter") if (value := getattr(dspy.settings, name)) is not None}
     _models(settings, objects, configured)
+    if objects:
+        _require_threads(settings)
     if isinstance(program, dspy.Module):
         settings.setdefault("name", type(program).__name__)
         _require_model(program, settings, configured)
@@ -196,6 +198,15 @@ def _models(settings: dict[str, Any], objects: dict[str, Any], configured: dict[
                 f"{role} is a {type(given).__name__} and no model.",
                 "Give a dspy.LM, a model string such as openai/gpt-4o-mini, or its settings.",
             )
+
+
+def _require_threads(settings: dict[str, Any]) -> None:
+    """Objects of this process are not to be had in others."""
+    if settings.get("executor") == "processes":
+        raise BadInput(
+            "Objects of this process cannot be run in others.", "Leave executor out, or name the program by its file."
+        )
+    settings["executor"] = "threads"
 
 
 def _require_model(program: dspy.Module, settings: Mapping[str, Any], configured: Mapping[str, Any]) -> None:

@@ -191,3 +191,11 @@ def test_a_run_brings_its_program_metric_model_and_winner(folder: Path, tmp_path
         str(folder / "rows.jsonl"),
     )
     assert done.returncode == 1
+
+
+def test_a_cap_leaves_it_undecided_and_says_so(folder: Path) -> None:
+    done = held(folder, "good.json", "good.json", "--set", "budget.max_lm_calls=20")
+    found = last_object(done)
+    assert (done.returncode, found["decision"]) == (3, "undecided")
+    assert "cap of 20" in found["reason"]
+    assert sum(found["calls"].values()) <= 20

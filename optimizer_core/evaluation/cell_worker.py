@@ -24,9 +24,8 @@ from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.models.borrowing import BorrowingMeter
-from mipro_studio.optimizer_core.models.role_models import model_when_made
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
-from mipro_studio.optimizer_core.programs.program import load_program
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["main"]
@@ -42,7 +41,7 @@ class _Workplace:
         self._base = base
         self._channel = channel
         self.meter = BorrowingMeter(channel.send)
-        program = load_program(config.program, base, model_when_made(config))
+        program = seed_program(config, base)
         runner = build_runner(config, program, base, self.meter)
         self._executor = ThreadExecutor(WorkPool(threads), runner)
         self._arms: dict[str, ArmContents] = {}

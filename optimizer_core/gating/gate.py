@@ -22,7 +22,7 @@ from mipro_studio.optimizer_core.analysis.statistics import paired_difference
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.evaluation.failures import FailureWatch
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
-from mipro_studio.optimizer_core.evaluation.program_run import run_once
+from mipro_studio.optimizer_core.evaluation.program_run import CONTROL, run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.seeds import generator
@@ -157,15 +157,17 @@ async def hold(contest: Contest, rows: Sequence[Example], ruling: Ruling) -> Gat
 
 async def _held(asker: "_Asker", order: Sequence[Example], ruling: Ruling) -> GateResult:
     test, watch, pairs, reason = ruling.test(), FailureWatch(), [], ""
-    async for example, cells in asker.pairs(order):
-        pair = Pair(example, cells, _scores(cells, ruling))
-        pairs.append(pair)
-        if pair.scores is not None and test.see(pair.difference) is not Decision.UNDECIDED:
-            break
-        given_up = [why for cell in cells.values() if (why := watch.why_stop(cell, example)) is not None]
-        if given_up:
-            reason = given_up[0].message
-            break
+    try:
+        async for example, cells in asker.pairs(order):
+            pair = Pair(example, cells, _scores(cells, ruling))
+            pairs.append(pair)
+            if pair.scores is not None and test.see(pair.difference) is not Decision.UNDECIDED:
+                break
+            for cell in cells.values():
+                if (why := watch.why_stop(cell, example)) is not None:
+                    raise why
+    except CONTROL as stopped:  # a cap, an endpoint that is down, or nothing works
+        reason = stopped.message
     verdict = test.verdict
     left_out = sum(pair.scores is None for pair in pairs)
     decision = verdict.decision

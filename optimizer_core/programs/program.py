@@ -70,7 +70,8 @@ class PredictorInfo:
 
 
 class Program:
-    """A `dspy.Module` and the file it came from. `module` is the seed and is never changed.
+    """A `dspy.Module` and the file it came from. `module` is the seed and is never changed; `standing` is the object
+    that the file holds.
 
     `configured` holds what the file gave `dspy.configure` when it was imported and the program was made.
     `source` is the source code of the module's class; None when there is none to show (built in a prompt). `code`
@@ -80,7 +81,7 @@ class Program:
     """
 
     def __init__(self, module: dspy.Module, home: ModuleType | None, name: str) -> None:
-        self.module = module
+        self.module = self.standing = module
         self.name = name
         self.home = home
         self.configured: Mapping[str, Any] = {}
@@ -100,11 +101,17 @@ class Program:
         found = getattr(self.home, "metric", None)
         return found if callable(found) else None
 
+    def in_state(self, module: dspy.Module) -> "Program":
+        """This program with `module`, a copy of its own in another state, as the seed."""
+        made = Program(module, self.home, self.name)
+        made.configured, made.standing = self.configured, self.standing
+        return made
+
     @property
     def attribute(self) -> str:
         """The name in its file that the program is had by: `program` where there is one."""
         names = vars(self.home) if self.home is not None else {}
-        own = [name for name, value in names.items() if value is self.module or value is type(self.module)]
+        own = [name for name, value in names.items() if value is self.standing or value is type(self.standing)]
         return "program" if "program" in names else (own or [self.name])[0]
 
     def without_losses(self, arm: Instruction) -> Instruction:

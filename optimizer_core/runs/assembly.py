@@ -19,11 +19,12 @@ from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice, trainer_for, training_settings
 from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, model_when_made
+from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.parameters.arms import Arms
-from mipro_studio.optimizer_core.programs.program import Program, load_program
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
+from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.proposers.proposer import Proposer
 from mipro_studio.optimizer_core.runs.presets import resolve
 from mipro_studio.optimizer_core.runs.run import Run
@@ -78,7 +79,7 @@ def assemble(
     Raises:
         BadInput: program, metric, model or optimizer cannot be had.
     """
-    program = load_program(config.program, base, model_when_made(config))
+    program = seed_program(config, base)
     rows = list(journal.examples())
     import_classes(config.data, rows, base)
     examples = _by_split(rows)
