@@ -4,6 +4,7 @@ The winner, or any other candidate by its id, as a DSPy program, as plain chat m
 """
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +21,29 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.exports.export import build_program, load_saved, save_program
 from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.exports.verification import Check, examples_to_check, verify
+from mipro_studio.optimizer_core.files import written_aside
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model
+from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model, tuned_spec
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
+from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.programs.plain_messages import document
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.roles import key_variables
-from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, CellKey, Role, Split
 from mipro_studio.storage import Reader
 
 __all__ = ["export", "files", "hidden_variables", "verified"]
 
 PROGRAM_FILE = "program.json"
+WEIGHTS_ENDING = ".gguf"
+WEIGHTS_FILE = f"program{WEIGHTS_ENDING}"
 
 
 @dataclass(frozen=True)
 class _Choice:
+    """`config` names the candidate's weights with its task model."""
+
     config: RunConfig
     candidate: str
     module: dspy.Module
@@ -57,11 +64,21 @@ def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
         if chosen is None:
             raise BadInput(f"Run {run_id} has no winner yet.")
         instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
+        tunings = {tuning.number: tuning for tuning in reader.tunings(run_id)}
     try:
         program = seed_program(config, Path(config.base or "."))
-        module = build_program(config, program, (*instructions, *demo_sets), Candidate.parse(chosen))
+        wanted = Candidate.parse(chosen)
+        module = build_program(config, program, (*instructions, *demo_sets), wanted)
+        if (number := weights_of(wanted)) != SEED_ARM:
+            spec = tuned_spec(config.task_model, tunings[number].facts["tuned"])
+            config = config.model_copy(update={"task_model": spec})
     except (ValueError, KeyError) as error:
         raise BadInput(f"Run {run_id} has no candidate {chosen!r}.") from error
+    if config.task_model.weights and not Path(config.task_model.weights).is_file():
+        raise BadInput(
+            f"The tuned weights of candidate {chosen!r} are not there any more: {config.task_model.weights}.",
+            "They lie beside the store, and are needed to use or export what was tuned.",
+        )
     return _Choice(config, chosen, module, program)
 
 
@@ -74,14 +91,22 @@ def hidden_variables(store: Path, run_id: str) -> set[str]:
 def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
     """Save a candidate (the winner if none is named) as a DSPy program at `out`.
 
+    The adapter of a candidate with tuned weights of the embedded model is put beside it, as `.gguf`.
+
     Raises:
         BadInput: there is no winner or candidate, or the program cannot be imported any more.
     """
-    save_program(_choice(store, run_id, candidate).module, out)
+    choice = _choice(store, run_id, candidate)
+    if weights := choice.config.task_model.weights:
+        with written_aside(out.with_suffix(WEIGHTS_ENDING), WEIGHTS_ENDING) as aside:
+            shutil.copyfile(weights, aside)
+    save_program(choice.module, out)
 
 
 def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
     """The texts of {program, snippet, messages}: DSPy's JSON, Python that loads it, plain messages as JSON.
+
+    `weights` is the path of the adapter that the candidate answers with, empty for a model as it is.
 
     Raises:
         BadInput: as `export`.
@@ -102,9 +127,18 @@ def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
     return {
         "candidate": choice.candidate,
         "program": program,
-        "snippet": loading_snippet(choice.config, choice.program, PROGRAM_FILE),
+        "snippet": loading_snippet(_beside(choice.config), choice.program, PROGRAM_FILE),
         "messages": messages,
+        "weights": spec.weights or "",
     }
+
+
+def _beside(config: RunConfig) -> RunConfig:
+    """The settings, with the adapter where a person puts it: beside the program."""
+    if not config.task_model.weights:
+        return config
+    spec = config.task_model.model_copy(update={"weights": WEIGHTS_FILE})
+    return config.model_copy(update={"task_model": spec})
 
 
 def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str, Any]:

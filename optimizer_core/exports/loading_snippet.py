@@ -120,7 +120,7 @@ def _configuring(config: RunConfig, program: Program) -> list[str]:
 
 def _model(spec: ModelSpec) -> str:
     if spec.model == EMBEDDED:
-        return "embedded_lm()"
+        return f"embedded_lm(weights={json.dumps(spec.weights)})" if spec.weights else "embedded_lm()"
     settings = {"api_base": spec.api_base, "temperature": spec.temperature, "max_tokens": spec.max_tokens}
     given = [f"{name}={value!r}" for name, value in settings.items() if value is not None]
     if spec.api_key_env:

@@ -40,8 +40,15 @@ async def rehearse(context: RunContext) -> list[Cell]:
         RunFailed, RunPaused, BudgetReached: as `Evaluator.cells`.
     """
     rows = context.examples[Split.TRAIN][: rehearsal_size(context.config)]
-    purpose = Purpose.REFLECT if get_optimizer(context.config.optimizer).reflects else Purpose.EVALUATE
-    return await context.evaluate(context.baseline, rows, PRIORITY, purpose=purpose)
+    return await context.evaluate(context.baseline, rows, PRIORITY, purpose=_purpose(context.config))
+
+
+def _purpose(config: RunConfig) -> Purpose:
+    """As the optimizer itself would run the program on these rows: the cells are its own."""
+    optimizer = get_optimizer(config.optimizer)
+    if optimizer.reflects:
+        return Purpose.REFLECT
+    return Purpose.BOOTSTRAP if optimizer.tunes(config) else Purpose.EVALUATE
 
 
 def rehearsal_size(config: RunConfig) -> int:

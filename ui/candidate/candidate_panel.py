@@ -160,7 +160,7 @@ def row_records(reader: Reader, run_id: str, baseline: str, candidate: str) -> l
     said = reader.answers(run_id, candidate, Split.VAL)
     examples = {example.id: example for example in reader.examples(run_id, Split.VAL)}
     found = []
-    for row in compare(before, after, examples)[:ROWS_SHOWN + 1]:
+    for row in compare(before, after, examples)[: ROWS_SHOWN + 1]:
         example = examples.get(row.example)
         found.append(
             {

@@ -68,6 +68,11 @@ def program_panel(run: RunSummary, candidate: str) -> Mapping[str, str] | None:
         ):
             st.download_button(label, made[part], name, key=f"export_{part}", icon=":material/download:",
                                on_click="ignore")  # fmt: skip
+        if weights := made.get("weights"):
+            st.download_button("program.gguf", Path(weights).read_bytes(), "program.gguf", key="export_weights",
+                               icon=":material/download:", on_click="ignore")  # fmt: skip
+    if made.get("weights"):
+        st.caption("program.gguf holds the tuned weights of the embedded model, as a low-rank adapter.")
     st.caption("program.json holds instructions and demos, no model and no key. This loads it and asks it:")
     st.code(clean(made["snippet"]), language="python")
     found: Mapping[str, str] = made

@@ -23,9 +23,7 @@ def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -
     st.progress(done.share, text=done.words if view.summary.status is Status.RUNNING else None)
 
 
-def search_panel(
-    reader: Reader, view: LiveView, config: Mapping[str, Any], names: Names, best: str | None
-) -> None:
+def search_panel(reader: Reader, view: LiveView, config: Mapping[str, Any], names: Names, best: str | None) -> None:
     """The chart, under what is being made as long as there is nothing to draw; a click opens a candidate."""
     if is_active(view.summary) and not any(trial.n_ok and trial.number for trial in view.trials):
         preparing(reader, view)

@@ -94,9 +94,7 @@ def _slider(history: History, last: int) -> int:
 def _figure(history: History, state: State, metric: str, found: Evidence, names: Names) -> dict[str, Any]:
     """The chart at that moment on the axes of the whole run, so that it does not jump."""
     whole = [trial for trial, _, _ in history.trials]
-    figure = trials_figure(
-        state.trials, "program_runs", metric, name=names.of, n_val=found.n_val, best=found.best
-    )
+    figure = trials_figure(state.trials, "program_runs", metric, name=names.of, n_val=found.n_val, best=found.best)
     end = max((trial.program_runs for trial in whole), default=100)
     figure["layout"]["xaxis"] |= {"range": [0, end * 1.03]}
     if reach := score_range(whole):

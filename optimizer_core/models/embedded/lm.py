@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import dspy
@@ -14,14 +15,19 @@ __all__ = ["LM_NAME", "embedded_lm"]
 LM_NAME: Final = f"embedded/{MODEL_NAME}"
 
 
-def embedded_lm(temperature: float = 0.0, max_tokens: int = 200, seed: int = 0) -> dspy.LM:
+def embedded_lm(
+    temperature: float = 0.0, max_tokens: int = 200, seed: int = 0, weights: str | Path | None = None
+) -> dspy.LM:
     """The embedded model, to be used with :class:`CompactAdapter`.
+
+    ``weights`` is the file of a low-rank adapter (GGUF) that it answers with, as a tuning of weights makes it.
 
     Nothing is fetched or started before the first call. ``max_tokens`` bounds each answer;
     ``seed`` makes answers at a temperature above 0 repeatable. DSPy's response cache is off
     (repeated calls must cost what they cost) and so are retries (the server is local).
     """
-    engine = EmbeddedEngine(seed=seed, max_tokens=max_tokens)
+    tuned = [Path(weights)] if weights else []
+    engine = EmbeddedEngine(seed=seed, max_tokens=max_tokens, adapters=tuned, adapter=0 if tuned else None)
     return dspy.LM(
         LM_NAME,
         temperature=temperature,

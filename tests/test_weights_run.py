@@ -1,0 +1,156 @@
+"""Runs that tune weights, with real workers and the real trainer: killed, taken home, and once in earnest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mipro_studio.control import exports, launcher
+from mipro_studio.optimizer_core.finetuning.embedded_trainer import JobFolder
+from mipro_studio.optimizer_core.types import Split, Status, Tuning, TuningState
+from mipro_studio.sample_programs import CATALOG
+from mipro_studio.storage import Reader, tunings_folder
+from tests.inside import workers_inside
+from tests.optimizer_core.finetuning.tiny import write_tiny_model
+
+pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("weights"), pytest.mark.timeout(300)]
+SMALL = {"train": 8, "val": 5, "test": 3}
+TUNED = "i0d0-i0d0-w1"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("tiny") / "tiny.gguf"
+    write_tiny_model(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIPRO_STUDIO_GGUF", str(path))
+        patch.setenv("MIPRO_STUDIO_EMBEDDED_IDLE_S", "3")
+        yield path
+
+
+def settings(folder: Path, sizes: dict[str, int], **finetune: Any) -> dict[str, Any]:
+    """Triage on its first rows; every answer of a random network is one to learn from."""
+    rows = CATALOG["triage"].rows()[:: 324 // sum(sizes.values())]
+    data: dict[str, Any] = {"inputs": ["message"]}
+    for name, size in sizes.items():
+        part, rows = rows[:size], rows[size:]
+        data[name] = str(folder / f"{name}.jsonl")
+        Path(data[name]).write_text("\n".join(map(json.dumps, part)), encoding="utf-8")
+    return {"program": "sample:triage", "optimizer": "bootstrap_finetune", "data": data, "finetune": finetune}
+
+
+class Watched:
+    """A run with a real worker: its pids, and what is on record."""
+
+    def __init__(self, store: Path, config: dict[str, Any], patch: pytest.MonkeyPatch) -> None:
+        self.store, self.pids = store, []
+        spawn = launcher.spawn
+        patch.setattr(launcher, "spawn", lambda *given: self.pids.append(spawn(*given)))
+        self.id = launcher.start(store, config)
+
+    @property
+    def tunings(self) -> list[Tuning]:
+        with Reader(self.store) as reader:
+            return reader.tunings(self.id)
+
+    @property
+    def status(self) -> Status:
+        with Reader(self.store) as reader:
+            return reader.run(self.id).status
+
+    @property
+    def jobs(self) -> list[JobFolder]:
+        folder = tunings_folder(self.store, self.id)
+        return [JobFolder(one) for one in sorted(folder.iterdir())] if folder.is_dir() else []
+
+    def until(self, reached: Callable[[Watched], bool], seconds_s: float = 120) -> None:
+        deadline = time.monotonic() + seconds_s
+        while not reached(self):
+            assert time.monotonic() < deadline, (self.status, self.tunings)
+            time.sleep(0.02)
+
+    def kill(self, trainer: bool) -> None:
+        """The worker, and the training process too."""
+        victims = [self.pids[-1]]
+        if trainer:
+            victims += [job.read("process.json")["pid"] for job in self.jobs if job.read("process.json")]
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+
+    def resume(self) -> None:
+        self.until(lambda run: run.status is Status.LOST, 60)
+        launcher.resume(self.store, self.id)
+
+
+def sent(run: Watched) -> bool:
+    return any(tuning.state is TuningState.SENT for tuning in run.tunings)
+
+
+def training(run: Watched) -> bool:
+    return any(job.checkpoint.exists() for job in run.jobs)
+
+
+def tuned(run: Watched) -> bool:
+    return any(tuning.state is TuningState.TUNED for tuning in run.tunings)
+
+
+def test_a_killed_run_ends_with_the_one_job_that_it_began(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the job may have been sent, amid the training with its process, and when it is to be served."""
+    config = settings(tmp_path, SMALL, epochs=40, batch_size=4, learning_rate=0.01, rank=4)
+    config["search"] = {"threshold": 0.0}
+    run = Watched(tmp_path / "studio.db", config, monkeypatch)
+    for reached, trainer in ((sent, False), (training, True), (tuned, False)):
+        run.until(reached)
+        before = run.tunings
+        run.kill(trainer)
+        run.resume()
+        assert [one.job for one in run.tunings] == [one.job for one in before]
+    run.until(lambda run: run.status is Status.COMPLETED)
+    (tuning,) = run.tunings
+    (job,) = run.jobs
+    assert (tuning.job, tuning.facts["tuned"]) == (job.folder.name, str(job.adapter))
+    found = tuning.facts["yield"]
+    assert len(tuning.rows) == found["rows"] == 2 * found["cells"] - found["duplicates"]
+    assert len(tuning.facts["losses"]) == tuning.facts["steps"] == 40 * -(-len(tuning.rows) // 4)
+    assert tuning.facts["losses"][-1] < tuning.facts["losses"][0]
+    assert job.read("starts.json")["count"] <= 3
+    with Reader(run.store) as reader:
+        trials = reader.trials(run.id)
+        assert [trial.candidate for trial in trials] == ["i0d0-i0d0", TUNED]
+        assert {row.key.candidate for row in reader.cells(run.id, split=Split.TEST)} == {"i0d0-i0d0", TUNED}
+    _taken_home(run.store, run.id, tmp_path / "home" / "better.json")
+
+
+def _taken_home(store: Path, run_id: str, out: Path) -> None:
+    """Program and adapter as files; loaded anew they answer as they did."""
+    exports.export(store, run_id, out, TUNED)
+    assert out.with_suffix(".gguf").stat().st_mode & 0o777 == 0o600
+    made = exports.files(store, run_id, TUNED)
+    assert 'embedded_lm(weights="program.gguf")' in made["snippet"]
+    checked = exports.verified(store, run_id, 3, TUNED)
+    assert checked["program"]["agreed"] >= 2, checked["program"]
+    Path(made["weights"]).unlink()
+    with pytest.raises(exports.BadInput, match="not there any more"):
+        exports.export(store, run_id, out, TUNED)
+
+
+@pytest.mark.timeout(280)
+def test_a_real_tuning_of_the_last_layers_beats_the_model_as_it_is(tmp_path: Path) -> None:
+    sizes = {"train": 60, "val": 20, "test": 20}
+    store = tmp_path / "studio.db"
+    with workers_inside():
+        run_id = launcher.start(store, settings(tmp_path, sizes, first_layer=25))
+    with Reader(store) as reader:
+        outcome, (tuning,) = reader.outcome(run_id), reader.tunings(run_id)
+    assert tuning.state is TuningState.TUNED, tuning.facts
+    assert outcome is not None and outcome.winner == TUNED
+    assert outcome.best_test["mean"] > outcome.baseline_test["mean"] + 0.1
