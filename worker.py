@@ -37,7 +37,7 @@ from mipro_studio.optimizer_core.runs.assembly import Assembled, Past, assemble,
 from mipro_studio.optimizer_core.runs.plan import planned_anew
 from mipro_studio.optimizer_core.runs.run import GRACE_S, Ending
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
-from mipro_studio.optimizer_core.types import Event, Status
+from mipro_studio.optimizer_core.types import Event, EventKind, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store, tunings_folder
 
 EXIT_S = 5.0
@@ -154,14 +154,16 @@ def live(
         traceback.print_exc()
         ending = Ending(Status.FAILED, f"The studio failed: {type(failure).__name__}: {failure}. See the log.")
     reason = scrubber.text(ending.reason)
-    journal.commit([Event("ended", {"status": ending.status.value, "reason": reason, "capped": ending.capped})])
+    journal.commit(
+        [Event(EventKind.ENDED, {"status": ending.status.value, "reason": reason, "capped": ending.capped})]
+    )
     store.release(run_id, worker_id, ending.status, reason, reason if ending.status is Status.FAILED else "")
     return 0
 
 
 def _past(reader: Reader, run_id: str, config: RunConfig) -> Past:
     approved = not config.review or any(command["kind"] == "approve" for command in reader.commands(run_id))
-    ended = [event.data["status"] for _, _, event in reader.events_of(run_id, "ended", 1)]
+    ended = [event.data["status"] for _, _, event in reader.events_of(run_id, EventKind.ENDED, 1)]
     jobs = tunings_folder(reader.path, run_id)
     return Past(reader.run(run_id).wall_s, approved, ended == [Status.FAILED], jobs)
 
@@ -202,7 +204,7 @@ async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
             last = time.monotonic()
             note = "fetching the embedded model, in MB"
             payload = {"phase": "setup", "done": done // 10**6, "total": total // 10**6, "note": note}
-            loop.call_soon_threadsafe(journal.commit, [Event("progress", payload)])
+            loop.call_soon_threadsafe(journal.commit, [Event(EventKind.PROGRESS, payload)])
 
     await asyncio.to_thread(weights_path, report)
 

@@ -19,6 +19,7 @@ from mipro_studio.optimizer_core.types import (
     CellKey,
     ErrorClass,
     Event,
+    EventKind,
     Example,
     Role,
     Split,
@@ -83,7 +84,7 @@ def fill(store: Store, n_trials: int, n_cells: int) -> str:
                 *cells,
                 Trial(order, order + 1, kind, candidate, names, True, 0.5, per_trial, 0, runs),
                 Burn(Role.TASK, Usage(2 * runs, 0, 900 * runs, 40 * runs, 0.0004 * runs, 1.1 * runs)),
-                Event("trial", {"order": order, "mean": 0.5}),
+                Event(EventKind.NOTE, {"text": f"trial {order}"}),
             ]
         )
     return run_id

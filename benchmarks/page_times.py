@@ -23,7 +23,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.benchmarks.live_refresh import fill
-from mipro_studio.optimizer_core.types import Author, DemoSet, Event, Instruction
+from mipro_studio.optimizer_core.types import Author, DemoSet, Event, EventKind, Instruction
 from mipro_studio.storage import SqliteJournal, Store
 
 __all__ = ["main"]
@@ -48,7 +48,9 @@ def add_arms(store: Store, run_id: str) -> None:
     facts = {"surrogate": "tpe", "level": 0.9, "n_candidates": 400, "n_cells": 100_000}
     for trial in range(0, 1000, 5):
         spent = {"task": [200 * trial, 90_000 * trial, 4000 * trial, None]}
-        journal.commit([Event("beliefs", {**facts, "trial": trial, "arms": arms}), Event("spending", spent)])
+        journal.commit(
+            [Event(EventKind.BELIEFS, {**facts, "trial": trial, "arms": arms}), Event(EventKind.SPENDING, spent)]
+        )
 
 
 def pages(run_id: str) -> list[tuple[str, str, dict[str, str], str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio.benchmarks.marks import marks
-from mipro_studio.optimizer_core.types import Split, Status, TrialKind
+from mipro_studio.optimizer_core.types import EventKind, Split, Status, TrialKind
 from mipro_studio.storage import Reader, RunSummary
 
 __all__ = ["Failure", "Measured", "read_failures", "read_results"]
@@ -98,8 +98,8 @@ def _read(reader: Reader, run: RunSummary, mark: dict[str, Any]) -> Measured | N
     if not test or not baseline:
         return None
     events = [(at, event) for _, at, event in reader.events(run.id, limit=1_000_000)]
-    spent = next((event.data for _, event in events if event.kind == "peer_spent"), None)
-    ended = [event.data for _, event in events if event.kind == "ended"]
+    spent = next((event.data for _, event in events if event.kind == EventKind.PEER_SPENT), None)
+    ended = [event.data for _, event in events if event.kind == EventKind.ENDED]
     burns = reader.burns(run.id)
     calls = sum(usage.calls for role, usage in burns.items() if not role.sealed)
     runs = run.cells_ok + run.cells_error - len(reader.cells(run.id, split=Split.TEST))
@@ -135,7 +135,7 @@ def _curve(reader: Reader, run_id: str) -> tuple[tuple[int, float], ...]:
 def _search_s(run: RunSummary, events: list[tuple[str, Any]]) -> float | None:
     if run.lives != 1 or run.started_at is None:
         return None
-    tested = [at for at, event in events if event.kind == "phase" and event.data.get("phase") == "test"]
+    tested = [at for at, event in events if event.kind == EventKind.PHASE and event.data.get("phase") == "test"]
     if not tested:
         return None
     return (datetime.fromisoformat(tested[0]) - datetime.fromisoformat(run.started_at)).total_seconds()

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.roles import MODEL_PLACES
-from mipro_studio.optimizer_core.types import Role, Split, Status
+from mipro_studio.optimizer_core.types import EventKind, Role, Split, Status
 from mipro_studio.storage import LiveView, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.result.evidence import evidence_of
@@ -49,7 +49,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     summary = reader.run(run_id)
     burns = reader.burns(run_id)
     outcome = reader.outcome(run_id)
-    ended = [event.data for _, _, event in reader.events(run_id, limit=1_000_000) if event.kind == "ended"]
+    ended = [event.data for _, _, event in reader.events(run_id, limit=1_000_000) if event.kind == EventKind.ENDED]
     best_test = outcome.best_test if outcome else None
     counted = [role for role in MODEL_PLACES if role is not Role.JUDGE or role in burns]
     usage = {role: burns[role].calls if role in burns else 0 for role in Role}
@@ -211,7 +211,7 @@ def lines(console: Console, store: Path, run_id: str) -> Iterator[None]:
 
 
 def _messages(view: LiveView) -> list[str]:
-    return [event.data["text"] for _, _, event in view.events if event.kind in ("note", "warning")]
+    return [event.data["text"] for _, _, event in view.events if event.kind in (EventKind.NOTE, EventKind.WARNING)]
 
 
 def _phase(summary: RunSummary) -> str:

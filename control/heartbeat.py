@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
-from mipro_studio.optimizer_core.types import ChangeKind, Event
+from mipro_studio.optimizer_core.types import ChangeKind, Event, EventKind
 from mipro_studio.storage import PulseFile, Reader, SqliteJournal, Store, StoreUnavailable, present
 
 __all__ = ["LEASE_S", "Heart", "Waiting"]
@@ -107,7 +107,7 @@ class Heart(threading.Thread):
         done, self._settled = self._settled, set()
         store.mark_handled(sorted(done))
         while self._waiting.notes:
-            note = Event("warning", {"text": self._waiting.notes[0]})
+            note = Event(EventKind.WARNING, {"text": self._waiting.notes[0]})
             SqliteJournal(store, self._run_id, self._worker_id).commit([note])
             del self._waiting.notes[0]
         self._note_spending(store)
@@ -129,7 +129,7 @@ class Heart(threading.Thread):
             for role, usage in burns.items()
         }
         if spent != self._spent:
-            SqliteJournal(store, self._run_id, self._worker_id).commit([Event("spending", spent)])
+            SqliteJournal(store, self._run_id, self._worker_id).commit([Event(EventKind.SPENDING, spent)])
             self._spent, self._noted = spent, now
 
     def stop(self) -> None:

@@ -22,7 +22,7 @@ from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Burn, Cell, Event, Example, Record, Split, Status
+from mipro_studio.optimizer_core.types import Burn, Cell, Event, EventKind, Example, Record, Split, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
 __all__ = [
@@ -163,7 +163,7 @@ def records_of(found: Mapping[str, Any]) -> list[Record]:
     sentences = [*found["warnings"], *found["consent"], *found["plan"]["notes"]]
     if found.get("refusal"):
         sentences.append(f"Started all the same: {found['refusal']['message']}")
-    return [*examples, *cells, *burns, *(Event("warning", {"text": text}) for text in sentences)]
+    return [*examples, *cells, *burns, *(Event(EventKind.WARNING, {"text": text}) for text in sentences)]
 
 
 def require_consent(found: Mapping[str, Any], agreed: bool) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import IllegalMove, LeaseLost, StudioError
-from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, Status
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, EventKind, Status
 from mipro_studio.storage.clock import Lease, Moment
 from mipro_studio.storage.codec import iso, to_text
 from mipro_studio.storage.pulse import felt
@@ -29,8 +29,6 @@ __all__ = [
     "run_missing",
     "status_of",
 ]
-
-STATUS_EVENT = "status"
 
 SEEN = "id not in (select run_id from unfinished)"
 """Of a row of `runs`: it is whole. One that is being written or deleted (`in_pieces`) is shown to nobody."""
@@ -111,7 +109,7 @@ def move_run(db: Database, run_id: str, to: Status, now: Moment, *, reason: str 
         "update runs set status = ?, reason = ?, error = ?, ended_at = ?, updated_at = ? where id = ?",
         [to, to_text(reason), to_text(error), at if to in _OVER else None, at, run_id],
     )
-    write_event(db, run_id, Event(STATUS_EVENT, {"from": present, "to": to, "reason": reason}), at)
+    write_event(db, run_id, Event(EventKind.STATUS, {"from": present, "to": to, "reason": reason}), at)
 
 
 def _end_life(db: Database, run_id: str, to: Status, now: Moment) -> None:

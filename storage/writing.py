@@ -13,6 +13,7 @@ from mipro_studio.optimizer_core.types import (
     Cell,
     DemoSet,
     Event,
+    EventKind,
     Example,
     Instruction,
     Json,
@@ -28,13 +29,7 @@ from mipro_studio.optimizer_core.types import (
 )
 from mipro_studio.storage.codec import USAGE, to_json, to_text
 
-__all__ = ["PHASE_EVENT", "PROGRESS_EVENT", "write_event", "write_records"]
-
-PHASE_EVENT = "phase"
-"""Kind of the event that starts a phase: {"phase", "done", "total", "note"}."""
-
-PROGRESS_EVENT = "progress"
-"""Same payload, too frequent to keep: it only moves the columns of the run's row."""
+__all__ = ["write_event", "write_records"]
 
 
 def write_records(db: Database, run_id: str, records: Sequence[Record], at: str) -> None:
@@ -81,9 +76,9 @@ def _write(db: Database, run_id: str, record: Record, at: str) -> None:
 
 def write_event(db: Database, run_id: str, event: Event, at: str) -> None:
     """Append `event`, or only move the phase columns when it is progress."""
-    if event.kind in (PHASE_EVENT, PROGRESS_EVENT):
+    if event.kind in (EventKind.PHASE, EventKind.PROGRESS):
         _phase(db, run_id, event)
-    if event.kind == PROGRESS_EVENT:
+    if event.kind == EventKind.PROGRESS:
         return
     cursor = db.execute(
         "insert into events (run_id, at, kind, data) values (?, ?, ?, ?)",
@@ -94,7 +89,7 @@ def write_event(db: Database, run_id: str, event: Event, at: str) -> None:
 
 def _phase(db: Database, run_id: str, event: Event) -> None:
     data = event.data
-    if event.kind == PHASE_EVENT:
+    if event.kind == EventKind.PHASE:
         data = {"phase": "", "done": 0, "total": 0, "note": "", **data}
     note = data.get("note")
     db.execute(

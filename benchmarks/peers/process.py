@@ -49,7 +49,7 @@ from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.programs.program_inputs import as_dspy
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
-from mipro_studio.optimizer_core.types import Event, Example, Outcome, Record, Role, Split, Status
+from mipro_studio.optimizer_core.types import Event, EventKind, Example, Outcome, Record, Role, Split, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
 
 LEASE_S = 30.0
@@ -126,7 +126,9 @@ class PeerRun:
         """Let the peer work; returns why it ended. `winner` is its program, or the best so far at the cap."""
         task, prompt = (peer_lm(self._config, role, self._meter) for role in (Role.TASK, Role.PROMPT))
         self._configure(task, prompt)
-        self._scribe.put([Event("phase", {"phase": "search"}), *self._records.program(self._program.module)[1]])
+        self._scribe.put(
+            [Event(EventKind.PHASE, {"phase": "search"}), *self._records.program(self._program.module)[1]]
+        )
         self.counter.watch(type(self._program.module))
         record_evaluations(self._evaluated)
         work = Work(
@@ -220,10 +222,10 @@ def _run(store_path: Path, run_id: str, optimizer: str) -> int:
             run = PeerRun(config, optimizer, list(journal.examples()), scribe, meter)
             reason = run.optimize()
             spent = {"program_runs": run.counter.runs, "lm_calls": meter.capped_total().calls}
-            scribe.put([Event("phase", {"phase": "test"}), Event("peer_spent", spent)])
+            scribe.put([Event(EventKind.PHASE, {"phase": "test"}), Event(EventKind.PEER_SPENT, spent)])
             scribe.wait()  # the evidence is read back from the store
             outcome = asyncio.run(run.test(journal, reason))
-            ended = Event("ended", {"status": "completed", "reason": outcome.reason, "capped": bool(reason)})
+            ended = Event(EventKind.ENDED, {"status": "completed", "reason": outcome.reason, "capped": bool(reason)})
             scribe.put([outcome, ended])
             status, said, error = Status.COMPLETED, outcome.reason, ""
         except Exception as failure:  # noqa: BLE001 - whatever the peer raises is its result, and goes on the record

@@ -43,6 +43,7 @@ from mipro_studio.optimizer_core.types import (
     Cell,
     DemoSet,
     Event,
+    EventKind,
     Example,
     Instruction,
     Phase,
@@ -166,7 +167,9 @@ class RunContext:
         self.tunings[tuning.number] = tuning
 
     async def announce(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
-        await self.recorder.write(Event("phase", {"phase": phase.value, "done": done, "total": total, "note": note}))
+        await self.recorder.write(
+            Event(EventKind.PHASE, {"phase": phase.value, "done": done, "total": total, "note": note})
+        )
 
     def restore(self) -> None:
         """Take up the arms that earlier lives, or a person, wrote down."""
@@ -243,7 +246,7 @@ class RunContext:
             done += 1
             progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(plans) + 1}
             if announce:
-                await self.recorder.write(Event("progress", progress))
+                await self.recorder.write(Event(EventKind.PROGRESS, progress))
 
         if self._scarce:
             for plan in plans:
@@ -272,11 +275,13 @@ class RunContext:
         scores = [cell.score for cell in cells if cell.score is not None]
         good = sum(score >= threshold for score in scores)
         await self.recorder.write(
-            Event("traces", {"rows": len(cells), "passed": good, "threshold": threshold, "traces": fates})
+            Event(EventKind.TRACES, {"rows": len(cells), "passed": good, "threshold": threshold, "traces": fates})
         )
         if scores and not good:
             advice = f"No trace reached the threshold {threshold:g}; the best scored {max(scores):g}."
-            await self.recorder.write(Event("warning", {"text": f"{advice} Lower the threshold, or use a teacher."}))
+            await self.recorder.write(
+                Event(EventKind.WARNING, {"text": f"{advice} Lower the threshold, or use a teacher."})
+            )
 
     async def run_teacher(self, row: Example) -> Cell:
         """One teacher run; the teacher has labelled demos, as DSPy's has, but never the row itself."""

@@ -6,7 +6,7 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.evolution import MINIBATCH, Evolution
-from mipro_studio.optimizer_core.types import Candidate, Event, Split
+from mipro_studio.optimizer_core.types import Candidate, Event, EventKind, Split
 
 __all__ = ["Gepa"]
 
@@ -43,7 +43,7 @@ class Gepa(Optimizer):
         return Work(config.search.trials, 0, False, 0, reflection_rows=2 * MINIBATCH)
 
     async def initialize(self, context: RunContext) -> None:
-        await context.recorder.write(Event("note", {"text": FEEDBACK}))
+        await context.recorder.write(Event(EventKind.NOTE, {"text": FEEDBACK}))
 
     async def propose(self, context: RunContext, view: View) -> Candidate | None:
         if self._evolution is None:

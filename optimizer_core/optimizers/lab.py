@@ -9,7 +9,7 @@ from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS
 from mipro_studio.optimizer_core.proposers.proposer import Recipe
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Event, Instruction, Phase
+from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Event, EventKind, Instruction, Phase
 
 __all__ = ["Lab"]
 
@@ -54,7 +54,7 @@ class Lab(Optimizer):
             for done, task in enumerate(tasks, start=1):
                 await context.add_instructions([await task])
                 progress: dict[str, Any] = {"phase": Phase.PROPOSE.value, "done": done, "total": len(tasks)}
-                await context.recorder.write(Event("progress", progress))
+                await context.recorder.write(Event(EventKind.PROGRESS, progress))
         finally:
             for task in tasks:
                 task.add_done_callback(lambda one: one.cancelled() or one.exception())

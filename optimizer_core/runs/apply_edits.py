@@ -23,6 +23,7 @@ from mipro_studio.optimizer_core.types import (
     Change,
     ChangeKind,
     Event,
+    EventKind,
     Instruction,
     Settled,
 )
@@ -88,7 +89,7 @@ async def _write(context: RunContext, change: Change, info: PredictorInfo, index
 
 def _event(change: Change, settled: Settled) -> Event:
     told = {"what": change.kind.value, "predictor": change.payload.get("predictor", ""), "order": settled.order}
-    return Event("change", {**told, "arms": list(settled.arms), "refused": settled.refused})
+    return Event(EventKind.CHANGE, {**told, "arms": list(settled.arms), "refused": settled.refused})
 
 
 _Choice = tuple[int, int, int]

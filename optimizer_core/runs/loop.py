@@ -24,6 +24,7 @@ from mipro_studio.optimizer_core.types import (
     Candidate,
     CellKey,
     Event,
+    EventKind,
     Example,
     Phase,
     Split,
@@ -121,7 +122,7 @@ class Search:
         candidate = self._asked_for(self._leader(state)) or grown
         candidate = candidate or await self._optimizer.propose(self._context, self._view(state, known))
         if candidate is None:
-            await self._context.recorder.write(Event("note", {"text": self._optimizer.exhausted}))
+            await self._context.recorder.write(Event(EventKind.NOTE, {"text": self._optimizer.exhausted}))
             return False
         batch = self._schedule.batch(state, candidate, number)
         before = state.asked.get(candidate.id, ()) if self._schedule.adds_up else ()
@@ -311,7 +312,7 @@ class Search:
             "total": max(self._settings.trials, trial.number),
         }
         if trial.kind is not TrialKind.BASELINE:
-            await self._context.recorder.write(Event("progress", progress))
+            await self._context.recorder.write(Event(EventKind.PROGRESS, progress))
 
     def extract(self) -> tuple[Candidate, str]:
         """The best full evaluation, and why it is the winner."""

@@ -8,7 +8,7 @@ from mipro_studio.optimizer_core.optimizers.base import Optimizer
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
-from mipro_studio.optimizer_core.types import Event
+from mipro_studio.optimizer_core.types import Event, EventKind
 
 __all__ = ["Reporter"]
 
@@ -49,11 +49,11 @@ class Reporter:
         if context.space.parameters:
             surrogate, seed = context.config.search.surrogate, context.config.seed
             believed = await asyncio.to_thread(beliefs, context.space, observed, surrogate, seed)
-            await context.recorder.write(Event("beliefs", {"trial": number, **believed}))
+            await context.recorder.write(Event(EventKind.BELIEFS, {"trial": number, **believed}))
             if not believed["converged"]:
-                await context.recorder.write(Event("warning", {"text": NOT_FITTED}))
+                await context.recorder.write(Event(EventKind.WARNING, {"text": NOT_FITTED}))
         scores = {one.candidate.id: one.scores for one in by_candidate(observed).values() if one.scores}
         rows = await asyncio.to_thread(self._optimizer.importance, context, scores)
         if rows:
             short = [{key: value for key, value in row.items() if key != "arms"} for row in rows]
-            await context.recorder.write(Event("importance", {"trial": number, "rows": short}))
+            await context.recorder.write(Event(EventKind.IMPORTANCE, {"trial": number, "rows": short}))

@@ -23,7 +23,7 @@ from mipro_studio.optimizer_core.optimizers.registry import Optimizer
 from mipro_studio.optimizer_core.runs.loop import Search
 from mipro_studio.optimizer_core.runs.outcome_evidence import evidence_for, objective_evidence
 from mipro_studio.optimizer_core.runs.rehearsal import rehearse, require_working
-from mipro_studio.optimizer_core.types import Candidate, Event, Outcome, Phase, Split, Status
+from mipro_studio.optimizer_core.types import Candidate, Event, EventKind, Outcome, Phase, Split, Status
 
 __all__ = ["Ending", "Run"]
 
@@ -147,7 +147,7 @@ class Run:
             text = (
                 f"{self._optimizer.name} writes its candidates during the search, so there is nothing to review yet."
             )
-            await context.recorder.write(Event("note", {"text": text}))
+            await context.recorder.write(Event(EventKind.NOTE, {"text": text}))
         await context.announce(Phase.SEARCH, 0, context.config.search.trials)
         await self._search.run()
         return Ending(Status.COMPLETED, "")

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from mipro_studio.optimizer_core.types import EventKind
+
 __all__ = [
     "EVENTS",
     "MAPPING",
@@ -85,6 +87,19 @@ class _Importance(_Shape):
         return self
 
 
+class _Objective(_Shape):
+    text: str
+    baseline_val: _Estimate | None = None
+    best_val: _Estimate | None = None
+    baseline_test: _Estimate | None = None
+    best_test: _Estimate | None = None
+    paired_val: _Paired | None = None
+    paired_test: _Paired | None = None
+    corrected: _Corrected | None = None
+    over_val: Count | None = None
+    over_test: Count | None = None
+
+
 class Outcome(_Shape):
     winner: str | None
     reason: str
@@ -96,6 +111,7 @@ class Outcome(_Shape):
     paired_test: _Paired | None = None
     importance: list[_Importance] = []
     corrected: _Corrected | None = None
+    objective: _Objective | None = None
 
 
 class Plan(_Shape):
@@ -219,6 +235,11 @@ class _ImportanceTold(_Shape):
     rows: list[_Importance]
 
 
+class _PeerSpent(_Shape):
+    program_runs: Count
+    lm_calls: Count
+
+
 class _Message(_Shape):
     role: str
 
@@ -239,17 +260,18 @@ Trace = _Run | _Told | tuple[dict[str, Any], list[_Step], str, list[str], dict[s
 Settled = tuple[Count, list[Count], str]
 
 EVENTS: Mapping[str, Any] = {
-    "phase": _Phase,
-    "progress": _Phase,
-    "note": _Text,
-    "warning": _Text,
-    "status": _Moved,
-    "ended": _Ended,
-    "traces": _Traces,
-    "change": _Changed,
-    "beliefs": _Beliefs,
-    "importance": _ImportanceTold,
-    "spending": dict[str, list[Number | None]],
+    EventKind.PHASE: _Phase,
+    EventKind.PROGRESS: _Phase,
+    EventKind.NOTE: _Text,
+    EventKind.WARNING: _Text,
+    EventKind.STATUS: _Moved,
+    EventKind.ENDED: _Ended,
+    EventKind.TRACES: _Traces,
+    EventKind.CHANGE: _Changed,
+    EventKind.BELIEFS: _Beliefs,
+    EventKind.IMPORTANCE: _ImportanceTold,
+    EventKind.SPENDING: dict[str, list[Number | None]],
+    EventKind.PEER_SPENT: _PeerSpent,
 }
 """The data of an event by its kind; of any other kind it is a mapping."""
 

@@ -155,7 +155,7 @@ class LiveRun:
         self.write(_call("program", "program_description", "It names the queue of a message, then answers it."))
         self.wait(20)
         self._spend(Role.PROMPT, 18)
-        self.write(Event("proposed", {"instructions": 8, "rejected": 1}), Event("progress", {"done": 8, "total": 8}))
+        self.write(Event("progress", {"done": 8, "total": 8}))
 
     def baseline(self) -> None:
         self.phase(Phase.SEARCH, 0, self.config.search.trials)
@@ -206,7 +206,6 @@ class LiveRun:
             self._full.add(candidate.id)
         if kind is TrialKind.FULL and mean > self.best[0]:
             self.best = (mean, candidate.id)
-            self.write(Event("best", {"candidate": candidate.id, "mean": mean, "n": len(scores)}))
 
     def _cells_for(self, name: str, ids: Sequence[str]) -> list[Cell]:
         usage = Usage(2, 0, 540, 22, None, 0.2)

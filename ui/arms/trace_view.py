@@ -8,7 +8,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
-from mipro_studio.optimizer_core.types import ErrorClass, Event, Example, Split
+from mipro_studio.optimizer_core.types import ErrorClass, Event, EventKind, Example, Split
 from mipro_studio.storage import CellRow, Reader
 from mipro_studio.ui.arms.demo_sets import row_name
 from mipro_studio.ui.text.foreign_text import line, paragraph
@@ -45,7 +45,7 @@ class Seen:
     @classmethod
     def read(cls, reader: Reader, run_id: str, cells: Sequence[CellRow], threshold: float) -> "Seen":
         rows = {row.id: row for row in reader.examples(run_id, Split.TRAIN)}
-        event = reader.latest_event(run_id, "traces")
+        event = reader.latest_event(run_id, EventKind.TRACES)
         limit = float(event.data.get("threshold", threshold)) if event is not None else threshold
         return cls(rows, fates(best_attempts(cells), event, rows, limit), limit)
 

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.types import Candidate, Json, Trial
+from mipro_studio.optimizer_core.types import Candidate, EventKind, Json, Trial
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.charts.importance_figures import importance_figure, shares_figure
 from mipro_studio.ui.charts.live_chart import live_chart
@@ -47,7 +47,7 @@ def importance_panel(reader: Reader, view: LiveView) -> None:
 def _ours(reader: Reader, view: LiveView) -> None:
     """Bars, or why there are none. The outcome's; before there is one, what the worker last wrote down."""
     importance: Sequence[Json] = view.importance
-    written = [] if view.outcome is not None else reader.events_of(view.summary.id, "importance", 1)
+    written = [] if view.outcome is not None else reader.events_of(view.summary.id, EventKind.IMPORTANCE, 1)
     if written:
         importance = written[-1][2].data["rows"]
     rows = named_rows(importance)

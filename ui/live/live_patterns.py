@@ -7,6 +7,7 @@ import streamlit as st
 
 from mipro_studio.control.helper_client import Dashboards
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import EventKind
 from mipro_studio.storage import LiveView, Reader, default_store, study_path
 from mipro_studio.ui.charts import pattern_charts as charts
 from mipro_studio.ui.charts.live_chart import live_chart
@@ -33,7 +34,7 @@ def _names(reader: Reader, run_id: str) -> list[str]:
 
 def beliefs_tab(reader: Reader, view: LiveView) -> None:
     """What the search believes about each arm, as the worker last wrote it down, and how often each was tried."""
-    events = reader.events_of(view.summary.id, "beliefs", 1)
+    events = reader.events_of(view.summary.id, EventKind.BELIEFS, 1)
     if not events:
         st.caption("The worker writes this down every few trials, the first time before the first full evaluation.")
         return
@@ -102,7 +103,7 @@ def burn_tab(reader: Reader, view: LiveView) -> None:
     if not view.burns:
         st.caption("Nothing has been spent yet.")
         return
-    notes = reader.events_of(run.id, "spending", 1000)
+    notes = reader.events_of(run.id, EventKind.SPENDING, 1000)
     history = [(elapsed_s(run.started_at, at) or 0.0, event.data) for _, at, event in notes]
     end = elapsed_s(run.started_at, run.ended_at or run.updated_at) or 0.0
     figure = charts.burn_figure(history, max([end, *(at for at, _ in history)]), view.burns)

@@ -1,6 +1,6 @@
 """What one refresh of the live page reads."""
 
-from mipro_studio.optimizer_core.types import Status
+from mipro_studio.optimizer_core.types import EventKind, Status
 from mipro_studio.storage import LiveView, Reader
 
 __all__ = ["asked_of", "latest"]
@@ -8,7 +8,7 @@ __all__ = ["asked_of", "latest"]
 _WINDOW = 300
 """What a log shows at a time."""
 
-QUIET = ("beliefs", "importance", "spending")
+QUIET = (EventKind.BELIEFS, EventKind.IMPORTANCE, EventKind.SPENDING)
 """Kinds of events that are long and often, and no news."""
 
 

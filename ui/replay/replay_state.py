@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from mipro_studio.optimizer_core.types import Outcome, Role, Split, Trial, TrialKind, Usage
+from mipro_studio.optimizer_core.types import EventKind, Outcome, Phase, Role, Split, Trial, TrialKind, Usage
 from mipro_studio.storage import Reader, RunSummary, StoredEvent
 from mipro_studio.ui.live.live_view import QUIET
 from mipro_studio.ui.text.events import event_words
@@ -14,7 +14,7 @@ from mipro_studio.ui.text.status import phase_words
 
 __all__ = ["History", "Moment", "State", "history"]
 
-_LEFT_OUT = ("progress", *QUIET)
+_LEFT_OUT = (EventKind.PROGRESS, *QUIET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _start(run: RunSummary) -> str:
 
 
 def _in_flight(trial: Trial) -> Trial:
-    return replace(trial, done=False, mean=None, n_ok=0, n_error=0)
+    return replace(trial, done=False, mean=None, objective=None, n_ok=0, n_error=0)
 
 
 def history(reader: Reader, run: RunSummary) -> History:
@@ -112,7 +112,7 @@ def history(reader: Reader, run: RunSummary) -> History:
         list(accumulate(n for _, _, n, _ in cells)),
         _sums(cells),
         prompt,
-        _proposed_at(events, trials),
+        _proposed_at(events, run),
     )
 
 
@@ -129,10 +129,12 @@ def _sums(cells: Sequence[tuple[str, Split, int, Usage]]) -> list[Mapping[Role, 
     return sums
 
 
-def _proposed_at(events: Sequence[StoredEvent], trials: Sequence[tuple[Trial, str, str | None]]) -> str:
-    """When the first trial was asked for: by then the first instructions were written."""
-    found = [at for _, at, event in events if event.kind == "proposed"] or [at for _, at, _ in trials]
-    return min(found, default="")
+def _proposed_at(events: Sequence[StoredEvent], run: RunSummary) -> str:
+    """When the search began: by then the first instructions were written. The present, where it did not yet."""
+    began = [
+        at for _, at, event in events if event.kind == EventKind.PHASE and event.data.get("phase") == Phase.SEARCH
+    ]
+    return min(began, default=run.updated_at)
 
 
 def _moments(
@@ -143,10 +145,10 @@ def _moments(
         if done_at is not None:
             found.append(Moment(done_at, _trial_words(trial)))
     for _, at, event in events:
-        if event.kind == "phase":
+        if event.kind == EventKind.PHASE:
             words = phase_words(str(event.data.get("phase", "")), int(event.data.get("total") or 0))
             found.append(Moment(at, words.lower()))
-        elif event.kind == "status":
+        elif event.kind == EventKind.STATUS:
             found.append(Moment(at, event_words(event).split(":")[0]))
     ordered = sorted(found, key=lambda moment: moment.at)
     # Two things at one instant are one step of the slider: the later said.

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mipro_studio.optimizer_core.types import Event
-from mipro_studio.ui.text.format import count, one_line, plural, score
+from mipro_studio.optimizer_core.types import Event, EventKind
+from mipro_studio.ui.text.format import count, one_line, score
 from mipro_studio.ui.text.status import phase_words
 
 __all__ = ["event_words"]
@@ -20,14 +20,14 @@ def event_words(event: Event, name: Callable[[str], str] = str) -> str:
     """
     if event.kind in _NO_NEWS:
         return ""
-    if event.kind == "best":
-        return one_line(_best(event.data, name), _LONGEST)
+    if event.kind == EventKind.PREFIXES:
+        return one_line(_prefixes(event.data, name), _LONGEST)
     tell = _TELL.get(event.kind)
     words = tell(event.data) if tell is not None else ""
     return one_line(words or _plain(event.data), _LONGEST)
 
 
-_NO_NEWS = ("progress",)
+_NO_NEWS = (EventKind.PROGRESS,)
 _MOVES: Mapping[str, str] = {
     "queued": "Waits for a worker",
     "running": "At work",
@@ -40,9 +40,16 @@ _MOVES: Mapping[str, str] = {
 }
 
 
-def _best(data: Mapping[str, Any], name: Callable[[str], str]) -> str:
-    of = name(str(data.get("candidate")))
-    return f"Best full evaluation so far: {of} with {score(data.get('mean'))} on {data.get('n')} examples"
+def _prefixes(data: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    reached = [one for one in data.get("prefixes") or () if isinstance(one, Mapping)]
+    return ", ".join(f"{one.get('strategy')}: {name(str(one.get('candidate')))}" for one in reached)
+
+
+def _losses(data: Mapping[str, Any]) -> str:
+    losses = data.get("losses") or ()
+    last = f", loss {losses[-1]:.3f}" if losses and isinstance(losses[-1], (int, float)) else ""
+    done = int(data.get("from") or 0) + len(losses)
+    return f"tuning {data.get('number')}: step {count(done)} of {count(data.get('steps'))}{last}"
 
 
 def _phase(data: Mapping[str, Any]) -> str:
@@ -53,12 +60,6 @@ def _phase(data: Mapping[str, Any]) -> str:
 def _status(data: Mapping[str, Any]) -> str:
     moved = _MOVES.get(str(data.get("to", "")), str(data.get("to", "")))
     return f"{moved}: {data['reason']}" if data.get("reason") else moved
-
-
-def _proposed(data: Mapping[str, Any]) -> str:
-    written = plural(int(data.get("instructions") or 0), "instruction was", "instructions were")
-    rejected = int(data.get("rejected") or 0)
-    return f"{written} written" + (f", {rejected} of them set aside" if rejected else "")
 
 
 def _traces(data: Mapping[str, Any]) -> str:
@@ -78,14 +79,14 @@ def _change(data: Mapping[str, Any]) -> str:
 
 
 _TELL: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "phase": _phase,
-    "status": _status,
-    "traces": _traces,
-    "change": _change,
-    "warning": lambda data: str(data.get("text", "")),
-    "note": lambda data: str(data.get("text", "")),
-    "ended": lambda data: str(data.get("reason") or "") or str(data.get("status", "")),
-    "proposed": _proposed,
+    EventKind.PHASE: _phase,
+    EventKind.STATUS: _status,
+    EventKind.TRACES: _traces,
+    EventKind.CHANGE: _change,
+    EventKind.WARNING: lambda data: str(data.get("text", "")),
+    EventKind.NOTE: lambda data: str(data.get("text", "")),
+    EventKind.ENDED: lambda data: str(data.get("reason") or "") or str(data.get("status", "")),
+    EventKind.LOSSES: _losses,
 }
 
 
