@@ -460,6 +460,8 @@ class EventKind(StrEnum):
     BELIEFS {trial, ...}, IMPORTANCE {trial, rows}: see `analysis.estimates` and `analysis.importance`.
     SPENDING {role: [calls, input tokens, output tokens, dollars]}: totals so far, now and then.
     PEER_SPENT {program_runs, lm_calls}: what another optimizer took in a benchmark.
+    LOSSES {number, from, losses, steps}: new losses of tuning `number`, the first of them that of step `from`.
+    PREFIXES {prefixes: [{strategy, candidate}]}: what each step of a strategy ended with.
     """
 
     STATUS = "status"
@@ -474,6 +476,8 @@ class EventKind(StrEnum):
     IMPORTANCE = "importance"
     SPENDING = "spending"
     PEER_SPENT = "peer_spent"
+    LOSSES = "losses"
+    PREFIXES = "prefixes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from mipro_studio.optimizer_core.finetuning.job import (
 from mipro_studio.optimizer_core.finetuning.trainers import TrainerChoice
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.types import Event, Json, Phase, Tuning, TuningState
+from mipro_studio.optimizer_core.types import Event, EventKind, Json, Phase, Tuning, TuningState
 
 __all__ = ["Tuner", "as_records", "fresh_job_id"]
 
@@ -126,10 +126,10 @@ class Tuner:
         """Tell how far it is, and the losses beyond the first `told`."""
         loss = f"loss {status.losses[-1]:.3f}" if status.losses else status.phase.value
         progress = {"phase": Phase.TUNE.value, "done": status.step, "total": status.steps, "note": loss}
-        news = [Event("progress", progress)]
+        news = [Event(EventKind.PROGRESS, progress)]
         if len(status.losses) > told:
             fresh = {"number": tuning.number, "from": told, "losses": list(status.losses[told:])}
-            news.append(Event("losses", {**fresh, "steps": status.steps}))
+            news.append(Event(EventKind.LOSSES, {**fresh, "steps": status.steps}))
         await self.recorder.write(*news)
         return len(status.losses)
 

@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.proposers.teaching import (
     drop_equal_sets,
     most_lessons,
 )
-from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, Event, Phase, Role, Split
+from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, Event, EventKind, Phase, Role, Split
 
 __all__ = ["Studio"]
 
@@ -106,4 +106,4 @@ class _DemoSets:
         if tried == len(context.examples[Split.TRAIN]):
             self._warned = True
             text = NOTHING_PASSED.format(runs=tried, threshold=threshold, best=best)
-            await context.recorder.write(Event("warning", {"text": text}))
+            await context.recorder.write(Event(EventKind.WARNING, {"text": text}))

@@ -54,6 +54,8 @@ _SHAPES: dict[tuple[str, str], Any] = {
     ("prompt_calls", "body"): shapes.PromptCall,
     ("traces", "body"): shapes.Trace,
     ("trial_examples", "body"): shapes.TrialExamples,
+    ("tunings", "facts"): shapes.MAPPING,
+    ("tuning_rows", "body"): shapes.TuningRows,
     ("commands", "payload"): shapes.MAPPING,
     ("commands", "settled"): shapes.Settled,
 }
@@ -168,6 +170,7 @@ def _read_all(reader: Reader, run_id: str) -> None:
         raise ValueError("a replay is of a run that stands still")
     rest = (*reader.events(run_id, limit=10**9), *reader.commands(run_id), *reader.changes(run_id))
     others = (*reader.prompt_calls(run_id), *reader.cells(run_id), *reader.notes(run_id), *reader.burns(run_id))
+    others += (*reader.tunings(run_id),)
     trials, outcome = reader.trials_with_examples(run_id), reader.outcome(run_id)
     if not reader.examples(run_id) or not (rest or others):
         raise ValueError("a run has examples and events")

@@ -28,13 +28,13 @@ __all__ = ["LARGEST_MB", "pack", "unpack"]
 
 _TABLES = (
     "runs", "run_documents", "outcomes", "examples", "instructions", "demo_sets", "prompt_calls", "burns", "cells",
-    "traces", "trials", "trial_examples", "events", "commands", "notes",
+    "traces", "trials", "trial_examples", "events", "commands", "notes", "tunings", "tuning_rows",
 )  # fmt: skip
 
 # Numbers given over all runs of a store: a store that takes a run in gives its own.
 _OWN_NUMBERS = {
     "examples": "seq", "instructions": "seq", "demo_sets": "seq", "prompt_calls": "seq", "burns": "seq",
-    "trials": "seq", "events": "id", "commands": "id",
+    "trials": "seq", "events": "id", "commands": "id", "tunings": "seq",
 }  # fmt: skip
 
 _OF_A_WORKER = (

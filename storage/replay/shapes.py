@@ -24,6 +24,7 @@ __all__ = [
     "Settled",
     "Trace",
     "TrialExamples",
+    "TuningRows",
     "checked",
 ]
 
@@ -240,6 +241,21 @@ class _PeerSpent(_Shape):
     lm_calls: Count
 
 
+class _Losses(_Shape):
+    number: Count
+    steps: Count | None = None
+    losses: list[Number | None]
+
+
+class _Prefix(_Shape):
+    strategy: str
+    candidate: str
+
+
+class _Prefixes(_Shape):
+    prefixes: list[_Prefix]
+
+
 class _Message(_Shape):
     role: str
 
@@ -248,6 +264,7 @@ MAPPING = dict[str, Any]
 Row = tuple[dict[str, Any], dict[str, Any]]
 Demos = list[tuple[dict[str, Any], bool, str]]
 TrialExamples = list[str]
+TuningRows = list[dict[str, Any]]
 _Usage = (
     tuple[Count, Count, Count, Count, Number | None, Number]
     | tuple[Count, Count, Count, Count, Number | None, Number, Count]
@@ -272,6 +289,8 @@ EVENTS: Mapping[str, Any] = {
     EventKind.IMPORTANCE: _ImportanceTold,
     EventKind.SPENDING: dict[str, list[Number | None]],
     EventKind.PEER_SPENT: _PeerSpent,
+    EventKind.LOSSES: _Losses,
+    EventKind.PREFIXES: _Prefixes,
 }
 """The data of an event by its kind; of any other kind it is a mapping."""
 

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.together.strategy import PROMPTS, WEIGHTS, Step, parse_strategy
 from mipro_studio.optimizer_core.optimizers.together.walk import Reached, Walk
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
-from mipro_studio.optimizer_core.types import Candidate, Event
+from mipro_studio.optimizer_core.types import Candidate, Event, EventKind
 
 __all__ = ["BetterTogether", "BootstrapFinetune"]
 
@@ -101,7 +101,7 @@ class BetterTogether(Optimizer):
         if reached != self._told:
             self._told = reached
             told = [{"strategy": one.strategy, "candidate": one.candidate.id} for one in reached]
-            await context.recorder.write(Event("prefixes", {"prefixes": told}))
+            await context.recorder.write(Event(EventKind.PREFIXES, {"prefixes": told}))
 
     async def also_tested(self, context: RunContext) -> list[Candidate]:
         reached = self._reached(context)

@@ -25,6 +25,7 @@ from mipro_studio.optimizer_core.types import (
     Candidate,
     Cell,
     Event,
+    EventKind,
     Example,
     Phase,
     Split,
@@ -215,7 +216,7 @@ class Walk:
         }
         tuning = Tuning(step.nth, state, fresh_job_id(), start.id, as_records(made.rows), facts)
         await context.note_tuning(tuning)
-        await context.recorder.write(Event("note", {"text": _in_words(tuning, made, tuner.choice.title)}))
+        await context.recorder.write(Event(EventKind.NOTE, {"text": _in_words(tuning, made, tuner.choice.title)}))
         return tuning
 
     async def _traces(self, start: Candidate) -> list[Cell]:
@@ -232,7 +233,7 @@ class Walk:
             done += 1
             if done % 10 == 0 or done == len(rows):
                 progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(rows)}
-                await context.recorder.write(Event("progress", progress))
+                await context.recorder.write(Event(EventKind.PROGRESS, progress))
             return cell
 
         return list(await asyncio.gather(*map(one, rows)))
