@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mipro_studio.optimizer_core.types import Phase, Role, Status
+from mipro_studio.optimizer_core.types import EventKind, Phase, Role, Status
 from mipro_studio.storage import LiveView
 from mipro_studio.ui.text.format import duration, elapsed_s
 
@@ -89,7 +89,9 @@ def _middle(bounds: object) -> float:
 
 def _setup_s(view: LiveView) -> float:
     """Seconds until the first phase that works on the program began, as far as the kept events tell."""
-    begun = [at for _, at, event in view.events if event.kind == "phase" and event.data.get("phase") != Phase.SETUP]
+    begun = [
+        at for _, at, event in view.events if event.kind == EventKind.PHASE and event.data.get("phase") != Phase.SETUP
+    ]
     return (elapsed_s(view.summary.started_at, begun[0]) or 0.0) if begun else 0.0
 
 

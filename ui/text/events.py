@@ -78,25 +78,11 @@ def _change(data: Mapping[str, Any]) -> str:
     return f"{data.get('what')} for {data.get('predictor')}: taken up{numbers}"
 
 
-def _losses(data: Mapping[str, Any]) -> str:
-    losses = data.get("losses") or ()
-    last = f", loss {losses[-1]:.3f}" if losses and isinstance(losses[-1], (int, float)) else ""
-    done = int(data.get("from") or 0) + len(losses)
-    return f"tuning {data.get('number')}: step {count(done)} of {count(data.get('steps'))}{last}"
-
-
-def _prefixes(data: Mapping[str, Any]) -> str:
-    reached = [one for one in data.get("prefixes") or () if isinstance(one, Mapping)]
-    return ", ".join(f"{one.get('strategy')}: {one.get('candidate')}" for one in reached)
-
-
 _TELL: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.PHASE: _phase,
     EventKind.STATUS: _status,
     EventKind.TRACES: _traces,
     EventKind.CHANGE: _change,
-    EventKind.LOSSES: _losses,
-    EventKind.PREFIXES: _prefixes,
     EventKind.WARNING: lambda data: str(data.get("text", "")),
     EventKind.NOTE: lambda data: str(data.get("text", "")),
     EventKind.ENDED: lambda data: str(data.get("reason") or "") or str(data.get("status", "")),
