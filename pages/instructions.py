@@ -3,16 +3,17 @@
 import streamlit as st
 
 from mipro_studio.control import review
-from mipro_studio.optimizer_core.types import SEED_ARM, Author, Instruction, Split
+from mipro_studio.optimizer_core.types import SEED_ARM, Author, Instruction, Split, Status
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms import instruction_detail, instruction_list
 from mipro_studio.ui.arms.arm_scores import arm_scores
 from mipro_studio.ui.arms.arm_words import winning_arm
+from mipro_studio.ui.arms.one_by_one import one_by_one
 from mipro_studio.ui.arms.provenance import flags_of
 from mipro_studio.ui.arms.review_forms import add_forms, note_form, show_refusal, why_not_change
 from mipro_studio.ui.arms.review_queue import gate, waiting
 from mipro_studio.ui.live.live_head import status_line
-from mipro_studio.ui.page.frame import INSTRUCTIONS, LIVE
+from mipro_studio.ui.page.frame import INSTRUCTIONS, LIVE, query
 from mipro_studio.ui.page.run_head import open_run
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.page.url_choices import pick, picked
@@ -20,7 +21,7 @@ from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.status import is_active
 
 POLL_S = 3.0
-VIEWS = ("Table", "Read all")
+QUEUE, TABLE, ALL = VIEWS = ("One by one", "Table", "Read all")
 
 
 def nothing_yet(run: RunSummary) -> None:
@@ -53,10 +54,13 @@ def draw(run_id: str, polled: bool) -> None:
             nothing_yet(run)
             return
         names = list(board.instructions)
-        with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-            name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
-            view = st.segmented_control("View", VIEWS, default=VIEWS[0], key="ins_view", required=True)
-        one_predictor(reader, run, name, board, view or VIEWS[0])
+        start = QUEUE if run.status is Status.AWAITING_REVIEW and not query("arm") else TABLE
+        view = st.segmented_control("View", VIEWS, default=start, key="ins_view", required=True) or start
+        if view == QUEUE:
+            one_by_one(reader, run, everything, asked, reader.notes(run_id), why_not_change(run))
+            return
+        name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
+        one_predictor(reader, run, name, board, view)
 
 
 def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Board, view: str) -> None:
@@ -70,7 +74,7 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
     why_not = why_not_change(run)
     if why_not:
         st.caption(why_not)
-    draw_list = instruction_list.table if view == VIEWS[0] else instruction_list.cards
+    draw_list = instruction_list.table if view == TABLE else instruction_list.cards
     won = winning_arm(reader.outcome(run.id), place, 0)
     draw_list(list(arms.values()), scores, asked, flags, won)
     proposed = next((index for index, arm in arms.items() if arm.author is Author.MODEL), SEED_ARM)

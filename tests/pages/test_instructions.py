@@ -55,6 +55,7 @@ def test_a_state_says_what_is_known_and_what_can_be_done(
     store: Filled, kind: str, word: str, scored: bool, may_change: bool, gate: bool
 ) -> None:
     app = open_page(PAGE, run=store[1][kind])
+    app.segmented_control(key="ins_view").set_value("Table").run()
     assert word in texts(app)
     table = app.dataframe[0].value
     assert list(table["no."]) == [0, 1, 2, 3, 4]

@@ -7,8 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from mipro_studio.optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
 from mipro_studio.storage import Reader
+from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import BASELINE, Names
-from mipro_studio.ui.candidate.candidate_panel import lineage, row_records
+from mipro_studio.ui.candidate.candidate_panel import row_records
 from tests.pages.open import texts
 
 Filled = tuple[Path, dict[str, str]]

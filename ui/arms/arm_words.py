@@ -7,7 +7,7 @@ from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, Chang
 from mipro_studio.storage import AskedChange
 from mipro_studio.ui.text.format import clean, one_line, plural
 
-__all__ = ["author_words", "change_words", "set_names", "standing", "waiting_for", "winning_arm"]
+__all__ = ["author_words", "change_words", "lineage", "set_names", "standing", "waiting_for", "winning_arm"]
 
 _AUTHORS = {Author.SEED: "the program", Author.MODEL: "prompt model", Author.PERSON: "a person"}
 _SETS = {
@@ -23,6 +23,26 @@ _SETS = {
 def author_words(arm: Instruction) -> str:
     edited = arm.provenance.get("edited_from")
     return f"a person, from {edited}" if edited is not None else _AUTHORS[arm.author]
+
+
+def lineage(arm: Instruction) -> str:
+    """Where an instruction comes from, in one line of our own words."""
+    if arm.author is Author.SEED:
+        return "As it came with the program."
+    facts = arm.provenance
+    if arm.author is Author.PERSON:
+        base = facts.get("edited_from")
+        return "Written by a person." if base is None else f"Edited by a person, from instruction {base}."
+    said = ["Written by the prompt model"]
+    if isinstance(facts.get("parent"), int):
+        said.append(f"from instruction {facts['parent']}")
+    tip = facts.get("tip")
+    if isinstance(tip, str) and tip not in ("", "none"):
+        said.append(f"with the tip “{one_line(tip, 30).replace('_', ' ')}”")
+    n_demos = len(facts.get("demos_shown") or ())
+    if n_demos:
+        said.append(f"having seen {plural(n_demos, 'demo')}")
+    return f"{', '.join(said)}."
 
 
 def set_names(sets: Iterable[DemoSet]) -> dict[int, str]:

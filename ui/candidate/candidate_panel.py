@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample, compare
-from mipro_studio.optimizer_core.types import Author, Candidate, Instruction, Json, Split
+from mipro_studio.optimizer_core.types import Candidate, Json, Split
 from mipro_studio.storage import Reader
+from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import BASELINE, Names, Part, names_of
 from mipro_studio.ui.page.frame import COMPARE, EXPORT
 from mipro_studio.ui.page.store import reading
@@ -16,7 +17,7 @@ from mipro_studio.ui.text.diffs import diff, diff_html, summary
 from mipro_studio.ui.text.foreign_text import heading, line, paragraph
 from mipro_studio.ui.text.format import clean, delta, interval, one_line, plural, score
 
-__all__ = ["lineage", "open_panel", "panel", "row_records"]
+__all__ = ["open_panel", "panel", "row_records"]
 
 ROWS_SHOWN = 200
 _MARKS = {Change.IMPROVED: "▲ better", Change.REGRESSED: "▼ worse", Change.SAME: "= same",
@@ -115,26 +116,6 @@ def _part(part: Part, first: Part, names: Names) -> None:
     st.caption(f"{plural(len(demos), 'demo')} shown to the model ({kind}):")
     shown = [{one_line(name, 40): one_line(value, 300) for name, value in demo.fields.items()} for demo in demos]
     st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of {one_line(part.predictor, 40)}")
-
-
-def lineage(arm: Instruction) -> str:
-    """Where an instruction comes from, in one line of our own words."""
-    if arm.author is Author.SEED:
-        return "As it came with the program."
-    facts = arm.provenance
-    if arm.author is Author.PERSON:
-        base = facts.get("edited_from")
-        return "Written by a person." if base is None else f"Edited by a person, from instruction {base}."
-    said = ["Written by the prompt model"]
-    if isinstance(facts.get("parent"), int):
-        said.append(f"from instruction {facts['parent']}")
-    tip = facts.get("tip")
-    if isinstance(tip, str) and tip not in ("", "none"):
-        said.append(f"with the tip “{one_line(tip, 30).replace('_', ' ')}”")
-    n_demos = len(facts.get("demos_shown") or ())
-    if n_demos:
-        said.append(f"having seen {plural(n_demos, 'demo')}")
-    return f"{', '.join(said)}."
 
 
 def _rows(reader: Reader, run_id: str, baseline: str, candidate: str) -> None:

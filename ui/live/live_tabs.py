@@ -7,8 +7,9 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.types import DemoSet, ErrorClass, Trial, TrialKind
 from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import Names
-from mipro_studio.ui.candidate.candidate_panel import lineage, open_panel
+from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.text.events import event_words
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import UNKNOWN, ago, clean, count, one_line, plural, score
