@@ -18,9 +18,10 @@ import numpy as np
 from scipy.special import expit
 
 from mipro_studio.optimizer_core.parameters.arm_features import TRIED, Features, demo_features
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
-from mipro_studio.optimizer_core.search.surrogates.posterior import Floats, Posterior
-from mipro_studio.optimizer_core.types import Candidate, Demo, DemoSet
+from mipro_studio.optimizer_core.search.surrogates.posterior import MEAN, OWN, Floats, Posterior
+from mipro_studio.optimizer_core.types import DEMOS, Arm, Candidate, Demo
 
 __all__ = ["Held", "Table", "ablation", "held_out", "read"]
 
@@ -35,7 +36,7 @@ class Table:
 
     candidates: list[Candidate]
     rows: list[Mapping[str, float]]
-    sets: list[DemoSet]
+    sets: list[Arm]
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ def read(path: Path) -> Table:
     if "cells" in data:
         return Table([Candidate.parse(name) for name in data["cells"]], list(data["cells"].values()), [])
     sets = [
-        DemoSet(
+        demos_arm(
             "p", one["set"], "", tuple(Demo({"answer": demo["answer"]}, False, demo["row"]) for demo in one["demos"])
         )
         for one in data["sets"]
     ]
     return Table(
-        [Candidate(((0, one["set"]),)) for one in data["sets"]], [one["scores"] for one in data["sets"]], sets
+        [Candidate.of(1, {(0, DEMOS): one["set"]}) for one in data["sets"]],
+        [one["scores"] for one in data["sets"]],
+        sets,
     )
 
 
@@ -117,14 +120,13 @@ def _drawn(posterior: Posterior, candidates: Sequence[Candidate]) -> list[Floats
     for candidate in candidates:
         total = np.zeros(DRAWS)
         for family, variance, of_family in zip(posterior.families, posterior.scales.variances, effects, strict=True):
-            if family.kind == "mean":
+            if family.effect == MEAN:
                 total += of_family[0]
                 continue
-            if family.kind == "own":
+            if family.effect == OWN:
                 total += variance**0.5 * rng.standard_normal(DRAWS)
                 continue
-            instruction, demos = candidate.choices[family.predictor]
-            code = {"instruction": (instruction, -1), "demos": (-1, demos), "pair": (instruction, demos)}[family.kind]
+            code = tuple(candidate.arm(family.place, letter) for letter in family.letters)
             if code in family.codes:
                 total += of_family[family.codes.index(code)]
             elif family.basis is None:

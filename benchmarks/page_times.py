@@ -23,7 +23,9 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.benchmarks.live_refresh import fill
-from mipro_studio.optimizer_core.types import Author, DemoSet, Event, EventKind, Instruction
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.types import Author, Event, EventKind
 from mipro_studio.storage import SqliteJournal, Store
 
 __all__ = ["main"]
@@ -37,8 +39,9 @@ ARMS = 20
 def add_arms(store: Store, run_id: str) -> None:
     """The arms of the benchmark's run, and what its worker would have noted of them."""
     journal = SqliteJournal(store, run_id, "benchmark")
-    journal.commit([Instruction("answer", arm, f"Instruction {arm}. " * 20, Author.MODEL) for arm in range(ARMS * 3)])
-    journal.commit([DemoSet("answer", arm, "shuffled", ()) for arm in range(ARMS)])
+    texts = [f"Instruction {arm}. " * 20 for arm in range(ARMS * 3)]
+    journal.commit([instruction_arm("answer", arm, text, Author.MODEL) for arm, text in enumerate(texts)])
+    journal.commit([demos_arm("answer", arm, "shuffled", ()) for arm in range(ARMS)])
     arms = [
         {"predictor": "answer", "kind": kind, "arm": arm, "mean": 0.5, "low": 0.4, "high": 0.6}
         | {"n_candidates": 10, "n_cells": 1000}

@@ -8,12 +8,14 @@ import statistics
 import time
 
 from mipro_studio.optimizer_core.parameters.arm_features import features_of
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates import ItemResponse, Observation, Surrogate, TpeSurrogate
-from mipro_studio.optimizer_core.types import Author, Demo, DemoSet, Instruction
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Arm, Author, Demo
 
-Instructions = dict[str, dict[int, Instruction]]
-DemoSets = dict[str, dict[int, DemoSet]]
+Tables = dict[str, dict[str, dict[int, Arm]]]
+"""kind -> predictor -> index -> arm."""
 
 __all__ = ["measure", "observations"]
 
@@ -34,32 +36,29 @@ def observations(space: SearchSpace, n_candidates: int, n_cells: int, seed: int 
     return found
 
 
-def contents(seed: int = 0) -> tuple[Instructions, DemoSets]:
+def contents(seed: int = 0) -> Tables:
     """Instructions of fifty words and sets of four demos of thirty rows."""
     rng = random.Random(seed)
     words = [f"word{index}" for index in range(300)]
     rows = [Demo({"answer": rng.choice(ANSWERS)}, False, f"r{index}") for index in range(30)]
-    return (
-        {
-            name: {
-                index: Instruction(name, index, " ".join(rng.choices(words, k=50)), Author.MODEL, {"tip": index % 5})
-                for index in range(ARMS)
-            }
-            for name in PREDICTORS
-        },
-        {
-            name: {index: DemoSet(name, index, "shuffled", tuple(rng.sample(rows, 4))) for index in range(ARMS)}
-            for name in PREDICTORS
-        },
-    )
+    written = [
+        instruction_arm(name, index, " ".join(rng.choices(words, k=50)), Author.MODEL, {"tip": index % 5})
+        for name in PREDICTORS
+        for index in range(ARMS)
+    ]
+    sets = [demos_arm(name, index, "shuffled", rng.sample(rows, 4)) for name in PREDICTORS for index in range(ARMS)]
+    tables: Tables = {}
+    for arm in (*written, *sets):
+        tables.setdefault(arm.kind, {}).setdefault(arm.owner, {})[arm.index] = arm
+    return tables
 
 
 def measure(surrogate: Surrogate, n_candidates: int, repeats: int = 9) -> tuple[float, float]:
     """Median (wall, processor) seconds of one suggestion."""
     space = SearchSpace(
-        PREDICTORS, {name: range(ARMS) for name in PREDICTORS}, {name: range(ARMS) for name in PREDICTORS}
+        PREDICTORS, {kind: {name: range(ARMS) for name in PREDICTORS} for kind in (INSTRUCTION, DEMOS)}
     )
-    space.features = features_of(dict.fromkeys(PREDICTORS, ("answer",)), *contents())
+    space.features = features_of(dict.fromkeys(PREDICTORS, ("answer",)), contents())
     observed = observations(space, n_candidates, 5_000)
     surrogate.suggest(space, observed, [], frozenset(), 0)
     wall, cpu = [], []

@@ -18,13 +18,12 @@ from optuna.exceptions import StorageInternalError
 from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.parameters.registry import KINDS, parameter_name
 from mipro_studio.optimizer_core.proposers.switch_variables import bootstrap_space, rows_of, switch_space
-from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction, TrialKind
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, PROGRAM, WHOLE, Arm, Candidate, TrialKind
 from mipro_studio.storage import Reader, StudyMirror, study_path
 
 INTERVAL_S = 1.0
-LETTERS = {"instruction": "i", "demos": "d"}
-"""How an arm's label begins, by kind, in the order of a candidate's choices."""
 
 
 class Copyist:
@@ -45,13 +44,12 @@ class Copyist:
     def _copy(self) -> None:
         with Reader(self._store) as reader:
             config = parse_config(reader.config(self._run_id))
-            instructions = reader.instructions(self._run_id)
-            demo_sets = reader.demo_sets(self._run_id)
+            arms = reader.arms(self._run_id)
             trials = [trial for trial in reader.trials(self._run_id) if trial.done]
             times = reader.trial_times(self._run_id)
         if all(trial.kind is TrialKind.BASELINE for trial in trials):
             return
-        searched = _Searched(config, instructions, demo_sets)
+        searched = _Searched(config, arms)
         if self._mirror is None:
             place = study_path(self._store, self._run_id)
             told = (searched.choices(), searched.variables(), searched.values)
@@ -65,11 +63,14 @@ class Copyist:
 class _Searched:
     """The variables that a run's search chooses among, and their values in a candidate."""
 
-    def __init__(self, config: RunConfig, instructions: Sequence[Instruction], demo_sets: Sequence[DemoSet]) -> None:
+    def __init__(self, config: RunConfig, arms: Sequence[Arm]) -> None:
         listed = OPTIMIZERS.get(config.optimizer)
         self._config = config
-        self._instructions, self._demo_sets = _by_predictor(instructions), _by_predictor(demo_sets)
-        self._kinds = listed.searches if listed else tuple(LETTERS)
+        self._tables: dict[str, dict[str, dict[int, Arm]]] = {kind: {} for kind in KINDS}
+        for arm in arms:
+            self._tables.setdefault(arm.kind, {}).setdefault(arm.owner, {})[arm.index] = arm
+        self._instructions, self._demo_sets = self._tables[INSTRUCTION], self._tables[DEMOS]
+        self._kinds = listed.searches if listed else tuple(KINDS)
         self._switches = listed is not None and listed.switches
         self._free = [name for name in self._instructions if name not in config.search.freeze]
 
@@ -96,20 +97,22 @@ class _Searched:
         if self._switches:
             return {}
         return {
-            f"{name}: {kind}": [f"{LETTERS[kind]}{index}" for index in self._arms(kind)[name]]
-            for name in self._free
-            for kind in self._kinds
+            parameter_name(owner, kind): [f"{kind[0]}{index}" for index in self._tables[kind][owner]]
+            for owner, kind in self._slots
         }
 
-    def _arms(self, kind: str) -> Mapping[str, Mapping[int, Any]]:
-        return self._instructions if kind == "instruction" else self._demo_sets
+    @property
+    def _slots(self) -> list[tuple[str, str]]:
+        """(owner, kind) of every parameter that may be searched."""
+        owners = [*self._free, PROGRAM]
+        return [(owner, kind) for owner in owners for kind in self._kinds if owner in self._tables[kind]]
 
     def variables(self) -> dict[str, BaseDistribution]:
         """What MIPRO++ searches."""
         if not self._switches:
             return {}
         search, sets = self._config.search, {name: self._demo_sets[name] for name in self._free}
-        if "demos" not in self._kinds:
+        if DEMOS not in self._kinds:
             return switch_space(self._config.proposer, sets)
         seeds = max(1, search.candidates - 1)
         return switch_space(self._config.proposer, sets, range(1, seeds + 1)) | bootstrap_space(
@@ -120,18 +123,11 @@ class _Searched:
         """The variables' values; empty for a candidate that the switches did not make."""
         if self._switches:
             return self._made.get(candidate, {})
-        named = zip(self._instructions, Candidate.parse(candidate).choices, strict=True)
-        chosen = {name: dict(zip(LETTERS, pair, strict=True)) for name, pair in named}
+        chosen, names = Candidate.parse(candidate), list(self._instructions)
+        places = {PROGRAM: WHOLE} | {name: place for place, name in enumerate(names)}
         return {
-            f"{name}: {kind}": f"{LETTERS[kind]}{chosen[name][kind]}" for name in self._free for kind in self._kinds
+            parameter_name(owner, kind): f"{kind[0]}{chosen.arm(places[owner], kind)}" for owner, kind in self._slots
         }
-
-
-def _by_predictor(arms: Sequence[Any]) -> dict[str, dict[int, Any]]:
-    found: dict[str, dict[int, Any]] = {}
-    for arm in arms:
-        found.setdefault(arm.predictor, {})[arm.index] = arm
-    return found
 
 
 def main(arguments: list[str]) -> int:

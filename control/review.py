@@ -13,11 +13,13 @@ from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    INSTRUCTION,
+    PROGRAM,
+    Arm,
     Cell,
     Change,
     ChangeKind,
-    DemoSet,
-    Instruction,
     Status,
 )
 from mipro_studio.storage import Reader, Store
@@ -86,22 +88,18 @@ def write_note(store: Path, run_id: str, about: str, body: str) -> None:
 
 def board_of(reader: Reader, run_id: str) -> Board:
     """The arms as they stand in the store, and what may be changed of them."""
-    instructions: dict[str, dict[int, Instruction]] = {}
-    demo_sets: dict[str, dict[int, DemoSet]] = {}
-    for instruction in reader.instructions(run_id):
-        instructions.setdefault(instruction.predictor, {})[instruction.index] = instruction
-    for demo_set in reader.demo_sets(run_id):
-        demo_sets.setdefault(demo_set.predictor, {})[demo_set.index] = demo_set
+    by_kind: dict[str, dict[str, dict[int, Arm]]] = {INSTRUCTION: {}, DEMOS: {}}
+    arms = reader.arms(run_id)
+    for owner in dict.fromkeys(arm.owner for arm in arms if arm.owner != PROGRAM):
+        by_kind[INSTRUCTION][owner], by_kind[DEMOS][owner] = {}, {}  # one may be written before the other
+    for arm in arms:
+        by_kind.setdefault(arm.kind, {}).setdefault(arm.owner, {})[arm.index] = arm
     config, receipt = reader.config(run_id), reader.receipt(run_id)
-    for name in list(dict.fromkeys((*instructions, *demo_sets))):  # one may be written before the other
-        instructions.setdefault(name, {})
-        demo_sets.setdefault(name, {})
     return Board(
-        instructions,
-        demo_sets,
+        by_kind,
         str(config.get("optimizer", "")),
         tuple((config.get("search") or {}).get("freeze") or ()),
-        tuple(receipt.get("takes", ("instruction", "demos"))),
+        tuple(receipt.get("takes", (INSTRUCTION, DEMOS))),
         bool(receipt.get("drops", True)),
     )
 

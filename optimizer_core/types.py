@@ -5,16 +5,23 @@ tokens in `_tokens`, times (UTC, ISO 8601) in `_at`. A record holds only JSON va
 None, dict, list), so storage writes it without knowing what it means.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "ALWAYS_WRITTEN",
+    "DEMOS",
     "FULL_KINDS",
+    "INSTRUCTION",
     "LEGAL_MOVES",
+    "PROGRAM",
     "SEED_ARM",
     "TEACHER",
+    "WHOLE",
+    "Arm",
     "Author",
     "Burn",
     "Candidate",
@@ -23,13 +30,11 @@ __all__ = [
     "Change",
     "ChangeKind",
     "Demo",
-    "DemoSet",
     "ErrorClass",
     "Event",
     "EventKind",
     "Example",
     "ExampleScore",
-    "Instruction",
     "Json",
     "Outcome",
     "Phase",
@@ -50,7 +55,20 @@ __all__ = [
 Json = Mapping[str, Any]
 
 SEED_ARM = 0
-"""Index of the seed instruction and of the zero-shot demo set: the baseline is arm 0 everywhere."""
+"""Index of what the program came with: the baseline has arm 0 of every kind."""
+
+PROGRAM = ""
+"""Owner of the arms that belong to the program as a whole and not to one of its predictors."""
+
+WHOLE = -1
+"""Where a predictor's place stands in a candidate: the program as a whole."""
+
+INSTRUCTION = "instruction"
+DEMOS = "demos"
+ALWAYS_WRITTEN = ("i", "d")
+"""Letters that every predictor's part of a candidate's id has; other kinds are written where they differ."""
+
+_PAIRS = re.compile(r"([a-z])([0-9]+)")
 
 TEACHER = "teacher"
 """Candidate id of the teacher's runs on training rows while bootstrapping."""
@@ -196,24 +214,6 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Instruction:
-    """One instruction arm of one predictor.
-
-    `provenance` records what the proposer was shown (switch by switch: requested, used, why not), the tip,
-    temperature, raw request and reply, tokens. `active` is false for a rejected or duplicate text, which
-    stays in the record with `reason`.
-    """
-
-    predictor: str
-    index: int
-    text: str
-    author: Author
-    provenance: Json = field(default_factory=dict)
-    active: bool = True
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Demo:
     """A few-shot example of one predictor. `augmented`: the outputs are a teacher's, not the labels."""
 
@@ -223,48 +223,93 @@ class Demo:
 
 
 @dataclass(frozen=True, slots=True)
-class DemoSet:
-    """One candidate list of demos for one predictor; the same index is one bootstrap over all predictors.
+class Arm:
+    """One value that a candidate may have for one kind of parameter of one owner.
 
-    `kind` is zero_shot, labels_only, unshuffled, shuffled or person (DSPy's sets -3, -2, -1, 0..N). A person's set
-    has the facts of its making in `provenance`; one that is not `active` stays in the record with `reason`.
+    `owner` is a predictor's name, or `PROGRAM`. `kind` names a `ParameterKind` (`optimizer_core.parameters.kinds`),
+    which says what the JSON of `content` means. `index` numbers the arms of (owner, kind); 0 is the seed's.
+
+    `provenance` records how it came about: for a proposed one what the proposer was shown (switch by switch:
+    requested, used, why not), the tip, temperature, raw request and reply, tokens. `active` is false for an arm that
+    was rejected or repeats another, which stays in the record with `reason`.
     """
 
-    predictor: str
-    index: int
+    owner: str
     kind: str
-    demos: tuple[Demo, ...]
-    active: bool = True
+    index: int
+    content: Json
+    author: Author
     provenance: Json = field(default_factory=dict)
+    active: bool = True
     reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """Of an arm whose content is one text: the text."""
+        return str(self.content["text"])
+
+    @property
+    def demos(self) -> tuple[Demo, ...]:
+        """Of an arm that holds demos: the demos, in the order in which the program shows them."""
+        return tuple(Demo(*demo) for demo in self.content["demos"])
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One instruction and one demo set for every predictor: `choices[i]` = (instruction, demo set) indices.
+    """Which arm of every kind each predictor, and the program as a whole, has: a map from (owner, kind) to an index.
 
-    `weights` is the number of the `Tuning` that the task model's weights come from, 0 for those it came with.
+    An owner is written as a predictor's place in the program, or `WHOLE`, and a kind as the first letter of its name,
+    so that a candidate is its `id` and the other way round. What `arms` does not name has the seed's arm.
+
+    Attributes:
+        arms: (place, letter, index), in order, without those of index `SEED_ARM`; `of` makes them from a mapping.
     """
 
-    choices: tuple[tuple[int, int], ...]
-    weights: int = 0
+    n_predictors: int
+    arms: tuple[tuple[int, str, int], ...] = ()
+
+    @classmethod
+    def of(cls, n_predictors: int, chosen: Mapping[tuple[int, str], int]) -> "Candidate":
+        """The candidate with the arm `chosen[place, kind]`, and the seed's where nothing is said."""
+        arms = ((place, kind[0], index) for (place, kind), index in chosen.items() if index != SEED_ARM)
+        return cls(n_predictors, tuple(sorted(arms)))
+
+    @classmethod
+    def baseline(cls, n_predictors: int) -> "Candidate":
+        return cls(n_predictors)
+
+    def arm(self, place: int, kind: str) -> int:
+        """Index of the arm of `kind` that the predictor at `place` has, or the program (`WHOLE`)."""
+        letter = kind[0]
+        return next((index for at, its, index in self.arms if at == place and its == letter), SEED_ARM)
+
+    def having(self, chosen: Mapping[tuple[int, str], int]) -> "Candidate":
+        """This candidate with other arms at (place, kind)."""
+        own = {(place, letter): index for place, letter, index in self.arms}
+        new = {(place, kind[0]): index for (place, kind), index in chosen.items()}
+        return Candidate.of(self.n_predictors, own | new)
 
     @property
     def id(self) -> str:
-        parts = [f"i{instruction}d{demos}" for instruction, demos in self.choices]
-        return "-".join([*parts, *([f"w{self.weights}"] if self.weights else [])])
+        """`i1d0-i2d3t1-w1`: instruction, demos and whatever else differs from the seed, a part for each predictor.
+
+        A last part without an instruction is the program's own, where an arm of it is not the seed's.
+        """
+        parts = [dict.fromkeys(ALWAYS_WRITTEN, SEED_ARM) for _ in range(self.n_predictors)] + [{}]
+        for place, letter, index in self.arms:
+            parts[place][letter] = index
+        return "-".join("".join(f"{letter}{part[letter]}" for letter in part) for part in parts if part)
 
     @classmethod
     def parse(cls, candidate_id: str) -> "Candidate":
         """The inverse of `id`; ValueError for any other text."""
-        parts = candidate_id.split("-")
-        weights = int(parts.pop()[1:]) if parts[-1].startswith("w") else 0
-        pairs = (part.removeprefix("i").split("d") for part in parts)
-        return cls(tuple((int(instruction), int(demos)) for instruction, demos in pairs), weights)
-
-    @classmethod
-    def baseline(cls, n_predictors: int) -> "Candidate":
-        return cls(((SEED_ARM, SEED_ARM),) * n_predictors)
+        parts = [dict(_PAIRS.findall(part)) for part in candidate_id.split("-")]
+        whole = parts.pop() if ALWAYS_WRITTEN[0] not in parts[-1] else {}
+        named = [*enumerate(parts), (WHOLE, whole)]
+        found = cls.of(len(parts), {(at, letter): int(index) for at, part in named for letter, index in part.items()})
+        if found.id != candidate_id or not parts:
+            raise ValueError(f"{candidate_id!r} is no candidate")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -495,11 +540,12 @@ class Event:
 class Change:
     """What a person asked of the arms; `id` numbers the requests of all runs in the order they were made.
 
-    Every payload has `predictor`, and `reason` where the person gave one. Beside these:
-    write {text}; edit {index, text, keep}: a new instruction from another, which stays in the search if `keep`;
-    reject and restore {kind, index}: `kind` as in `SearchSpace`; ask {hint, count}: instructions by the prompt model;
-    demos {index, keep, pin, replace}: a new demo set of the demos at the positions `keep` of set `index` and the
-    traces `pin` ([{example, call}], `call` being the place among the predictor's calls), instead of it if `replace`.
+    Every payload has `predictor` (the owner of the arms), and `reason` where the person gave one. Beside these:
+    write {text}; edit {index, text, keep}: a new arm from another, which stays in the search if `keep`; both of
+    `kind`, an instruction where none is named; reject and restore {kind, index}; ask {hint, count}: instructions by
+    the prompt model; demos {index, keep, pin, replace}: a new demo set of the demos at the positions `keep` of set
+    `index` and the traces `pin` ([{example, call}], `call` being the place among the predictor's calls), instead of
+    it if `replace`.
     """
 
     id: int
@@ -541,5 +587,5 @@ class Outcome:
     objective: Json | None = None
 
 
-Record = Example | Instruction | DemoSet | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome | Tuning
+Record = Example | Arm | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome | Tuning
 """What a run writes. Storage keeps each kind in its own table, keyed so that writing twice changes nothing."""

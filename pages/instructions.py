@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mipro_studio.control import review
-from mipro_studio.optimizer_core.types import SEED_ARM, Author, Instruction, Split, Status
+from mipro_studio.optimizer_core.types import INSTRUCTION, SEED_ARM, Arm, Author, Split, Status
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms import instruction_detail, instruction_list
 from mipro_studio.ui.arms.arm_scores import arm_scores
@@ -68,20 +68,20 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
     arms = dict(sorted(board.instructions[name].items()))
     asked, notes = reader.changes(run.id), reader.notes(run.id)
     place = list(board.instructions).index(name)
-    scores = arm_scores(reader, run.id, place, 0, reader.trials(run.id))
+    scores = arm_scores(reader, run.id, place, INSTRUCTION, reader.trials(run.id))
     rows = {row.id: row for row in reader.examples(run.id, Split.TRAIN)}
     flags = {index: flags_of(arm, rows, arms[SEED_ARM].text) for index, arm in arms.items()}
     why_not = why_not_change(run)
     if why_not:
         st.caption(why_not)
     draw_list = instruction_list.table if view == TABLE else instruction_list.cards
-    won = winning_arm(reader.outcome(run.id), place, 0)
+    won = winning_arm(reader.outcome(run.id), place, INSTRUCTION)
     draw_list(list(arms.values()), scores, asked, flags, won)
     proposed = next((index for index, arm in arms.items() if arm.author is Author.MODEL), SEED_ARM)
     first = won if won and won in arms else proposed
     picked("arm", list(arms), first)
     with st.container(border=True, gap="medium"):
-        arm: Instruction = arms[pick("Open", "arm", list(arms), first, lambda i: instruction_detail.title(arms[i]))]
+        arm: Arm = arms[pick("Open", "arm", list(arms), first, lambda i: instruction_detail.title(arms[i]))]
         left, right = st.columns([3, 2], gap="large")
         with left:
             instruction_detail.head(arm, asked, arm.index == won)

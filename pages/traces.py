@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import streamlit as st
 
 from mipro_studio.control import review
-from mipro_studio.optimizer_core.types import SEED_ARM, TEACHER, Split
+from mipro_studio.optimizer_core.types import DEMOS, SEED_ARM, TEACHER, Split
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.arm_scores import arm_scores
 from mipro_studio.ui.arms.arm_words import set_names, winning_arm
-from mipro_studio.ui.arms.demo_sets import Pins, row_name, set_form, set_panel, sets_table
+from mipro_studio.ui.arms.demo_sets import Pins, largest_made, row_name, set_form, set_panel, sets_table
 from mipro_studio.ui.arms.review_forms import show_refusal, why_not_change
 from mipro_studio.ui.arms.review_queue import waiting
 from mipro_studio.ui.arms.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
@@ -64,11 +64,11 @@ def draw(run_id: str, polled: bool) -> None:
 def sets(reader: Reader, run: RunSummary, name: str, board: review.Board, seen: Seen) -> None:
     """The demo sets, and the one that is open."""
     own, asked, why_not = dict(sorted(board.demo_sets[name].items())), reader.changes(run.id), why_not_change(run)
-    scores = arm_scores(reader, run.id, list(board.instructions).index(name), 1, reader.trials(run.id))
+    scores = arm_scores(reader, run.id, list(board.instructions).index(name), DEMOS, reader.trials(run.id))
     st.subheader("Demo sets", anchor=False)
     if why_not:
         st.caption(why_not)
-    won = winning_arm(reader.outcome(run.id), list(board.instructions).index(name), 1)
+    won = winning_arm(reader.outcome(run.id), list(board.instructions).index(name), DEMOS)
     sets_table(own, scores, asked, won, seen.rows)
     titles = set_names(own.values())
     first = won if own.get(won or SEED_ARM, own[SEED_ARM]).demos else None
@@ -83,7 +83,7 @@ def sets(reader: Reader, run: RunSummary, name: str, board: review.Board, seen: 
             tried = [fate for fate in seen.fates if fate.tried and fate.error is None and fate.row not in inside]
             words = {fate.row: f"metric {score(fate.score)} · {row_name(fate.row, seen.rows)}" for fate in tried}
             weak = [fate.row for fate in tried if not fate.solved]
-            most = max((len(one.demos) for one in own.values() if one.kind != "person"), default=0)
+            most = largest_made(own.values())
             set_form(run, own[index], Pins(words, weak, most), seen.rows, asked, why_not)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mipro_studio import ROOT
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.parameters.registry import OF_THE_PROGRAM
 from mipro_studio.storage import LiveView, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.charts.report_chart import chart
@@ -114,15 +114,11 @@ def _numbers(view: LiveView) -> list[str]:
 def _winning(reader: Reader, view: LiveView) -> list[dict[str, str]]:
     if view.outcome is None or not view.outcome.winner:
         return []
-    texts = {(arm.predictor, arm.index): arm.text for arm in reader.instructions(view.summary.id)}
-    demos = {(arm.predictor, arm.index): len(arm.demos) for arm in reader.demo_sets(view.summary.id)}
-    names = list(dict.fromkeys(name for name, _ in texts))
-    chosen = zip(names, Candidate.parse(view.outcome.winner).choices, strict=True)
     return [
         {
-            "predictor": name,
-            "text": clean(texts[name, instruction])[:_LONGEST],
-            "demos": f"{demos.get((name, demo_set), 0)} demos",
+            "predictor": part.owner or OF_THE_PROGRAM,
+            "text": clean(part.instruction.text)[:_LONGEST] if part.instruction else part.words,
+            "demos": f"{len(part.demo_set.demos) if part.demo_set else 0} demos",
         }
-        for name, (instruction, demo_set) in chosen
+        for part in names_of(reader, view.summary.id).parts(view.outcome.winner)
     ]

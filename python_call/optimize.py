@@ -22,7 +22,7 @@ from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.programs.live_objects import offered
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
-from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction, Status
+from mipro_studio.optimizer_core.types import Candidate, Status
 from mipro_studio.python_call.display import Display, display_for
 from mipro_studio.python_call.request import Metric, Options, Request, Rows, live_name, make_request, store_of
 from mipro_studio.python_call.result import Result, read_result
@@ -194,7 +194,7 @@ class _Call:
         with Reader(self._store) as reader:
             summary, outcome = reader.run(run_id), reader.outcome(run_id)
             config = parse_config(reader.config(run_id))
-            arms: list[Instruction | DemoSet] = [*reader.instructions(run_id), *reader.demo_sets(run_id)]
+            arms = reader.arms(run_id)
         if outcome is not None and outcome.winner and summary.status in (Status.COMPLETED, Status.STOPPED):
             program = seed_program(config, self._base)
             module = build_program(config, program, arms, Candidate.parse(outcome.winner))

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mipro_studio.optimizer_core.types import (
+    Arm,
     Burn,
     Cell,
     Change,
-    DemoSet,
     Example,
-    Instruction,
     Outcome,
     PromptCall,
     Record,
@@ -19,12 +18,11 @@ from mipro_studio.optimizer_core.types import (
 from mipro_studio.storage.codec import iso
 from mipro_studio.storage.lifecycle import require_owner
 from mipro_studio.storage.reading import (
+    read_arms,
     read_burns,
     read_cells,
     read_changes,
-    read_demo_sets,
     read_examples,
-    read_instructions,
     read_outcome,
     read_prompt_calls,
     read_trial_examples,
@@ -66,11 +64,8 @@ class SqliteJournal:
     def examples(self) -> Iterable[Example]:
         return list(read_examples(self._store.db, self._run_id))
 
-    def instructions(self) -> Iterable[Instruction]:
-        return list(read_instructions(self._store.db, self._run_id))
-
-    def demo_sets(self) -> Iterable[DemoSet]:
-        return list(read_demo_sets(self._store.db, self._run_id))
+    def arms(self) -> Iterable[Arm]:
+        return list(read_arms(self._store.db, self._run_id))
 
     def cells(self) -> Iterable[Cell]:
         return list(read_cells(self._store.db, self._run_id))

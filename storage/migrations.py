@@ -10,6 +10,8 @@ What the tables have in common: foreign text goes through `codec.to_text`, colum
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from mipro_studio.storage.codec import from_json, from_text, to_json
+
 __all__ = ["MIGRATIONS", "MIGRATION_NAMES", "changes_and_notes", "first_tables"]
 
 MIGRATIONS = Migrations("mipro_studio")
@@ -326,6 +328,44 @@ def tunings(db: Database) -> None:
 
 
 MIGRATIONS(name="010_tunings")(tunings)
+
+
+def one_table_of_arms(db: Database) -> None:
+    """Instructions and demo sets become rows of one table, which has room for any kind of arm."""
+    db.execute(
+        "create table arms ("
+        " seq integer primary key,"
+        " run_id text not null references runs (id) on delete cascade,"
+        " owner text not null,"
+        " kind text not null,"
+        " arm integer not null,"
+        " content any not null,"
+        " author text not null,"
+        " active integer not null,"
+        " reason text not null,"
+        " provenance any not null,"
+        " unique (run_id, owner, kind, arm)"
+        ") strict"
+    )
+    insert = (
+        "insert into arms (run_id, owner, kind, arm, content, author, active, reason, provenance) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    columns = "run_id, predictor, arm, author, active, reason, provenance, text"
+    for run_id, owner, index, author, *rest, text in db.execute(f"select {columns} from instructions order by seq"):
+        content = to_json({"text": from_text(text)})
+        db.execute(insert, [run_id, owner, "instruction", index, content, author, *rest])
+    authors = {"zero_shot": "seed", "seed": "seed", "person": "person"}
+    columns = "run_id, predictor, arm, active, reason, provenance, kind, demos"
+    for run_id, owner, index, *rest, made, demos in db.execute(f"select {columns} from demo_sets order by seq"):
+        made = from_text(made)
+        content = to_json({"made": made, "demos": from_json(demos)})
+        db.execute(insert, [run_id, owner, "demos", index, content, authors.get(made, "model"), *rest])
+    db.execute("drop table instructions")
+    db.execute("drop table demo_sets")
+
+
+MIGRATIONS(name="011_one_table_of_arms")(one_table_of_arms)
 
 
 MIGRATION_NAMES = frozenset(

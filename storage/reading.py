@@ -6,17 +6,15 @@ from typing import Any
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.types import (
+    Arm,
     Author,
     Burn,
     Cell,
     CellKey,
     Change,
     ChangeKind,
-    Demo,
-    DemoSet,
     ErrorClass,
     Example,
-    Instruction,
     Outcome,
     PromptCall,
     Role,
@@ -31,12 +29,11 @@ from mipro_studio.optimizer_core.types import (
 from mipro_studio.storage.codec import USAGE, from_json, from_text, to_text
 
 __all__ = [
+    "read_arms",
     "read_burns",
     "read_cells",
     "read_changes",
-    "read_demo_sets",
     "read_examples",
-    "read_instructions",
     "read_outcome",
     "read_prompt_calls",
     "read_trial_examples",
@@ -55,37 +52,23 @@ def read_examples(db: Database, run_id: str, *, split: Split | None = None) -> I
         yield Example(from_text(identity), Split(part), position, inputs, labels)
 
 
-def read_instructions(db: Database, run_id: str) -> Iterator[Instruction]:
+def read_arms(db: Database, run_id: str, *, kind: str | None = None) -> Iterator[Arm]:
+    """In the order first written; `kind` narrows them."""
+    where, values = ("", [run_id]) if kind is None else (" and kind = ?", [run_id, to_text(kind)])
     rows = db.execute(
-        "select predictor, arm, text, author, provenance, active, reason from instructions "
-        "where run_id = ? order by seq",
-        [run_id],
+        "select owner, kind, arm, content, author, provenance, active, reason from arms "
+        f"where run_id = ?{where} order by seq",
+        values,
     )
-    for predictor, arm, text, author, provenance, active, reason in rows:
-        yield Instruction(
-            from_text(predictor),
-            arm,
-            from_text(text),
+    for owner, named, index, content, author, provenance, active, reason in rows:
+        yield Arm(
+            from_text(owner),
+            from_text(named),
+            index,
+            from_json(content),
             Author(author),
             from_json(provenance),
             bool(active),
-            from_text(reason),
-        )
-
-
-def read_demo_sets(db: Database, run_id: str) -> Iterator[DemoSet]:
-    rows = db.execute(
-        "select predictor, arm, kind, demos, active, provenance, reason from demo_sets where run_id = ? order by seq",
-        [run_id],
-    )
-    for predictor, arm, kind, demos, active, provenance, reason in rows:
-        yield DemoSet(
-            from_text(predictor),
-            arm,
-            from_text(kind),
-            tuple(Demo(fields, augmented, example) for fields, augmented, example in from_json(demos)),
-            bool(active),
-            from_json(provenance),
             from_text(reason),
         )
 

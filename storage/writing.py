@@ -9,13 +9,12 @@ from dataclasses import astuple
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.types import (
+    Arm,
     Burn,
     Cell,
-    DemoSet,
     Event,
     EventKind,
     Example,
-    Instruction,
     Json,
     Outcome,
     PromptCall,
@@ -62,10 +61,8 @@ def _write(db: Database, run_id: str, record: Record, at: str) -> None:
             _tuning(db, run_id, record)
         case Example():
             _example(db, run_id, record)
-        case Instruction():
-            _instruction(db, run_id, record)
-        case DemoSet():
-            _demo_set(db, run_id, record)
+        case Arm():
+            _arm(db, run_id, record)
         case PromptCall():
             _prompt_call(db, run_id, record)
         case Outcome():
@@ -129,41 +126,22 @@ def _example(db: Database, run_id: str, example: Example) -> None:
         db.execute("update runs set n_val = n_val + 1 where id = ?", [run_id])
 
 
-def _instruction(db: Database, run_id: str, instruction: Instruction) -> None:
+def _arm(db: Database, run_id: str, arm: Arm) -> None:
     db.execute(
-        "insert into instructions (run_id, predictor, arm, text, author, active, reason, provenance) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id, predictor, arm) do update set "
-        "text = excluded.text, author = excluded.author, active = excluded.active, "
+        "insert into arms (run_id, owner, kind, arm, content, author, active, reason, provenance) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id, owner, kind, arm) do update set "
+        "content = excluded.content, author = excluded.author, active = excluded.active, "
         "reason = excluded.reason, provenance = excluded.provenance",
         [
             run_id,
-            to_text(instruction.predictor),
-            instruction.index,
-            to_text(instruction.text),
-            instruction.author,
-            instruction.active,
-            to_text(instruction.reason),
-            to_json(instruction.provenance),
-        ],
-    )
-
-
-def _demo_set(db: Database, run_id: str, demo_set: DemoSet) -> None:
-    demos = [[demo.fields, demo.augmented, demo.example_id] for demo in demo_set.demos]
-    db.execute(
-        "insert into demo_sets (run_id, predictor, arm, kind, active, demos, provenance, reason) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id, predictor, arm) do update set kind = excluded.kind, "
-        "active = excluded.active, demos = excluded.demos, provenance = excluded.provenance, "
-        "reason = excluded.reason",
-        [
-            run_id,
-            to_text(demo_set.predictor),
-            demo_set.index,
-            to_text(demo_set.kind),
-            demo_set.active,
-            to_json(demos),
-            to_json(demo_set.provenance),
-            to_text(demo_set.reason),
+            to_text(arm.owner),
+            to_text(arm.kind),
+            arm.index,
+            to_json(arm.content),
+            arm.author,
+            arm.active,
+            to_text(arm.reason),
+            to_json(arm.provenance),
         ],
     )
 

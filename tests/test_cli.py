@@ -205,8 +205,8 @@ def test_the_exported_winner_loads_back(bench: Shell, completed: Done, tmp_path:
     program = desk.Desk()
     program.load(out)
     with Reader(store) as reader:
-        arms = {(arm.predictor, arm.index): arm.text for arm in reader.instructions(facts["run_id"])}
-        sets = {(arm.predictor, arm.index): arm.demos for arm in reader.demo_sets(facts["run_id"])}
+        arms = {(arm.owner, arm.index): arm.text for arm in reader.instructions(facts["run_id"])}
+        sets = {(arm.owner, arm.index): arm.demos for arm in reader.demo_sets(facts["run_id"])}
     for (name, predictor), choice in zip(program.named_predictors(), facts["winner"].split("-"), strict=True):
         instruction, demos = (int(number) for number in choice.removeprefix("i").split("d"))
         assert predictor.signature.instructions == arms[name, instruction]

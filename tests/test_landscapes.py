@@ -12,7 +12,8 @@ from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.benchmarks.landscapes.report import figure, report
 from mipro_studio.benchmarks.landscapes.simulate import N_EXAMPLES, Played, play
 from mipro_studio.optimizer_core.config import parse_config
-from mipro_studio.optimizer_core.types import Candidate, Split, TrialKind
+from mipro_studio.optimizer_core.types import Split, TrialKind
+from tests.arms import of_pairs
 
 
 def played(cap: int | None = None, seed: int = 0, **search: object) -> Played:
@@ -48,7 +49,7 @@ def test_a_race_with_another_surrogate_grows_its_leaders() -> None:
 
 def test_the_optimum_is_no_worse_than_any_candidate() -> None:
     landscape = Landscape(FAMILIES[4], 3)
-    everything = [landscape.true(Candidate(((i, d),))) for i in range(10) for d in range(10)]
+    everything = [landscape.true(of_pairs([(i, d)])) for i in range(10) for d in range(10)]
     assert abs(max(everything) - landscape.optimum) < 1e-9
 
 

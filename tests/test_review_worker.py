@@ -8,7 +8,7 @@ import pytest
 
 from mipro_studio.control import launcher, review
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.types import Author, Candidate, ChangeKind, Status
+from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Candidate, ChangeKind, Status
 from mipro_studio.storage import Reader
 from tests.inside import workers_inside
 from tests.loopback import LoopbackEndpoint
@@ -62,8 +62,8 @@ def test_the_gate_takes_up_what_a_person_asked(tmp_path: Path, endpoint: Loopbac
     launcher.approve(store, run_id)
     assert status(store, run_id) is Status.COMPLETED
     with Reader(store) as reader:
-        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.predictor == "queue"}
-        tried = [Candidate.parse(trial.candidate).choices[0][0] for trial in reader.trials(run_id)]
+        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.owner == "queue"}
+        tried = [Candidate.parse(trial.candidate).arm(0, INSTRUCTION) for trial in reader.trials(run_id)]
         assert [one.settled.refused for one in reader.changes(run_id) if one.settled] == ["", "", ""]
         assert reader.run(run_id).trials_done == reader.run(run_id).trials_planned
     assert (arms[3].text, arms[3].author, arms[4].provenance["edited_from"]) == (GOOD, Author.PERSON, 1)

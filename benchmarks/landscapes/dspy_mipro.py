@@ -12,7 +12,7 @@ import dspy
 from dspy.teleprompt import MIPROv2
 
 from mipro_studio.benchmarks.landscapes.families import ARMS, N_EXAMPLES, Landscape
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate
 
 __all__ = ["play_dspy"]
 
@@ -26,12 +26,11 @@ class _Program(dspy.Module):  # type: ignore[misc]
 
 def read_candidate(program: Any) -> Candidate:
     """The arms that a program carries: the instruction's text, and the number in its first demo."""
-    return Candidate(
-        tuple(
-            (int(predictor.signature.instructions), predictor.demos[0]["arm"] if predictor.demos else 0)
-            for predictor in program.predictors()
-        )
-    )
+    chosen: dict[tuple[int, str], int] = {}
+    for place, predictor in enumerate(program.predictors()):
+        chosen[place, INSTRUCTION] = int(predictor.signature.instructions)
+        chosen[place, DEMOS] = predictor.demos[0]["arm"] if predictor.demos else 0
+    return Candidate.of(len(program.predictors()), chosen)
 
 
 def play_dspy(landscape: Landscape, trials: int = 30) -> tuple[list[tuple[int, float]], int]:

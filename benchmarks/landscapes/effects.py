@@ -11,7 +11,7 @@ from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.benchmarks.landscapes.simulate import play
 from mipro_studio.optimizer_core.analysis.importance import ERROR, INTERACTION, importance
 from mipro_studio.optimizer_core.config import parse_config
-from mipro_studio.optimizer_core.types import Candidate, Split
+from mipro_studio.optimizer_core.types import DEMOS, Candidate, Split
 
 __all__ = ["ARMS", "DESIGNS", "EFFECT", "Finding", "Planted", "find", "find_all"]
 
@@ -47,7 +47,7 @@ class Planted(Landscape):
         return low
 
     def logit(self, candidate: Candidate) -> float:
-        return self._high if candidate.choices[0][1] % 2 else self._low
+        return self._high if candidate.arm(0, DEMOS) % 2 else self._low
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def find(design: str, seed: int, effect: float) -> Finding:
     landscape = Planted(seed, effect)
     played = play(landscape, parse_config({"program": "simulated", "seed": seed, "search": DESIGNS[design]}))
     rows = importance(played.table.scores(Split.VAL), played.space, seed)
-    mains = {(row["predictor"], row["kind"]): row for row in rows if row["kind"] != INTERACTION}
+    mains = {(row["predictor"], row["kind"]): row for row in rows if INTERACTION not in row["kind"]}
     return Finding(min(row["p_value"] for row in rows), next(iter(mains)) == WHERE, mains[WHERE]["p_value"])
 
 

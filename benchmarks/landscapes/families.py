@@ -9,6 +9,7 @@ predictors form a chain, so it is found by dynamic programming. A cell is drawn 
 model.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from mipro_studio.optimizer_core.seeds import derive_seed
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate
 
 __all__ = ["FAMILIES", "Family", "Landscape"]
 
@@ -84,9 +85,10 @@ class Landscape:
     def logit(self, candidate: Candidate) -> float:
         """f[c]."""
         total = -0.5
-        for p, (i, d) in enumerate(candidate.choices):
+        chosen = [(candidate.arm(p, INSTRUCTION), candidate.arm(p, DEMOS)) for p in range(candidate.n_predictors)]
+        for p, (i, d) in enumerate(chosen):
             total += self.instruction[p, i] + self.demos[p, d] + self.pair[p, i, d]
-        for p, ((_, d), (i, _)) in enumerate(zip(candidate.choices, candidate.choices[1:], strict=False)):
+        for p, ((_, d), (i, _)) in enumerate(itertools.pairwise(chosen)):
             total += self.cross[p, d, i]
         return float(total)
 

@@ -15,11 +15,24 @@ from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
-from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.runs.loop import Search
 from mipro_studio.optimizer_core.runs.reporting import Reporter
 from mipro_studio.optimizer_core.search.surrogates import Observation
-from mipro_studio.optimizer_core.types import Candidate, Cell, CellKey, Example, Record, Split, Trial, TrialKind
+from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    INSTRUCTION,
+    Candidate,
+    Cell,
+    CellKey,
+    Demo,
+    Example,
+    Record,
+    Split,
+    Trial,
+    TrialKind,
+)
 
 __all__ = ["Played", "play"]
 
@@ -115,14 +128,11 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     optimizer = get_optimizer(config.optimizer)
     names = [f"p{index}" for index in range(landscape.family.predictors)]
     arms = {name: range(landscape.family.arms) for name in names}
-    instructions, demo_sets = (arms if kind in optimizer.searches else {} for kind in KINDS)
-    space = SearchSpace(names, instructions, demo_sets, config.search.freeze)
+    searched = [kind for kind in (INSTRUCTION, DEMOS) if kind in optimizer.searches]
+    space = SearchSpace(names, dict.fromkeys(searched, arms), config.search.freeze)
+    one = Demo({}, False, "")
     active = {
-        name: {
-            index: SimpleNamespace(index=index, active=True, kind="", provenance={}, demos=index)
-            for index in arms[name]
-        }
-        for name in names
+        name: {index: demos_arm(name, index, "shuffled", [one] * index) for index in arms[name]} for name in names
     }
     parts: dict[str, Any] = {
         "config": config,
@@ -137,7 +147,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "space": space,
         "allows": lambda candidate: True,
         "free": [SimpleNamespace(name=name) for name in names],
-        "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active),
+        "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active, everything=list),
     }
     search = _Silent(cast(RunContext, SimpleNamespace(**parts)), optimizer)
     await search.start_baseline()

@@ -170,12 +170,14 @@ class PeerRun:
         tester = build_role_model(self._config.task_model, Role.TEST, self._meter, self._config)
         seed, winner = (self._records.candidate(index).id for index in (0, self.index))
         modules = {seed: self._program.module, winner: self.winner}
+        asked = [ArmContents({"candidate": {one: {}}}) for one in modules]
+        named = {arms.text: one for arms, one in zip(asked, modules, strict=True)}
         rows = self._examples[Split.TEST]
         # What an optimizer of DSPy's returned is at hand, and in no arms: it goes by its candidate's name.
-        runner = CellRunner(lambda arms: modules[arms.instructions["candidate"]], lambda *asked: tester, self._scorer)
+        runner = CellRunner(lambda arms: modules[named[arms.text]], lambda *asked: tester, self._scorer)
         evaluator = Evaluator(ThreadExecutor(pool, runner), Recorder(journal, self._meter), table)
         await asyncio.gather(
-            *(evaluator.cells(one, ArmContents({"candidate": one}), rows, Role.TEST) for one in modules)
+            *(evaluator.cells(named[arms.text], arms, rows, Role.TEST) for arms in asked)
         )
 
         def of(candidate: str, split: Split) -> Any:

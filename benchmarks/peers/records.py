@@ -6,17 +6,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.parameters.space import candidate_of
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
 from mipro_studio.optimizer_core.programs.values import as_prompted
 from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    INSTRUCTION,
     Author,
     Candidate,
     Cell,
     CellKey,
     Demo,
-    DemoSet,
     Example,
-    Instruction,
     Record,
     Split,
     Trial,
@@ -49,7 +52,8 @@ class PeerRecords:
         return self._best[1] if self._best is not None else None
 
     def candidate(self, index: int) -> Candidate:
-        return Candidate(((index, index),) * len(self._names))
+        chosen = {(name, kind): index for name in self._names for kind in (INSTRUCTION, DEMOS)}
+        return candidate_of(self._names, chosen)
 
     def program(self, module: Any) -> tuple[int, list[Record]]:
         """The index of a program's candidate and, when it is new, the records of its arms."""
@@ -62,10 +66,10 @@ class PeerRecords:
         records: list[Record] = []
         for name, (text, demos) in zip(self._names, parts, strict=True):
             author = Author.MODEL if index else Author.SEED
-            records.append(Instruction(name, index, text, author, {"by": self._optimizer} if index else {}))
+            records.append(instruction_arm(name, index, text, author, {"by": self._optimizer} if index else {}))
             kept = tuple(Demo({k: v for k, v in demo.items() if k != "augmented"}, "augmented" in demo, "")
                          for demo in demos)  # fmt: skip
-            records.append(DemoSet(name, index, "shuffled" if kept else "zero_shot", kept))
+            records.append(demos_arm(name, index, "shuffled" if kept else "zero_shot", kept))
         return index, records
 
     def evaluation(self, module: Any, results: Sequence[tuple[Any, Any, Any]], program_runs: int) -> list[Record]:

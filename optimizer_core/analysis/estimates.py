@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mipro_studio.optimizer_core.parameters.space import KINDS, Parameter, SearchSpace
+from mipro_studio.optimizer_core.parameters.space import Parameter, SearchSpace
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
-from mipro_studio.optimizer_core.search.surrogates.posterior import Posterior
+from mipro_studio.optimizer_core.search.surrogates.posterior import MEAN, Posterior
 from mipro_studio.optimizer_core.search.surrogates.tpe import shrunk_means
 from mipro_studio.optimizer_core.seeds import derive_seed
 
@@ -44,16 +44,16 @@ def beliefs(space: SearchSpace, observed: Sequence[Observation], surrogate: str,
     believe = _shrunk(seen) if surrogate != "item_response" else _believe(space, posterior, seed)
     arms = []
     for parameter in space.parameters:
-        place, kind = space.predictors.index(parameter.predictor), KINDS.index(parameter.kind)
+        place = space.place(parameter.owner)
         by_arm: dict[int, list[int]] = {}
         for index, one in enumerate(seen):
-            by_arm.setdefault(one.candidate.choices[place][kind], []).append(index)
+            by_arm.setdefault(one.candidate.arm(place, parameter.kind), []).append(index)
         for arm in parameter.arms:
             having = by_arm.get(arm, [])
             mean, low, high = believe(parameter, arm, having) if having else (None, None, None)
             arms.append(
                 {
-                    "predictor": parameter.predictor,
+                    "predictor": parameter.owner,
                     "kind": parameter.kind,
                     "arm": arm,
                     "mean": mean,
@@ -78,25 +78,27 @@ def _believe(space: SearchSpace, posterior: Posterior | None, seed: int) -> Beli
     if posterior is None:
         return lambda parameter, arm, having: (None, None, None)
     _, effects = posterior.draw(np.random.default_rng(derive_seed(seed, "beliefs")), DRAWS)
-    found: Mapping[tuple[str, int], Any] = {
-        (family.kind, family.predictor): dict(zip(family.codes, drawn, strict=True))
+    found: Mapping[Any, Any] = {
+        (family.letters, family.place) if family.letters else family.effect: dict(
+            zip(family.codes, drawn, strict=True)
+        )
         for family, drawn in zip(posterior.families, effects, strict=True)
         if family.basis is None
     }
     told = [
-        (family.predictor, family.codes, drawn)
+        ((family.letters, family.place), family.codes, drawn)
         for family, drawn in zip(posterior.families, effects, strict=True)
         if family.basis is not None
     ]
-    middle = found["mean", -1][-1, -1]
+    middle = found[MEAN][()]
 
     def believe(parameter: Parameter, arm: int, having: Sequence[int]) -> Belief:
-        code = (arm, -1) if parameter.kind == KINDS[0] else (-1, arm)
-        place = space.predictors.index(parameter.predictor)
-        effect = found[parameter.kind, place].get(code)
+        slot = (parameter.kind[0], space.place(parameter.owner))
+        effect = found.get(slot, {}).get((arm,))
         if effect is None:
             return (None, None, None)
-        effect = effect + sum(drawn[codes.index(code)] for at, codes, drawn in told if at == place and code in codes)
+        known = (drawn[codes.index((arm,))] for at, codes, drawn in told if at == slot and (arm,) in codes)
+        effect = effect + sum(known)
         scores = posterior.score(middle + effect)
         low, high = np.quantile(scores, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return (float(scores.mean()), float(low), float(high))

@@ -2,9 +2,10 @@
 
 Notation. Candidate c has w[c] cells; r[c] is its mean score after the examples' difficulty is taken out (least
 squares of y[c, e] ~ r[c] + difficulty[e]), so that an easy minibatch flatters nobody; s2 is the variance of a cell
-around that. A term is a parameter (a predictor's instruction or demos) or an interaction (a predictor's instruction
-x demos). Main effects are the ridge estimate in r ~ sum_p effect[p, arm of c], weighted by w; interactions that in
-what the main effects leave over. A term's spread is the standard deviation of its effects over the cells.
+around that. A term is a parameter (one kind of arm of one owner) or an interaction (two kinds of one owner, as a
+predictor's instruction x demos). Main effects are the ridge estimate in r ~ sum_p effect[p, arm of c], weighted by w;
+interactions that in what the main effects leave over. A term's spread is the standard deviation of its effects over
+the cells.
 
 Noise. The spreads are computed again for `SHUFFLES` tables in which the residuals, scaled to one variance by
 sqrt(w), are dealt to other candidates: what is left when nothing matters. A term's excess is how many standard
@@ -19,6 +20,7 @@ where that is larger than in shuffles by Westfall and Young's step of the smalle
 nothing matters, the chance that any term at all is called real is about `ERROR`.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,14 +28,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mipro_studio.optimizer_core.parameters.space import KINDS, Parameter, SearchSpace
+from mipro_studio.optimizer_core.parameters.registry import KINDS, parameter_name
+from mipro_studio.optimizer_core.parameters.space import Parameter, SearchSpace
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["ERROR", "INTERACTION", "MIN_CANDIDATES", "importance"]
 
+INTERACTION = " x "
+"""Between the kinds of an interaction, in the `kind` of its row."""
 MIN_CANDIDATES = 8
-INTERACTION = f"{KINDS[0]} x {KINDS[1]}"
 SHUFFLES = 999
 ERROR = 0.03
 """Less than the 5 % of runs that is promised: what scored well gets more cells, and shuffles do not know that."""
@@ -49,7 +53,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class _Term:
-    """One bar. `codes` are its arms, [(instruction, demos)] for interactions; `group` [C] is each candidate's."""
+    """One bar. `codes` are its arms, pairs of them for interactions; `group` [C] is each candidate's."""
 
     predictor: str
     kind: str
@@ -69,7 +73,7 @@ def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, se
 
     `scores` are by candidate and example, as `ScoreTable.scores` gives them; their order does not matter.
 
-    Keys: parameter, predictor, kind (instruction, demos, or both with an x), spread in score units, low and high (its
+    Keys: parameter, predictor (the owner), kind (of interactions both), spread in score units, low and high (its
     interval at `level`, from cells drawn anew), null (the spread that a term needs to be called real at this number
     of cells; a parameter must stand out by itself too), p_value (corrected for the number of terms), real,
     n_candidates, n_cells, and arms [{arm, effect, mean, n_cells}], empty for interactions.
@@ -94,7 +98,7 @@ def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, se
         spread, half = float(spreads[index, 0]), float(reach[index])
         rows.append(
             {
-                "parameter": f"{term.predictor}: {term.kind}",
+                "parameter": parameter_name(term.predictor, term.kind),
                 "predictor": term.predictor,
                 "kind": term.kind,
                 "spread": spread,
@@ -253,18 +257,19 @@ def _main(values: Sequence[Mapping[str, int]], parameter: Parameter) -> _Term:
     """`values` are the candidates' arms by parameter."""
     chosen = [of_one[parameter.name] for of_one in values]
     codes = sorted(set(chosen))
-    return _Term(parameter.predictor, parameter.kind, codes, np.array([codes.index(arm) for arm in chosen]))
+    return _Term(parameter.owner, parameter.kind, codes, np.array([codes.index(arm) for arm in chosen]))
 
 
 def _pairs(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[_Term]:
-    """The interactions of the predictors of which both kinds are searched."""
-    names = {(parameter.predictor, parameter.kind): parameter.name for parameter in space.parameters}
+    """The interactions of any two kinds that are searched of one owner."""
     terms = []
-    for predictor in dict.fromkeys(parameter.predictor for parameter in space.parameters):
-        if all((predictor, kind) in names for kind in KINDS):
-            chosen = [tuple(of_one[names[predictor, kind]] for kind in KINDS) for of_one in values]
+    for owner in dict.fromkeys(parameter.owner for parameter in space.parameters):
+        own = [parameter for parameter in space.parameters if parameter.owner == owner and parameter.kind in KINDS]
+        for pair in itertools.combinations(own, 2):
+            chosen = [tuple(of_one[one.name] for one in pair) for of_one in values]
             codes = sorted(set(chosen))
-            terms.append(_Term(predictor, INTERACTION, codes, np.array([codes.index(pair) for pair in chosen])))
+            kinds = INTERACTION.join(one.kind for one in pair)
+            terms.append(_Term(owner, kinds, codes, np.array([codes.index(both) for both in chosen])))
     return terms
 
 

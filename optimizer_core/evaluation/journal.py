@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from mipro_studio.optimizer_core.types import (
+    Arm,
     Burn,
     Cell,
     Change,
-    DemoSet,
     Event,
     Example,
-    Instruction,
     Outcome,
     PromptCall,
     Record,
@@ -32,9 +31,9 @@ class Journal(Protocol):
     Threads: called from the run's event loop thread only. Every reader returns what was committed, in the
     order first written; a record written again under its key replaces the older one.
 
-    Keys: Example (split, id), Instruction (predictor, index), DemoSet (predictor, index), Cell (key; a score
-    is never replaced by an error), Trial (order), PromptCall (key), Burn (role), Outcome (one), Tuning (number),
-    Event (none), Settled (change; it takes the change off those that wait).
+    Keys: Example (split, id), Arm (owner, kind, index), Cell (key; a score is never replaced by an error), Trial
+    (order), PromptCall (key), Burn (role), Outcome (one), Tuning (number), Event (none), Settled (change; it takes
+    the change off those that wait).
 
     Raises:
         LeaseLost: another worker owns the run now; nothing of the batch was written.
@@ -44,8 +43,7 @@ class Journal(Protocol):
         """Write all of `records` in one transaction, or none."""
 
     def examples(self) -> Iterable[Example]: ...
-    def instructions(self) -> Iterable[Instruction]: ...
-    def demo_sets(self) -> Iterable[DemoSet]: ...
+    def arms(self) -> Iterable[Arm]: ...
     def cells(self) -> Iterable[Cell]: ...
     def trials(self) -> Iterable[Trial]: ...
     def prompt_calls(self) -> Iterable[PromptCall]: ...
@@ -91,11 +89,8 @@ class MemoryJournal:
     def examples(self) -> Iterable[Example]:
         return self._all(Example)  # type: ignore[return-value]
 
-    def instructions(self) -> Iterable[Instruction]:
-        return self._all(Instruction)  # type: ignore[return-value]
-
-    def demo_sets(self) -> Iterable[DemoSet]:
-        return self._all(DemoSet)  # type: ignore[return-value]
+    def arms(self) -> Iterable[Arm]:
+        return self._all(Arm)  # type: ignore[return-value]
 
     def cells(self) -> Iterable[Cell]:
         return self._all(Cell)  # type: ignore[return-value]
@@ -127,8 +122,8 @@ def _key(record: Record) -> object:
     match record:
         case Example():
             return (record.split, record.id)
-        case Instruction() | DemoSet():
-            return (record.predictor, record.index)
+        case Arm():
+            return (record.owner, record.kind, record.index)
         case Cell():
             return record.key
         case Trial():

@@ -19,7 +19,7 @@ from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.programs.values import as_prompted
 from mipro_studio.optimizer_core.secrets import without_userinfo
-from mipro_studio.optimizer_core.types import Candidate, DemoSet, Instruction
+from mipro_studio.optimizer_core.types import Arm, Candidate
 
 __all__ = ["build_program", "load_saved", "save_program"]
 
@@ -28,7 +28,7 @@ _SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_
 
 
 def build_program(
-    config: RunConfig, program: Program, arms: Iterable[Instruction | DemoSet], candidate: Candidate
+    config: RunConfig, program: Program, arms: Iterable[Arm], candidate: Candidate
 ) -> dspy.Module:
     """The run's program with `candidate` put in, and with the models that were chosen for predictors."""
     models = {

@@ -9,10 +9,9 @@ from mipro_studio.optimizer_core.analysis.importance import importance
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.parameters.space import KINDS
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
 from mipro_studio.optimizer_core.search.surrogates import Observation
-from mipro_studio.optimizer_core.types import Candidate, Json
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate, Json
 
 __all__ = ["Optimizer", "View", "Work"]
 
@@ -91,7 +90,7 @@ class Optimizer(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    searches: ClassVar[tuple[str, ...]] = KINDS
+    searches: ClassVar[tuple[str, ...]] = (INSTRUCTION, DEMOS)
     takes: ClassVar[tuple[str, ...] | None] = None
     drops: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -122,7 +121,7 @@ class Optimizer(ABC):
             BadInput: this optimizer cannot work with them; one sentence says why.
         """
         search = config.search
-        if self.searches == ("demos",) and not (search.max_bootstrapped or search.max_labeled):
+        if self.searches == (DEMOS,) and not (search.max_bootstrapped or search.max_labeled):
             raise BadInput(
                 f"{self.name} searches demo sets, and the settings allow no demos at all.",
                 "Set max_bootstrapped or max_labeled to 1 or more.",

@@ -5,8 +5,9 @@ from dataclasses import replace
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
+from mipro_studio.optimizer_core.parameters.space import candidate_of
 from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, DemoSet, Split
+from mipro_studio.optimizer_core.types import DEMOS, Arm, Candidate, Split
 
 __all__ = ["BootstrapFewShot"]
 
@@ -42,10 +43,10 @@ class BootstrapFewShot(Optimizer):
         built = [info.name for info in context.free if _usable(context.arms.demo_sets[info.name].get(THE_SET))]
         if view.number > 1 or not built:
             return None
-        return Candidate(tuple((SEED_ARM, THE_SET if name in built else SEED_ARM) for name in context.arms.names))
+        return candidate_of(context.arms.names, {(name, DEMOS): THE_SET for name in built})
 
 
-def _usable(built: DemoSet | None) -> bool:
+def _usable(built: Arm | None) -> bool:
     """Not rejected by a person, and not empty: that would be the baseline again, at full price."""
     return built is not None and built.active and bool(built.demos)
 

@@ -3,7 +3,9 @@
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
+from mipro_studio.optimizer_core.parameters.demos import BY_A_PERSON, made_how
+from mipro_studio.optimizer_core.parameters.space import candidate_of
+from mipro_studio.optimizer_core.types import DEMOS, SEED_ARM, Candidate
 
 __all__ = ["BootstrapRandomSearch"]
 
@@ -17,7 +19,7 @@ class BootstrapRandomSearch(Optimizer):
 
     name = "bootstrap_rs"
     summary = "Demo sets only: each bootstrapped set once, in DSPy's order, on the whole validation set."
-    searches = ("demos",)
+    searches = (DEMOS,)
     defaults = {"search": {"labels": "random"}}
     fixed = {"search": {"schedule": "full"}}
     reviewed = "the demo sets"
@@ -30,12 +32,9 @@ class BootstrapRandomSearch(Optimizer):
         await context.bootstrap(context.config.search.candidates)
 
     async def propose(self, context: RunContext, view: View) -> Candidate | None:
-        free = {info.name for info in context.free}
         tried = {seen.candidate for seen in view.observed} | set(view.pending)
         for index in _different_sets(context):
-            candidate = Candidate(
-                tuple((SEED_ARM, index if name in free else SEED_ARM) for name in context.arms.names)
-            )
+            candidate = candidate_of(context.arms.names, {(info.name, DEMOS): index for info in context.free})
             if candidate not in tried and candidate.id not in view.exhausted:
                 return candidate
         return None
@@ -48,7 +47,8 @@ def _different_sets(context: RunContext) -> list[int]:
     """
     sets = [context.arms.demo_sets[info.name] for info in context.free]
     active = [
-        {index for index, arm in of_predictor.items() if arm.active and arm.kind != "person"} for of_predictor in sets
+        {index for index, arm in of_predictor.items() if arm.active and made_how(arm) != BY_A_PERSON}
+        for of_predictor in sets
     ]
     seen: list[list[object]] = []
     different = []

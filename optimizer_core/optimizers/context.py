@@ -19,10 +19,12 @@ from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.arm_features import Features, features_of
-from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.duplicates import drop_duplicates, usable_index
 from mipro_studio.optimizer_core.parameters.edits import Board
-from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates, usable_index
-from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.parameters.registry import KINDS
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.programs.program import PredictorInfo, Program
 from mipro_studio.optimizer_core.proposers.bootstrap import (
@@ -36,16 +38,15 @@ from mipro_studio.optimizer_core.proposers.labels import labeled_demos, labels_t
 from mipro_studio.optimizer_core.proposers.proposer import Proposer, Recipe, SharedContext
 from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.types import (
-    SEED_ARM,
+    DEMOS,
+    INSTRUCTION,
     TEACHER,
-    Author,
+    Arm,
     Candidate,
     Cell,
-    DemoSet,
     Event,
     EventKind,
     Example,
-    Instruction,
     Phase,
     Role,
     Split,
@@ -82,8 +83,8 @@ class RunContext:
     meter: Meter
     approved: bool = True
     tuner: Tuner | None = None
-    searches: Sequence[str] = KINDS
-    takes: Sequence[str] = KINDS
+    searches: Sequence[str] = (INSTRUCTION, DEMOS)
+    takes: Sequence[str] = (INSTRUCTION, DEMOS)
     drops: bool = True
     tunings: dict[int, Tuning] = field(default_factory=dict, init=False)
     _grounding: SharedContext | None = field(default=None, init=False)
@@ -106,13 +107,15 @@ class RunContext:
     @property
     def space(self) -> SearchSpace:
         """All active arms as they stand now, of the kinds that are searched."""
-        instructions, demo_sets = self.arms.instructions, self.arms.demo_sets
-        space = SearchSpace(
-            self.arms.names,
-            _active(instructions) if KINDS[0] in self.searches else {},
-            _active(demo_sets) if KINDS[1] in self.searches else {},
-            self.config.search.freeze,
-        )
+        active = {
+            kind: {
+                owner: [arm.index for arm in of_owner.values() if arm.active]
+                for owner, of_owner in self.arms.by_kind[kind].items()
+            }
+            for kind in KINDS
+            if kind in self.searches
+        }
+        space = SearchSpace(self.arms.names, active, self.config.search.freeze)
         if self.config.search.surrogate == "item_response":
             space.features = self._features
         return space
@@ -120,25 +123,22 @@ class RunContext:
     @property
     def _features(self) -> Features:
         """What is in the arms, worked out anew when there are others."""
-        tables = (self.arms.instructions, self.arms.demo_sets)
-        there = tuple(tuple(of_name) for table in tables for of_name in table.values())
+        tables = self.arms.by_kind
+        there = tuple((kind, owner, *of_owner) for kind, table in tables.items() for owner, of_owner in table.items())
         if self._described is None or self._described[0] != there:
             outputs = {info.name: info.outputs for info in self.program.predictors}
-            self._described = there, features_of(outputs, *tables)
+            self._described = there, features_of(outputs, tables)
         return self._described[1]
 
     @property
     def board(self) -> Board:
         """What a person's changes are judged by."""
-        arms, frozen = self.arms, self.config.search.freeze
-        return Board(arms.instructions, arms.demo_sets, self.config.optimizer, frozen, self.takes, self.drops)
+        frozen = self.config.search.freeze
+        return Board(self.arms.by_kind, self.config.optimizer, frozen, self.takes, self.drops)
 
     def allows(self, candidate: Candidate) -> bool:
         """Whether none of its arms was taken out of the search."""
-        return all(
-            self.arms.instructions[name][instruction].active and self.arms.demo_sets[name][demos].active
-            for name, (instruction, demos) in zip(self.arms.names, candidate.choices, strict=True)
-        )
+        return all(arm.active for arm in self.arms.chosen(candidate))
 
     async def evaluate(
         self,
@@ -157,7 +157,7 @@ class RunContext:
     def _contents(self, candidate: Candidate) -> ArmContents:
         contents = self.arms.contents(candidate)
         number = weights_of(candidate)
-        if number == SEED_ARM:
+        if number == 0:
             return contents
         return replace(contents, weights=self.tunings[number].facts["tuned"])
 
@@ -173,29 +173,17 @@ class RunContext:
 
     def restore(self) -> None:
         """Take up the arms that earlier lives, or a person, wrote down."""
-        for instruction in self.journal.instructions():
-            self.arms.add(instruction)
-        for demo_set in self.journal.demo_sets():
-            self.arms.add(demo_set)
+        for arm in self.journal.arms():
+            self.arms.add(arm)
         self.tunings.update({tuning.number: tuning for tuning in self.journal.tunings()})
 
     async def add_seed_arms(self) -> None:
         """Arm 0 of everything: the program as it came, its instructions and its own demos, if it has any."""
-        arms: list[Instruction | DemoSet] = []
-        for info, (_, predictor) in zip(self.program.predictors, self.program.module.named_predictors(), strict=True):
-            own = tuple(own_demos(predictor))
-            arms.append(Instruction(info.name, SEED_ARM, info.instruction, Author.SEED, info.frame.facts))
-            arms.append(DemoSet(info.name, SEED_ARM, "seed" if own else "zero_shot", own))
-        await self.add_arms(arms)
+        await self.add_arms([arm for kind in KINDS.values() for arm in kind.seeds(self.program)])
 
-    async def add_arms(self, arms: Sequence[Instruction | DemoSet]) -> None:
+    async def add_arms(self, arms: Sequence[Arm]) -> None:
         """Write down arms that are not there yet, then let candidates use them."""
-        new = [
-            arm
-            for arm in arms
-            if arm.index
-            not in (self.arms.instructions if isinstance(arm, Instruction) else self.arms.demo_sets)[arm.predictor]
-        ]
+        new = [arm for arm in arms if arm.index not in self.arms.of(arm.owner, arm.kind)]
         if new:
             await self.recorder.write(*new)
         for arm in new:
@@ -295,7 +283,7 @@ class RunContext:
         rows = list(self.examples[Split.TRAIN])
         generator(self.config.seed, "teacher").shuffle(rows)
         # DSPy bootstraps for the proposer alone with no labelled demos, neither in the sets nor for the teacher.
-        shown = KINDS[1] in self.searches or self.tuner is not None
+        shown = DEMOS in self.searches or self.tuner is not None
         labeled = self.config.search.max_labeled if shown else 0
         return {row.id: row for row in rows[:labeled]}
 
@@ -303,12 +291,11 @@ class RunContext:
     def _teacher(self, without: str | None) -> ArmContents:
         rows = [row for row in self._teacher_rows.values() if row.id != without]
         predictors = zip(self.program.predictors, self.program.module.named_predictors(), strict=True)
-        demos = {
-            info.name: labeled_demos(rows, info.inputs, info.outputs)
+        return ArmContents.of(
+            demos_arm(info.name, -1, "labels_only", labeled_demos(rows, info.inputs, info.outputs))
             for info, (_, predictor) in predictors
             if not predictor.demos  # a program that brings demos is its own teacher
-        }
-        return ArmContents({}, demos)
+        )
 
     async def grounding(self) -> SharedContext:
         """What all proposals are shown, made once; needs no demo sets, so it is made while they are bootstrapped."""
@@ -361,21 +348,22 @@ class RunContext:
         )
         await self.add_instructions([replace(arm, provenance={**arm.provenance, **facts}) for arm in proposals])
 
-    async def add_instructions(self, proposals: Sequence[Instruction]) -> None:
+    async def add_instructions(self, proposals: Sequence[Arm]) -> None:
         """Add proposals as arms.
 
         One that repeats an arm's text, or that the program cannot work with, is kept inactive, with the reason.
         """
-        proposals = [self.program.without_losses(arm) for arm in proposals]
-        known = [arm for of_name in self.arms.instructions.values() for arm in of_name.values()]
-        taken = {(arm.predictor, arm.index) for arm in known}
+        await self.add_proposals([self.program.without_losses(arm) for arm in proposals])
+
+    async def add_proposals(self, proposals: Sequence[Arm]) -> None:
+        """Add proposals as arms; one that says what another arm says is kept inactive."""
+        kinds = {arm.kind for arm in proposals}
+        known = [arm for arm in self.arms.everything() if arm.kind in kinds]
+        taken = {(arm.owner, arm.kind, arm.index) for arm in known}
         judged = drop_duplicates([*known, *proposals])
-        await self.add_arms([arm for arm in judged if (arm.predictor, arm.index) not in taken])
+        await self.add_arms([arm for arm in judged if (arm.owner, arm.kind, arm.index) not in taken])
 
     def usable(self, predictor: str, index: int) -> int | None:
         """The active arm with the text of instruction `index`: itself, or the one it repeats. None: it failed."""
         return usable_index(self.arms.instructions[predictor], index)
 
-
-def _active(arms: Mapping[str, Mapping[int, Instruction | DemoSet]]) -> dict[str, list[int]]:
-    return {name: [arm.index for arm in of_name.values() if arm.active] for name, of_name in arms.items()}

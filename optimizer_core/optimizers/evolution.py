@@ -9,6 +9,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from gepa.api import optimize
@@ -20,9 +21,11 @@ from mipro_studio.optimizer_core.evaluation.objective import Measure
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.edits import next_index
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.parameters.space import candidate_of
 from mipro_studio.optimizer_core.programs.values import text_of
 from mipro_studio.optimizer_core.seeds import derive_seed
-from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, Cell, Example, Instruction, Split
+from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Candidate, Cell, Example, Split
 
 __all__ = ["MINIBATCH", "Evolution"]
 
@@ -138,9 +141,8 @@ class Evolution:
             same = [arm for arm in instructions[name].values() if arm.text.split() == words]
             return min(same, key=lambda arm: (not arm.active, arm.index)).index
 
-        return Candidate(
-            tuple((index(name) if name in texts else SEED_ARM, SEED_ARM) for name in self._context.arms.names)
-        )
+        names = self._context.arms.names
+        return candidate_of(names, {(name, INSTRUCTION): index(name) for name in names if name in texts})
 
     def make_reflective_dataset(
         self, candidate: dict[str, str], eval_batch: "EvaluationBatch[Cell, Cell]", components_to_update: list[str]
@@ -187,7 +189,8 @@ class Evolution:
                 "tokens": {"input": call.usage.input_tokens, "output": call.usage.output_tokens},
             }
             index = next_index(context.arms.instructions[name])
-            arm = Instruction(name, index, written, Author.MODEL, provenance, active=not reason, reason=reason)
+            arm = instruction_arm(name, index, written, Author.MODEL, provenance)
+            arm = replace(arm, active=not reason, reason=reason)
             await context.add_instructions([arm])
             known = context.arms.instructions[name][index]
         return known.text or text  # a call that failed changes nothing

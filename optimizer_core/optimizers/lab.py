@@ -9,7 +9,7 @@ from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS
 from mipro_studio.optimizer_core.proposers.proposer import Recipe
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Event, EventKind, Instruction, Phase
+from mipro_studio.optimizer_core.types import SEED_ARM, Arm, Candidate, Event, EventKind, Phase
 
 __all__ = ["Lab"]
 
@@ -63,7 +63,7 @@ class Lab(Optimizer):
         return None
 
 
-async def _write(context: RunContext, info: Any, variant: Variant, index: int) -> Instruction:
+async def _write(context: RunContext, info: Any, variant: Variant, index: int) -> Arm:
     recipe = Recipe(
         variant.tip,
         variant.temperature,

@@ -13,10 +13,10 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus, free_sets
-from mipro_studio.optimizer_core.parameters.space import KINDS
+from mipro_studio.optimizer_core.parameters.space import candidate_of
 from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.proposers.switch_variables import NUMBER, SEED, bootstrap_space, switch_space
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, Split
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate, Split
 
 __all__ = ["MiproPlus"]
 
@@ -30,7 +30,7 @@ class MiproPlus(ZeroShotMiproPlus):
 
     name = "mipro_pp"
     summary = "MIPRO++ in full: the proposer's switches, the number of demos and the bootstrap's seed, by TPE."
-    searches = KINDS
+    searches = (INSTRUCTION, DEMOS)
     takes = ("instruction",)  # which demo sets there are is one of its variables
 
     def work(self, config: RunConfig, n_free: int) -> Work:
@@ -53,8 +53,7 @@ class MiproPlus(ZeroShotMiproPlus):
             return context.baseline
         plan = _plan(context, seed, number)
         await context.build_sets([plan], number, announce=False)
-        free = {info.name for info in context.free}
-        return Candidate(tuple((SEED_ARM, plan.index if name in free else SEED_ARM) for name in context.arms.names))
+        return candidate_of(context.arms.names, {(info.name, DEMOS): plan.index for info in context.free})
 
 
 def _seeds(context: RunContext) -> int:

@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.proposers import signatures
 from mipro_studio.optimizer_core.proposers.grounding import SharedContext
 from mipro_studio.optimizer_core.proposers.proposer import Recipe, demo_text, history_text
 from mipro_studio.optimizer_core.search.surrogates import Observation
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import INSTRUCTION, Candidate
 
 __all__ = ["ProgramOpro"]
 
@@ -103,8 +103,8 @@ def program_history(
     """The best few programs, all their instructions in one text, worst first."""
     scores: dict[str, float] = {}
     for candidate, mean in means(observed).items():
-        chosen = dict(zip(context.arms.names, candidate.choices, strict=True))
-        arms = {info.name: context.arms.instructions[info.name][chosen[info.name][0]] for info in infos}
+        chosen = {arm.owner: arm for arm in context.arms.chosen(candidate) if arm.kind == INSTRUCTION}
+        arms = {info.name: chosen[info.name] for info in infos}
         if all(arm.active for arm in arms.values()):
             scores[_named({name: arm.text for name, arm in arms.items()})] = mean
     return sorted(scores.items(), key=lambda pair: pair[1])[-HISTORY_LENGTH:]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.search.surrogates import Observation
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import INSTRUCTION, Candidate
 
 __all__ = ["HISTORY_LENGTH", "best_of", "candidate_of_round", "history", "means", "put_in", "round_index"]
 
@@ -58,7 +58,7 @@ def history(
     place = context.arms.names.index(predictor)
     scores: dict[str, list[float]] = {}
     for candidate, mean in means(observed).items():
-        arm = context.arms.instructions[predictor][candidate.choices[place][0]]
+        arm = context.arms.instructions[predictor][candidate.arm(place, INSTRUCTION)]
         if arm.active:
             scores.setdefault(arm.text, []).append(mean)
     credited = [(text, credit(of_text)) for text, of_text in scores.items()]
@@ -67,8 +67,8 @@ def history(
 
 def put_in(context: RunContext, base: Candidate, instructions: Mapping[str, int]) -> Candidate:
     """`base` with other instructions in the predictors named."""
-    named = zip(context.arms.names, base.choices, strict=True)
-    return Candidate(tuple((instructions.get(name, own), demos) for name, (own, demos) in named))
+    names = context.arms.names
+    return base.having({(names.index(name), INSTRUCTION): index for name, index in instructions.items()})
 
 
 def candidate_of_round(context: RunContext, base: Candidate, index: int) -> Candidate:

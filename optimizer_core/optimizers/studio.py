@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.optimizers.base import Work
 from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.proposers.labels import labels_tell_all
 from mipro_studio.optimizer_core.proposers.teaching import (
@@ -21,7 +22,7 @@ from mipro_studio.optimizer_core.proposers.teaching import (
     drop_equal_sets,
     most_lessons,
 )
-from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, Event, EventKind, Phase, Role, Split
+from mipro_studio.optimizer_core.types import TEACHER, Arm, Cell, CellKey, Event, EventKind, Phase, Role, Split
 
 __all__ = ["Studio"]
 
@@ -74,7 +75,7 @@ class _DemoSets:
         for plan in more:
             short = [name for name in context.arms.names if self._active(sets, name) < len(first)]
             made = drop_equal_sets(self._teaching.spare(plan), [*seeds, *sets])
-            sets += [one for one in made if one.active and one.predictor in short]
+            sets += [one for one in made if one.active and one.owner in short]
         await context.add_arms(sets)
         await context.announce(Phase.BOOTSTRAP, len(first), len(first))
         if any(plan.n_bootstrapped for plan in first):
@@ -85,12 +86,12 @@ class _DemoSets:
         return self._plans[:n], self._plans[n:]
 
     @staticmethod
-    def _active(sets: Sequence[DemoSet], name: str) -> int:
-        return sum(one.active for one in sets if one.predictor == name)
+    def _active(sets: Sequence[Arm], name: str) -> int:
+        return sum(one.active for one in sets if one.owner == name)
 
     async def _give(self, lesson: Lesson) -> Cell:
         key = CellKey(TEACHER, Split.TRAIN, lesson.row.id, lesson.attempt)
-        contents = ArmContents({}, lesson.demos)
+        contents = ArmContents.of(demos_arm(name, -1, "lesson", demos) for name, demos in lesson.demos.items())
         request = CellRequest(key, contents, lesson.row, Role.TEACHER, Purpose.BOOTSTRAP, BOOTSTRAP_PRIORITY)
         return await self._context.evaluator.cell(request)
 

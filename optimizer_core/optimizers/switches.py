@@ -74,7 +74,7 @@ class _SwitchSpace(SearchSpace):
     """The switches as parameters; an arm is the place of a value among the `values` of its switch."""
 
     def __init__(self, values: Mapping[str, Sequence[Any]], rows: Mapping[str, Mapping[str, Any]]) -> None:
-        super().__init__((), {}, {})
+        super().__init__((), {})
         self._values = values
         self._rows = rows
         self.parameters = tuple(

@@ -18,7 +18,7 @@ from mipro_studio.optimizer_core.optimizers.switches import (
 )
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro import GROUNDING_DEMOS, bootstrap_for_proposer
 from mipro_studio.optimizer_core.proposers.switch_variables import SwitchRow, switch_space
-from mipro_studio.optimizer_core.types import Candidate, DemoSet, Json
+from mipro_studio.optimizer_core.types import DEMOS, Arm, Candidate, Json
 
 __all__ = ["ZeroShotMiproPlus", "free_sets"]
 
@@ -56,7 +56,8 @@ class ZeroShotMiproPlus(Optimizer):
         else:
             values = suggest(self.variables(context), _past(view, rows.values()), view.seed)
         base = await self.base(context, values)
-        facts = {"round": view.number, "values": values, "demo_sets": [demos for _, demos in base.choices]}
+        sets = [base.arm(place, DEMOS) for place in range(base.n_predictors)]
+        facts = {"round": view.number, "values": values, "demo_sets": sets}
         await context.propose_more(
             [(info, index) for info in context.free], recipes=recipes(context, values), facts=facts
         )
@@ -77,6 +78,6 @@ def _past(view: View, rows: Iterable[SwitchRow]) -> list[tuple[Mapping[str, Any]
     return told + [(values[candidate.id], None) for candidate in view.pending if candidate.id in values]
 
 
-def free_sets(context: RunContext) -> dict[str, Mapping[int, DemoSet]]:
+def free_sets(context: RunContext) -> dict[str, Mapping[int, Arm]]:
     """The demo sets of the predictors that are not frozen."""
     return {info.name: context.arms.demo_sets[info.name] for info in context.free}

@@ -1,38 +1,42 @@
 """What the arms of a candidate put into a program, as data that any process can be given."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
-from mipro_studio.optimizer_core.types import Demo
+from mipro_studio.optimizer_core.types import Arm, Json
 
 __all__ = ["ArmContents"]
 
 
 @dataclass(frozen=True)
 class ArmContents:
-    """Instructions and demos by predictor; what is not named stays as it is in the seed program.
+    """The contents of arms, by kind and owner; what is not named stays as it is in the seed program.
 
     Attributes:
+        by_kind: kind -> owner -> content.
         weights: What serves tuned weights of the task model: the file of an adapter, or a provider's model id. None
             for the model as it is.
         text: All of it as JSON: equal contents have equal texts.
     """
 
-    instructions: Mapping[str, str] = field(default_factory=dict)
-    demos: Mapping[str, Sequence[Demo]] = field(default_factory=dict)
+    by_kind: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
     weights: str | None = None
+
+    @classmethod
+    def of(cls, arms: Iterable[Arm]) -> "ArmContents":
+        by_kind: dict[str, dict[str, Json]] = {}
+        for arm in arms:
+            by_kind.setdefault(arm.kind, {})[arm.owner] = arm.content
+        return cls(by_kind)
 
     @cached_property
     def text(self) -> str:
-        demos = {name: [asdict(demo) for demo in of_name] for name, of_name in self.demos.items()}
-        return json.dumps({"instructions": dict(self.instructions), "demos": demos, "weights": self.weights})
+        return json.dumps([self.by_kind, self.weights], default=dict)
 
     @classmethod
     def parse(cls, text: str) -> "ArmContents":
         """The inverse of `text`."""
-        data: dict[str, Any] = json.loads(text)
-        demos = {name: tuple(Demo(**demo) for demo in of_name) for name, of_name in data["demos"].items()}
-        return cls(data["instructions"], demos, data["weights"])
+        return cls(*json.loads(text))

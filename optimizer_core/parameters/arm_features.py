@@ -19,7 +19,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from mipro_studio.optimizer_core.types import DemoSet, Instruction
+from mipro_studio.optimizer_core.parameters.registry import KINDS
+from mipro_studio.optimizer_core.types import PROGRAM, WHOLE, Arm
 
 __all__ = ["FEATURES", "Feature", "Features", "demo_features", "features_of", "instruction_features"]
 
@@ -51,29 +52,29 @@ class Feature:
 
 
 Features = Mapping[tuple[int, str], Sequence[Feature]]
-"""By (position of the predictor, kind of arm)."""
+"""By (place of the owner in a candidate, kind of arm)."""
 
 
 def features_of(
-    outputs: Mapping[str, Sequence[str]],
-    instructions: Mapping[str, Mapping[int, Instruction]],
-    demo_sets: Mapping[str, Mapping[int, DemoSet]],
+    outputs: Mapping[str, Sequence[str]], by_kind: Mapping[str, Mapping[str, Mapping[int, Arm]]]
 ) -> Features:
     """The features of all arms.
 
     Args:
         outputs: By predictor, in program order.
-        instructions, demo_sets: By predictor and index.
+        by_kind: kind -> owner -> index -> arm.
     """
-    found: dict[tuple[int, str], Sequence[Feature]] = {}
-    for place, (name, fields) in enumerate(outputs.items()):
-        found[place, "instruction"] = instruction_features(list(instructions[name].values()))
-        found[place, "demos"] = demo_features(list(demo_sets[name].values()), fields)
-    return found
+    owners = [*enumerate(outputs), (WHOLE, PROGRAM)]
+    return {
+        (place, kind.name): kind.features(list(arms.values()), outputs.get(owner, ()))
+        for place, owner in owners
+        for kind in KINDS.values()
+        if (arms := by_kind.get(kind.name, {}).get(owner))
+    }
 
 
 def demo_features(
-    sets: Sequence[DemoSet], outputs: Sequence[str], only: Sequence[str] = FEATURES["demos"]
+    sets: Sequence[Arm], outputs: Sequence[str], only: Sequence[str] = FEATURES["demos"]
 ) -> list[Feature]:
     """The features of one predictor's demo sets.
 
@@ -99,7 +100,7 @@ def demo_features(
 
 
 def instruction_features(
-    instructions: Sequence[Instruction], only: Sequence[str] = FEATURES["instruction"]
+    instructions: Sequence[Arm], only: Sequence[str] = FEATURES["instruction"]
 ) -> list[Feature]:
     """The features of one predictor's instructions: whose children they are, by which tip, and their words."""
     arms = tuple(one.index for one in instructions)
@@ -160,7 +161,7 @@ def _classes(shown: Sequence[Sequence[Sequence[tuple[str, str]]]]) -> set[str]:
     }
 
 
-def _parents(arm: Instruction) -> list[int]:
+def _parents(arm: Arm) -> list[int]:
     named = arm.provenance.get("parents", ())
     edited = arm.provenance.get("edited_from")
     return [int(one) for one in named] + ([int(edited)] if edited is not None else [])

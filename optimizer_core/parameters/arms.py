@@ -1,6 +1,6 @@
 """The arms of a run, and the program with a candidate's arms put in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -9,18 +9,21 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program
-from mipro_studio.optimizer_core.programs.values import decode, encode
-from mipro_studio.optimizer_core.types import Candidate, Demo, DemoSet, Instruction
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, PROGRAM, WHOLE, Arm, Candidate
 
-__all__ = ["Arms", "own_demos"]
+__all__ = ["Arms"]
+
+Table = Mapping[str, Mapping[int, Arm]]
+"""Arms of one kind: owner -> index -> arm."""
 
 
 class Arms:
-    """The arms of a run by predictor, and the program with a candidate's arms put in.
+    """The arms of a run by kind, owner and index, and the program with a candidate's arms put in.
 
-    `instructions[predictor][index]` and `demo_sets[predictor][index]`; inactive ones are kept, for the record.
+    Inactive arms are kept, for the record.
 
     Args:
         models: Predictor -> the model that it works with, where it is not the program's choice or the role's.
@@ -34,72 +37,75 @@ class Arms:
         self._models = models
         self._folders = tuple(folders)
         self.names = tuple(predictor.name for predictor in program.predictors)
-        self.instructions: dict[str, dict[int, Instruction]] = {name: {} for name in self.names}
-        self.demo_sets: dict[str, dict[int, DemoSet]] = {name: {} for name in self.names}
+        self._tables: dict[str, Table] = {kind: {} for kind in KINDS}
+        for kind in (INSTRUCTION, DEMOS):
+            self._tables[kind] = {name: {} for name in self.names}
         self._contents = lru_cache(maxsize=64)(self._contents_uncached)
 
-    def add(self, arm: Instruction | DemoSet) -> None:
-        table: dict[str, dict[int, Any]] = self.instructions if isinstance(arm, Instruction) else self.demo_sets
+    @property
+    def by_kind(self) -> Mapping[str, Table]:
+        return self._tables
+
+    @property
+    def instructions(self) -> Table:
+        return self._tables[INSTRUCTION]
+
+    @property
+    def demo_sets(self) -> Table:
+        return self._tables[DEMOS]
+
+    def of(self, owner: str, kind: str) -> Mapping[int, Arm]:
+        """By index; empty where the owner has no such parameter."""
+        return self._tables.get(kind, {}).get(owner, {})
+
+    def everything(self) -> list[Arm]:
+        return [arm for table in self._tables.values() for of_owner in table.values() for arm in of_owner.values()]
+
+    def add(self, arm: Arm) -> None:
         # Made anew, not changed: a report that is being written in a thread may be going through the old one.
-        table[arm.predictor] = {**table[arm.predictor], arm.index: arm}
+        table = self._tables.get(arm.kind, {})
+        self._tables[arm.kind] = {**table, arm.owner: {**table.get(arm.owner, {}), arm.index: arm}}
+
+    def place(self, owner: str) -> int:
+        """Where `owner` stands in a candidate."""
+        return WHOLE if owner == PROGRAM else self.names.index(owner)
+
+    def chosen(self, candidate: Candidate) -> list[Arm]:
+        """The candidate's arm of every kind of every owner that has one.
+
+        Raises:
+            KeyError: it names an arm that there is not.
+        """
+        if candidate.n_predictors != len(self.names):
+            raise KeyError(candidate.id)
+        return [
+            of_owner[candidate.arm(self.place(owner), kind)]
+            for kind, table in self._tables.items()
+            for owner, of_owner in table.items()
+            if of_owner
+        ]
 
     def module(self, candidate: Candidate) -> dspy.Module:
         """A program with `candidate` put in."""
         return self.put_in(self.contents(candidate))
-
-    def put_in(self, contents: ArmContents) -> dspy.Module:
-        """A program with these arms; needs none of the arms that were added."""
-        return self.build(contents.instructions, contents.demos)
 
     def contents(self, candidate: Candidate) -> ArmContents:
         """What `candidate` puts into the program."""
         return self._contents(candidate)
 
     def _contents_uncached(self, candidate: Candidate) -> ArmContents:
-        instructions = {}
-        demos = {}
-        for name, (instruction, demo_set) in zip(self.names, candidate.choices, strict=True):
-            instructions[name] = self.instructions[name][instruction].text
-            demos[name] = self.demo_sets[name][demo_set].demos
-        return ArmContents(instructions, demos)
+        return ArmContents.of(self.chosen(candidate))
 
-    def build(self, instructions: Mapping[str, str], demos: Mapping[str, Sequence[Demo]]) -> dspy.Module:
-        """A copy of the seed with these instructions and demos; predictors not named stay as they are."""
+    def build(self, arms: Iterable[Arm]) -> dspy.Module:
+        """A copy of the seed with these arms; what has none stays as it is."""
+        return self.put_in(ArmContents.of(arms))
+
+    def put_in(self, contents: ArmContents) -> dspy.Module:
+        """A copy of the seed with these arms; needs none of the arms that were added."""
         module = copy_module(self._program.module)
-        frames = {info.name: info.frame for info in self._program.predictors}
         for name, predictor in module.named_predictors():
-            if name in instructions:
-                whole = frames[name].around(instructions[name])
-                if whole != predictor.signature.instructions:
-                    predictor.signature = predictor.signature.with_instructions(whole)
-            if name in demos and list(demos[name]) != own_demos(predictor):
-                predictor.demos = [_as_dspy(demo, predictor.signature, self._folders) for demo in demos[name]]
             predictor.lm = self._models.get(name, predictor.lm)
+        for kind in KINDS.values():
+            if kind.name in contents.by_kind:
+                kind.apply(module, contents.by_kind[kind.name], self._program, self._folders)
         return module
-
-
-def own_demos(predictor: Any) -> list[Demo]:
-    """The demos that the program brings for `predictor`, as records."""
-    return [
-        Demo(_encoded(dict(demo.items()), predictor.signature), bool(demo.get("augmented")), "")
-        for demo in predictor.demos
-    ]
-
-
-def _encoded(fields: Mapping[str, Any], signature: Any) -> dict[str, Any]:
-    return {str(name): encode(value, _annotation(name, signature)) for name, value in fields.items()}
-
-
-def _annotation(name: str, signature: Any) -> Any:
-    return signature.fields[name].annotation if name in signature.fields else Any
-
-
-def _as_dspy(demo: Demo, signature: Any, folders: tuple[Path, ...]) -> dspy.Example:
-    """A demo as the program shows it: a teacher's values are what they were, labels stay as the file has them."""
-    typed = signature.fields if demo.augmented else signature.input_fields
-    fields = {
-        name: decode(value, typed[name].annotation if name in typed else Any, folders)
-        for name, value in demo.fields.items()
-        if name in signature.fields
-    }
-    return dspy.Example({"augmented": True, **fields} if demo.augmented else fields)

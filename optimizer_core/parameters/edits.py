@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.programs.instruction_frame import Frame
+from mipro_studio.optimizer_core.parameters.demos import BY_A_PERSON, demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import LONGEST
+from mipro_studio.optimizer_core.parameters.registry import KINDS, title
 from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    INSTRUCTION,
     SEED_ARM,
+    Arm,
     Author,
     Cell,
     Change,
     ChangeKind,
     Demo,
-    DemoSet,
-    Instruction,
     Json,
 )
 
@@ -27,16 +30,11 @@ __all__ = [
     "LONGEST",
     "MOST_ASKED",
     "TAKEN_OUT",
-    "Arm",
     "Board",
     "asked_for",
     "changed_arms",
-    "checked_text",
     "next_index",
 ]
-
-LONGEST = 50_000
-"""Characters of an instruction; what is longer fits into few context windows beside a request."""
 
 MOST_ASKED = 10
 """Instructions in one request for more."""
@@ -47,9 +45,7 @@ CHANGE = "change"
 TAKEN_OUT = "taken_out"
 """Key in an arm's provenance: the change that took it out of the search, and that can be taken back."""
 
-KINDS = {"instruction": "instruction", "demos": "demo set"}
 T = TypeVar("T")
-Arm = Instruction | DemoSet
 
 
 @dataclass(frozen=True)
@@ -57,19 +53,28 @@ class Board:
     """The arms as they stand, and what may be changed of them.
 
     Attributes:
+        by_kind: kind -> owner -> index -> arm.
         takes: Kinds of arms the optimizer can take from a person.
         drops: It can do without an arm from now on.
     """
 
-    instructions: Mapping[str, Mapping[int, Instruction]]
-    demo_sets: Mapping[str, Mapping[int, DemoSet]]
+    by_kind: Mapping[str, Mapping[str, Mapping[int, Arm]]]
     optimizer: str
     frozen: Collection[str] = ()
-    takes: Collection[str] = ("instruction", "demos")
+    takes: Collection[str] = (INSTRUCTION, DEMOS)
     drops: bool = True
 
-    def arms(self, kind: str, predictor: str) -> Mapping[int, Arm]:
-        return self.instructions[predictor] if kind == "instruction" else self.demo_sets[predictor]
+    @property
+    def instructions(self) -> Mapping[str, Mapping[int, Arm]]:
+        return self.by_kind.get(INSTRUCTION, {})
+
+    @property
+    def demo_sets(self) -> Mapping[str, Mapping[int, Arm]]:
+        return self.by_kind.get(DEMOS, {})
+
+    def arms(self, kind: str, owner: str) -> Mapping[int, Arm]:
+        """By index; empty where the owner has no such parameter."""
+        return self.by_kind.get(kind, {}).get(owner, {})
 
 
 def next_index(arms: Mapping[int, object]) -> int:
@@ -89,10 +94,8 @@ def changed_arms(change: Change, board: Board, trace_of: Callable[[str], Cell | 
     predictor = _free(payload, board)
     match change.kind:
         case ChangeKind.WRITE:
-            _must_take("instruction", board)
             return [_written(change, predictor, board, {})]
         case ChangeKind.EDIT:
-            _must_take("instruction", board)
             return _edited(change, predictor, board)
         case ChangeKind.REJECT:
             return [_rejected(change, predictor, board)]
@@ -113,49 +116,41 @@ def asked_for(payload: Json, board: Board) -> tuple[str, str, int]:
         BadInput: it cannot be asked.
     """
     predictor = _free(payload, board)
-    _must_take("instruction", board)
+    _must_take(INSTRUCTION, board)
     count = _value(payload, "count", int)
     if not 1 <= count <= MOST_ASKED:
         raise BadInput(f"{count} instructions cannot be asked for at once.", f"Ask for 1 to {MOST_ASKED}.")
     return predictor, str(payload.get("hint", ""))[:LONGEST], count
 
 
-def checked_text(text: str) -> str:
-    """`text` as an instruction.
-
-    Raises:
-        BadInput: it is empty or too long.
-    """
-    stripped = text.replace("\0", "").strip()
-    if not stripped:
-        raise BadInput("The instruction is empty.", "Write what the predictor should do.")
-    if len(stripped) > LONGEST:
-        raise BadInput(f"The instruction has {len(stripped):,} characters.", f"At most {LONGEST:,} are taken.")
-    return stripped
-
-
-def _written(change: Change, predictor: str, board: Board, facts: Json) -> Instruction:
-    arms = board.instructions[predictor]
-    text = checked_text(_value(change.payload, "text", str))
-    _must_be_new(text, arms)
-    seed = arms[SEED_ARM]
-    if why := Frame.of(seed.text, seed.provenance).why_not(text):
-        raise BadInput(why, "Name it, or start from the program's own instruction.")
+def _written(change: Change, owner: str, board: Board, facts: Json) -> Arm:
+    kind = _kind(change.payload, INSTRUCTION)
+    _must_take(kind, board)
+    arms = board.arms(kind, owner)
+    if SEED_ARM not in arms:
+        raise BadInput(f"{owner} has no {title(kind)}, so there is none to write.")
+    if why := KINDS[kind].why_not_edited(arms[SEED_ARM]):
+        raise BadInput(why)
+    content = KINDS[kind].edited(_value(change.payload, "text", str), arms[SEED_ARM])
     provenance = {CHANGE: change.id, "reason": _reason(change.payload), **facts}
-    return Instruction(predictor, next_index(arms), text, Author.PERSON, provenance)
+    made = Arm(owner, kind, next_index(arms), content, Author.PERSON, provenance)
+    _must_be_new(made, arms)
+    return made
 
 
-def _must_be_new(text: str, arms: Mapping[int, Instruction]) -> None:
+def _must_be_new(new: Arm, arms: Mapping[int, Arm]) -> None:
+    said = KINDS[new.kind].describe(new).split()
     for arm in arms.values():
-        if arm.active and arm.text.split() == text.split():
-            raise BadInput(f"Instruction {arm.index} has this text already.", "Change a word, or leave it.")
+        if arm.active and KINDS[arm.kind].describe(arm).split() == said:
+            raise BadInput(f"{_title(arm.kind, arm.index)} has this text already.", "Change a word, or leave it.")
 
 
-def _edited(change: Change, predictor: str, board: Board) -> list[Arm]:
-    base = board.instructions[predictor][_index(change.payload, "instruction", predictor, board)]
-    made = _written(change, predictor, board, {"edited_from": base.index})
+def _edited(change: Change, owner: str, board: Board) -> list[Arm]:
+    kind = _kind(change.payload, INSTRUCTION)
+    base = board.arms(kind, owner)[_index(change.payload, kind, owner, board)]
+    made = _written(change, owner, board, {"edited_from": base.index})
     keep = bool(change.payload.get("keep", True)) or base.index == SEED_ARM or not base.active
-    return [made] if keep else [made, _out(base, change, f"replaced by instruction {made.index}", board)]
+    return [made] if keep else [made, _out(base, change, f"replaced by {title(kind)} {made.index}", board)]
 
 
 def _rejected(change: Change, predictor: str, board: Board) -> Arm:
@@ -170,10 +165,9 @@ def _rejected(change: Change, predictor: str, board: Board) -> Arm:
 
 def _out(arm: Arm, change: Change, reason: str, board: Board) -> Arm:
     """`arm` out of the search. Its cells stay; no new candidate uses it and none that has it can win."""
-    kind = "instruction" if isinstance(arm, Instruction) else "demos"
     if arm.index == SEED_ARM:
         raise BadInput(
-            f"{_title(kind, SEED_ARM)} is what the program came with: the baseline that all is compared with.",
+            f"{_title(arm.kind, SEED_ARM)} is what the program came with: the baseline that all is compared with.",
             "It cannot be rejected; freeze the others in a new run to keep a predictor as it is.",
         )
     if not board.drops:
@@ -186,15 +180,15 @@ def _restored(payload: Json, predictor: str, board: Board) -> Arm:
     arm = board.arms(kind, predictor)[_index(payload, kind, predictor, board)]
     if arm.active or TAKEN_OUT not in arm.provenance:
         raise BadInput(f"{_title(kind, arm.index)} was not taken out by a person, so there is nothing to take back.")
-    if isinstance(arm, Instruction):
-        _must_be_new(arm.text, board.instructions[predictor])
+    if not KINDS[kind].why_not_edited(board.arms(kind, predictor)[SEED_ARM]):  # what is written, is written once
+        _must_be_new(arm, board.arms(kind, predictor))
     facts = {name: value for name, value in arm.provenance.items() if name != TAKEN_OUT}
     return replace(arm, active=True, reason="", provenance=facts)
 
 
 def _demos(change: Change, predictor: str, board: Board, trace_of: Callable[[str], Cell | None]) -> list[Arm]:
     payload, sets = change.payload, board.demo_sets[predictor]
-    base = sets[_index(payload, "demos", predictor, board)]
+    base = sets[_index(payload, DEMOS, predictor, board)]
     keep = _value(payload, "keep", list)
     if not all(type(place) is int and 0 <= place < len(base.demos) for place in keep):
         raise BadInput(f"Demo set {base.index} has {len(base.demos)} demos; {keep} are not places in it.")
@@ -206,7 +200,7 @@ def _demos(change: Change, predictor: str, board: Board, trace_of: Callable[[str
         if other.active and other.demos == demos:
             raise BadInput(f"Demo set {other.index} has just these demos already.", "Pin or drop something else.")
     facts = {CHANGE: change.id, "edited_from": base.index, "reason": _reason(payload), "pinned": sorted(rows)}
-    made = DemoSet(predictor, next_index(sets), "person", demos, True, facts)
+    made = demos_arm(predictor, next_index(sets), BY_A_PERSON, demos, facts)
     if not payload.get("replace") or base.index == SEED_ARM or not base.active:
         return [made]
     return [made, _out(base, change, f"replaced by demo set {made.index}", board)]
@@ -224,21 +218,21 @@ def _pinned(pin: Any, predictor: str, trace_of: Callable[[str], Cell | None]) ->
 
 
 def _free(payload: Json, board: Board) -> str:
-    predictor = _value(payload, "predictor", str)
-    if not board.instructions.get(predictor):
-        raise BadInput(f"There is no predictor {predictor!r}.", f"There are: {', '.join(board.instructions)}.")
-    if predictor in board.frozen:
-        raise BadInput(f"The predictor {predictor!r} is frozen in this run.", "Start a run that leaves it free.")
-    return predictor
+    owner = _value(payload, "predictor", str)
+    if not any(owner in of_kind and of_kind[owner] for of_kind in board.by_kind.values()):
+        raise BadInput(f"There is no predictor {owner!r}.", f"There are: {', '.join(board.instructions)}.")
+    if owner in board.frozen:
+        raise BadInput(f"The predictor {owner!r} is frozen in this run.", "Start a run that leaves it free.")
+    return owner
 
 
 def _must_take(kind: str, board: Board) -> None:
     if kind not in board.takes:
-        raise BadInput(f"{board.optimizer} takes no {KINDS[kind]} from outside: it does not search them.")
+        raise BadInput(f"{board.optimizer} takes no {title(kind)} from outside: it does not search them.")
 
 
-def _kind(payload: Json) -> str:
-    kind = _value(payload, "kind", str)
+def _kind(payload: Json, default: str = "") -> str:
+    kind = _value({"kind": default, **payload} if default else payload, "kind", str)
     if kind not in KINDS:
         raise BadInput(f"{kind!r} is no kind of arm.", f"There are: {', '.join(KINDS)}.")
     return kind
@@ -247,7 +241,7 @@ def _kind(payload: Json) -> str:
 def _index(payload: Json, kind: str, predictor: str, board: Board) -> int:
     index = _value(payload, "index", int)
     if index not in board.arms(kind, predictor):
-        raise BadInput(f"{predictor} has no {KINDS[kind]} {index}.")
+        raise BadInput(f"{predictor} has no {title(kind)} {index}.")
     return index
 
 
@@ -263,4 +257,4 @@ def _reason(payload: Json) -> str:
 
 
 def _title(kind: str, index: int) -> str:
-    return f"{KINDS[kind].capitalize()} {index}"
+    return f"{title(kind).capitalize()} {index}"

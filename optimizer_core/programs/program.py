@@ -27,7 +27,7 @@ from mipro_studio.optimizer_core.programs.instruction_frame import Frame, ToolIn
 from mipro_studio.optimizer_core.programs.program_code import program_code
 from mipro_studio.optimizer_core.programs.signature_program import signature_program
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Instruction
+from mipro_studio.optimizer_core.types import Arm
 from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["SAMPLE_PREFIX", "PredictorInfo", "Program", "load_program"]
@@ -114,9 +114,9 @@ class Program:
         own = [name for name, value in names.items() if value is self.standing or value is type(self.standing)]
         return "program" if "program" in names else (own or [self.name])[0]
 
-    def without_losses(self, arm: Instruction) -> Instruction:
+    def without_losses(self, arm: Arm) -> Arm:
         """`arm`, switched off with the reason if it leaves out what the program's own instruction must name."""
-        frame = next(info.frame for info in self.predictors if info.name == arm.predictor)
+        frame = next(info.frame for info in self.predictors if info.name == arm.owner)
         why = frame.why_not(arm.text) if arm.active and arm.text else ""
         return replace(arm, active=False, reason=why) if why else arm
 

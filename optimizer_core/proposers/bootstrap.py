@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.proposers.labels import labeled_demos, spread_answers
 from mipro_studio.optimizer_core.seeds import generator
-from mipro_studio.optimizer_core.types import SEED_ARM, Cell, Demo, DemoSet, Example
+from mipro_studio.optimizer_core.types import SEED_ARM, Arm, Cell, Demo, Example
 
 __all__ = ["Bootstrapper", "SetPlan", "TeacherRun", "plan_sets", "trace_fates"]
 
@@ -90,7 +91,7 @@ class Bootstrapper:
         self._settings = settings
         self._seed = seed
 
-    async def build(self, plan: SetPlan) -> list[DemoSet]:
+    async def build(self, plan: SetPlan) -> list[Arm]:
         """One demo set a predictor. The rows run depend on the plan and the scores only, not on who answers first."""
         kept: list[Cell] = []
         position = 0
@@ -105,7 +106,7 @@ class Bootstrapper:
     def passes(self, cell: Cell) -> bool:
         return cell.score is not None and cell.score >= self._settings.threshold
 
-    def finish(self, plan: SetPlan, kept: Sequence[Cell]) -> list[DemoSet]:
+    def finish(self, plan: SetPlan, kept: Sequence[Cell]) -> list[Arm]:
         """The sets of `plan`, one a predictor: the traces of `kept`, filled up with labelled rows."""
         used = {cell.key.example for cell in kept}
         spare = [self._rows[i] for i in plan.order if self._rows[i].id not in used]
@@ -115,7 +116,7 @@ class Bootstrapper:
             room = max(0, self._settings.max_labeled - len(demos)) if plan.order else 0
             rows = spread_answers(spare, outputs, room, demos) if self._settings.labels == "spread" else spare[:room]
             demos += labeled_demos(rows, inputs, outputs)
-            sets.append(DemoSet(name, plan.index, plan.kind, tuple(demos)))
+            sets.append(demos_arm(name, plan.index, plan.kind, tuple(demos)))
         return sets
 
     def traced(self, predictor: str, cell: Cell) -> list[Demo]:
@@ -129,7 +130,7 @@ class Bootstrapper:
         return [Demo(fields, augmented=True, example_id=cell.key.example)]
 
 
-def trace_fates(cells: Sequence[Cell], sets: Sequence[DemoSet], threshold: float) -> list[dict[str, Any]]:
+def trace_fates(cells: Sequence[Cell], sets: Sequence[Arm], threshold: float) -> list[dict[str, Any]]:
     """What became of every teacher trace: {example, score, kept, sets, reason}, in the order of `cells`."""
     homes: dict[str, set[int]] = {}
     for demo_set in sets:

@@ -1,20 +1,21 @@
 """The grounded proposer (MIPRO section 3.1, appendix C): writes instructions from a context that is on record."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mipro_studio.optimizer_core.config import TIPS, ProposerSettings
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.programs.program import PredictorInfo, Program
 from mipro_studio.optimizer_core.programs.values import text_of
 from mipro_studio.optimizer_core.proposers import signatures
 from mipro_studio.optimizer_core.proposers.grounding import SharedContext, shared_context
 from mipro_studio.optimizer_core.proposers.prompting import Prompter, strip_reply
 from mipro_studio.optimizer_core.seeds import generator
-from mipro_studio.optimizer_core.types import Author, DemoSet, Example, Instruction, PromptCall
+from mipro_studio.optimizer_core.types import Arm, Author, Example, PromptCall
 
 __all__ = [
     "Proposer",
@@ -100,10 +101,10 @@ class Proposer:
         info: PredictorInfo,
         index: int,
         context: SharedContext,
-        demo_sets: Sequence[DemoSet],
+        demo_sets: Sequence[Arm],
         history: Sequence[tuple[str, float]] = (),
         recipe: Recipe | None = None,
-    ) -> Instruction:
+    ) -> Arm:
         """One instruction for `info`, with its provenance: what was asked for, what was shown, what came back.
 
         Args:
@@ -116,7 +117,7 @@ class Proposer:
         shown = self.shown(info, context, demo_sets, history, recipe)
         return await self.write(f"instruction/{info.name}/{index}", info, index, shown, recipe)
 
-    async def write(self, key: str, info: PredictorInfo, index: int, shown: Shown, recipe: Recipe) -> Instruction:
+    async def write(self, key: str, info: PredictorInfo, index: int, shown: Shown, recipe: Recipe) -> Arm:
         """Instruction `index` by the call `key`, shown just `shown`."""
         inputs = self._inputs(info, shown, recipe)
         signature = signatures.generate_instruction(tuple(inputs))
@@ -127,7 +128,7 @@ class Proposer:
         self,
         info: PredictorInfo,
         context: SharedContext,
-        demo_sets: Sequence[DemoSet],
+        demo_sets: Sequence[Arm],
         history: Sequence[tuple[str, float]],
         recipe: Recipe,
     ) -> Shown:
@@ -144,7 +145,7 @@ class Proposer:
         recipe: Recipe,
         shown: Shown,
         field: str = "proposed_instruction",
-    ) -> Instruction:
+    ) -> Arm:
         """The arm that `call` wrote, with its provenance. A failed or empty one is inactive and says why."""
         text = strip_reply(call.outputs.get(field, ""))
         provenance = {
@@ -158,7 +159,8 @@ class Proposer:
             "tokens": {"input": call.usage.input_tokens, "output": call.usage.output_tokens},
         }
         reason = call.error or ("" if text else "the prompt model returned an empty instruction")
-        return Instruction(info.name, index, text, Author.MODEL, provenance, active=not reason, reason=reason)
+        arm = instruction_arm(info.name, index, text, Author.MODEL, provenance)
+        return replace(arm, active=not reason, reason=reason)
 
     def _inputs(self, info: PredictorInfo, shown: Shown, recipe: Recipe) -> dict[str, str]:
         """The proposer's request, field by field; what is off or unavailable is not in it."""
@@ -220,7 +222,7 @@ def history_text(history: Sequence[tuple[str, float]]) -> str:
     return "\n\n".join(f"{text}\nScore: {score:g}" for text, score in history)
 
 
-def _shown_demos(demo_sets: Sequence[DemoSet], recipe: Recipe, info: PredictorInfo) -> list[dict[str, str]]:
+def _shown_demos(demo_sets: Sequence[Arm], recipe: Recipe, info: PredictorInfo) -> list[dict[str, str]]:
     """Up to three bootstrapped demos: of the recipe's set, then of the sets after and before it (DSPy).
 
     An index beyond the sets wraps around, so that the rounds of a history proposer see every set in turn.

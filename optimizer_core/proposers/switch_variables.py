@@ -10,8 +10,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mipro_studio.optimizer_core.config import ProposerSettings
-from mipro_studio.optimizer_core.parameters.instruction_texts import usable_index
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, DemoSet, Instruction
+from mipro_studio.optimizer_core.parameters.duplicates import usable_index
+from mipro_studio.optimizer_core.parameters.space import candidate_of
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Arm
 
 __all__ = [
     "NUMBER",
@@ -34,7 +35,7 @@ SEED = "bootstrap: seed"
 
 def switch_space(
     settings: ProposerSettings,
-    demo_sets: Mapping[str, Mapping[int, DemoSet]],
+    demo_sets: Mapping[str, Mapping[int, Arm]],
     shown: Sequence[int] | None = None,
 ) -> dict[str, BaseDistribution]:
     """Variable -> values. What a person has switched off is no variable, nor is a choice of one.
@@ -85,9 +86,9 @@ class SwitchRow:
     values: Mapping[str, Any]
 
 
-def rows_of(names: Sequence[str], instructions: Mapping[str, Mapping[int, Instruction]]) -> list[SwitchRow]:
+def rows_of(names: Sequence[str], instructions: Mapping[str, Mapping[int, Arm]]) -> list[SwitchRow]:
     """The trials of the switches, from the provenance of the arms, in order."""
-    rounds: dict[int, dict[str, Instruction]] = {}
+    rounds: dict[int, dict[str, Arm]] = {}
     for name in names:
         for arm in instructions[name].values():
             if "values" in arm.provenance:
@@ -98,7 +99,7 @@ def rows_of(names: Sequence[str], instructions: Mapping[str, Mapping[int, Instru
         facts = next(iter(written.values())).provenance
         found = {name: usable_index(instructions[name], arm.index) for name, arm in written.items()}
         used = {name: index for name, index in found.items() if index is not None}
-        named = zip(names, facts["demo_sets"], strict=True)
-        candidate = Candidate(tuple((used.get(name, SEED_ARM), demos) for name, demos in named))
+        shown = {(name, DEMOS): index for name, index in zip(names, facts["demo_sets"], strict=True)}
+        candidate = candidate_of(names, {(name, INSTRUCTION): index for name, index in used.items()} | shown)
         rows.append(SwitchRow(number, candidate.id if len(used) == len(found) else "", facts["values"]))
     return rows

@@ -10,12 +10,12 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.proposers.bootstrap import LOOK_AHEAD, Bootstrapper, SetPlan
 from mipro_studio.optimizer_core.proposers.labels import labeled_demos
-from mipro_studio.optimizer_core.types import Cell, Demo, DemoSet, Example
+from mipro_studio.optimizer_core.types import Arm, Cell, Demo, Example
 
 __all__ = ["MOST_TRIES", "NOTHING_PASSED", "Lesson", "Teaching", "drop_equal_sets", "most_lessons"]
 
@@ -107,7 +107,7 @@ class Teaching:
         self._tried: set[tuple[str, object]] = set()
         self._given = 0
 
-    async def build(self, plans: Sequence[SetPlan], give: Give, hear: Hear) -> list[DemoSet]:
+    async def build(self, plans: Sequence[SetPlan], give: Give, hear: Hear) -> list[Arm]:
         """The demo sets of `plans`, one a predictor and plan.
 
         Args:
@@ -124,7 +124,7 @@ class Teaching:
             await hear(self._given, cells)
         return [demo_set for walk in walks for demo_set in self._sets.finish(walk.plan, self._filled(walk))]
 
-    def spare(self, plan: SetPlan) -> list[DemoSet]:
+    def spare(self, plan: SetPlan) -> list[Arm]:
         """The sets of one more plan, of the traces that there are: no teacher runs for it."""
         return self._sets.finish(plan, self._filled(_Walk(plan, deque())))
 
@@ -194,7 +194,7 @@ class Teaching:
         return [*walk.kept, *others][: walk.plan.n_bootstrapped]
 
 
-def drop_equal_sets(sets: Sequence[DemoSet], known: Sequence[DemoSet]) -> list[DemoSet]:
+def drop_equal_sets(sets: Sequence[Arm], known: Sequence[Arm]) -> list[Arm]:
     """`sets`, those switched off that show what an active one before them shows, with the reason."""
     seen = {_shown(one): one for one in known if one.active}
     judged = []
@@ -202,14 +202,14 @@ def drop_equal_sets(sets: Sequence[DemoSet], known: Sequence[DemoSet]) -> list[D
         same = seen.setdefault(_shown(one), one)
         if same is not one:
             reason = f"the same demos as set {same.index}" if one.demos else "no demos: that is zero-shot"
-            one = DemoSet(one.predictor, one.index, one.kind, one.demos, False, one.provenance, reason)
+            one = replace(one, active=False, reason=reason)
         judged.append(one)
     return judged
 
 
-def _shown(one: DemoSet) -> tuple[str, str]:
+def _shown(one: Arm) -> tuple[str, str]:
     """What a set puts into the prompt, and where."""
-    return one.predictor, json.dumps([[demo.fields, demo.augmented] for demo in one.demos], sort_keys=True)
+    return one.owner, json.dumps([[demo.fields, demo.augmented] for demo in one.demos], sort_keys=True)
 
 
 async def _nobody(row: Example) -> Cell:

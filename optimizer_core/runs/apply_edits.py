@@ -6,25 +6,25 @@ trial of its own, also where the optimizer would never come to it.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.arms import Arms
-from mipro_studio.optimizer_core.parameters.edits import CHANGE, Arm, asked_for, changed_arms, next_index
-from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates
+from mipro_studio.optimizer_core.parameters.duplicates import drop_duplicates
+from mipro_studio.optimizer_core.parameters.edits import CHANGE, asked_for, changed_arms, next_index
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
 from mipro_studio.optimizer_core.types import (
     TEACHER,
+    Arm,
     Candidate,
     Cell,
     Change,
     ChangeKind,
     Event,
     EventKind,
-    Instruction,
     Settled,
 )
 
@@ -78,7 +78,7 @@ async def _asked(context: RunContext, change: Change) -> Sequence[Arm]:
     return [arm for arm in drop_duplicates([*known, *numbered]) if arm.index >= first]
 
 
-async def _write(context: RunContext, change: Change, info: PredictorInfo, index: int, hint: str) -> Instruction:
+async def _write(context: RunContext, change: Change, info: PredictorInfo, index: int, hint: str) -> Arm:
     proposer = context.proposer
     recipe = replace(proposer.recipe(info.name, index), hint=hint)
     sets = list(context.arms.demo_sets[info.name].values())
@@ -92,44 +92,31 @@ def _event(change: Change, settled: Settled) -> Event:
     return Event(EventKind.CHANGE, {**told, "arms": list(settled.arms), "refused": settled.refused})
 
 
-_Choice = tuple[int, int, int]
-"""Place of the predictor, 0 for its instruction or 1 for its demos, arm index."""
-
-
 def with_untried(arms: Arms, tried: Iterable[Candidate], leader: Candidate) -> Candidate | None:
     """`leader` with the first asked-for arm that none of `tried` has; None when all were tried."""
-    known = {choice for candidate in tried for choice in _choices(candidate)}
-    waiting = []
-    for place, name in enumerate(arms.names):
-        tables: tuple[Mapping[int, Arm], ...] = (arms.instructions[name], arms.demo_sets[name])
-        for kind, table in enumerate(tables):
-            for arm in table.values():
-                if arm.active and CHANGE in arm.provenance and (place, kind, arm.index) not in known:
-                    waiting.append((arm.provenance[CHANGE], place, kind, arm.index))
+    known = {_slot(arm) for candidate in tried for arm in arms.chosen(candidate)}
+    kinds = list(arms.by_kind)
+    waiting = [
+        (arm.provenance[CHANGE], arms.place(arm.owner), kinds.index(arm.kind), arm.index, arm.kind)
+        for arm in arms.everything()
+        if arm.active and CHANGE in arm.provenance and _slot(arm) not in known
+    ]
     if not waiting:
         return None
-    _, place, kind, index = min(waiting)
-    choices = [list(pair) for pair in leader.choices]
-    choices[place][kind] = index
-    return Candidate(tuple((instruction, demos) for instruction, demos in choices))
+    _, place, _, index, kind = min(waiting)
+    return leader.having({(place, kind): index})
 
 
 def first_tries(arms: Arms, tried: Iterable[Candidate]) -> int:
     """How many of the trials `tried`, in order, were the first with an asked-for arm: no optimizer suggested them."""
-    known: set[_Choice] = set()
+    known: set[tuple[str, str, int]] = set()
     count = 0
     for candidate in tried:
-        new = set(_choices(candidate)) - known
-        count += any(_was_asked_for(arms, choice) for choice in new)
-        known |= new
+        new = [arm for arm in arms.chosen(candidate) if _slot(arm) not in known]
+        count += any(CHANGE in arm.provenance for arm in new)
+        known |= {_slot(arm) for arm in new}
     return count
 
 
-def _was_asked_for(arms: Arms, choice: _Choice) -> bool:
-    place, kind, index = choice
-    table = (arms.instructions, arms.demo_sets)[kind][arms.names[place]]
-    return CHANGE in table[index].provenance
-
-
-def _choices(candidate: Candidate) -> list[_Choice]:
-    return [(place, kind, index) for place, pair in enumerate(candidate.choices) for kind, index in enumerate(pair)]
+def _slot(arm: Arm) -> tuple[str, str, int]:
+    return (arm.owner, arm.kind, arm.index)

@@ -4,6 +4,7 @@ Nothing in the file is run: no trigger, no view, no virtual table. Its rows are 
 which refuse other types; every JSON text is held against `shapes`; sizes are bounded one by one and in all.
 """
 
+import json
 import math
 import re
 import sqlite3
@@ -17,7 +18,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
-from mipro_studio.optimizer_core.types import TEACHER, Candidate, Status
+from mipro_studio.optimizer_core.types import PROGRAM, TEACHER, Candidate, Status
 from mipro_studio.storage.codec import from_text
 from mipro_studio.storage.connection import immediate, open_writer
 from mipro_studio.storage.paths import is_run_id
@@ -48,9 +49,8 @@ _SHAPES: dict[tuple[str, str], Any] = {
     ("run_documents", "receipt"): shapes.Receipt,
     ("outcomes", "body"): shapes.Outcome,
     ("examples", "body"): shapes.Row,
-    ("instructions", "provenance"): shapes.Provenance,
-    ("demo_sets", "demos"): shapes.Demos,
-    ("demo_sets", "provenance"): shapes.Provenance,
+    ("arms", "content"): shapes.MAPPING,
+    ("arms", "provenance"): shapes.Provenance,
     ("prompt_calls", "body"): shapes.PromptCall,
     ("traces", "body"): shapes.Trace,
     ("trial_examples", "body"): shapes.TrialExamples,
@@ -61,6 +61,8 @@ _SHAPES: dict[tuple[str, str], Any] = {
 }
 _NAMED_TABLES = frozenset(table for table, _ in _SHAPES) | {
     "runs", "cells", "trials", "events", "burns", "notes", "unfinished", "_sqlite_migrations",
+    "instructions", "demo_sets",
+    "tunings", "tuning_rows",
 }  # fmt: skip
 
 
@@ -106,6 +108,10 @@ def _harmless(copy: Path) -> None:
             raise ValueError("it holds more than the tables of a run")
         if any(re.match(r"\s*create\s+virtual", sql, re.IGNORECASE) for _, _, sql in made):
             raise ValueError("a virtual table would run code")
+        if "demo_sets" in tables:  # of an older studio: bringing it up to date unpacks them
+            left = _allowed(copy)
+            for (stored,) in conn.execute("select demos from demo_sets"):
+                left -= len(_json_text(stored, left))
         hidden = [column for table in tables for column in conn.execute(f"pragma table_xinfo({table})") if column[6]]
         if hidden or conn.execute("pragma quick_check(1)").fetchone()[0] != "ok":
             raise ValueError("it computes columns, or is damaged")
@@ -174,11 +180,14 @@ def _read_all(reader: Reader, run_id: str) -> None:
     trials, outcome = reader.trials_with_examples(run_id), reader.outcome(run_id)
     if not reader.examples(run_id) or not (rest or others):
         raise ValueError("a run has examples and events")
-    predictors = {arm.predictor for arm in reader.instructions(run_id)}
-    predictors |= {arm.predictor for arm in reader.demo_sets(run_id)}
+    arms = reader.arms(run_id)
+    for arm in arms:
+        if arm.kind in shapes.ARMS:
+            shapes.checked(shapes.ARMS[arm.kind], json.dumps(arm.content))
+    predictors = {arm.owner for arm in arms if arm.owner != PROGRAM}
     named = [*(trial.candidate for trial in trials), *_candidates(reader)]
     named += [outcome.winner] if outcome is not None and outcome.winner is not None else []
-    if any(len(Candidate.parse(name).choices) != len(predictors) for name in dict.fromkeys(named)):
+    if any(Candidate.parse(name).n_predictors != len(predictors) for name in dict.fromkeys(named)):
         raise ValueError("a candidate is of another program")
 
 

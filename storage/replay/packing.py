@@ -27,13 +27,13 @@ from mipro_studio.storage.views.reader import Reader
 __all__ = ["LARGEST_MB", "pack", "unpack"]
 
 _TABLES = (
-    "runs", "run_documents", "outcomes", "examples", "instructions", "demo_sets", "prompt_calls", "burns", "cells",
+    "runs", "run_documents", "outcomes", "examples", "arms", "prompt_calls", "burns", "cells",
     "traces", "trials", "trial_examples", "events", "commands", "notes", "tunings", "tuning_rows",
 )  # fmt: skip
 
 # Numbers given over all runs of a store: a store that takes a run in gives its own.
 _OWN_NUMBERS = {
-    "examples": "seq", "instructions": "seq", "demo_sets": "seq", "prompt_calls": "seq", "burns": "seq",
+    "examples": "seq", "arms": "seq", "prompt_calls": "seq", "burns": "seq",
     "trials": "seq", "events": "id", "commands": "id", "tunings": "seq",
 }  # fmt: skip
 

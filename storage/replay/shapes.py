@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from mipro_studio.optimizer_core.types import EventKind
 
 __all__ = [
+    "ARMS",
     "EVENTS",
     "MAPPING",
-    "Demos",
     "Outcome",
     "Plan",
     "PromptCall",
@@ -260,9 +260,20 @@ class _Message(_Shape):
     role: str
 
 
+class _TextArm(_Shape):
+    text: str
+
+
+class _DemosArm(_Shape):
+    made: str
+    demos: list[tuple[dict[str, Any], bool, str]]
+
+
+ARMS: Mapping[str, Any] = {"instruction": _TextArm, "demos": _DemosArm}
+"""The content of an arm by its kind; of any other kind it is a mapping."""
+
 MAPPING = dict[str, Any]
 Row = tuple[dict[str, Any], dict[str, Any]]
-Demos = list[tuple[dict[str, Any], bool, str]]
 TrialExamples = list[str]
 TuningRows = list[dict[str, Any]]
 _Usage = (

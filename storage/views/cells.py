@@ -6,14 +6,15 @@ from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    INSTRUCTION,
     TEACHER,
+    Arm,
     Cell,
     CellKey,
-    DemoSet,
     ErrorClass,
     Example,
     ExampleScore,
-    Instruction,
     Json,
     Outcome,
     PromptCall,
@@ -22,10 +23,9 @@ from mipro_studio.optimizer_core.types import (
 )
 from mipro_studio.storage.codec import USAGE, from_text, to_text
 from mipro_studio.storage.reading import (
+    read_arms,
     read_cells,
-    read_demo_sets,
     read_examples,
-    read_instructions,
     read_outcome,
     read_prompt_calls,
 )
@@ -44,11 +44,15 @@ class CellViews:
         found = list(read_examples(self._db, run_id, split=split))
         return found if split is None else sorted(found, key=lambda example: example.position)
 
-    def instructions(self, run_id: str) -> list[Instruction]:
-        return list(read_instructions(self._db, run_id))
+    def arms(self, run_id: str, kind: str | None = None) -> list[Arm]:
+        """In the order first written; those of `kind`, where one is named."""
+        return list(read_arms(self._db, run_id, kind=kind))
 
-    def demo_sets(self, run_id: str) -> list[DemoSet]:
-        return list(read_demo_sets(self._db, run_id))
+    def instructions(self, run_id: str) -> list[Arm]:
+        return self.arms(run_id, INSTRUCTION)
+
+    def demo_sets(self, run_id: str) -> list[Arm]:
+        return self.arms(run_id, DEMOS)
 
     def prompt_calls(self, run_id: str) -> list[PromptCall]:
         return list(read_prompt_calls(self._db, run_id))

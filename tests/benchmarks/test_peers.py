@@ -14,7 +14,7 @@ from mipro_studio.benchmarks.peers.records import PeerRecords
 from mipro_studio.optimizer_core.config import Budget, RunConfig
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.programs.program import Program
-from mipro_studio.optimizer_core.types import Cell, Example, Instruction, Role, Split, Trial, TrialKind
+from mipro_studio.optimizer_core.types import Arm, Cell, Example, Role, Split, Trial, TrialKind
 from tests.loopback import LoopbackEndpoint
 
 
@@ -153,7 +153,7 @@ def test_evaluations_become_trials_cells_and_arms_and_the_earlier_of_equals_stay
     cells = [record for record in whole if isinstance(record, Cell)]
     assert {cell.key.example for cell in cells} == {row.id for row in rows}
     assert {cell.key.candidate for cell in cells} == {"i1d1"}
-    assert [arm.text for arm in part if isinstance(arm, Instruction)] == ["Better."]
+    assert [arm.text for arm in part if isinstance(arm, Arm) and arm.kind == "instruction"] == ["Better."]
     assert records.best.say.signature.instructions == "Better."
 
 

@@ -97,13 +97,12 @@ class Life:
     @property
     def decisions(self) -> dict[str, Any]:
         """All that must not depend on threads and timing."""
-        arms = [*self.journal.instructions(), *self.journal.demo_sets()]
         return {
             "trials": self.trials,
             "scores": self.scores,
             "winner": self.winner,
             "arms": {
-                (arm.predictor, arm.index, type(arm)): arm.text if hasattr(arm, "text") else arm.demos for arm in arms
+                (arm.owner, arm.kind, arm.index): arm.content for arm in self.journal.arms()
             },
             "prompts": {call.key: call.reply for call in self.journal.prompt_calls()},
         }

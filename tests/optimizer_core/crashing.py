@@ -29,6 +29,7 @@ from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.runs import assembly
 from mipro_studio.optimizer_core.runs.run import Ending
 from mipro_studio.optimizer_core.types import Change, ChangeKind, Record, Status, Trial, Usage
+from tests.arms import demo_sets_of, instructions_of
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import ROOT, ROWS, make_examples, merge
 from tests.programs import desk
@@ -283,8 +284,8 @@ def remembered(journal: MemoryJournal, ending: Ending) -> dict[str, Any]:
         "ending": ending,
         "trials": {trial.order: trial for trial in journal.trials()},
         "cells": {cell.key: (cell.score, cell.error, cell.prediction, cell.trace) for cell in journal.cells()},
-        "instructions": {(arm.predictor, arm.index): _timeless(arm) for arm in journal.instructions()},
-        "demo sets": {(arm.predictor, arm.index): arm for arm in journal.demo_sets()},
+        "instructions": {(arm.owner, arm.index): _timeless(arm) for arm in instructions_of(journal)},
+        "demo sets": {(arm.owner, arm.index): arm for arm in demo_sets_of(journal)},
         "prompts": {call.key: (call.request, call.reply, call.error) for call in journal.prompt_calls()},
         "changes": {one.change: one for one in journal.settled()},
         "waiting": list(journal.changes()),

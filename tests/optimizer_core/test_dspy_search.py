@@ -14,6 +14,7 @@ from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.runs.presets import resolve
 from mipro_studio.optimizer_core.types import Candidate, Example, Split, Status, Trial, TrialKind
+from tests.arms import demo_sets_of, instructions_of, of_pairs
 from tests.optimizer_core.builders import ROOT
 from tests.optimizer_core.crashing import Stage, live
 from tests.programs import desk
@@ -58,13 +59,13 @@ def active(arms: Any) -> list[list[int]]:
     """Indices of active arms by predictor, in order."""
     found: dict[str, list[int]] = {}
     for arm in arms:
-        found.setdefault(arm.predictor, []).extend([arm.index] if arm.active else [])
+        found.setdefault(arm.owner, []).extend([arm.index] if arm.active else [])
     return [sorted(found[name]) for name in ("queue", "tone") if name in found]
 
 
 def dspys(config: RunConfig, journal: MemoryJournal, trials: Sequence[Trial]) -> list[tuple[str, Candidate]]:
     """(kind, candidate) of every evaluation that MIPROv2 makes, given the run's arms, seed, settings and scores."""
-    instructions, sets = active(journal.instructions()), active(journal.demo_sets())
+    instructions, sets = active(instructions_of(journal)), active(demo_sets_of(journal))
     demos, n_val, search = config.optimizer == "mipro", len(trials[0].examples), config.search
     told = iter(trials)
     made: list[tuple[str, Candidate]] = []
@@ -72,7 +73,7 @@ def dspys(config: RunConfig, journal: MemoryJournal, trials: Sequence[Trial]) ->
     def evaluate(program: Any, devset: Sequence[int], **_: Any) -> Any:
         chosen = enumerate(arms_of(program))
         choices = [(instructions[at][text], sets[at][demo] if demos else 0) for at, (text, demo) in chosen]
-        made.append(("full" if len(devset) == n_val else "minibatch", Candidate(tuple(choices))))
+        made.append(("full" if len(devset) == n_val else "minibatch", of_pairs(choices)))
         mean = next(told).mean
         assert mean is not None
         return dspy.Prediction(score=round(100 * mean, 2), results=[])

@@ -120,4 +120,4 @@ def test_the_scales_of_few_cells_stay_near_where_they_start() -> None:
     found = fit([Candidate.parse("i1d1")], [{"e0": 1.0}])
     assert found is not None
     for family, variance in zip(found.families, found.scales.variances, strict=True):
-        assert 0.5 < variance / laplace.PRIOR[family.kind] < 2
+        assert 0.5 < variance / laplace.PRIOR[family.effect] < 2

@@ -3,16 +3,16 @@ import json
 import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.secrets import HIDDEN, ScrubbedBytes, Scrubber, helper_environment, refuse_secrets
 from mipro_studio.optimizer_core.types import (
     Author,
     Cell,
     CellKey,
     Demo,
-    DemoSet,
     ErrorClass,
     Event,
-    Instruction,
     Split,
     TraceStep,
     Usage,
@@ -48,8 +48,8 @@ def test_a_record_is_scrubbed_through_and_keeps_its_shape() -> None:
 def test_every_kind_of_record_can_be_scrubbed() -> None:
     demos = (Demo({"a": KEY}, augmented=True, example_id="1"),)
     for record in (
-        DemoSet("queue", 1, "shuffled", demos),
-        Instruction("queue", 1, KEY, Author.MODEL, {"raw": [KEY]}),
+        demos_arm("queue", 1, "shuffled", demos),
+        instruction_arm("queue", 1, KEY, Author.MODEL, {"raw": [KEY]}),
         Event("note", {"text": KEY}),
     ):
         clean = SCRUBBER.record(record)

@@ -17,7 +17,8 @@ from mipro_studio.optimizer_core.search.surrogates import (
     make_surrogate,
 )
 from mipro_studio.optimizer_core.search.surrogates.item_response import ItemResponse
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate
+from tests.arms import space_of
 
 SURROGATES: dict[str, Callable[[], Surrogate]] = {
     "random": RandomSearch,
@@ -37,7 +38,7 @@ def surrogate(request: pytest.FixtureRequest) -> Surrogate:
 
 
 def make_space(instructions: int = 4, demos: int = 3, predictors: Sequence[str] = ("a", "b")) -> SearchSpace:
-    return SearchSpace(
+    return space_of(
         predictors,
         {name: range(instructions) for name in predictors},
         {name: range(demos) for name in predictors},
@@ -53,7 +54,7 @@ def everything(space: SearchSpace) -> list[Candidate]:
 
 def quality(candidate: Candidate) -> float:
     """Arm 2 of the first predictor's instruction is good, the rest hardly matters."""
-    return 0.5 + 0.4 * (candidate.choices[0][0] == 2) + 0.01 * candidate.choices[-1][1]
+    return 0.5 + 0.4 * (candidate.arm(0, INSTRUCTION) == 2) + 0.01 * candidate.arm(-1, DEMOS)
 
 
 def seen(*candidates: Candidate) -> list[Observation]:
@@ -115,7 +116,7 @@ def test_arms_may_be_added_between_two_questions(surrogate: Surrogate) -> None:
     exhausted = frozenset(candidate.id for candidate in old)
     answer = surrogate.suggest(large, seen(*old), old[:1], exhausted, 0)
     assert answer is not None
-    assert 2 in (answer.choices[0][0], answer.choices[1][0])
+    assert 2 in (answer.arm(0, INSTRUCTION), answer.arm(1, INSTRUCTION))
 
 
 def test_arms_may_be_taken_out_between_two_questions(surrogate: Surrogate) -> None:
@@ -147,14 +148,14 @@ def test_the_model_prefers_what_scored_well(name: str) -> None:
     space = make_space()
     history = seen(*everything(space)[::3])
     answers = [SURROGATES[name]().suggest(space, history, [], frozenset(), seed) for seed in range(20)]
-    assert sum(answer is not None and answer.choices[0][0] == 2 for answer in answers) >= 12
+    assert sum(answer is not None and answer.arm(0, INSTRUCTION) == 2 for answer in answers) >= 12
 
 
 @pytest.mark.parametrize("name", ["tpe", "plain tpe"])
 def test_what_is_under_way_is_kept_away_from(name: str) -> None:
     # Two arms are equally good, and one of them is being evaluated eight times over.
     space = make_space(6, 1, ("a",))
-    good, busy = Candidate(((4, 0),)), Candidate(((2, 0),))
+    good, busy = Candidate.parse("i4d0"), Candidate.parse("i2d0")
     history = [
         Observation(candidate, 0.9 if candidate in (good, busy) else 0.4, N, {})
         for candidate in everything(space) * 4
@@ -199,7 +200,7 @@ def test_tpe_is_told_the_mean_of_each_trials_own_cells_and_full_evaluations_besi
 
     monkeypatch.setattr(optuna, "create_study", watched)
     space = make_space(4, 1, ("a",))
-    good = Candidate(((1, 0),))
+    good = Candidate.parse("i1d0")
     observed = [
         Observation(Candidate.baseline(1), 0.375, 8, own=0.375, number=0, suggested=False, full=True),
         Observation(good, 0.7, 40, own=0.5, number=1),
@@ -226,7 +227,7 @@ def test_a_replayed_study_is_the_one_that_went_on() -> None:
         found = through.next(space, observed, number, seed=5)
         assert ReplayedTpe().next(space, observed, number, seed=5) == found
         if number == 4:
-            found = Candidate(((4, 3), (4, 3)))
+            found = Candidate.parse("i4d3-i4d3")
         if number != 2:
             observed.append(Observation(found, quality(found), N, number=number))
         if number % 5 == 0:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.optimizer_core.types import Author, Candidate, Event, Instruction, Settled, Status
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Candidate, Event, Settled, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, TEXTS
@@ -37,7 +38,7 @@ def test_every_state_with_instructions_shows_them(store: Filled, kind: str, view
     assert not app.exception, [error.value for error in app.exception]
     with Reader(store[0]) as reader:
         outcome = reader.outcome(store[1][kind])
-    won = Candidate.parse(outcome.winner).choices[0][0] if outcome and outcome.winner else 0
+    won = Candidate.parse(outcome.winner).arm(0, INSTRUCTION) if outcome and outcome.winner else 0
     assert f"Instruction {won or 1}" in texts(app), "the winner's is open, else the first proposal"
     assert app.selectbox(key="pick_predictor").options == ["classify", "answer"]
 
@@ -199,7 +200,7 @@ def test_what_became_of_changes_is_told(store: Filled) -> None:
     with Store(path) as opened:
         number = opened.send(ids["running"], "reject", {"predictor": "classify", "kind": "instruction", "index": 0})
         later = opened.send(ids["running"], "write", {"predictor": "classify", "text": "By me."})
-        mine = Instruction("classify", 5, "By me.", Author.PERSON, {"change": later})
+        mine = instruction_arm("classify", 5, "By me.", Author.PERSON, {"change": later})
         SqliteJournal(opened, ids["running"], f"worker-{ids['running']}").commit(
             [Settled(number, 4, (), "It is the baseline."), mine, Settled(later, 4, (5,)), Event("change", {})]
         )

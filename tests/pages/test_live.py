@@ -10,6 +10,7 @@ from mipro_studio.optimizer_core.errors import IllegalMove
 from mipro_studio.optimizer_core.types import Candidate
 from mipro_studio.storage import PulseFile, Reader, present
 from mipro_studio.ui.live import live_head
+from tests.arms import pairs
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 
@@ -74,7 +75,7 @@ def test_every_tab_shows_what_its_name_says(store: Filled) -> None:
     with Reader(store[0]) as reader:
         outcome = reader.outcome(store[1]["finished"])
     assert outcome is not None
-    (first, _), _ = Candidate.parse(outcome.winner or "").choices
+    (first, _), _ = pairs(Candidate.parse(outcome.winner or ""))
     assert "Written by the prompt model" in texts(open_tab(store, "finished", "Best candidate")) and first
     trials = next(table.value for table in open_tab(store, "running", "Trials").dataframe if "trial" in table.value)
     assert "in flight" in set(trials["score"])

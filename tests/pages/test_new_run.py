@@ -354,7 +354,7 @@ def test_a_program_without_code_runs_end_to_end_on_an_endpoint(
         run, arms = reader.run(run_id), reader.instructions(run_id)
     assert run.status is Status.COMPLETED, run.reason
     assert run.baseline_val is not None and run.n_val == 24
-    assert (arms[0].predictor, arms[0].text) == ("queue", "Name the queue.")
+    assert (arms[0].owner, arms[0].text) == ("queue", "Name the queue.")
 
 
 def test_a_preset_clears_what_was_set_by_hand_and_the_table_shows_all_five(empty: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.types import Candidate, ErrorClass, Status
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate, ErrorClass, Status
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.trace_view import Fate, of_kind
 from mipro_studio.ui.text.format import UNKNOWN
@@ -92,9 +92,11 @@ def test_a_sets_score_is_that_of_the_candidates_with_it(store: Filled) -> None:
     path, ids = store
     with Reader(path) as reader:
         tried = {trial.candidate for trial in reader.trials(ids["finished"])}
-        with_set = [sorted(one for one in tried if Candidate.parse(one).choices[0][1] == n) for n in range(4)]
+        with_set = [sorted(one for one in tried if Candidate.parse(one).arm(0, DEMOS) == n) for n in range(4)]
         scored = [len(reader.example_means(ids["finished"], names)) if names else 0 for names in with_set]
-        with_instruction = [sorted(one for one in tried if Candidate.parse(one).choices[0][0] == n) for n in range(4)]
+        with_instruction = [
+            sorted(one for one in tried if Candidate.parse(one).arm(0, INSTRUCTION) == n) for n in range(4)
+        ]
     sets = _table(open_page(PAGE, run=ids["finished"]), "set")
     assert list(sets["n"]) == scored
     assert list(sets["candidates"]) == list(map(len, with_set)) != list(map(len, with_instruction))

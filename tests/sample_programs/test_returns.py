@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.types import Example, Split
 from mipro_studio.sample_programs.returns import SAMPLE, find_order, metric, return_rules
 from mipro_studio.sample_programs.tasks.returns_data import ORDERS, RULES, settled
+from tests.arms import built
 from tests.optimizer_core.scripted import chat, scripted_model
 
 ROWS = SAMPLE.rows()
@@ -78,7 +79,7 @@ def test_the_tools_tell_what_the_rules_need_and_name_what_they_do_not_know() -> 
 def test_an_agent_that_uses_its_tools_passes_every_row_whatever_its_instruction(instruction: str | None) -> None:
     program = load_program("sample:returns", Path())
     names = [info.name for info in program.predictors]
-    module = Arms(program).build(dict.fromkeys(names, instruction) if instruction else {}, {})
+    module = built(Arms(program), dict.fromkeys(names, instruction) if instruction else {}, {})
     role_model, scorer = scripted_model(agent), Scorer(metric, "metric")
     for place, row in enumerate(ROWS[:24]):
         labels = {name: value for name, value in row.items() if name != "request"}

@@ -1,8 +1,11 @@
 """One record of every kind, and a clock that tests turn by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
@@ -10,11 +13,9 @@ from mipro_studio.optimizer_core.types import (
     Cell,
     CellKey,
     Demo,
-    DemoSet,
     ErrorClass,
     Event,
     Example,
-    Instruction,
     Outcome,
     PromptCall,
     Record,
@@ -83,10 +84,14 @@ SAMPLES: tuple[Record, ...] = (
     example("e1"),
     example("e2", position=1),
     example("t1", Split.TRAIN),
-    Instruction("answer", 0, "Answer.", Author.SEED),
-    Instruction("answer", 1, "Think, then answer.", Author.MODEL, {"tip": "creative"}, False, "duplicate"),
-    DemoSet("answer", 0, "zero_shot", ()),
-    DemoSet("answer", 1, "shuffled", (Demo({"question": "q", "answer": "a"}, True, "t1"),)),
+    instruction_arm("answer", 0, "Answer.", Author.SEED),
+    replace(
+        instruction_arm("answer", 1, "Think, then answer.", Author.MODEL, {"tip": "creative"}),
+        active=False,
+        reason="duplicate",
+    ),
+    demos_arm("answer", 0, "zero_shot", ()),
+    demos_arm("answer", 1, "shuffled", (Demo({"question": "q", "answer": "a"}, True, "t1"),)),
     cell("t1", candidate=TEACHER, split=Split.TRAIN),
     cell("e1", 1.0),
     cell("e2", None),

@@ -8,16 +8,17 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import LeaseLost
 from mipro_studio.optimizer_core.evaluation.journal import Journal, MemoryJournal
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.types import (
+    Arm,
+    Author,
     Burn,
     Cell,
     CellKey,
     Demo,
-    DemoSet,
     ErrorClass,
     Event,
     Example,
-    Instruction,
     Outcome,
     PromptCall,
     Record,
@@ -34,8 +35,7 @@ from tests.storage.samples import SAMPLES, WORKER, cell, example, queued, runnin
 
 KINDS: dict[type, Callable[[Journal], object]] = {
     Example: lambda journal: journal.examples(),
-    Instruction: lambda journal: journal.instructions(),
-    DemoSet: lambda journal: journal.demo_sets(),
+    Arm: lambda journal: journal.arms(),
     Cell: lambda journal: journal.cells(),
     Trial: lambda journal: journal.trials(),
     PromptCall: lambda journal: journal.prompt_calls(),
@@ -179,8 +179,8 @@ def test_hostile_text_comes_back_equal_in_every_field(journal: Journal, text: st
     data = {text: [text, {"deep": text}]}
     records: tuple[Record, ...] = (
         Example(text, Split.VAL, 0, data, data),
-        Instruction(text, 0, text, SAMPLES[3].author, data, True, text),  # type: ignore[union-attr]
-        DemoSet(text, 0, text, (Demo(data, True, text),)),
+        Arm(text, text, 0, data, Author.MODEL, data, True, text),
+        demos_arm(text, 0, text, (Demo(data, True, text),)),
         Cell(CellKey(text, Split.VAL, text), 1.0, prediction=data, trace=(TraceStep(text, data, data),)),
         Cell(CellKey(text, Split.TEST, text), None, ErrorClass.PROGRAM, text),
         trial(1, candidate=text, examples=(text,)),

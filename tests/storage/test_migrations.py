@@ -1,15 +1,17 @@
 import shutil
 import sqlite3
+import zlib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import Cell, Status, Trial
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.types import Arm, Cell, Status, Trial
 from mipro_studio.storage import Reader, SqliteJournal, Store
 from mipro_studio.storage.connection import open_writer
 from mipro_studio.storage.migrations import MIGRATION_NAMES
+from mipro_studio.storage.replay.packing import unpack
 from tests.storage.samples import OUTCOME, SAMPLES, HandClock, make_v1_database, queued
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -146,7 +148,7 @@ def test_a_worker_of_an_older_studio_is_judged_by_the_watch_until_it_is_replaced
         assert store.sweep() == [run.id]
 
 
-@pytest.mark.parametrize("name", ["v1.db", "v3.db"])
+@pytest.mark.parametrize("name", ["v1.db", "v3.db", "v8.db"])
 def test_an_old_database_opens_and_is_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     shutil.copy(FIXTURES / name, path)
@@ -162,7 +164,28 @@ def test_an_old_database_opens_and_is_read(tmp_path: Path, name: str) -> None:
         assert reader.outcome(run.id) == OUTCOME
         assert [event.kind for _, _, event in reader.events(run.id)] == ["status", "phase", "note", "status"]
         journal = SqliteJournal(store, run.id, "any")
+        assert list(journal.arms()) == [record for record in SAMPLES if isinstance(record, Arm)]
         assert list(journal.cells()) == [record for record in SAMPLES if isinstance(record, Cell)]
         assert list(journal.trials()) == [record for record in SAMPLES if isinstance(record, Trial)]
         store.move(run.id, Status.QUEUED)
         assert store.claim(run.id, "worker-2", 30)
+
+
+@pytest.mark.parametrize("name", ["v1.db", "v3.db", "v8.db"])
+def test_a_replay_of_an_older_studio_is_let_in_with_its_arms(tmp_path: Path, name: str) -> None:
+    old = tmp_path / "replay.db"
+    shutil.copy(FIXTURES / name, old)
+    run_id = unpack(old, tmp_path / "studio.db", "replay.db", lambda reader, run: None)
+    with Reader(tmp_path / "studio.db") as reader:
+        assert reader.arms(run_id) == [record for record in SAMPLES if isinstance(record, Arm)]
+
+
+def test_an_old_replay_that_unpacks_to_more_than_it_may_is_not_brought_up_to_date(tmp_path: Path) -> None:
+    old = tmp_path / "replay.db"
+    shutil.copy(FIXTURES / "v8.db", old)
+    conn = sqlite3.connect(old)
+    with conn:
+        conn.execute("update demo_sets set demos = ?", [zlib.compress(b"[" + b" " * 100_000_000 + b"]")])
+    conn.close()
+    with pytest.raises(BadInput, match="is not a replay file"):
+        unpack(old, tmp_path / "studio.db", "replay.db", lambda reader, run: None)

@@ -1,29 +1,33 @@
+
 """A person's changes and notes in the store."""
+
+from dataclasses import replace
 
 import pytest
 
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
 from mipro_studio.optimizer_core.evaluation.journal import Journal, MemoryJournal
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import (
     Author,
     Cell,
     CellKey,
     Change,
     ChangeKind,
-    DemoSet,
     ErrorClass,
     Event,
-    Instruction,
     Settled,
     Split,
     Status,
 )
 from mipro_studio.storage import Reader, SqliteJournal, Store
+from tests.arms import demo_sets_of, instructions_of
 from tests.storage.samples import WORKER, queued, running
 from tests.storage.test_journal import HOSTILE
 
 CHANGE = {"predictor": "answer", "text": "Mine."}
-ARM = Instruction("answer", 4, "Mine.", Author.PERSON, {"change": 1})
+ARM = instruction_arm("answer", 4, "Mine.", Author.PERSON, {"change": 1})
 
 
 def both(store: Store) -> list[tuple[Journal, Change]]:
@@ -43,7 +47,7 @@ def test_a_change_waits_until_it_is_settled_with_its_arms(store: Store) -> None:
         assert list(journal.changes()) == [change]
         journal.commit([ARM, Settled(change.id, 3, (4,))])
         assert list(journal.changes()) == []
-        assert list(journal.instructions()) == [ARM]
+        assert list(instructions_of(journal)) == [ARM]
 
 
 def test_stop_and_pause_are_no_changes(store: Store) -> None:
@@ -59,7 +63,7 @@ def test_a_lost_lease_settles_nothing(store: Store) -> None:
     with pytest.raises(LeaseLost):
         other.commit([ARM, Settled(number, 3, (4,))])
     assert [change.id for change in other.changes()] == [number]
-    assert list(other.instructions()) == []
+    assert list(instructions_of(other)) == []
 
 
 def test_one_run_does_not_settle_the_changes_of_another(store: Store) -> None:
@@ -114,9 +118,9 @@ def test_a_note_on_nothing_is_refused(store: Store) -> None:
 def test_a_demo_set_keeps_who_made_it_and_why_it_is_out(store: Store) -> None:
     run_id = running(store)
     journal = SqliteJournal(store, run_id, WORKER)
-    made = DemoSet("answer", 5, "person", (), False, {"edited_from": 2}, "rejected: \0")
+    made = replace(demos_arm("answer", 5, "person", (), {"edited_from": 2}), active=False, reason="rejected: \0")
     journal.commit([made])
-    assert list(journal.demo_sets()) == [made]
+    assert list(demo_sets_of(journal)) == [made]
 
 
 def test_the_mean_of_an_arm_is_over_examples_not_cells(store: Store) -> None:

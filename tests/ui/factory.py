@@ -15,19 +15,20 @@ from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_dif
 from mipro_studio.optimizer_core.analysis.winner import corrected
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import (
     TEACHER,
+    Arm,
     Author,
     Burn,
     Candidate,
     Cell,
     CellKey,
     Demo,
-    DemoSet,
     ErrorClass,
     Event,
     Example,
-    Instruction,
     Outcome,
     Phase,
     PromptCall,
@@ -42,6 +43,7 @@ from mipro_studio.optimizer_core.types import (
 )
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.store import Store
+from tests.arms import of_pairs, pairs
 
 __all__ = ["HOSTILE", "LiveRun", "fill"]
 
@@ -143,13 +145,13 @@ class LiveRun:
             for index, text in enumerate(TEXTS):
                 author = Author.SEED if index == 0 else Author.MODEL
                 facts = _provenance(predictor, index) if index else {}
-                self.write(Instruction(predictor, index, text, author, facts))
+                self.write(instruction_arm(predictor, index, text, author, facts))
                 if index:
                     self.write(_call(f"instruction/{predictor}/{index}", "proposed_instruction", text))
             self.write(_call(f"module/{predictor}", "module_description", f"It does the {predictor} step."))
             if hostile:
                 facts = {"call": f"{MARKER}", "tip": HOSTILE, "switches": [{"switch": HOSTILE, "requested": True}]}
-                self.write(Instruction(predictor, len(TEXTS), f"{MARKER} {HOSTILE}", Author.MODEL, facts))
+                self.write(instruction_arm(predictor, len(TEXTS), f"{MARKER} {HOSTILE}", Author.MODEL, facts))
                 self.write(_call(MARKER, HOSTILE, f"{MARKER} {HOSTILE}" + "x" * 1_000_000))
         self.write(_call("dataset_summary/final", "summary", "Messages of customers, each for one of four queues."))
         self.write(_call("program", "program_description", "It names the queue of a message, then answers it."))
@@ -166,8 +168,8 @@ class LiveRun:
         self._number += 1
         # As a surrogate does: arms get better on the whole while the search goes on.
         reach = min(4, 1 + self._number // 5)
-        choice = candidate or Candidate(
-            tuple((self._rng.randint(0, reach), self._rng.randint(0, min(3, reach))) for _ in PREDICTORS)
+        choice = candidate or of_pairs(
+            [(self._rng.randint(0, reach), self._rng.randint(0, min(3, reach))) for _ in PREDICTORS]
         )
         self.evaluate(TrialKind.MINIBATCH, choice)
         self.write(Event("progress", {"done": self._number, "total": self.config.search.trials}))
@@ -238,7 +240,7 @@ class LiveRun:
         )
 
     def fail_cells(self, error: ErrorClass, message: str, n: int) -> None:
-        candidate = Candidate(((1, 1), (2, 0))).id
+        candidate = Candidate.parse("i1d1-i2d0").id
         self.write(
             *(
                 Cell(CellKey(candidate, Split.VAL, f"val-{i}", 9), None, error, message, Usage(1, 4, 0, 0, None))
@@ -381,7 +383,7 @@ def _fates(n: int) -> Event:
 
 
 def _truth(candidate: Candidate) -> float:
-    (i, d), (j, e) = candidate.choices
+    (i, d), (j, e) = pairs(candidate)
     return 0.42 + 0.03 * min(i, 3) + 0.04 * d + 0.01 * j + 0.07 * e
 
 
@@ -396,11 +398,11 @@ def _examples() -> list[Record]:
     return found
 
 
-def _demo_set(predictor: str, index: int) -> DemoSet:
+def _demo_set(predictor: str, index: int) -> Arm:
     kinds = ("zero_shot", "labels_only", "unshuffled", "shuffled")
     rows = [] if index == 0 else [f"train-{place}" for place in (range(3) if index < 3 else (2, 0, 1))]
     demos = tuple(Demo(_row(row), index > 1, row) for row in rows)
-    return DemoSet(predictor, index, kinds[min(index, 3)], demos)
+    return demos_arm(predictor, index, kinds[min(index, 3)], demos)
 
 
 def _config(**changes: object) -> RunConfig:
@@ -451,7 +453,7 @@ def running(store: Path) -> LiveRun:
     run = _searching(store, "triage, 0.1 s endpoint", 13, 145)
     run.fail_cells(ErrorClass.TIMEOUT, "The model gave no answer within 120 s.", 3)
     run.now()
-    run.ask(Candidate(((3, 2), (1, 3))))
+    run.ask(Candidate.parse("i3d2-i1d3"))
     return run
 
 
@@ -528,9 +530,9 @@ def _paused(store: Path) -> LiveRun:
 
 def _hostile(store: Path) -> LiveRun:
     run = _searching(store, f"{MARKER} {HOSTILE}", 4, 1_000, hostile=True)
-    run.step(Candidate(((5, 1), (5, 2))))
+    run.step(Candidate.parse("i5d1-i5d2"))
     run.fail_cells(ErrorClass.PARSE, f"{MARKER} {HOSTILE}", 4)
-    run.best = (0.0, Candidate(((5, 1), (5, 2))).id)
+    run.best = (0.0, Candidate.parse("i5d1-i5d2").id)
     run.write(run.outcome(f"{MARKER} {HOSTILE}"))
     run.end(Status.COMPLETED, f"{MARKER} {HOSTILE}", f"{MARKER} {HOSTILE}")
     return run

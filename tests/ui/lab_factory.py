@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.types import Author, Candidate, Event, Instruction, Phase, Status, Trial, TrialKind
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.types import Arm, Author, Candidate, Event, Phase, Status, Trial, TrialKind
 from tests.ui.factory import HOSTILE, LEASE_S, MARKER, PREDICTORS, TEXTS, LiveRun
 
 __all__ = ["SETTINGS", "lab_session", "switch_search"]
@@ -33,7 +34,7 @@ def lab_session(store: Path, status: Status | None = Status.COMPLETED, written: 
     )
     run.phase(Phase.PROPOSE, 0, 12)
     for name in PREDICTORS:
-        run.write(Instruction(name, 0, TEXTS[0], Author.SEED))
+        run.write(instruction_arm(name, 0, TEXTS[0], Author.SEED))
         for place, setting in enumerate(SETTINGS):
             for sample in range(written):
                 run.write(_arm(name, place, sample, setting))
@@ -43,7 +44,7 @@ def lab_session(store: Path, status: Status | None = Status.COMPLETED, written: 
     return run
 
 
-def _arm(predictor: str, place: int, sample: int, setting: dict[str, Any]) -> Instruction:
+def _arm(predictor: str, place: int, sample: int, setting: dict[str, Any]) -> Arm:
     asked = setting.get("demos", True)
     why = "no bootstrapped demo in any set" if asked else ""
     switches = [
@@ -53,20 +54,20 @@ def _arm(predictor: str, place: int, sample: int, setting: dict[str, Any]) -> In
     facts = {"variant": setting["name"], "tip": setting.get("tip", "none"), "switches": switches}
     facts["tokens"] = {"input": 900, "output": 60}
     text = TEXTS[1 + (place + sample) % 4] + f" ({place}, {sample})"
-    return Instruction(predictor, 1 + 2 * place + sample, text, Author.MODEL, facts)
+    return instruction_arm(predictor, 1 + 2 * place + sample, text, Author.MODEL, facts)
 
 
 def switch_search(store: Path, means: Sequence[float] = (0.4, 0.7, 0.45, 0.75, 0.5, 0.8)) -> LiveRun:
     """A search over the switches: trials with the dataset summary on score higher."""
     run = _run(store, optimizer="zero_shot_mipro_pp", name="Switches: triage")
     for name in PREDICTORS:
-        run.write(Instruction(name, 0, TEXTS[0], Author.SEED))
+        run.write(instruction_arm(name, 0, TEXTS[0], Author.SEED))
     for number, mean in enumerate(means, start=1):
         values = {"dataset_summary": number % 2 == 0, "temperature": 0.5 if number < 3 else 1.2, "tip": "high_stakes"}
         for name in PREDICTORS:
             facts = {"round": number, "values": values}
-            run.write(Instruction(name, number, f"Text {number}.", Author.MODEL, facts))
-        candidate = Candidate(((number, 0), (number, 0))).id
+            run.write(instruction_arm(name, number, f"Text {number}.", Author.MODEL, facts))
+        candidate = Candidate.parse(f"i{number}d0-i{number}d0").id
         run.write(
             Trial(2 * number, number, TrialKind.MINIBATCH, candidate, ("val-0",), True, mean, 25, 0, 25 * number)
         )

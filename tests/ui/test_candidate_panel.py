@@ -5,7 +5,9 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from mipro_studio.optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.types import Arm, Author, Candidate, Demo
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import BASELINE, Names
@@ -15,15 +17,15 @@ from tests.pages.open import texts
 Filled = tuple[Path, dict[str, str]]
 
 
-def instruction(index: int, author: Author = Author.MODEL, **facts: object) -> Instruction:
-    return Instruction("p", index, f"text {index}", author if index else Author.SEED, facts)
+def instruction(index: int, author: Author = Author.MODEL, **facts: object) -> Arm:
+    return instruction_arm("p", index, f"text {index}", author if index else Author.SEED, facts)
 
 
-def named(*more: Instruction) -> Names:
+def named(*more: Arm) -> Names:
     arms = [instruction(0), instruction(3), *more]
     demos = (Demo({"q": "?"}, True, "e"),)
-    sets = [DemoSet("p", 0, "zero_shot", ()), DemoSet("p", 1, "zero_shot", ()), DemoSet("p", 5, "shuffled", demos)]
-    return Names(("p",), {("p", arm.index): arm for arm in arms}, {("p", one.index): one for one in sets})
+    sets = [demos_arm("p", index, "shuffled", demos[: index // 5]) for index in (0, 1, 5)]
+    return Names.among([*arms, *sets])
 
 
 def test_candidates_are_named_as_people_would() -> None:
@@ -45,7 +47,7 @@ def test_two_edits_of_one_instruction_have_two_names() -> None:
 
 
 def test_only_what_changed_is_named_where_there_are_several_predictors() -> None:
-    both = Names(("a", "b"), {}, {})
+    both = Names(tuple((name, kind) for name in "ab" for kind in ("instruction", "demos")), {})
     assert both.of("i0d0-i2d1") == "b: instruction 2 + demo set 1"
     assert both.of("i1d0-i2d1") == "a: instruction 1 · b: instruction 2 + demo set 1"
 

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Download, Page, expect
 
 from mipro_studio.optimizer_core.models.embedded.weights import GGUF_ENV
-from mipro_studio.optimizer_core.types import Author, Candidate, Status
+from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Candidate, Status
 from mipro_studio.storage import Reader
 from tests.agreement import LEAST, agreement
 from tests.optimizer_core.finetuning.tiny import write_tiny_model
@@ -156,9 +156,9 @@ def test_from_an_empty_store_to_a_program_and_a_report(browser: Browser, tmp_pat
     with Reader(store) as reader:
         run = reader.run(run_id)
         assert run.status is Status.COMPLETED
-        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.predictor == "queue"}
+        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.owner == "queue"}
         persons = {index: arm.text for index, arm in arms.items() if arm.author is Author.PERSON}
-        tried = {Candidate.parse(trial.candidate).choices[0][0] for trial in reader.trials(run_id)}
+        tried = {Candidate.parse(trial.candidate).arm(0, INSTRUCTION) for trial in reader.trials(run_id)}
         assert sorted(persons.values()) == sorted([EDITED, WRITTEN])
         assert set(persons) <= tried and not {1, 2} & tried
         assert agreement(files["program.json"], reader, run_id) >= LEAST

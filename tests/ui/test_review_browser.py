@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from mipro_studio.optimizer_core.types import Author, Candidate, Status
+from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Candidate, Status
 from mipro_studio.storage import Reader
 from tests.inside import workers_inside
 from tests.loopback import LoopbackEndpoint
@@ -46,8 +46,8 @@ def test_edit_reject_write_and_approve(page: Page, at_the_gate: tuple[Path, str]
         expect(page.get_by_text("Finished")).to_be_visible(timeout=2 * SHOWN_MS)
     assert status(store, run_id) is Status.COMPLETED
     with Reader(store) as reader:
-        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.predictor == "queue"}
-        tried = {Candidate.parse(trial.candidate).choices[0][0] for trial in reader.trials(run_id)}
+        arms = {arm.index: arm for arm in reader.instructions(run_id) if arm.owner == "queue"}
+        tried = {Candidate.parse(trial.candidate).arm(0, INSTRUCTION) for trial in reader.trials(run_id)}
     assert [arms[index].author for index in (3, 4)] == [Author.PERSON] * 2
     assert arms[4].text == GOOD
     assert {3, 4} <= tried and not {1, 2} & tried

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mipro_studio.optimizer_core.types import Demo, DemoSet, Event, Example, Split
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.types import Demo, Event, Example, Split
 from mipro_studio.ui.arms.demo_sets import answer_counts, answer_words
 from mipro_studio.ui.text.events import event_words
 from mipro_studio.ui.text.format import UNKNOWN
@@ -34,4 +35,4 @@ def test_events_are_sentences(event: Event, words: str) -> None:
 def test_the_answers_of_a_demo_set_are_counted(answers: list[str], says: str) -> None:
     rows = {"e": Example("e", Split.TRAIN, 0, {"question": "?"}, {"answer": "yes"})}
     demos = tuple(Demo({"question": "?", "reasoning": "why", "answer": given}, True, "e") for given in answers)
-    assert answer_words(answer_counts(DemoSet("p", 1, "shuffled", demos), rows)) == says
+    assert answer_words(answer_counts(demos_arm("p", 1, "shuffled", demos), rows)) == says

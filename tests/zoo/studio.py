@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, CellKey, Split, TraceStep
 from mipro_studio.storage import Reader
+from tests.arms import pairs
 
 catalog = importlib.import_module("mipro_studio.tests.zoo.catalog")
 forking = importlib.import_module("mipro_studio.tests.zoo.forking")
@@ -101,13 +102,13 @@ def results(store: Path, run_id: str, folder: Path) -> dict[str, Any]:
             if row.error is None
         }
         known = {row.key for row in reader.cells(run_id)}
-        sets = {(one.predictor, one.index): one for one in reader.demo_sets(run_id)}
+        sets = {(one.owner, one.index): one for one in reader.demo_sets(run_id)}
         names = list(dict.fromkeys(predictor for predictor, _ in sets))
         ids = list(dict.fromkeys(key.candidate for key in known if key.candidate != TEACHER))
         candidates = {}
         for candidate in sorted(ids):
             cells = [reader.cell(run_id, CellKey(candidate, Split.VAL, example.id)) for example in val]
-            choices = zip(names, Candidate.parse(candidate).choices, strict=True)
+            choices = zip(names, pairs(Candidate.parse(candidate)), strict=True)
             chosen = (
                 {}
                 if candidate == Candidate.baseline(len(names)).id

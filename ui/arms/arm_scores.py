@@ -31,11 +31,11 @@ class ArmScore:
         return f"{score(self.mean)}, {spread}, in {plural(self.n_candidates, 'candidate')}"
 
 
-def arm_scores(reader: Reader, run_id: str, place: int, kind: int, trials: Iterable[Trial]) -> dict[int, ArmScore]:
-    """By arm index, for the predictor at `place`; `kind` is 0 for instructions and 1 for demo sets."""
+def arm_scores(reader: Reader, run_id: str, place: int, kind: str, trials: Iterable[Trial]) -> dict[int, ArmScore]:
+    """By arm index, for the arms of `kind` of the predictor at `place`."""
     users: dict[int, dict[str, int]] = {}
     for trial in trials:
-        index = Candidate.parse(trial.candidate).choices[place][kind]
+        index = Candidate.parse(trial.candidate).arm(place, kind)
         # With what has come in, so that a kept answer is not shown for more cells than it is about.
         seen = users.setdefault(index, {})
         seen[trial.candidate] = seen.get(trial.candidate, 0) + trial.n_ok

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mipro_studio.optimizer_core.types import SEED_ARM, Author, Candidate, ChangeKind, DemoSet, Instruction, Outcome
+from mipro_studio.optimizer_core.parameters.demos import made_how
+from mipro_studio.optimizer_core.parameters.registry import title
+from mipro_studio.optimizer_core.types import INSTRUCTION, SEED_ARM, Arm, Author, Candidate, ChangeKind, Outcome
 from mipro_studio.storage import AskedChange
 from mipro_studio.ui.text.format import clean, one_line, plural
 
@@ -20,22 +22,22 @@ _SETS = {
 }
 
 
-def author_words(arm: Instruction) -> str:
+def author_words(arm: Arm) -> str:
     edited = arm.provenance.get("edited_from")
     return f"a person, from {edited}" if edited is not None else _AUTHORS[arm.author]
 
 
-def lineage(arm: Instruction) -> str:
-    """Where an instruction comes from, in one line of our own words."""
+def lineage(arm: Arm) -> str:
+    """Where an arm comes from, in one line of our own words."""
     if arm.author is Author.SEED:
         return "As it came with the program."
     facts = arm.provenance
     if arm.author is Author.PERSON:
         base = facts.get("edited_from")
-        return "Written by a person." if base is None else f"Edited by a person, from instruction {base}."
+        return "Written by a person." if base is None else f"Edited by a person, from {title(arm.kind)} {base}."
     said = ["Written by the prompt model"]
     if isinstance(facts.get("parent"), int):
-        said.append(f"from instruction {facts['parent']}")
+        said.append(f"from {title(arm.kind)} {facts['parent']}")
     tip = facts.get("tip")
     if isinstance(tip, str) and tip not in ("", "none"):
         said.append(f"with the tip “{one_line(tip, 30).replace('_', ' ')}”")
@@ -45,12 +47,12 @@ def lineage(arm: Instruction) -> str:
     return f"{', '.join(said)}."
 
 
-def set_names(sets: Iterable[DemoSet]) -> dict[int, str]:
+def set_names(sets: Iterable[Arm]) -> dict[int, str]:
     """Demo sets as DSPy builds them, by index; kinds of which there are many are numbered."""
     names: dict[int, str] = {}
     counts: dict[str, int] = {}
     for demo_set in sorted(sets, key=lambda one: one.index):
-        kind = demo_set.kind
+        kind = made_how(demo_set)
         counts[kind] = counts.get(kind, 0) + 1
         name = _SETS.get(kind, one_line(kind, 30).replace("_", " ").capitalize())
         numbered = kind in ("shuffled", "person") or counts[kind] > 1
@@ -58,12 +60,12 @@ def set_names(sets: Iterable[DemoSet]) -> dict[int, str]:
     return names
 
 
-def winning_arm(outcome: Outcome | None, place: int, kind: int) -> int | None:
-    """The arm of the predictor at `place` that the winner has; `kind` is 0 for instructions and 1 for demo sets."""
-    return Candidate.parse(outcome.winner).choices[place][kind] if outcome and outcome.winner else None
+def winning_arm(outcome: Outcome | None, place: int, kind: str) -> int | None:
+    """The arm of `kind` of the predictor at `place` that the winner has."""
+    return Candidate.parse(outcome.winner).arm(place, kind) if outcome and outcome.winner else None
 
 
-def standing(arm: Instruction | DemoSet, asked: Iterable[AskedChange] = (), *, won: bool = False) -> str:
+def standing(arm: Arm, asked: Iterable[AskedChange] = (), *, won: bool = False) -> str:
     """Whether the search uses it, and why not; `won`: the winner has it."""
     waits = waiting_for(arm, asked)
     if waits:
@@ -77,13 +79,12 @@ def standing(arm: Instruction | DemoSet, asked: Iterable[AskedChange] = (), *, w
     return one_line(arm.reason, 60) or "not searched"
 
 
-def waiting_for(arm: Instruction | DemoSet, asked: Iterable[AskedChange]) -> str:
+def waiting_for(arm: Arm, asked: Iterable[AskedChange]) -> str:
     """`rejection` or `return` when one waits for this arm, else nothing."""
-    kind = "instruction" if isinstance(arm, Instruction) else "demos"
     for one in asked:
         payload = one.change.payload
         about = (payload.get("kind"), payload.get("predictor"), payload.get("index"))
-        if one.settled is None and about == (kind, arm.predictor, arm.index):
+        if one.settled is None and about == (arm.kind, arm.owner, arm.index):
             return "rejection" if one.change.kind is ChangeKind.REJECT else "return"
     return ""
 
@@ -91,13 +92,13 @@ def waiting_for(arm: Instruction | DemoSet, asked: Iterable[AskedChange]) -> str
 def change_words(asked: AskedChange) -> tuple[str, str]:
     """What was asked, and its text if it has one."""
     payload: Mapping[str, Any] = asked.change.payload
-    kind = "demo set" if payload.get("kind") == "demos" else "instruction"
+    kind = title(str(payload.get("kind") or INSTRUCTION))
     index = payload.get("index")
     match asked.change.kind:
         case ChangeKind.WRITE:
-            said = "New instruction"
+            said = f"New {kind}"
         case ChangeKind.EDIT:
-            said = f"Edit of instruction {index}"
+            said = f"Edit of {kind} {index}"
         case ChangeKind.REJECT:
             said = f"Reject {kind} {index}"
         case ChangeKind.RESTORE:

@@ -3,11 +3,13 @@
 The one place that turns a candidate into words, and into its parts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mipro_studio.optimizer_core.types import SEED_ARM, TEACHER, Author, Candidate, DemoSet, Instruction
+from mipro_studio.optimizer_core.parameters.registry import OF_THE_PROGRAM, title
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, PROGRAM, SEED_ARM, TEACHER, Arm, Author, Candidate
 from mipro_studio.storage import Reader
+from mipro_studio.ui.arms.slots import Slot, arms_by_slot, n_predictors, slots_of
 
 __all__ = ["BASELINE", "Names", "Part", "names_of", "parts_of"]
 
@@ -16,29 +18,51 @@ BASELINE = "the program as it came"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a candidate has for one predictor; the arms are None where they are not recorded.
+    """What a candidate has for one predictor, or for the program as a whole (`PROGRAM`).
 
-    `words` is `instruction 3 + demo set 5`, and "" for what the program came with.
+    `arms` are by kind, None where one is not recorded. `words` is `instruction 3 + demo set 5`, and "" for what the
+    program came with.
     """
 
-    predictor: str
-    instruction: Instruction | None
-    demo_set: DemoSet | None
+    owner: str
+    arms: Mapping[str, Arm | None]
     words: str
+
+    @property
+    def instruction(self) -> Arm | None:
+        return self.arms.get(INSTRUCTION)
+
+    @property
+    def demo_set(self) -> Arm | None:
+        return self.arms.get(DEMOS)
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a run's candidates, by id."""
+    """The names of a run's candidates, by id.
 
-    predictors: tuple[str, ...]
-    instructions: Mapping[tuple[str, int], Instruction]
-    demo_sets: Mapping[tuple[str, int], DemoSet]
+    Attributes:
+        slots: (owner, kind) of every parameter.
+        arms: By (owner, kind, index).
+    """
+
+    slots: tuple[Slot, ...]
+    arms: Mapping[tuple[str, str, int], Arm]
+
+    @classmethod
+    def among(cls, arms: Iterable[Arm]) -> "Names":
+        known = {(arm.owner, arm.kind, arm.index): arm for arm in arms}
+        return cls(tuple(slots_of(known.values())), known)
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """In program order."""
+        return tuple(dict.fromkeys(owner for owner, _ in self.slots if owner != PROGRAM))
 
     @property
     def n_written(self) -> int:
         """Instructions that did not come with the program."""
-        return sum(arm.author is not Author.SEED for arm in self.instructions.values())
+        return sum(arm.author is not Author.SEED for arm in self.arms.values() if arm.kind == INSTRUCTION)
 
     def of(self, candidate: str | None) -> str:
         """A name; the id itself where it is none of this run's. None is the baseline."""
@@ -54,59 +78,46 @@ class Names:
             return BASELINE
         if len(parts) == 1:
             return changed[0].words
-        return " · ".join(f"{part.predictor}: {part.words}" for part in changed)
+        return " · ".join(f"{part.owner or OF_THE_PROGRAM}: {part.words}" for part in changed)
 
     def parts(self, candidate: str | None) -> list[Part]:
-        """Predictor by predictor; the baseline's for None, nothing for an id that is none of this run's."""
+        """Owner by owner; the baseline's for None, nothing for an id that is none of this run's."""
+        n = n_predictors(self.slots)
         try:
-            chosen = Candidate.parse(candidate) if candidate else Candidate.baseline(len(self.predictors))
+            chosen = Candidate.parse(candidate) if candidate else Candidate.baseline(n)
         except ValueError:
             return []
-        if len(chosen.choices) != len(self.predictors):
-            return []
-        return [self._part(name, *pair) for name, pair in zip(self.predictors, chosen.choices, strict=True)]
+        found = arms_by_slot(chosen, self.slots)
+        return [
+            self._part(owner, {kind: index for (whose, kind), index in found.items() if whose == owner})
+            for owner in dict.fromkeys(owner for owner, _ in found)
+        ]
 
-    def _part(self, predictor: str, instruction: int, demos: int) -> Part:
-        said = [self._instruction_words(predictor, instruction), self._demo_words(predictor, demos)]
-        return Part(
-            predictor,
-            self.instructions.get((predictor, instruction)),
-            self.demo_sets.get((predictor, demos)),
-            " + ".join(word for word in said if word),
-        )
+    def _part(self, owner: str, chosen: Mapping[str, int]) -> Part:
+        said = [self._words(owner, kind, index) for kind, index in chosen.items() if index != SEED_ARM]
+        arms = {kind: self.arms.get((owner, kind, index)) for kind, index in chosen.items()}
+        return Part(owner, arms, " + ".join(said))
 
-    def _instruction_words(self, predictor: str, index: int) -> str:
-        if index == SEED_ARM:
-            return ""
-        found = self.instructions.get((predictor, index))
+    def _words(self, owner: str, kind: str, index: int) -> str:
+        found = self.arms.get((owner, kind, index))
+        if kind == DEMOS:
+            return "no demos" if found is not None and not found.demos else f"demo set {index}"
         edited = found.provenance.get("edited_from") if found is not None else None
         if edited is None:
             by_person = found is not None and found.author is Author.PERSON
-            return f"{'your ' if by_person else ''}instruction {index}"
+            return f"{'your ' if by_person else ''}{title(kind)} {index}"
         others = [
-            arm for arm in self.instructions.values()
-            if arm.predictor == predictor and arm.provenance.get("edited_from") == edited
+            arm for arm in self.arms.values()
+            if (arm.owner, arm.kind) == (owner, kind) and arm.provenance.get("edited_from") == edited
         ]  # fmt: skip
-        source = "the first instruction" if edited == SEED_ARM else f"instruction {edited}"
+        source = f"the first {title(kind)}" if edited == SEED_ARM else f"{title(kind)} {edited}"
         return f"edit of {source}" + (f" (number {index})" if len(others) > 1 else "")
-
-    def _demo_words(self, predictor: str, index: int) -> str:
-        if index == SEED_ARM:
-            return ""
-        found = self.demo_sets.get((predictor, index))
-        return "no demos" if found is not None and not found.demos else f"demo set {index}"
 
 
 def names_of(reader: Reader, run_id: str) -> Names:
-    instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
-    named = [arm.predictor for arm in instructions] + [arm.predictor for arm in demo_sets]
-    return Names(
-        tuple(dict.fromkeys(named)),
-        {(arm.predictor, arm.index): arm for arm in instructions},
-        {(arm.predictor, arm.index): arm for arm in demo_sets},
-    )
+    return Names.among(reader.arms(run_id))
 
 
 def parts_of(reader: Reader, run_id: str, candidate: str | None) -> list[Part]:
-    """What `candidate` has, predictor by predictor; the baseline's for None."""
+    """What `candidate` has, owner by owner; the baseline's for None."""
     return names_of(reader, run_id).parts(candidate)

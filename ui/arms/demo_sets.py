@@ -1,20 +1,21 @@
 """Demo sets of one predictor, as DSPy builds them: what is in each, how it did, and a new one made from it."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Example
+from mipro_studio.optimizer_core.parameters.demos import BY_A_PERSON, made_how
+from mipro_studio.optimizer_core.types import SEED_ARM, Arm, ChangeKind, Example
 from mipro_studio.storage import AskedChange, RunSummary
 from mipro_studio.ui.arms.arm_scores import ArmScore
 from mipro_studio.ui.arms.arm_words import set_names, standing
 from mipro_studio.ui.arms.review_forms import send, take_out
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
 
-__all__ = ["Pins", "answer_counts", "answer_words", "row_name", "set_form", "set_panel", "sets_table"]
+__all__ = ["Pins", "answer_counts", "answer_words", "largest_made", "row_name", "set_form", "set_panel", "sets_table"]
 
 MOST_SHOWN = 50
 _LONG = 40
@@ -47,7 +48,7 @@ def row_name(row: str, rows: Mapping[str, Example]) -> str:
     return f"row {example.position + 1}: {one_line(words, 80)}"
 
 
-def answer_counts(demo_set: DemoSet, rows: Mapping[str, Example]) -> Counter[str]:
+def answer_counts(demo_set: Arm, rows: Mapping[str, Example]) -> Counter[str]:
     """How often its demos give each answer, as far as `rows` have a label for it."""
     labels = sorted({name for row in rows.values() for name in row.labels})
     given = (
@@ -67,7 +68,7 @@ def answer_words(given: Counter[str]) -> str:
 
 
 def sets_table(
-    sets: Mapping[int, DemoSet],
+    sets: Mapping[int, Arm],
     scores: Mapping[int, ArmScore],
     asked: Sequence[AskedChange],
     won: int | None,
@@ -96,7 +97,12 @@ def sets_table(
     st.dataframe(rows, hide_index=True, key="tr_sets", alt="Demo sets of this predictor")
 
 
-def set_panel(demo_set: DemoSet, rows: Mapping[str, Example], values: Mapping[str, float | None]) -> None:
+def largest_made(sets: Iterable[Arm]) -> int:
+    """Most demos in a set that no person made."""
+    return max((len(one.demos) for one in sets if made_how(one) != BY_A_PERSON), default=0)
+
+
+def set_panel(demo_set: Arm, rows: Mapping[str, Example], values: Mapping[str, float | None]) -> None:
     """The demos of one set, in the order the model sees them."""
     if not demo_set.demos:
         st.text("No demos: the instruction alone (zero-shot).")
@@ -132,7 +138,7 @@ def set_panel(demo_set: DemoSet, rows: Mapping[str, Example], values: Mapping[st
 
 def set_form(
     run: RunSummary,
-    demo_set: DemoSet,
+    demo_set: Arm,
     pins: Pins,
     rows: Mapping[str, Example],
     asked: Sequence[AskedChange],
@@ -141,7 +147,7 @@ def set_form(
     """A new set from this one: drop demos, pin traces."""
     off = bool(why_not)
     make, reject = st.tabs(["Change it", "Reject it" if demo_set.active else "Take it back"])
-    prefix = f"tr_{demo_set.predictor}_{demo_set.index}"
+    prefix = f"tr_{demo_set.owner}_{demo_set.index}"
     with make:
         places = range(len(demo_set.demos))
         st.multiselect(
@@ -168,7 +174,7 @@ def set_form(
         take_out(run, demo_set, asked, why_not)
 
 
-def _caution(demo_set: DemoSet, prefix: str, pins: Pins) -> None:
+def _caution(demo_set: Arm, prefix: str, pins: Pins) -> None:
     """What a person may do, and should know that they do."""
     held: Any = st.session_state
     pinned = held.get(f"{prefix}_pin") or []
@@ -182,11 +188,11 @@ def _caution(demo_set: DemoSet, prefix: str, pins: Pins) -> None:
         st.caption(f":material/warning: {words}")
 
 
-def _make(run_id: str, demo_set: DemoSet, prefix: str) -> None:
+def _make(run_id: str, demo_set: Arm, prefix: str) -> None:
     held: Any = st.session_state
     dropped = set(held[f"{prefix}_drop"])
     payload = {
-        "predictor": demo_set.predictor,
+        "predictor": demo_set.owner,
         "index": demo_set.index,
         "keep": [place for place in range(len(demo_set.demos)) if place not in dropped],
         "pin": [{"example": row, "call": -1} for row in held[f"{prefix}_pin"]],

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from mipro_studio.optimizer_core.programs.instruction_frame import Frame
-from mipro_studio.optimizer_core.types import SEED_ARM, Example, Instruction
+from mipro_studio.optimizer_core.types import SEED_ARM, Arm, Example
 from mipro_studio.storage import AskedChange, Note, Reader, RunSummary
 from mipro_studio.ui.arms.arm_scores import ArmScore
 from mipro_studio.ui.arms.arm_words import author_words, standing
@@ -19,18 +19,18 @@ from mipro_studio.ui.text.long_text import long_text
 __all__ = ["actions_of", "compared", "evidence", "head", "title"]
 
 
-def title(arm: Instruction) -> str:
+def title(arm: Arm) -> str:
     """A name for lists."""
     return f"{arm.index} · {author_words(arm)} · {one_line(arm.text, 60)}"
 
 
-def compared(arm: Instruction, arms: Mapping[int, Instruction]) -> None:
+def compared(arm: Arm, arms: Mapping[int, Arm]) -> None:
     """The text with what differs from another, and what the program adds to it."""
     _differing(arm, arms)
     _kept(arms[SEED_ARM])
 
 
-def _kept(seed: Instruction) -> None:
+def _kept(seed: Arm) -> None:
     frame = Frame.of(seed.text, seed.provenance)
     if frame.tools:
         st.caption("Tools the model is told of: " + ", ".join(one_line(tool, 80) for tool in frame.tools))
@@ -39,7 +39,7 @@ def _kept(seed: Instruction) -> None:
             long_text(f"{frame.before}[the instruction]{frame.after}", "ins_kept", name="kept")
 
 
-def _differing(arm: Instruction, arms: Mapping[int, Instruction]) -> None:
+def _differing(arm: Arm, arms: Mapping[int, Arm]) -> None:
     base = arm.provenance.get("edited_from", SEED_ARM)
     others = [index for index in arms if index != arm.index]
     if not others:
@@ -58,7 +58,7 @@ def _differing(arm: Instruction, arms: Mapping[int, Instruction]) -> None:
 
 
 def evidence(
-    reader: Reader, run_id: str, arm: Instruction, scored: ArmScore | None, rows: Mapping[str, Example]
+    reader: Reader, run_id: str, arm: Arm, scored: ArmScore | None, rows: Mapping[str, Example]
 ) -> None:
     """Scores and provenance."""
     st.subheader("How it did", anchor=False)
@@ -68,7 +68,7 @@ def evidence(
 
 
 def actions_of(
-    run: RunSummary, arm: Instruction, asked: Sequence[AskedChange], note: Note | None, why_not: str
+    run: RunSummary, arm: Arm, asked: Sequence[AskedChange], note: Note | None, why_not: str
 ) -> None:
     """Edit, reject or take back, note."""
     edit, reject, words = st.tabs(["Edit", "Reject" if arm.active else "Take back", "Note"])
@@ -77,10 +77,10 @@ def actions_of(
     with reject:
         take_out(run, arm, asked, why_not)
     with words:
-        note_form(run.id, f"instruction/{arm.predictor}/{arm.index}", note, "A note on this instruction")
+        note_form(run.id, f"instruction/{arm.owner}/{arm.index}", note, "A note on this instruction")
 
 
-def head(arm: Instruction, asked: Sequence[AskedChange], won: bool) -> None:
+def head(arm: Arm, asked: Sequence[AskedChange], won: bool) -> None:
     """Number, author, standing."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"Instruction {arm.index}", anchor=False, width="content")

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Author, Instruction
+from mipro_studio.optimizer_core.types import Arm, Author
 from mipro_studio.storage import AskedChange
 from mipro_studio.ui.arms.arm_scores import ArmScore
 from mipro_studio.ui.arms.arm_words import author_words, standing
@@ -23,7 +23,7 @@ _COLOURS: Mapping[Author, Any] = {Author.SEED: "gray", Author.MODEL: "blue", Aut
 
 
 def table(
-    arms: Sequence[Instruction],
+    arms: Sequence[Arm],
     scores: Mapping[int, ArmScore],
     asked: Sequence[AskedChange],
     flags: Flags,
@@ -76,7 +76,7 @@ def _open() -> None:
         st.query_params["arm"] = str(rows[cells[0][0]])
 
 
-def _row(arm: Instruction, scored: ArmScore | None, flags: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _row(arm: Arm, scored: ArmScore | None, flags: Sequence[tuple[str, str]]) -> dict[str, Any]:
     estimate = scored.estimate if scored else None
     return {
         "no.": arm.index,
@@ -90,7 +90,7 @@ def _row(arm: Instruction, scored: ArmScore | None, flags: Sequence[tuple[str, s
 
 
 def cards(
-    arms: Sequence[Instruction],
+    arms: Sequence[Arm],
     scores: Mapping[int, ArmScore],
     asked: Sequence[AskedChange],
     flags: Flags,

@@ -7,7 +7,7 @@ import streamlit as st
 
 from mipro_studio.control import review
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind, Instruction
+from mipro_studio.optimizer_core.types import SEED_ARM, Arm, ChangeKind
 from mipro_studio.storage import AskedChange, Note, Reader, RunSummary, default_store
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.provenance import flags_of, provenance
@@ -46,14 +46,14 @@ Key = tuple[str, int]
 
 
 def one_by_one(
-    reader: Reader, run: RunSummary, arms: Sequence[Instruction], asked: Sequence[AskedChange],
+    reader: Reader, run: RunSummary, arms: Sequence[Arm], asked: Sequence[AskedChange],
     notes: Mapping[str, Note], why_not: str,
 ) -> None:  # fmt: skip
     """The card that is open, the keys, and how many are read. `why_not`: why nothing may be changed, or ""."""
     rows = {row.id: row for row in reader.examples(run.id)}
-    seeds = {arm.predictor: arm for arm in arms if arm.index == SEED_ARM}
+    seeds = {arm.owner: arm for arm in arms if arm.index == SEED_ARM}
     items = items_of(arms, asked, notes)
-    flags = {item.key: flags_of(item.arm, rows, _text(seeds, item.arm.predictor)) for item in items}
+    flags = {item.key: flags_of(item.arm, rows, _text(seeds, item.arm.owner)) for item in items}
     left = shown(items, _filters(items), flags)
     n_read = sum(item.decision != "unread" for item in items)
     st.progress(n_read / len(items) if items else 1.0, text=f"{n_read} of {len(items)} read")
@@ -73,16 +73,16 @@ def one_by_one(
     with st.container(horizontal=True, gap="small"):
         _bulk(run, left, why_not)
     with st.expander("Write your own, or ask for more", icon=":material/add:"):
-        add_forms(run, item.arm.predictor, why_not)
+        add_forms(run, item.arm.owner, why_not)
 
 
-def _text(seeds: Mapping[str, Instruction], predictor: str) -> str:
+def _text(seeds: Mapping[str, Arm], predictor: str) -> str:
     return seeds[predictor].text if predictor in seeds else ""
 
 
 def _filters(items: Sequence[Item]) -> Filter:
     tips = sorted({str(item.arm.provenance.get("tip") or "none") for item in items})
-    names = list(dict.fromkeys(item.arm.predictor for item in items))
+    names = list(dict.fromkeys(item.arm.owner for item in items))
     authors = {"model": "prompt model", "person": "a person"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         predictor = st.selectbox("Predictor", [_ALL, *names], key="queue_predictor", width=220)
@@ -136,14 +136,14 @@ def _button(
 
 
 def _card(
-    item: Item, left: Sequence[Item], seeds: Mapping[str, Instruction], flags: Sequence[tuple[str, str]]
+    item: Item, left: Sequence[Item], seeds: Mapping[str, Arm], flags: Sequence[tuple[str, str]]
 ) -> None:
     place = [one.key for one in left].index(item.key) + 1
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"Instruction {item.arm.index}", anchor=False, width="content")
-        line(f"{item.arm.predictor} · {place} of {len(left)} · {DECISIONS[item.decision]}", limit=120)
+        line(f"{item.arm.owner} · {place} of {len(left)} · {DECISIONS[item.decision]}", limit=120)
     line(lineage(item.arm), muted=True)
-    old = _text(seeds, item.arm.predictor)
+    old = _text(seeds, item.arm.owner)
     st.html(columns_html(old, item.arm.text, ("As it came with the program", "Proposed")))
     for source, passage in flags:
         st.text(f"Repeats {source} word for word: “{one_line(passage, 300)}”")
@@ -157,7 +157,7 @@ def _edit(run: RunSummary, left: Sequence[Item], item: Item) -> None:
 
 
 def _note(run: RunSummary, item: Item, notes: Mapping[str, Note]) -> None:
-    about = f"instruction/{item.arm.predictor}/{item.arm.index}"
+    about = f"instruction/{item.arm.owner}/{item.arm.index}"
     kept = notes.get(about)
     st.text_area("A note on it", kept.body if kept else "", key=f"queue_note_{item.key}", height=100)
     _button("keep", _keep, (run.id, about, item.key), primary=True)
@@ -165,7 +165,7 @@ def _note(run: RunSummary, item: Item, notes: Mapping[str, Note]) -> None:
 
 def _bulk(run: RunSummary, left: Sequence[Item], why_not: str) -> None:
     """Several at once."""
-    labels = {item.key: f"{item.arm.predictor} {item.arm.index} · {one_line(item.arm.text, 70)}" for item in left}
+    labels = {item.key: f"{item.arm.owner} {item.arm.index} · {one_line(item.arm.text, 70)}" for item in left}
     with st.popover("Several at once", icon=":material/checklist:"):
         chosen = st.multiselect("Instructions", list(labels), key="queue_many", format_func=labels.__getitem__)
         st.button("Approve them", key="queue_many_approve", disabled=not chosen, on_click=_approve,

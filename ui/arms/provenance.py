@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.config import TIPS
-from mipro_studio.optimizer_core.types import Author, Example, Instruction
+from mipro_studio.optimizer_core.types import Arm, Author, Example
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.copies import copied
 from mipro_studio.ui.text.format import UNKNOWN, clean, count, one_line
@@ -27,7 +27,7 @@ _SWITCHES = {
 }
 
 
-def flags_of(arm: Instruction, rows: Mapping[str, Example], seed: str) -> list[tuple[str, str]]:
+def flags_of(arm: Arm, rows: Mapping[str, Example], seed: str) -> list[tuple[str, str]]:
     """What of its meta-prompt an instruction repeats word for word."""
     if arm.author is not Author.MODEL:
         return []
@@ -39,7 +39,7 @@ def flags_of(arm: Instruction, rows: Mapping[str, Example], seed: str) -> list[t
     return copied(arm.text, sources, seed)
 
 
-def provenance(reader: Reader, run_id: str, arm: Instruction, rows: Mapping[str, Example]) -> None:
+def provenance(reader: Reader, run_id: str, arm: Arm, rows: Mapping[str, Example]) -> None:
     """The card, shortest facts first."""
     if arm.author is Author.SEED:
         st.text("It came with the program. Nobody proposed it.")
@@ -92,14 +92,14 @@ def _became(row: Mapping[str, Any]) -> str:
     return f"✕ {name}: fell back, {one_line(row.get('why') or 'not available', 160)}"
 
 
-def _shown(reader: Reader, run_id: str, arm: Instruction, rows: Mapping[str, Example]) -> None:
+def _shown(reader: Reader, run_id: str, arm: Arm, rows: Mapping[str, Example]) -> None:
     """The texts behind the switches."""
     used = {row["switch"] for row in arm.provenance.get("switches") or () if row.get("used")}
     texts: list[tuple[str, str]] = []
     for switch, key, field, title in (
         ("dataset_summary", "dataset_summary/final", "summary", "Dataset summary"),
         ("program_summary", "program", "program_description", "Program description"),
-        ("program_summary", f"module/{arm.predictor}", "module_description", "Module description"),
+        ("program_summary", f"module/{arm.owner}", "module_description", "Module description"),
     ):
         call = reader.prompt_call(run_id, key) if switch in used else None
         if call is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mipro_studio.optimizer_core.types import Author, ChangeKind, Instruction
+from mipro_studio.optimizer_core.types import Arm, Author, ChangeKind
 from mipro_studio.storage import AskedChange, Note
 
 __all__ = ["APPROVED", "DECISIONS", "Filter", "Item", "items_of", "next_unread", "read_about", "shown"]
@@ -18,13 +18,13 @@ DECISIONS: Mapping[str, str] = {
 class Item:
     """An instruction to decide about; `decision` is a key of `DECISIONS`, `waits` the change that carries it out."""
 
-    arm: Instruction
+    arm: Arm
     decision: str
     waits: int | None = None
 
     @property
     def key(self) -> tuple[str, int]:
-        return self.arm.predictor, self.arm.index
+        return self.arm.owner, self.arm.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ def read_about(predictor: str, index: int) -> str:
 
 
 def items_of(
-    arms: Sequence[Instruction], asked: Sequence[AskedChange], notes: Mapping[str, Note]
+    arms: Sequence[Arm], asked: Sequence[AskedChange], notes: Mapping[str, Note]
 ) -> list[Item]:
     """Everything but what came with the program, in the order in which it was written."""
     rejected, edited = _asked(asked, ChangeKind.REJECT), _asked(asked, ChangeKind.EDIT)
     taken_back = _asked(asked, ChangeKind.RESTORE)
     found = []
     for arm in arms:
-        key = (arm.predictor, arm.index)
+        key = (arm.owner, arm.index)
         note = notes.get(read_about(*key))
         if key in rejected and (key not in taken_back or taken_back[key] < rejected[key]):
             found.append(Item(arm, "rejected", rejected[key]))
@@ -82,7 +82,7 @@ def shown(items: Sequence[Item], wanted: Filter, flagged: Mapping[tuple[str, int
     return [
         item
         for item in items
-        if (not wanted.predictor or item.arm.predictor == wanted.predictor)
+        if (not wanted.predictor or item.arm.owner == wanted.predictor)
         and (not wanted.author or item.arm.author.value == wanted.author)
         and (not wanted.tip or str(item.arm.provenance.get("tip") or "none") == wanted.tip)
         and (not wanted.flagged or flagged.get(item.key))

@@ -9,7 +9,7 @@ import streamlit as st
 from mipro_studio.control import review
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.parameters.edits import LONGEST, MOST_ASKED
-from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind, DemoSet, Instruction, Status
+from mipro_studio.optimizer_core.types import SEED_ARM, Arm, ChangeKind, Status
 from mipro_studio.storage import AskedChange, Note, RunSummary, default_store
 from mipro_studio.ui.arms.arm_words import waiting_for
 from mipro_studio.ui.page import actions
@@ -67,12 +67,12 @@ def why_not_change(run: RunSummary) -> str:
     return ""
 
 
-def edit_form(run: RunSummary, arm: Instruction, why_not: str) -> None:
+def edit_form(run: RunSummary, arm: Arm, why_not: str) -> None:
     """A new instruction from this one."""
     if len(arm.text) > LONGEST:
         st.caption(f"It has {len(arm.text):,} characters; at most {LONGEST:,} can be edited.")
         return
-    text_key, why_key, keep_key = (f"review_{part}_{arm.predictor}_{arm.index}" for part in ("text", "why", "keep"))
+    text_key, why_key, keep_key = (f"review_{part}_{arm.owner}_{arm.index}" for part in ("text", "why", "keep"))
     st.text_area("Instruction", clean(arm.text), key=text_key, height=180, disabled=bool(why_not))
     st.text_input("Why (kept with it)", key=why_key, disabled=bool(why_not))
     seed = arm.index == SEED_ARM
@@ -94,17 +94,17 @@ def edit_form(run: RunSummary, arm: Instruction, why_not: str) -> None:
     )
 
 
-def _save_edit(run_id: str, arm: Instruction, text_key: str, why_key: str, keep_key: str) -> None:
+def _save_edit(run_id: str, arm: Arm, text_key: str, why_key: str, keep_key: str) -> None:
     held, original = st.session_state, clean(arm.text)
-    payload = {"predictor": arm.predictor, "index": arm.index, "text": held[text_key], "reason": held[why_key]}
+    payload = {"predictor": arm.owner, "index": arm.index, "text": held[text_key], "reason": held[why_key]}
     back = {text_key: original, why_key: ""}
     send(run_id, ChangeKind.EDIT, {**payload, "keep": held[keep_key]}, back)
 
 
-def take_out(run: RunSummary, arm: Instruction | DemoSet, asked: Sequence[AskedChange], why_not: str) -> None:
+def take_out(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], why_not: str) -> None:
     """Reject an arm with a reason, or take a rejection back."""
-    kind = "instruction" if isinstance(arm, Instruction) else "demos"
-    target = {"predictor": arm.predictor, "kind": kind, "index": arm.index}
+    kind = arm.kind
+    target = {"predictor": arm.owner, "kind": kind, "index": arm.index}
     if not arm.active:
         mine = "taken_out" in arm.provenance
         blocked = why_not or waiting_for(arm, asked) or ("" if mine else "A person did not take it out.")
@@ -122,7 +122,7 @@ def take_out(run: RunSummary, arm: Instruction | DemoSet, asked: Sequence[AskedC
     blocked = why_not or ("It waits already." if waiting_for(arm, asked) else "")
     if arm.index == SEED_ARM:
         blocked = "It is what the program came with: the baseline that all is compared with, so it stays."
-    why_key = f"review_reject_{kind}_{arm.predictor}_{arm.index}"
+    why_key = f"review_reject_{kind}_{arm.owner}_{arm.index}"
     st.text_input("Reason", key=why_key, disabled=bool(blocked), placeholder="It promises a refund.")
     if blocked:
         st.caption(blocked)

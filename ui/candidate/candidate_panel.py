@@ -6,7 +6,9 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample, compare
-from mipro_studio.optimizer_core.types import Candidate, Json, Split
+from mipro_studio.optimizer_core.parameters.demos import made_how
+from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM
+from mipro_studio.optimizer_core.types import DEMOS, Arm, Candidate, Json, Split
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import BASELINE, Names, Part, names_of
@@ -90,32 +92,41 @@ def _numbers(before: Mapping[str, float | None], after: Mapping[str, float | Non
 
 
 def _part(part: Part, first: Part, names: Names) -> None:
-    """Instruction with what differs from the program's own, where it comes from, and its demos."""
-    if len(names.predictors) > 1:
-        line(f"{part.predictor}: {part.words or 'as it came'}", bold=True, limit=200)
-    if part.instruction is not None:
-        line(lineage(part.instruction), muted=True)
-        if first.instruction is not None and first.instruction.text != part.instruction.text:
-            pieces = diff(first.instruction.text, part.instruction.text)
-            old, new = st.columns(2)
-            with old:
-                st.caption("The program's own")
-                paragraph(first.instruction.text)
-            with new:
-                st.caption("This one")
-                paragraph(part.instruction.text)
-            with st.expander(f"The difference word by word: {summary(pieces)}"):
-                st.html(diff_html(pieces))
-        else:
-            paragraph(part.instruction.text)
+    """The arms with what differs from the program's own, where they come from, and the demos."""
+    owner = part.owner or OF_THE_PROGRAM
+    if len(names.slots) > len(part.arms):
+        line(f"{owner}: {part.words or 'as it came'}", bold=True, limit=200)
+    for kind, arm in part.arms.items():
+        if arm is not None and kind != DEMOS:
+            _text(arm, first.arms.get(kind))
+    if DEMOS not in part.arms:
+        return
     demos = part.demo_set.demos if part.demo_set is not None else ()
     if not demos:
         st.caption("No demos are shown to the model.")
         return
-    kind = one_line(part.demo_set.kind if part.demo_set else "").replace("_", " ")
+    kind = one_line(made_how(part.demo_set) if part.demo_set else "").replace("_", " ")
     st.caption(f"{plural(len(demos), 'demo')} shown to the model ({kind}):")
     shown = [{one_line(name, 40): one_line(value, 300) for name, value in demo.fields.items()} for demo in demos]
-    st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of {one_line(part.predictor, 40)}")
+    st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of {one_line(owner, 40)}")
+
+
+def _text(arm: Arm, first: Arm | None) -> None:
+    describe = KINDS[arm.kind].describe
+    line(lineage(arm), muted=True)
+    if first is None or describe(first) == describe(arm):
+        paragraph(describe(arm))
+        return
+    pieces = diff(describe(first), describe(arm))
+    old, new = st.columns(2)
+    with old:
+        st.caption("The program's own")
+        paragraph(describe(first))
+    with new:
+        st.caption("This one")
+        paragraph(describe(arm))
+    with st.expander(f"The difference word by word: {summary(pieces)}"):
+        st.html(diff_html(pieces))
 
 
 def _rows(reader: Reader, run_id: str, baseline: str, candidate: str) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mipro_studio.optimizer_core.parameters.registry import parameter_name
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
-from mipro_studio.optimizer_core.types import Candidate, Role, Trial, TrialKind, Usage
+from mipro_studio.optimizer_core.types import PROGRAM, WHOLE, Candidate, Role, Trial, TrialKind, Usage
 from mipro_studio.ui.charts.figures import label
 from mipro_studio.ui.text.format import count, plural, score
 
@@ -12,24 +13,34 @@ __all__ = ["beliefs_figure", "burn_figure", "parallel_figure", "scatter_figure",
 
 Figure = dict[str, Any]
 Belief = Mapping[str, Any]
+Slot = tuple[str, str]
 Note = tuple[float, Mapping[str, Sequence[Any]]]
-SHORT = {"instruction": "i", "demos": "d"}
 MOST_TRIALS = 2000
 _AXIS = {"gridcolor": "@grid/0.6", "zeroline": False, "linecolor": "@grid", "ticks": "outside", "tickcolor": "@grid"}
 _BEST = {"symbol": "diamond", "size": 9, "color": "@c0"}
 
 
-def trials_by_arm(trials: Sequence[Trial], names: Sequence[str]) -> dict[tuple[str, str, int], int]:
-    """Suggestions that chose each arm: (predictor, kind, arm) -> trials. Repeated full evaluations are none."""
+def _place(owner: str, slots: Sequence[Slot]) -> int:
+    owners = list(dict.fromkeys(each for each, _ in slots if each != PROGRAM))
+    return WHOLE if owner == PROGRAM else owners.index(owner)
+
+
+def trials_by_arm(trials: Sequence[Trial], slots: Sequence[Slot]) -> dict[tuple[str, str, int], int]:
+    """Suggestions that chose each arm: (owner, kind, arm) -> trials. Repeated full evaluations are none.
+
+    Args:
+        slots: (owner, kind) of every parameter, predictors in program order.
+    """
     found: dict[tuple[str, str, int], int] = {}
     counted: set[int] = set()
     for trial in trials:
         if trial.kind is TrialKind.BASELINE or trial.number in counted:
             continue
         counted.add(trial.number)
-        for name, (instruction, demos) in zip(names, Candidate.parse(trial.candidate).choices, strict=False):
-            for key in ((name, "instruction", instruction), (name, "demos", demos)):
-                found[key] = found.get(key, 0) + 1
+        candidate = Candidate.parse(trial.candidate)
+        for owner, kind in slots:
+            key = (owner, kind, candidate.arm(_place(owner, slots), kind))
+            found[key] = found.get(key, 0) + 1
     return found
 
 
@@ -75,7 +86,7 @@ def beliefs_figure(arms: Sequence[Belief], tried: Mapping[tuple[str, str, int], 
 
 def _arm_name(arm: Belief, tried: Mapping[tuple[str, str, int], int]) -> str:
     n = tried.get((arm["predictor"], arm["kind"], arm["arm"]), 0)
-    return f"{SHORT[arm['kind']]}{arm['arm']}   {plural(n, 'trial')}"
+    return f"{arm['kind'][0]}{arm['arm']}   {plural(n, 'trial')}"
 
 
 def _reach(arm: Belief, side: str) -> float:
@@ -87,26 +98,26 @@ def _belief_words(arm: Belief) -> str:
     return f"<b>{score(arm['mean'])}</b>{around}<br>{plural(arm['n_candidates'], 'candidate')}, n = {arm['n_cells']}"
 
 
-def parallel_figure(trials: Sequence[Trial], names: Sequence[str]) -> Figure:
+def parallel_figure(trials: Sequence[Trial], slots: Sequence[Slot]) -> Figure:
     """One line a finished trial through its arms to its score; the latest `MOST_TRIALS`."""
     done = [t for t in trials if t.done and t.value is not None and t.kind is not TrialKind.BASELINE][-MOST_TRIALS:]
-    chosen = [Candidate.parse(trial.candidate).choices for trial in done]
+    chosen = [Candidate.parse(trial.candidate) for trial in done]
     means = [trial.value for trial in done]
     axes = []
-    for place, name in enumerate(names):
-        for kind, part in (("instruction", 0), ("demos", 1)):
-            values = [choices[place][part] for choices in chosen if len(choices) == len(names)]
-            ticks = sorted(set(values))
-            if len(ticks) > 1:
-                shown = ticks if len(ticks) <= 16 else ticks[:: len(ticks) // 12]
-                axes.append(
-                    {
-                        "label": label(f"{name}: {kind}", 26),
-                        "values": values,
-                        "tickvals": shown,
-                        "ticktext": [f"{SHORT[kind]}{tick}" for tick in shown],
-                    }
-                )
+    for owner, kind in slots:
+        place = _place(owner, slots)
+        values = [candidate.arm(place, kind) for candidate in chosen]
+        ticks = sorted(set(values))
+        if len(ticks) > 1:
+            shown = ticks if len(ticks) <= 16 else ticks[:: len(ticks) // 12]
+            axes.append(
+                {
+                    "label": label(parameter_name(owner, kind), 26),
+                    "values": values,
+                    "tickvals": shown,
+                    "ticktext": [f"{kind[0]}{tick}" for tick in shown],
+                }
+            )
     line = {
         "color": means, "colorscale": [[0, "@muted"], [0.6, "@c0"], [1, "@gold"]], "showscale": True,
         "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": "score"}},

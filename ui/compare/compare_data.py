@@ -61,7 +61,7 @@ def choices(reader: Reader, run_id: str, split: Split) -> Choices:
     found = evidence_of(reader, run_id, reader.trials(run_id), reader.outcome(run_id))
     best, names = found.best, names_of(reader, run_id)
     some = next(iter(means), best)
-    baseline = Candidate.baseline(len(Candidate.parse(some).choices)).id if some else None
+    baseline = Candidate.baseline(Candidate.parse(some).n_predictors).id if some else None
     roles = {baseline: "", best: "winner · " if found.final else "leads · "}
     ordered = sorted(means, key=lambda name: (name not in roles, name != baseline, -means[name].n_ok,
                                               -(means[name].mean or 0.0)))  # fmt: skip

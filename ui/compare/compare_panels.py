@@ -1,23 +1,25 @@
 """The compare page below its pickers: four numbers, the examples, one example step by step, the texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM, title
 from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    Arm,
     Candidate,
     Cell,
     CellKey,
-    DemoSet,
     Example,
     ExampleScore,
-    Instruction,
     TraceStep,
 )
 from mipro_studio.storage import Reader
+from mipro_studio.ui.arms.slots import Slot, arms_by_slot, n_predictors, slots_of
 from mipro_studio.ui.compare.compare_data import CHANGES, Comparison, answers, in_words, preview, to_csv
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.compare.diff_view import show_demo_diff, show_diff
@@ -247,41 +249,42 @@ def _step(step: TraceStep | None) -> None:
 
 
 def texts(reader: Reader, picked: Picked) -> None:
-    """Instruction and demos of every predictor, what went and what came."""
-    sides = [_arms(reader, *side) for side in (picked.first, picked.second)]
-    names = list(dict.fromkeys([*sides[0], *sides[1]]))
-    if not names:
+    """The arms of every predictor, and of the program: what went and what came."""
+    before, after = (_arms(reader, *side) for side in (picked.first, picked.second))
+    slots = list(dict.fromkeys([*before, *after]))
+    if not slots:
         st.caption("No instruction is recorded yet.")
-    for name in names:
-        (before, demos_before), (after, demos_after) = (side.get(name, (None, None)) for side in sides)
+    for owner in dict.fromkeys(owner for owner, _ in slots):
         with st.container(border=True, gap="small"):
-            line(name, bold=True)
-            if before is None and after is None:
-                st.caption("Its instruction is not recorded yet.")
-            else:
-                same = before is not None and after is not None and before.text == after.text
-                said = "the same in both" if same else f"{_author(before)} → {_author(after)}"
-                st.caption(f"Instruction: {said}")
-                show_diff(before.text if before else "", after.text if after else "")
-            show_demo_diff(demos_before, demos_after)
+            line(owner or OF_THE_PROGRAM, bold=True)
+            for slot in slots:
+                if slot[0] == owner:
+                    _one_kind(slot[1], before.get(slot), after.get(slot))
 
 
-def _author(found: Instruction | None) -> str:
+def _one_kind(kind: str, before: Arm | None, after: Arm | None) -> None:
+    if kind == DEMOS:
+        show_demo_diff(before, after)
+        return
+    if before is None and after is None:
+        st.caption(f"Its {title(kind)} is not recorded yet.")
+        return
+    was, now = (KINDS[kind].describe(arm) if arm else "" for arm in (before, after))
+    same = before is not None and after is not None and was == now
+    said = "the same in both" if same else f"{_author(before)} → {_author(after)}"
+    st.caption(f"{title(kind).capitalize()}: {said}")
+    show_diff(was, now)
+
+
+def _author(found: Arm | None) -> str:
     by = {"seed": "as it came with the program", "model": "written by the prompt model", "person": "by a person"}
     return by[found.author.value] if found else UNKNOWN
 
 
-Arms = Mapping[str, tuple[Instruction | None, DemoSet | None]]
-
-
-def _arms(reader: Reader, run_id: str, candidate: str | None) -> Arms:
-    instructions: Sequence[Instruction] = reader.instructions(run_id)
-    demo_sets: Sequence[DemoSet] = reader.demo_sets(run_id)
-    names = list(dict.fromkeys([*(arm.predictor for arm in instructions), *(arm.predictor for arm in demo_sets)]))
-    choices = Candidate.parse(candidate).choices if candidate else Candidate.baseline(len(names)).choices
-    if len(choices) != len(names):
-        return {}
-    arms = {(arm.predictor, arm.index): arm for arm in instructions}
-    demos = {(arm.predictor, arm.index): arm for arm in demo_sets}
-    pairs = zip(names, choices, strict=True)
-    return {name: (arms.get((name, i)), demos.get((name, d))) for name, (i, d) in pairs}
+def _arms(reader: Reader, run_id: str, candidate: str | None) -> Mapping[Slot, Arm | None]:
+    """By (owner, kind); None where the arm is not recorded yet."""
+    arms = reader.arms(run_id)
+    slots = slots_of(arms)
+    chosen = Candidate.parse(candidate) if candidate else Candidate.baseline(n_predictors(slots))
+    known = {(arm.owner, arm.kind, arm.index): arm for arm in arms}
+    return {slot: known.get((*slot, index)) for slot, index in arms_by_slot(chosen, slots).items()}

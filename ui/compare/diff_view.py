@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Demo, DemoSet
+from mipro_studio.optimizer_core.types import Arm, Demo
 from mipro_studio.ui.text.diffs import diff, diff_html, summary
 from mipro_studio.ui.text.foreign_text import paragraph
 from mipro_studio.ui.text.format import one_line, plural
@@ -27,7 +27,7 @@ def _key(demo: Demo) -> tuple[bool, str]:
     return demo.augmented, repr(sorted(demo.fields.items()))
 
 
-def show_demo_diff(before: DemoSet | None, after: DemoSet | None) -> None:
+def show_demo_diff(before: Arm | None, after: Arm | None) -> None:
     """The demos of both sets in one table, marked by where they stand."""
     first: Sequence[Demo] = before.demos if before else ()
     second: Sequence[Demo] = after.demos if after else ()

@@ -12,11 +12,22 @@ from markupsafe import Markup
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.objective_spec import SCORE
+from mipro_studio.optimizer_core.parameters.demos import BY_A_PERSON, made_how
+from mipro_studio.optimizer_core.parameters.registry import KINDS, parameter_name
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
-from mipro_studio.optimizer_core.types import Author, Candidate, CellKey, Split, TrialKind
+from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    INSTRUCTION,
+    Arm,
+    Author,
+    Candidate,
+    CellKey,
+    Split,
+    TrialKind,
+)
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.arm_words import author_words
-from mipro_studio.ui.arms.candidate_names import names_of
+from mipro_studio.ui.arms.candidate_names import Part, names_of
 from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.compare.compare_data import Comparison, compared
 from mipro_studio.ui.result.evidence import Evidence, evidence_of
@@ -142,7 +153,7 @@ def _tried(reader: Reader, run: RunSummary) -> list[str]:
             f"{plural(len(demo_sets), 'set')} of worked examples gathered for the steps of the program."
         )
     by_person = [arm for arm in instructions if arm.author is Author.PERSON]
-    by_person_sets = [arm for arm in demo_sets if arm.kind == "person"]
+    by_person_sets = [arm for arm in demo_sets if made_how(arm) == BY_A_PERSON]
     if by_person or by_person_sets:
         made = [plural(len(by_person), "instruction")] * bool(by_person)
         sets = plural(len(by_person_sets), "set of worked examples", "sets of worked examples")
@@ -203,40 +214,36 @@ def _importance(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _arms(reader: Reader, run_id: str, best: str | None) -> list[dict[str, Any]]:
-    instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
-    names = list(dict.fromkeys([*(arm.predictor for arm in instructions), *(arm.predictor for arm in demo_sets)]))
-    baseline = Candidate.baseline(len(names))
-    chosen = Candidate.parse(best) if best else baseline
-    if len(chosen.choices) != len(names):
-        return []
-    texts = {(arm.predictor, arm.index): arm.text for arm in instructions}
-    authors = {(arm.predictor, arm.index): author_words(arm) for arm in instructions}
-    demos = {(arm.predictor, arm.index): arm.demos for arm in demo_sets}
-    made = []
-    for name, (i, d) in zip(names, chosen.choices, strict=True):
-        before, after = texts.get((name, 0), ""), texts.get((name, i), "")
-        made.append(
-            {
-                "predictor": one_line(name, 80),
-                "before": before,
-                "after": after,
-                "by": authors.get((name, i), ""),
-                "same": before == after,
-                # diff_html escapes every piece itself; its tags are ours.
-                "diff": Markup(diff_html(diff(before, after))),
-                "demos": [
-                    {"fields": dict(demo.fields), "by": "teacher" if demo.augmented else "labels"}
-                    for demo in demos.get((name, d), ())
-                ],
-            }
-        )
-    return made
+    names = names_of(reader, run_id)
+    pairs = zip(names.parts(None), names.parts(best), strict=False)
+    return [
+        _arm_record(part, kind, first.arms[kind], arm)
+        for first, part in pairs
+        for kind, arm in part.arms.items()
+        if kind == INSTRUCTION or (kind != DEMOS and arm != first.arms[kind])
+    ]
+
+
+def _arm_record(part: Part, kind: str, first: Arm | None, arm: Arm | None) -> dict[str, Any]:
+    """What was before and after; with an instruction the demos that are shown beside it."""
+    before, after = (KINDS[kind].describe(one) if one else "" for one in (first, arm))
+    demos = part.demo_set.demos if part.demo_set and kind == INSTRUCTION else ()
+    return {
+        "predictor": one_line(part.owner if kind == INSTRUCTION else parameter_name(part.owner, kind), 80),
+        "before": before,
+        "after": after,
+        "by": author_words(arm) if arm else "",
+        "same": before == after,
+        # diff_html escapes every piece itself; its tags are ours.
+        "diff": Markup(diff_html(diff(before, after))),
+        "demos": [{"fields": dict(demo.fields), "by": "teacher" if demo.augmented else "labels"} for demo in demos],
+    }
 
 
 def _compared(reader: Reader, run_id: str, evidence: Evidence) -> tuple[Comparison | None, Split]:
     if evidence.best is None:
         return None, Split.VAL
-    n = len(Candidate.parse(evidence.best).choices)
+    n = Candidate.parse(evidence.best).n_predictors
     sides = ((run_id, Candidate.baseline(n).id), (run_id, evidence.best))
     tested = compared(reader, *sides, Split.TEST)
     if tested.paired["n"]:
@@ -249,7 +256,7 @@ def _examples(
 ) -> list[dict[str, Any]]:
     if found is None or best is None:
         return []
-    baseline = Candidate.baseline(len(Candidate.parse(best).choices)).id
+    baseline = Candidate.baseline(Candidate.parse(best).n_predictors).id
     rows = [row for row in found.rows if row.change is change][:EXAMPLES_SHOWN]
     return [_example(reader, run_id, (baseline, best), found, split, row) for row in rows]
 

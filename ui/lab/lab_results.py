@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Author, Instruction, Status
+from mipro_studio.optimizer_core.types import Arm, Author, Status
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.lab.lab_form import learn_config
 from mipro_studio.ui.lab.switch_counts import ahead, switch_counts
@@ -25,7 +25,7 @@ def side_by_side(reader: Reader, run_id: str, config: Mapping[str, Any]) -> None
     """One column a setting, for one predictor at a time."""
     arms = list(reader.instructions(run_id))
     written = [arm for arm in arms if arm.author is Author.MODEL]
-    names = list(dict.fromkeys(arm.predictor for arm in arms))
+    names = list(dict.fromkeys(arm.owner for arm in arms))
     if not written:
         st.caption("Nothing is written yet: summaries and demos come first, then the instructions, one by one.")
         return
@@ -33,7 +33,7 @@ def side_by_side(reader: Reader, run_id: str, config: Mapping[str, Any]) -> None
         "Predictor", names, default=names[0], required=True, key="lab_predictor",
         format_func=lambda name: one_line(name, 40),
     )  # fmt: skip
-    seed = next((arm for arm in arms if arm.predictor == chosen and arm.author is Author.SEED), None)
+    seed = next((arm for arm in arms if arm.owner == chosen and arm.author is Author.SEED), None)
     if seed is not None:
         with st.container(border=True, gap="small"):
             line("The seed: what the program came with", bold=True)
@@ -42,12 +42,12 @@ def side_by_side(reader: Reader, run_id: str, config: Mapping[str, Any]) -> None
     with st.grid(_A_ROW, min_column_width=300):
         for variant in variants:
             mine = [
-                arm for arm in written if arm.predictor == chosen and arm.provenance.get("variant") == variant["name"]
+                arm for arm in written if arm.owner == chosen and arm.provenance.get("variant") == variant["name"]
             ]
             _column(variant, mine, int(config["lab"]["samples"]))
 
 
-def _column(variant: Mapping[str, Any], arms: Sequence[Instruction], wanted: int) -> None:
+def _column(variant: Mapping[str, Any], arms: Sequence[Arm], wanted: int) -> None:
     with st.container(border=True, height="stretch", gap="small"):
         line(variant["name"], bold=True)
         tip = str(variant["tip"]).replace("_", " ")
@@ -66,7 +66,7 @@ def _column(variant: Mapping[str, Any], arms: Sequence[Instruction], wanted: int
             st.caption(f"{wanted - len(arms)} still to come")
 
 
-def _switches(arm: Instruction) -> None:
+def _switches(arm: Arm) -> None:
     """What was really shown: a switch that silently fell back says so."""
     rows = arm.provenance.get("switches") or []
     shown = [row["switch"].replace("_", " ") for row in rows if row["used"]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mipro_studio.optimizer_core.types import Instruction, Trial, TrialKind
+from mipro_studio.optimizer_core.types import Arm, Trial, TrialKind
 from mipro_studio.ui.text.format import plural
 
 __all__ = ["SwitchCount", "ahead", "switch_counts"]
@@ -28,7 +28,7 @@ class SwitchCount:
     high: float | None
 
 
-def switch_counts(instructions: Sequence[Instruction], trials: Sequence[Trial]) -> list[SwitchCount]:
+def switch_counts(instructions: Sequence[Arm], trials: Sequence[Trial]) -> list[SwitchCount]:
     """One row a setting, switch by switch. A trial counts with its own cells, once, whatever came later."""
     values: dict[int, Mapping[str, Any]] = {}
     for arm in instructions:

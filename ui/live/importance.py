@@ -6,8 +6,10 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.parameters.registry import parameter_name
 from mipro_studio.optimizer_core.types import Candidate, EventKind, Json, Trial
 from mipro_studio.storage import LiveView, Reader
+from mipro_studio.ui.arms.slots import Slot, arms_by_slot, slots_of
 from mipro_studio.ui.charts.importance_figures import importance_figure, shares_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.drafts import drafter
@@ -78,26 +80,20 @@ def _ours(reader: Reader, view: LiveView) -> None:
     )
 
 
-def trial_params(trials: Sequence[Trial], names: Sequence[str]) -> tuple[list[dict[str, str]], list[float]]:
+def trial_params(trials: Sequence[Trial], slots: Sequence[Slot]) -> tuple[list[dict[str, str]], list[float]]:
     """(arms by parameter, score) of every finished trial that has a score, as the run's Optuna study has them."""
     params, scores = [], []
     for trial in trials:
         if trial.done and trial.value is not None:
-            pairs = zip(names, Candidate.parse(trial.candidate).choices, strict=True)
-            arms = {
-                key: arm
-                for name, (instruction, demos) in pairs
-                for key, arm in ((f"{name}: instruction", f"i{instruction}"), (f"{name}: demos", f"d{demos}"))
-            }
-            params.append(arms)
+            arms = arms_by_slot(Candidate.parse(trial.candidate), slots)
+            params.append({parameter_name(*slot): f"{slot[1][0]}{index}" for slot, index in arms.items()})
             scores.append(trial.value)
     return params, scores
 
 
 def _optunas(reader: Reader, view: LiveView, name: str) -> None:
     """Shares as Optuna gives them, or why it gives none."""
-    names = list(dict.fromkeys(arm.predictor for arm in reader.instructions(view.summary.id) if arm.index == 0))
-    params, scores = trial_params(view.trials, names)
+    params, scores = trial_params(view.trials, slots_of(reader.arms(view.summary.id)))
     if view.outcome is None and len(scores) > EVERY:
         kept = len(scores) // EVERY * EVERY
         params, scores = params[:kept], scores[:kept]

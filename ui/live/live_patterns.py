@@ -7,8 +7,10 @@ import streamlit as st
 
 from mipro_studio.control.helper_client import Dashboards
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.parameters.registry import parameter_name
 from mipro_studio.optimizer_core.types import EventKind
 from mipro_studio.storage import LiveView, Reader, default_store, study_path
+from mipro_studio.ui.arms.slots import slots_of
 from mipro_studio.ui.charts import pattern_charts as charts
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.notices import problem
@@ -27,11 +29,6 @@ _TOLD: Mapping[str, str] = {
 }
 
 
-def _names(reader: Reader, run_id: str) -> list[str]:
-    """Predictors in program order."""
-    return list(dict.fromkeys(arm.predictor for arm in reader.instructions(run_id) if arm.index == 0))
-
-
 def beliefs_tab(reader: Reader, view: LiveView) -> None:
     """What the search believes about each arm, as the worker last wrote it down, and how often each was tried."""
     events = reader.events_of(view.summary.id, EventKind.BELIEFS, 1)
@@ -39,7 +36,7 @@ def beliefs_tab(reader: Reader, view: LiveView) -> None:
         st.caption("The worker writes this down every few trials, the first time before the first full evaluation.")
         return
     said = events[-1][2].data
-    tried = charts.trials_by_arm(view.trials, _names(reader, view.summary.id))
+    tried = charts.trials_by_arm(view.trials, slots_of(reader.arms(view.summary.id)))
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for arm in said["arms"]:
         groups.setdefault((arm["predictor"], arm["kind"]), []).append(arm)
@@ -48,7 +45,7 @@ def beliefs_tab(reader: Reader, view: LiveView) -> None:
     with st.grid(2, min_column_width=400):
         for (predictor, kind), arms in groups.items():
             with st.container(border=True, gap="xsmall"):
-                line(f"{predictor}: {kind}", bold=True)
+                line(parameter_name(predictor, kind), bold=True)
                 shown = sorted(arms, key=lambda arm: -arm["n_cells"])[:_MOST_ARMS]
                 shown.sort(key=lambda arm: arm["arm"])
                 if len(shown) < len(arms):
@@ -67,7 +64,7 @@ def beliefs_tab(reader: Reader, view: LiveView) -> None:
 
 def parallel_tab(reader: Reader, view: LiveView) -> None:
     """Every trial as a line through its arms."""
-    figure = charts.parallel_figure(view.trials, _names(reader, view.summary.id))
+    figure = charts.parallel_figure(view.trials, slots_of(reader.arms(view.summary.id)))
     axes = figure["data"][0]["dimensions"]
     if len(axes) < 2 or not axes[-1]["values"]:
         st.caption("There is nothing to compare yet: no two trials differ in an arm.")

@@ -5,7 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import DemoSet, ErrorClass, Trial, TrialKind
+from mipro_studio.optimizer_core.parameters.demos import made_how
+from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM, title
+from mipro_studio.optimizer_core.types import DEMOS, Arm, ErrorClass, Trial, TrialKind
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import Names
@@ -43,7 +45,7 @@ _ERRORS: Mapping[str, str] = {
 
 
 def candidate_tab(names: Names, candidate_id: str | None) -> None:
-    """Instruction and demos of every predictor; the seed's when no candidate leads."""
+    """The arms of every predictor, and of the program; the seed's when no candidate leads."""
     parts = names.parts(candidate_id)
     if not parts:
         st.caption("Nothing has been written yet: demos are bootstrapped first, then instructions are proposed.")
@@ -52,20 +54,26 @@ def candidate_tab(names: Names, candidate_id: str | None) -> None:
         st.caption("No candidate leads. This is the program as it came.")
     for part in parts:
         with st.container(border=True, gap="small"):
-            line(part.predictor, bold=True)
-            if part.instruction is None:
-                st.caption("Its instruction is not recorded yet.")
-            else:
-                line(lineage(part.instruction), muted=True)
-                paragraph(part.instruction.text)
-            _demos(part.demo_set)
+            line(part.owner or OF_THE_PROGRAM, bold=True)
+            for kind, arm in part.arms.items():
+                _arm(kind, arm)
 
 
-def _demos(found: DemoSet | None) -> None:
+def _arm(kind: str, arm: Arm | None) -> None:
+    if kind == DEMOS:
+        _demos(arm)
+    elif arm is None:
+        st.caption(f"Its {title(kind)} is not recorded yet.")
+    else:
+        line(lineage(arm), muted=True)
+        paragraph(KINDS[kind].describe(arm))
+
+
+def _demos(found: Arm | None) -> None:
     if found is None or not found.demos:
         st.caption("No demos (zero-shot)")
         return
-    kind = one_line(found.kind).replace("_", " ")
+    kind = one_line(made_how(found)).replace("_", " ")
     st.caption(f"Demo set {found.index}: {plural(len(found.demos), 'demo')}, {kind}")
     rows = [
         {name: one_line(value, 300) for name, value in demo.fields.items()}

@@ -19,7 +19,7 @@ def preparing(reader: Reader, view: LiveView) -> None:
     tried = reader.count_cells(run_id, Split.TRAIN)
     sets = [one for one in reader.demo_sets(run_id) if one.demos]
     written = [arm for arm in reader.instructions(run_id) if arm.author is not Author.SEED]
-    found = {(one.predictor, demo.example_id) for one in sets for demo in one.demos if demo.augmented}
+    found = {(one.owner, demo.example_id) for one in sets for demo in one.demos if demo.augmented}
     with st.container(border=True):
         left, right = st.columns(2, gap="large")
         with left:
@@ -38,7 +38,7 @@ def preparing(reader: Reader, view: LiveView) -> None:
             if not written:
                 st.text("None has been written yet. The prompt model is asked once the demos are there.")
             for arm in reversed(written[-_LATEST:]):
-                line(arm.predictor, muted=True, limit=60)
+                line(arm.owner, muted=True, limit=60)
                 line(arm.text, limit=180)
             if written:
                 st.caption(f"{plural(len(written), 'instruction')} so far, the latest first.")

@@ -134,8 +134,8 @@ def no_gain(outcome: Outcome) -> bool:
     """Whether the run ended where it began: its winner is the baseline."""
     if outcome.winner is None:
         return True
-    choices = Candidate.parse(outcome.winner).choices
-    return choices == Candidate.baseline(len(choices)).choices
+    winner = Candidate.parse(outcome.winner)
+    return winner == Candidate.baseline(winner.n_predictors)
 
 
 def _known(scores: Mapping[str, float | None]) -> tuple[float, ...]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Outcome
+from mipro_studio.optimizer_core.parameters import registry
+from mipro_studio.optimizer_core.parameters.registry import OF_THE_PROGRAM
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Outcome
 from mipro_studio.ui.arms.candidate_names import Names, Part
 from mipro_studio.ui.result.evidence import Block, Evidence
 from mipro_studio.ui.result.headline import doubt, headline, statistics
@@ -37,27 +39,36 @@ def verdict(found: Evidence, names: Names, outcome: Outcome | None, *, texts: bo
 def _before_and_after(names: Names, best: str) -> None:
     """The prompt before and after, of the predictors that changed."""
     pairs = zip(names.parts(None), names.parts(best), strict=True)
-    changed = [(before, after) for before, after in pairs if after.words]
-    for place, (before, after) in enumerate(changed):
+    changed = [(before, after, after.owner or OF_THE_PROGRAM) for before, after in pairs if after.words]
+    for place, (before, after, owner) in enumerate(changed):
         left, right = st.columns(2)
         alone = len(names.predictors) == 1
         with left:
-            _part("Before" if alone else f"Before · {before.predictor}", before)
+            _part("Before" if alone else f"Before · {owner}", before)
         with right:
-            _part(f"After · {after.words}" if alone else f"After · {after.predictor}: {after.words}", after)
+            _part(f"After · {after.words}" if alone else f"After · {owner}: {after.words}", after)
         if place == 1 and len(changed) > 2:
-            rest = ", ".join(one_line(after.predictor, 40) for _, after in changed[2:])
+            rest = ", ".join(one_line(owner, 40) for _, _, owner in changed[2:])
             line(f"Changed as well: {rest}. The tab “Best candidate” has all texts.", muted=True)
             break
+
+
+def _text(text: str) -> None:
+    paragraph(text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN].rstrip()}…")
 
 
 def _part(title: str, part: Part) -> None:
     line(title, bold=True, limit=120)
     if part.instruction is not None:
-        text = part.instruction.text
-        paragraph(text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN].rstrip()}…")
-    else:
+        _text(part.instruction.text)
+    elif INSTRUCTION in part.arms:
         st.caption("Its instruction is not recorded yet.")
+    for kind, arm in part.arms.items():
+        if arm is not None and kind not in (INSTRUCTION, DEMOS):
+            st.caption(f"{registry.title(kind).capitalize()} {arm.index}")
+            _text(registry.KINDS[kind].describe(arm))
+    if DEMOS not in part.arms:
+        return
     n = len(part.demo_set.demos) if part.demo_set is not None else 0
     st.caption(f"With {plural(n, 'demo')}." if n else "Without demos.")
 

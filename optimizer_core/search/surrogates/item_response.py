@@ -1,6 +1,6 @@
 """Thompson sampling under the item-response model: draw one world from the posterior, propose its best candidate.
 
-A draw fixes every arm's effect, so the best candidate of that world is found predictor by predictor, whatever the
+A draw fixes every arm's effect, so the best candidate of that world is found owner by owner, whatever the
 size of the space. Candidates that were seen bring their own effect along and compete with it. The first suggestions,
 made before any trial is finished, are spread over the arms instead.
 """
@@ -10,21 +10,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates.base import Observation, by_candidate, random_fresh, spread_fresh
-from mipro_studio.optimizer_core.search.surrogates.laplace import fit
-from mipro_studio.optimizer_core.search.surrogates.posterior import Family, Floats, Posterior
+from mipro_studio.optimizer_core.search.surrogates.laplace import PRIOR, fit
+from mipro_studio.optimizer_core.search.surrogates.posterior import MAIN, MEAN, PAIR, Family, Floats, Posterior
 from mipro_studio.optimizer_core.seeds import derive_seed
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate
+from mipro_studio.optimizer_core.types import ALWAYS_WRITTEN, SEED_ARM, Candidate
 
 __all__ = ["ItemResponse"]
 
 DRAWS = 4
 TOP = 3
-"""Best pairs of each predictor that unseen candidates are put together from."""
+"""Best choices of each owner that unseen candidates are put together from."""
 MOST_UNSEEN = TOP**6
 
-Pair = tuple[int, int]
+Chosen = dict[tuple[int, str], int]
+"""(place, letter of the kind) -> arm."""
 
 
 class ItemResponse:
@@ -71,80 +72,109 @@ class ItemResponse:
 
 
 class _World:
-    """What every active pair of arms adds to f in one draw.
+    """What every active choice of arms adds to f in one draw.
 
     Attributes:
-        arms: [P] active (instructions, demo sets).
-        values: [P][instructions, demo sets].
+        letters: By place of the owner: the kinds that it has.
+        arms: By place: the active arms of each of these kinds.
+        values: By place: what each combination of them adds, an axis for each kind.
     """
 
     def __init__(self, space: SearchSpace, posterior: Posterior, effects: Sequence[Floats]) -> None:
+        self._n_predictors = len(space.predictors)
         self._known = {
-            (family.kind, family.predictor): (float(variance) ** 0.5, family.codes, found)
+            (family.letters, family.place): (float(variance) ** 0.5, family.codes, found)
             for family, variance, found in zip(posterior.families, posterior.scales.variances, effects, strict=True)
-            if family.basis is None
+            if family.letters and family.basis is None
         }
         self._told = [
             (family, found)
             for family, found in zip(posterior.families, effects, strict=True)
             if family.basis is not None
         ]
-        self.mean = float(self._known["mean", -1][2][0])
-        active = {(one.predictor, one.kind): one.arms for one in space.parameters}
-        self.arms = [tuple(active.get((name, kind), (SEED_ARM,)) for kind in KINDS) for name in space.predictors]
-        self.values: list[Floats] = []
+        means = [found for family, found in zip(posterior.families, effects, strict=True) if family.effect == MEAN]
+        self.mean = float(means[0][0])
+        active = {(space.place(one.owner), one.kind[0]): one.arms for one in space.parameters}
+        self.letters: dict[int, tuple[str, ...]] = dict.fromkeys(range(self._n_predictors), ALWAYS_WRITTEN)
+        for place, letter in sorted(active):  # as `laplace` orders the kinds
+            if letter not in self.letters.get(place, ()):
+                self.letters[place] = (*self.letters.get(place, ()), letter)
+        self.arms = {
+            place: tuple(active.get((place, letter), (SEED_ARM,)) for letter in letters)
+            for place, letters in self.letters.items()
+        }
+        self.values: dict[int, Floats] = {}
 
     def imagine(self, rng: np.random.Generator, heat: float, boldness: float) -> None:
         """Fill `values`; arms that were never seen are drawn from their prior."""
-        for predictor, (instructions, demos) in enumerate(self.arms):
-            total = np.zeros((len(instructions), len(demos)))
-            for kind, scale, shape in (
-                ("instruction", heat, (len(instructions), 1)),
-                ("demos", heat, (1, len(demos))),
-                ("pair", boldness * heat, (len(instructions), len(demos))),
-            ):
-                spread, codes, found = self._known[kind, predictor]
-                values = scale * spread * rng.standard_normal(shape)
-                rows = {-1: 0} if kind == "demos" else {arm: place for place, arm in enumerate(instructions)}
-                columns = {-1: 0} if kind == "instruction" else {arm: place for place, arm in enumerate(demos)}
-                for (instruction, demo), effect in zip(codes, found.tolist(), strict=True):
-                    row, column = rows.get(instruction), columns.get(demo)
-                    if row is not None and column is not None:
-                        values[row, column] = effect
-                total += values
+        for place, arms in self.arms.items():
+            axes = range(len(arms))
+            total = np.zeros([len(of_kind) for of_kind in arms])
+            for axis in axes:
+                total = total + self._drawn(rng, place, (axis,), heat, PRIOR[MAIN])
+            for pair in itertools.combinations(axes, 2):
+                total = total + self._drawn(rng, place, pair, boldness * heat, PRIOR[PAIR])
             for family, found in self._told:
-                if family.predictor == predictor:
-                    total += _of_arms(family, found, instructions, demos)
-            self.values.append(total)
+                if family.place == place and family.letters in self.letters[place]:
+                    total = total + self._of_arms(family, found)
+            self.values[place] = total
+
+    def _drawn(
+        self, rng: np.random.Generator, place: int, axes: tuple[int, ...], scale: float, prior: float
+    ) -> Floats:
+        """The effects of one family, on the axes of `values`; an axis that does not matter has length 1."""
+        arms = self.arms[place]
+        letters = "".join(self.letters[place][axis] for axis in axes)
+        spread, codes, found = self._known.get((letters, place), (prior**0.5, [], np.empty(0)))
+        shape = [len(of_kind) if axis in axes else 1 for axis, of_kind in enumerate(arms)]
+        values = np.asarray(scale * spread * rng.standard_normal(shape))
+        places = [{arm: at for at, arm in enumerate(arms[axis])} for axis in axes]
+        for code, effect in zip(codes, found.tolist(), strict=True):
+            at = [of_axis.get(arm) for of_axis, arm in zip(places, code, strict=True)]
+            if None not in at:
+                index = [0] * len(arms)
+                for axis, here in zip(axes, at, strict=True):
+                    index[axis] = here or 0
+                values[tuple(index)] = effect
+        return values
+
+    def _of_arms(self, family: Family, found: Floats) -> Floats:
+        """What a feature adds to the active arms, on the axis of their kind."""
+        arms, axis = self.arms[family.place], self.letters[family.place].index(family.letters)
+        by_code = dict(zip(family.codes, found.tolist(), strict=True))
+        shape = [1] * len(arms)
+        shape[axis] = len(arms[axis])
+        return np.array([by_code.get((arm,), 0.0) for arm in arms[axis]]).reshape(shape)
 
     def _holds(self, candidate: Candidate) -> bool:
-        return all(
-            instruction in instructions and demo in demos
-            for (instruction, demo), (instructions, demos) in zip(candidate.choices, self.arms, strict=True)
+        known = {
+            (place, letter): of_kind
+            for place, letters in self.letters.items()
+            for letter, of_kind in zip(letters, self.arms[place], strict=True)
+        }
+        return all((place, letter) in known for place, letter, _ in candidate.arms) and all(
+            candidate.arm(place, letter) in of_kind for (place, letter), of_kind in known.items()
         )
 
     def best(self, seen: Mapping[Candidate, float], exhausted: frozenset[str]) -> Candidate | None:
         """The best candidate with anything left to learn about; None when the best are all exhausted."""
         options = dict(seen)
-        for pairs in itertools.islice(itertools.product(*map(self._top, range(len(self.arms)))), MOST_UNSEEN):
-            candidate = Candidate(tuple(pair for pair, _ in pairs))
+        for choices in itertools.islice(itertools.product(*map(self._top, self.arms)), MOST_UNSEEN):
+            chosen = {slot: arm for own, _ in choices for slot, arm in own.items()}
+            candidate = Candidate.of(self._n_predictors, chosen)
             if candidate not in seen:
-                options[candidate] = self.mean + sum(value for _, value in pairs)
+                options[candidate] = self.mean + sum(value for _, value in choices)
         for candidate in sorted(options, key=lambda candidate: -options[candidate]):
             if candidate.id not in exhausted and self._holds(candidate):
                 return candidate
         return None
 
-    def _top(self, predictor: int) -> list[tuple[Pair, float]]:
-        (instructions, demos), values = self.arms[predictor], self.values[predictor].ravel()
-        places = np.argsort(-values, kind="stable")[:TOP].tolist()
-        width = len(demos)
-        return [((instructions[at // width], demos[at % width]), float(values[at])) for at in places]
-
-
-def _of_arms(family: Family, found: Floats, instructions: Sequence[int], demos: Sequence[int]) -> Floats:
-    """What a feature adds to the active arms: a column of instructions or a row of demo sets."""
-    by_code = dict(zip(family.codes, found.tolist(), strict=True))
-    if family.kind == "demos":
-        return np.array([[by_code.get((-1, arm), 0.0) for arm in demos]])
-    return np.array([[by_code.get((arm, -1), 0.0)] for arm in instructions])
+    def _top(self, place: int) -> list[tuple[Chosen, float]]:
+        """The owner's best choices with what they add."""
+        arms, letters, values = self.arms[place], self.letters[place], self.values[place]
+        best = np.argsort(-values.ravel(), kind="stable")[:TOP]
+        found = []
+        for at in zip(*np.unravel_index(best, values.shape), strict=True):
+            slots = {(place, letters[axis]): arms[axis][int(here)] for axis, here in enumerate(at)}
+            found.append((slots, float(values[at])))
+        return found

@@ -1,11 +1,12 @@
 """The item-response model of the score table: a Bayesian logistic model of every cell.
 
-Notation and shapes. C candidates seen, E examples, N cells, P predictors, J effect families.
+Notation and shapes. C candidates seen, E examples, N cells, J effect families.
     y [N]       scores in [0, 1]; the cell is of candidate c and example e
     logit E[y[c, e]] = f[c] + t[e],    t[e] ~ N(0, tau2)                      t: how easy the example is
-    f[c] = mu + sum_p (instruction[p, i] + demos[p, d] + pair[p, i, d]) + own[c]
-All effects are independent normals with one variance for each family j (each predictor's instructions, demos and
-pairs; the candidates' own), so that f ~ N(0, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
+    f[c] = mu + sum_o (sum_k main[o, k, arm] + sum_k<l pair[o, k, l, arms]) + own[c]
+where o are the owners (predictors, and the program as a whole) and k, l the kinds of arms that the candidates differ
+in. All effects are independent normals with one variance for each family j (each kind of each owner, each pair of its
+kinds; the candidates' own), so that f ~ N(0, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
 effect (everywhere for mu). The effects themselves are never formed in the fit: the posterior lives on the C
 candidates, whatever the number of arms.
 
@@ -16,6 +17,7 @@ The variances are empirical Bayes: v <- (|u|^2 + NU v0) / (g + NU) with u the ef
 number of effects that the data determine, M = (I + S K)^-1 S.
 """
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +31,10 @@ from mipro_studio.optimizer_core.parameters.arm_features import Feature, Feature
 from mipro_studio.optimizer_core.search.surrogates.newton import Model, Point, around_one_value, to_the_mode
 from mipro_studio.optimizer_core.search.surrogates.posterior import (
     BLAS,
+    MAIN,
+    MEAN,
+    OWN,
+    PAIR,
     Cells,
     Family,
     Floats,
@@ -36,13 +42,13 @@ from mipro_studio.optimizer_core.search.surrogates.posterior import (
     Posterior,
     Scales,
 )
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import ALWAYS_WRITTEN, WHOLE, Candidate
 
-__all__ = ["fit"]
+__all__ = ["PRIOR", "fit"]
 
 logger = logging.getLogger(__name__)
 
-PRIOR = {"feature": 0.05, "instruction": 0.15, "demos": 0.15, "pair": 0.08, "own": 0.03, "mean": 2.0, "example": 1.0}
+PRIOR = {"feature": 0.05, MAIN: 0.15, PAIR: 0.08, OWN: 0.03, MEAN: 2.0, "example": 1.0}
 """Where the variances start, and where they stay while there is little data (logit squared); mu's stays for good."""
 NU = 3.0
 """How many effects' worth of data the start counts for."""
@@ -70,7 +76,7 @@ def fit(
     Args:
         final: Learn the variances from the data with little weight on where they start. Slower, and for a search
             too ready to believe that nothing matters.
-        features: What is in the arms, by (predictor's position, kind); arms that are not in it have the mean effect.
+        features: What is in the arms, by (owner's place, kind); arms that are not in it have the mean effect.
     """
     nu, rounds = (NU_FINAL, ROUNDS_FINAL) if final else (NU, ROUNDS)
     cells = _cells(rows)
@@ -177,8 +183,8 @@ def _kernel_once(families: Sequence[Family], scales: Scales) -> Floats:
     of_arms: dict[tuple[str, int], tuple[Ints, Floats]] = {}
     for family, variance in zip(families, scales.variances, strict=True):
         if family.basis is not None:  # summed over arms first, of which there are fewer
-            group, gram = of_arms.get((family.kind, family.predictor), (family.group, np.zeros(())))
-            of_arms[family.kind, family.predictor] = group, gram + variance * (family.basis @ family.basis.T)
+            group, gram = of_arms.get((family.letters, family.place), (family.group, np.zeros(())))
+            of_arms[family.letters, family.place] = group, gram + variance * (family.basis @ family.basis.T)
             continue
         if len(family.codes) == n:  # each has its own
             kernel[np.diag_indices(n)] += variance
@@ -195,7 +201,7 @@ def _variances(families: Sequence[Family], grams: Floats, variances: Floats, sol
     determined = np.maximum(variances * (grams @ solved[:, 1:].ravel()), 0.0)
     found = variances.copy()
     for j, family in enumerate(families):
-        if family.kind != "mean":
+        if family.effect != MEAN:
             weights = variances[j] * family.gathered(solved[:, :1])
             found[j] = (float((weights**2).sum()) + nu * PRIOR[_prior(family)]) / (determined[j] + nu)
     return found
@@ -211,33 +217,41 @@ def _dispersion(cells: Cells, chance: Floats) -> float:
 
 def _families(candidates: Sequence[Candidate], features: Features) -> list[Family]:
     families = []
-    for predictor in range(len(candidates[0].choices)):
-        chosen = [candidate.choices[predictor] for candidate in candidates]
-        families.append(_family("instruction", predictor, [(instruction, -1) for instruction, _ in chosen]))
-        families.append(_family("demos", predictor, [(-1, demos) for _, demos in chosen]))
-        families.append(_family("pair", predictor, chosen))
-    for (predictor, kind), of_arms in features.items():
-        chosen_arms = [candidate.choices[predictor][kind == "demos"] for candidate in candidates]
-        families += [_of_feature(one, kind, predictor, chosen_arms) for one in of_arms]
-    families.append(Family("own", -1, [(-1, -1)] * len(candidates), np.arange(len(candidates))))
-    families.append(Family("mean", -1, [(-1, -1)], np.zeros(len(candidates), dtype=np.int64)))
+    for place in (*range(candidates[0].n_predictors), WHOLE):
+        letters = _letters(candidates, place)
+        chosen = {letter: [candidate.arm(place, letter) for candidate in candidates] for letter in letters}
+        families += [_family(MAIN, place, (letter,), chosen) for letter in letters]
+        families += [_family(PAIR, place, pair, chosen) for pair in itertools.combinations(letters, 2)]
+    for (place, kind), of_arms in features.items():
+        arms = [candidate.arm(place, kind) for candidate in candidates]
+        families += [_of_feature(one, kind, place, arms) for one in of_arms]
+    families.append(Family(OWN, WHOLE, "", [()] * len(candidates), np.arange(len(candidates))))
+    families.append(Family(MEAN, WHOLE, "", [()], np.zeros(len(candidates), dtype=np.int64)))
     return families
 
 
-def _family(kind: str, predictor: int, keys: Sequence[tuple[int, int]]) -> Family:
+def _letters(candidates: Sequence[Candidate], place: int) -> list[str]:
+    """The kinds of arms of one owner: those of every predictor, then what else any of the candidates differs in."""
+    always = () if place == WHOLE else ALWAYS_WRITTEN
+    seen = {letter for candidate in candidates for at, letter, _ in candidate.arms if at == place}
+    return [*always, *sorted(seen - set(always))]
+
+
+def _family(effect: str, place: int, letters: tuple[str, ...], chosen: Mapping[str, Sequence[int]]) -> Family:
+    keys = list(zip(*(chosen[letter] for letter in letters), strict=True))
     index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-    return Family(kind, predictor, list(index), np.array([index[key] for key in keys]))
+    return Family(effect, place, "".join(letters), list(index), np.array([index[key] for key in keys]))
 
 
 def _prior(family: Family) -> str:
-    return family.kind if family.basis is None else "feature"
+    return family.effect if family.basis is None else "feature"
 
 
-def _of_feature(feature: Feature, kind: str, predictor: int, chosen: Sequence[int]) -> Family:
+def _of_feature(feature: Feature, kind: str, place: int, chosen: Sequence[int]) -> Family:
     """The family of a feature: all arms that it knows, and at the end one for those that it does not, of effect 0."""
-    places = {arm: place for place, arm in enumerate(feature.arms)}
-    codes = [(-1, arm) if kind == "demos" else (arm, -1) for arm in feature.arms]
+    places = {arm: row for row, arm in enumerate(feature.arms)}
+    codes: list[tuple[int, ...]] = [(arm,) for arm in feature.arms]
     unknown = len(codes)
     basis = np.vstack((feature.basis, np.zeros((1, feature.basis.shape[1]))))
     group = np.array([places.get(arm, unknown) for arm in chosen])
-    return Family(kind, predictor, [*codes, (-2, -2)], group, basis)
+    return Family(MAIN, place, kind[0], [*codes, (-2,)], group, basis)

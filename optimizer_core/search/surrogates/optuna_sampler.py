@@ -20,11 +20,12 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mipro_studio.optimizer_core.parameters.space import KINDS, SearchSpace
+from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM
+from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates.base import Observation
 from mipro_studio.optimizer_core.search.surrogates.item_response import ItemResponse
 from mipro_studio.optimizer_core.seeds import derive_seed
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import PROGRAM, Candidate
 
 __all__ = ["SCORES", "ItemResponseSampler"]
 
@@ -82,10 +83,14 @@ def _ours(name: str) -> bool:
 
 
 def _space(distributions: Mapping[str, BaseDistribution]) -> SearchSpace:
-    predictors = list(dict.fromkeys(name.rpartition(": ")[0] for name in distributions))
-    arms = {name: range(len(one.choices)) for name, one in distributions.items()}
-    instructions, demos = ({name: arms.get(f"{name}: {kind}", range(1)) for name in predictors} for kind in KINDS)
-    return SearchSpace(predictors, instructions, demos)
+    arms: dict[str, dict[str, Sequence[int]]] = {kind: {} for kind in KINDS}
+    owners: dict[str, None] = {}
+    for name, one in distributions.items():
+        owner, _, kind = name.rpartition(": ")
+        owner = PROGRAM if owner == OF_THE_PROGRAM else owner
+        owners[owner] = None
+        arms[kind][owner] = range(len(one.choices))
+    return SearchSpace([owner for owner in owners if owner != PROGRAM], arms)
 
 
 def _candidate(space: SearchSpace, trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]) -> Candidate:

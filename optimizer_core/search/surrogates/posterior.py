@@ -12,10 +12,26 @@ from scipy.linalg import lu_solve
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["BLAS", "Cells", "Family", "Floats", "Ints", "Posterior", "Scales", "sum_by"]
+__all__ = [
+    "BLAS",
+    "MAIN",
+    "MEAN",
+    "OWN",
+    "PAIR",
+    "Cells",
+    "Family",
+    "Floats",
+    "Ints",
+    "Posterior",
+    "Scales",
+    "sum_by",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+MAIN, PAIR = "main", "pair"
+OWN, MEAN = "own", "mean"
 
 BLAS = ThreadpoolController()
 """The matrices are small, and the other cores belong to the evaluations."""
@@ -27,17 +43,20 @@ class Family:
     """Effects that share a variance.
 
     Attributes:
-        kind: instruction, demos, pair, own (each candidate's) or mean (mu, which all share).
-        predictor: Position in the program; -1 where it is not a predictor's.
-        codes: What the effects belong to: (instruction, demos), -1 for either that does not matter.
+        effect: `MAIN` (of one kind of arm), `PAIR` (of two kinds of one owner), `OWN` (each candidate's) or `MEAN`
+            (mu, which all share).
+        place: The owner's place in a candidate; `WHOLE` for the program's, and where there is no owner.
+        letters: The kinds, by their first letters.
+        codes: What the effects belong to: an arm of each of these kinds.
         group: [C] Which of `codes` each candidate has, by position.
         basis: [codes, D] What the effects are linear in, where they are a feature's: effect = basis w, w ~ N(0, v).
             None: each is its own. Codes may be of arms that no candidate has.
     """
 
-    kind: str
-    predictor: int
-    codes: list[tuple[int, int]]
+    effect: str
+    place: int
+    letters: str
+    codes: list[tuple[int, ...]]
     group: Ints
     basis: Floats | None = None
 

@@ -19,9 +19,9 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from mipro_studio.optimizer_core.parameters.space import SearchSpace
+from mipro_studio.optimizer_core.parameters.space import Parameter, SearchSpace
 from mipro_studio.optimizer_core.search.surrogates.base import Observation, by_candidate, random_fresh
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import WHOLE, Candidate
 
 __all__ = ["ReplayedTpe", "TpeSurrogate", "shrunk_means"]
 
@@ -88,7 +88,7 @@ class _Study:
         self._space = space
         self._seed = seed
         self._names = {
-            parameter.name: f"{space.predictors.index(parameter.predictor)}_predictor_{parameter.kind}"
+            parameter.name: _name_in_dspy(space, parameter)
             for parameter in space.parameters
         }
         self._choices = {
@@ -144,6 +144,11 @@ class _Study:
 
     def _params(self, candidate: Candidate) -> dict[str, str]:
         return {self._names[name]: str(arm) for name, arm in self._space.values(candidate).items()}
+
+
+def _name_in_dspy(space: SearchSpace, parameter: Parameter) -> str:
+    place = space.place(parameter.owner)
+    return f"{place}_predictor_{parameter.kind}" if place != WHOLE else f"program_{parameter.kind}"
 
 
 class TpeSurrogate:

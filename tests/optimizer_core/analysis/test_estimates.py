@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from mipro_studio.optimizer_core.analysis.estimates import beliefs
-from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates import Observation
-from mipro_studio.optimizer_core.types import Candidate
+from tests.arms import of_pairs, space_of
 
-SPACE = SearchSpace(["answer"], {"answer": [0, 1, 2]}, {"answer": [0, 1]})
+SPACE = space_of(["answer"], {"answer": [0, 1, 2]}, {"answer": [0, 1]})
 TRUTH = {0: 0.3, 1: 0.55, 2: 0.8}
 
 
@@ -22,7 +21,7 @@ def told(n_cells: int = 60, seed: int = 0) -> list[Observation]:
         for demos in (0, 1):
             scores = {f"e{i}": float(rng.random() < TRUTH[instruction]) for i in range(n_cells)}
             mean = sum(scores.values()) / n_cells
-            found.append(Observation(Candidate(((instruction, demos),)), mean, n_cells, scores))
+            found.append(Observation(of_pairs([(instruction, demos)]), mean, n_cells, scores))
     return found
 
 

@@ -8,11 +8,12 @@ import pytest
 from mipro_studio.optimizer_core.analysis.importance import MIN_CANDIDATES, importance
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
-from mipro_studio.optimizer_core.types import Candidate, Split
+from mipro_studio.optimizer_core.types import DEMOS, Candidate, Split
+from tests.arms import space_of
 from tests.optimizer_core.builders import failed, scored
 
 PREDICTORS = ("a", "b")
-SPACE = SearchSpace(PREDICTORS, {name: range(4) for name in PREDICTORS}, {name: range(4) for name in PREDICTORS})
+SPACE = space_of(PREDICTORS, {name: range(4) for name in PREDICTORS}, {name: range(4) for name in PREDICTORS})
 
 
 def filled(effect: float, seed: int, n_candidates: int = 30, n_cells: int = 24) -> ScoreTable:
@@ -23,7 +24,7 @@ def filled(effect: float, seed: int, n_candidates: int = 30, n_cells: int = 24) 
     for _ in range(n_candidates):
         candidate = SPACE.random(rng)
         for example in rng.sample(range(60), n_cells):
-            chance = difficulty[example] + effect * (candidate.choices[1][1] == 2)
+            chance = difficulty[example] + effect * (candidate.arm(1, DEMOS) == 2)
             table.put(scored(candidate.id, f"e{example}", float(rng.random() < chance)))
     return table
 
@@ -52,7 +53,7 @@ def test_noise_alone_is_called_real_hardly_ever() -> None:
 
 def test_too_few_candidates_say_nothing() -> None:
     assert found(filled(0.5, 0, n_candidates=MIN_CANDIDATES - 1), SPACE, 0) == []
-    nothing = SearchSpace(PREDICTORS, {name: [0] for name in PREDICTORS}, {name: [0] for name in PREDICTORS})
+    nothing = space_of(PREDICTORS, {name: [0] for name in PREDICTORS}, {name: [0] for name in PREDICTORS})
     assert found(filled(0.5, 0), nothing, 0) == []
 
 

@@ -15,7 +15,7 @@ BASELINE = Candidate.baseline(1)
 def equals(n_candidates: int, seed: int, n_cells: int = 40) -> tuple[ScoreTable, Candidate]:
     """Candidates that are all right on half of the examples, and the luckiest of them."""
     rng, table = random.Random(seed), ScoreTable()
-    names = [Candidate(((arm, 0),)) for arm in range(n_candidates)]
+    names = [Candidate.parse(f"i{arm}d0") for arm in range(n_candidates)]
     for candidate in names:
         for example in range(n_cells):
             table.put(scored(candidate.id, f"e{example}", float(rng.random() < 0.5)))
@@ -46,7 +46,7 @@ def test_the_baseline_as_winner_is_compared_with_nothing() -> None:
 
 def test_a_winner_that_is_better_is_likely_better() -> None:
     table = ScoreTable()
-    winner = Candidate(((1, 0),))
+    winner = Candidate.parse("i1d0")
     for example in range(60):
         table.put(scored(BASELINE.id, f"e{example}", float(example % 4 == 0)))
         table.put(scored(winner.id, f"e{example}", float(example % 4 != 1)))
@@ -58,4 +58,4 @@ def test_a_winner_that_is_better_is_likely_better() -> None:
 
 def test_without_a_score_there_is_nothing_to_say() -> None:
     table, _ = equals(3, 0)
-    assert corrected(table, Candidate(((9, 0),)), BASELINE, 0) is None
+    assert corrected(table, Candidate.parse("i9d0"), BASELINE, 0) is None

@@ -56,7 +56,7 @@ class Bench:
         self._modules: dict[str, dspy.Module] = {}
         self._models: dict[Role, RoleModel] = {}
         scorer = Scorer(metric, "metric")
-        runner = CellRunner(lambda arms: self._modules[arms.instructions["module"]], self._model, scorer)
+        runner = CellRunner(lambda arms: self._modules[next(iter(arms.by_kind["module"]))], self._model, scorer)
         self.evaluator = Evaluator(ThreadExecutor(self.pool, runner), recorder, self.table, limits)
         self.runs: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class Bench:
         """Cells of a module and a model that are at hand, and not made from settings."""
         name = str(id(module))
         self._modules[name], self._models[Role.TASK] = module, model
-        return await self.evaluator.cells(candidate, ArmContents({"module": name}), rows, purpose=purpose)
+        return await self.evaluator.cells(candidate, ArmContents({"module": {name: {}}}), rows, purpose=purpose)
 
     def acting(self, act: Callable[[str, int], Any]) -> Acting:
         """A program that is `act(message, how many runs of it there were before)`."""

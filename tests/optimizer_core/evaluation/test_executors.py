@@ -21,15 +21,20 @@ from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.programs.program import load_program
-from mipro_studio.optimizer_core.types import Cell, CellKey, Demo, ErrorClass, Example, Role, Split, Usage
+from mipro_studio.optimizer_core.types import Author, Cell, CellKey, Demo, ErrorClass, Example, Role, Split, Usage
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROOT, dspy_as_new, fresh_journal, live, make_config
 
 KINDS = ("threads", "processes")
 PROGRAM = "tests/programs/misbehaving.py"
-ARMS = ArmContents(
-    {"answer": "Say which."}, {"answer": [Demo({"message": "m", "queue": "q", "tone": "t"}, True, "")]}
+ARMS = ArmContents.of(
+    [
+        instruction_arm("answer", 1, "Say which.", Author.MODEL),
+        demos_arm("answer", 1, "shuffled", [Demo({"message": "m", "queue": "q", "tone": "t"}, True, "")]),
+    ]
 )
 
 

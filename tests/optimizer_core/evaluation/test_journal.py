@@ -1,12 +1,12 @@
 """The rules of replacement that every journal keeps; `tests/storage` holds SQLite's to the same."""
 
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import (
     Author,
     Burn,
-    DemoSet,
     Event,
-    Instruction,
     Outcome,
     PromptCall,
     Role,
@@ -15,12 +15,13 @@ from mipro_studio.optimizer_core.types import (
     TrialKind,
     Usage,
 )
+from tests.arms import demo_sets_of, instructions_of
 from tests.optimizer_core.builders import failed, make_examples, scored
 
 
 def test_a_new_journal_is_empty() -> None:
     journal = MemoryJournal()
-    readers = (journal.examples, journal.instructions, journal.demo_sets, journal.cells, journal.trials)
+    readers = (journal.examples, journal.arms, journal.cells, journal.trials)
     assert all(list(reader()) == [] for reader in (*readers, journal.prompt_calls, journal.burns))
     assert journal.outcome() is None
 
@@ -49,10 +50,10 @@ def test_a_score_is_never_replaced_by_an_error_and_an_error_is_by_a_score() -> N
 
 def test_arms_are_told_apart_by_predictor_and_index_and_events_never_replaced() -> None:
     journal = MemoryJournal()
-    journal.commit([Instruction(name, n, "t", Author.SEED) for name in ("a", "b") for n in (0, 1)])
-    journal.commit([DemoSet(name, 0, "zero_shot", ()) for name in ("a", "b")])
+    journal.commit([instruction_arm(name, n, "t", Author.SEED) for name in ("a", "b") for n in (0, 1)])
+    journal.commit([demos_arm(name, 0, "zero_shot", ()) for name in ("a", "b")])
     journal.commit([Event("note"), Event("note")])
-    assert (len(list(journal.instructions())), len(list(journal.demo_sets())), len(journal.events)) == (4, 2, 2)
+    assert (len(list(instructions_of(journal))), len(list(demo_sets_of(journal))), len(journal.events)) == (4, 2, 2)
 
 
 def test_examples_are_told_apart_by_split() -> None:

@@ -16,10 +16,13 @@ from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.exports.export import build_program, load_saved, save_program
 from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.models.role_models import ADAPTERS, adapter_of
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.programs.importing import _settings
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.programs.values import encode
-from mipro_studio.optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
+from mipro_studio.optimizer_core.types import Arm, Author, Demo
+from tests.arms import of_pairs
 from tests.programs import recorder
 
 SECRET = "sk-live-0123456789"
@@ -77,10 +80,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     _settings.main_thread_config.update(settings)
 
 
-def arms_of(program: Program) -> list[Instruction | DemoSet]:
+def arms_of(program: Program) -> list[Arm]:
     """Two arms a predictor: as it came, and another instruction with a teacher's demo and a labelled one."""
     home: Any = program.home
-    made: list[Instruction | DemoSet] = []
+    made: list[Arm] = []
     for info in program.predictors:
         taught: dict[str, Any] = {"text": "one bolt", "notes": "n"}
         if "level" in info.outputs:
@@ -90,10 +93,11 @@ def arms_of(program: Program) -> list[Instruction | DemoSet]:
             taught |= {name: encode(value, fields[name].annotation) for name, value in outputs.items()}
         labelled = {"text": "two nuts", "notes": "m", "items": [{"name": "nuts"}], "level": "low"}
         demos = (Demo(taught, True, "1"), Demo(labelled, False, "2"))
-        made += [Instruction(info.name, 0, info.instruction, Author.SEED), DemoSet(info.name, 0, "zero_shot", ())]
+        made.append(instruction_arm(info.name, 0, info.instruction, Author.SEED))
+        made.append(demos_arm(info.name, 0, "zero_shot", ()))
         made += [
-            Instruction(info.name, 1, f"Better {info.name}.", Author.MODEL),
-            DemoSet(info.name, 1, "shuffled", demos),
+            instruction_arm(info.name, 1, f"Better {info.name}.", Author.MODEL),
+            demos_arm(info.name, 1, "shuffled", demos),
         ]
     return made
 
@@ -103,7 +107,7 @@ def taken_home(folder: Path, **settings: Any) -> tuple[list[Any], list[Any]]:
     asked = {"program": "lib/export_desk/two.py:Two", "data": {"inputs": ["text"]}, "base": str(folder), **settings}
     config = parse_config(asked)
     program = load_program(config.program, folder)
-    candidate = Candidate(((1, 1),) * len(program.predictors))
+    candidate = of_pairs([(1, 1)] * len(program.predictors))
     module = build_program(config, program, arms_of(program), candidate)
     save_program(module, folder / "program.json")
     spec = config.task_model

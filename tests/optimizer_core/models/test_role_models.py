@@ -26,6 +26,7 @@ from mipro_studio.optimizer_core.models.role_models import (
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.types import Example, Role, Split
+from tests.arms import built
 from tests.optimizer_core.scripted import ScriptedEngine, chat, scripted
 
 ROW = Example("i", Split.VAL, 0, {"text": "t"}, {})
@@ -67,7 +68,7 @@ def test_calls_of_a_predictors_own_model_are_counted_in_its_cell_and_under_the_r
     module.draft.set_lm(plain_lm("openai/cheap", asked))
     meter = Meter(Budget())
     lm = scripted(lambda request: chat(answer="a"), meter, Role.TEST)
-    made = Arms(Program(module, None, "two")).build({"draft": "Note it."}, {})
+    made = built(Arms(Program(module, None, "two")), {"draft": "Note it."}, {})
     cell = run_once(made, ROW, RoleModel(lm, dspy.ChatAdapter()), Scorer(one, "one"), "c")
     assert asked == ["openai/cheap"]
     assert (cell.usage.calls, cell.usage.input_tokens) == (2, 20)
@@ -94,7 +95,7 @@ def test_a_chosen_model_is_counted_under_the_role_that_runs_the_program(monkeypa
     models: dict[str, Any] = chosen_models(config, program)
     assert type(models["draft"]) is GuestLM
     models["draft"]._engine_spec = ScriptedEngine(lambda request: chat(notes="n"))
-    made = Arms(program, models).build({}, {})
+    made = built(Arms(program, models), {}, {})
     for role in (Role.TEACHER, Role.TEST):
         meter = Meter(Budget())
         lm = scripted(lambda request: chat(answer="a"), meter, role, prices=(0.0, 0.0))
@@ -205,7 +206,7 @@ def test_settings_of_predictors_and_callbacks_reach_the_model() -> None:
 
     module = Two()
     module.draft.config = {"temperature": 0.9, "n": 1}
-    made = Arms(Program(module, None, "two")).build({}, {})
+    made = built(Arms(Program(module, None, "two")), {}, {})
     with dspy.context(callbacks=[Hearing()], track_usage=True):
         run_once(made, ROW, RoleModel(scripted(reply), dspy.ChatAdapter()), Scorer(one, "one"), "c")
     assert seen == [0.9, None]

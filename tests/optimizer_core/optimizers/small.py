@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.optimizers.together.better_together import BetterTogether
 from mipro_studio.optimizer_core.runs.assembly import assemble
 from mipro_studio.optimizer_core.types import Candidate, Trial, TrialKind
+from tests.arms import instructions_of, pairs
 from tests.loopback import LoopbackConfig, LoopbackEndpoint
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
@@ -87,7 +88,7 @@ def suggested(life: Life) -> list[Trial]:
 
 
 def choices(trials: Iterable[Trial]) -> list[tuple[tuple[int, int], ...]]:
-    return [Candidate.parse(trial.candidate).choices for trial in trials]
+    return [pairs(Candidate.parse(trial.candidate)) for trial in trials]
 
 
 def asked(endpoint: LoopbackEndpoint) -> list[tuple[DspyPrompt, dict[str, Any]]]:
@@ -110,7 +111,7 @@ def history_of(prompt: DspyPrompt) -> list[tuple[str, float]]:
 
 def texts(life: Life, predictor: str) -> dict[int, str]:
     """Instructions of a predictor by index."""
-    return {arm.index: arm.text for arm in life.journal.instructions() if arm.predictor == predictor}
+    return {arm.index: arm.text for arm in instructions_of(life.journal) if arm.owner == predictor}
 
 
 def scripted(script: Callable[[DspyPrompt | None, list[dict[str, Any]]], str | None]) -> LoopbackEndpoint:

@@ -7,6 +7,7 @@ import pytest
 
 from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.types import Role, Split, Status, TrialKind
+from tests.arms import demo_sets_of, instructions_of
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life, live
 from tests.optimizer_core.optimizers.small import ALL, choices, journal, killed, run, settings, suggested
@@ -84,8 +85,8 @@ def test_the_review_gate_stops_what_is_written_before_the_search(endpoint: Loopb
     if reviewed := OPTIMIZERS[optimizer].reviewed:
         assert life.ending.status is Status.AWAITING_REVIEW and reviewed in life.ending.reason
         assert [trial.kind for trial in life.trials] == [TrialKind.BASELINE]
-        written = [arm for arm in life.journal.instructions() if arm.index]
-        sets = [arm for arm in life.journal.demo_sets() if arm.index]
+        written = [arm for arm in instructions_of(life.journal) if arm.index]
+        sets = [arm for arm in demo_sets_of(life.journal) if arm.index]
         assert bool(written) is ("instructions" in reviewed) and bool(sets)
         return
     assert life.ending.status is Status.COMPLETED
@@ -134,7 +135,7 @@ def test_a_frozen_predictor_keeps_its_seed(endpoint: LoopbackEndpoint, optimizer
     places = choices(suggested(life))
     assert all(tone == (0, 0) for _, tone in places)
     assert any(queue != (0, 0) for queue, _ in places)
-    assert not any(arm.index for arm in life.journal.instructions() if arm.predictor == "tone")
+    assert not any(arm.index for arm in instructions_of(life.journal) if arm.owner == "tone")
 
 
 def test_each_has_a_name_and_a_line() -> None:

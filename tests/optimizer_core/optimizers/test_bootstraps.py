@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.optimizers import mipro
+from mipro_studio.optimizer_core.parameters.demos import made_how
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, Role, Split, TrialKind
+from tests.arms import demo_sets_of
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life
 from tests.optimizer_core.optimizers.small import choices, run, suggested
@@ -26,7 +28,7 @@ def passing(life: Life, threshold: float) -> list[str]:
 
 
 def kinds(life: Life, predictor: str = "queue") -> dict[int, str]:
-    return {arm.index: arm.kind for arm in life.journal.demo_sets() if arm.predictor == predictor}
+    return {arm.index: made_how(arm) for arm in demo_sets_of(life.journal) if arm.owner == predictor}
 
 
 @pytest.mark.parametrize("threshold", [0.5, 1.0])
@@ -78,8 +80,8 @@ def test_random_search_bootstraps_no_more_demos_than_asked_for(endpoint: Loopbac
     life = run(endpoint, "bootstrap_rs", search={"candidates": 8, "max_bootstrapped": 3, "max_labeled": 5})
 
     sizes = {}
-    for arm in life.journal.demo_sets():
-        if arm.predictor == "queue" and arm.index:
+    for arm in demo_sets_of(life.journal):
+        if arm.owner == "queue" and arm.index:
             sizes[arm.index] = (sum(demo.augmented for demo in arm.demos), len(arm.demos))
     assert sizes[1] == (0, 5) and sizes[2] == (3, 5)
     assert all(1 <= augmented <= 3 and size == 5 for index, (augmented, size) in sizes.items() if index > 2)
@@ -97,7 +99,7 @@ def test_bayesian_bootstrap_chooses_a_set_for_each_predictor_and_learns_from_the
             self._surrogate = original(settings)
 
         def suggest(self, space: SearchSpace, observed: Sequence[Observation], *rest: Any) -> Candidate | None:
-            parameters = [(one.predictor, one.kind, len(one.arms)) for one in space.parameters]
+            parameters = [(one.owner, one.kind, len(one.arms)) for one in space.parameters]
             asked.append((parameters, len(observed)))
             return self._surrogate.suggest(space, observed, *rest)
 

@@ -8,6 +8,7 @@ import pytest
 
 from mipro_studio.optimizer_core.optimizers.evolution import MINIBATCH, _scores, _shown
 from mipro_studio.optimizer_core.types import Author, Cell, CellKey, ErrorClass, Split, TraceStep, TrialKind
+from tests.arms import instructions_of
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt
 from tests.optimizer_core.builders import MORE, failed, live, make_examples, scored
@@ -33,7 +34,7 @@ def test_everything_it_spends_is_in_the_table_and_everything_it_writes_is_an_arm
 
     cells = list(life.journal.cells())
     assert sum(entry["model"] == "task" for entry in requests) == sum(cell.usage.calls for cell in cells)
-    arms = [arm for arm in life.journal.instructions() if arm.author is Author.MODEL]
+    arms = [arm for arm in instructions_of(life.journal) if arm.author is Author.MODEL]
     calls = {call.key: call for call in life.journal.prompt_calls()}
     assert (
         arms and [arm.provenance["call"] for arm in arms] and set(calls) == {arm.provenance["call"] for arm in arms}
@@ -43,7 +44,7 @@ def test_everything_it_spends_is_in_the_table_and_everything_it_writes_is_an_arm
         assert (trial.kind, len(trial.examples)) == (TrialKind.FULL, SIZES["val"])
     assert {cell.key.split for cell in cells} == {Split.TRAIN, Split.VAL, Split.TEST}
     # Both predictors have their turn, and the better texts win.
-    assert {arm.predictor for arm in arms} == {"queue", "tone"}
+    assert {arm.owner for arm in arms} == {"queue", "tone"}
     means = {trial.candidate: trial.mean for trial in life.trials}
     assert life.winner is not None and (means[life.winner] or 0) > (life.trials[0].mean or 0)
     assert len(texts(life, "queue")) > 2
@@ -76,7 +77,7 @@ def test_a_metric_beyond_1_does_not_look_perfect(endpoint: LoopbackEndpoint) -> 
     life = run(endpoint, "gepa", **wide)
 
     assert {1.0, 100.0} <= {cell.score for cell in life.journal.cells()}
-    assert [arm for arm in life.journal.instructions() if arm.author is Author.MODEL]
+    assert [arm for arm in instructions_of(life.journal) if arm.author is Author.MODEL]
 
 
 def test_an_error_counts_as_the_mean_of_the_others_and_is_told_to_the_prompt_model() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mipro_studio.optimizer_core.types import Author, Role, Split, Status
+from tests.arms import instructions_of
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import SMALL, Life, fresh_journal, live, make_config, make_examples
 
@@ -20,9 +21,9 @@ def session(endpoint: LoopbackEndpoint, **changes: Any) -> Life:
 def test_every_variant_writes_its_samples_and_nothing_is_scored(endpoint: LoopbackEndpoint) -> None:
     life = session(endpoint)
     assert life.ending.status is Status.COMPLETED, life.ending.reason
-    written = [arm for arm in life.journal.instructions() if arm.author is Author.MODEL]
+    written = [arm for arm in instructions_of(life.journal) if arm.author is Author.MODEL]
     for predictor in ("queue", "tone"):
-        named = {arm.index: arm.provenance["variant"] for arm in written if arm.predictor == predictor}
+        named = {arm.index: arm.provenance["variant"] for arm in written if arm.owner == predictor}
         assert named == {1: "all", 2: "all", 3: "bare", 4: "bare"}
     assert not list(life.journal.trials())
     assert {cell.key.split for cell in life.journal.cells()} <= {Split.TRAIN}
@@ -33,7 +34,7 @@ def test_every_variant_writes_its_samples_and_nothing_is_scored(endpoint: Loopba
 
 def test_a_variant_shows_what_its_switches_say(endpoint: LoopbackEndpoint) -> None:
     life = session(endpoint)
-    for arm in life.journal.instructions():
+    for arm in instructions_of(life.journal):
         if arm.author is Author.MODEL:
             used = {row["switch"]: row["used"] for row in arm.provenance["switches"]}
             bare = arm.provenance["variant"] == "bare"

@@ -8,7 +8,8 @@ import pytest
 from mipro_studio.optimizer_core.config import TIPS
 from mipro_studio.optimizer_core.optimizers.switches import switch_rows
 from mipro_studio.optimizer_core.proposers.switch_variables import NUMBER, SEED, SHOWN
-from mipro_studio.optimizer_core.types import Candidate, Instruction, TrialKind
+from mipro_studio.optimizer_core.types import Arm, Candidate, TrialKind
+from tests.arms import demo_sets_of, pairs
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
 from tests.optimizer_core.builders import live
@@ -58,7 +59,7 @@ def test_zero_shot_puts_no_demo_into_any_program(endpoint: LoopbackEndpoint, opt
 
     assert demos_in_task_requests(endpoint) == {0}
     assert all(demos == 0 for candidate in choices(life.trials) for _, demos in candidate)
-    sets = [arm for arm in life.journal.demo_sets() if arm.index]
+    sets = [arm for arm in demo_sets_of(life.journal) if arm.index]
     assert sets and all(demo.augmented for arm in sets for demo in arm.demos)  # they ground the proposer
 
 
@@ -139,7 +140,7 @@ def test_every_trial_writes_fresh_instructions_by_the_switches_it_chose(
         arm.text: arm
         for name in ("queue", "tone")
         for arm in life.context.arms.instructions[name].values()
-        if isinstance(arm, Instruction) and arm.index
+        if arm.index
     }
     for prompt, body in requests:
         (arm,) = [arm for arm in written.values() if _is_of(arm, prompt, body, rows)]
@@ -147,9 +148,9 @@ def test_every_trial_writes_fresh_instructions_by_the_switches_it_chose(
         assert ("dataset_description" in prompt.inputs) is values["dataset_summary"]
         assert ("program_description" in prompt.inputs) is values["program_summary"]
         assert prompt.inputs.get("tip", "") == TIPS[values["tip"]]
-        chosen = values.get(f"{arm.predictor}: {SHOWN}")
+        chosen = values.get(f"{arm.owner}: {SHOWN}")
         if chosen is not None:
-            shown = [f"message: {demo.fields['message']}" for demo in by_demos[arm.predictor, chosen]]
+            shown = [f"message: {demo.fields['message']}" for demo in by_demos[arm.owner, chosen]]
             assert all(line in prompt.inputs["task_demos"] for line in shown)
             assert prompt.inputs["task_demos"].count("message: ") == len(shown)
     searched = [row.values for row in rows]
@@ -157,9 +158,9 @@ def test_every_trial_writes_fresh_instructions_by_the_switches_it_chose(
     assert len({values["temperature"] for values in searched}) == 8
 
 
-def _is_of(arm: Instruction, prompt: DspyPrompt, body: dict[str, Any], rows: list[Any]) -> bool:
+def _is_of(arm: Arm, prompt: DspyPrompt, body: dict[str, Any], rows: list[Any]) -> bool:
     """The request that wrote the arm is told by its predictor and its temperature, which no two trials share."""
-    same = prompt.inputs["basic_instruction"] == f"Find the {arm.predictor}."
+    same = prompt.inputs["basic_instruction"] == f"Find the {arm.owner}."
     return same and abs(body["temperature"] - arm.provenance["values"]["temperature"]) < 1e-9
 
 
@@ -179,7 +180,7 @@ def test_the_whole_of_mipro_pp_also_searches_the_bootstrap(endpoint: LoopbackEnd
     assert {row.values[NUMBER] for row in rows} >= {0, 3} and len({row.values[SEED] for row in rows}) > 1
     sets = life.context.arms.demo_sets
     for row in rows:
-        for name, (_, index) in zip(("queue", "tone"), Candidate.parse(row.candidate).choices, strict=True):
+        for name, (_, index) in zip(("queue", "tone"), pairs(Candidate.parse(row.candidate)), strict=True):
             demos, largest = sets[name][index].demos, sets[name][row.values[SEED]].demos
             assert len(demos) == row.values[NUMBER]
             traced = [demo for demo in demos if demo.augmented]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mipro_studio.optimizer_core.types import Candidate, TrialKind
+from mipro_studio.optimizer_core.types import INSTRUCTION, Candidate, TrialKind
+from tests.arms import pairs
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import DspyPrompt
 from tests.optimizer_core.builders import Life, live
@@ -34,7 +35,7 @@ def expected_history(life: Life, predictor: str, trials: int) -> list[tuple[str,
     scores: dict[str, list[float]] = {}
     for candidate, mean in means.items():
         assert mean is not None
-        scores.setdefault(written[Candidate.parse(candidate).choices[place][0]], []).append(mean)
+        scores.setdefault(written[Candidate.parse(candidate).arm(place, INSTRUCTION)], []).append(mean)
     averaged = [(text, sum(all_of) / len(all_of)) for text, all_of in scores.items()]
     return sorted(averaged, key=lambda pair: pair[1])[-SHOWN:]
 
@@ -115,7 +116,7 @@ def test_program_level_asks_once_for_all_instructions_and_shows_whole_programs(e
         ranked = sorted(means.items(), key=lambda pair: pair[1])[-SHOWN:]
         expected = []
         for candidate, _ in ranked:
-            (of_queue, _), (of_tone, _) = Candidate.parse(candidate).choices
+            (of_queue, _), (of_tone, _) = pairs(Candidate.parse(candidate))
             expected.append(f"queue: {queue[of_queue]}\ntone: {tone[of_tone]}")
         assert [text for text, _ in history_of(prompt)] == expected
     assert choices(suggested(life)) == [((number, 0), (number, 0)) for number in range(1, 8)]
@@ -143,7 +144,7 @@ def test_coordinate_ascent_moves_one_predictor_at_a_time_from_the_best_so_far(en
     for place, trial in enumerate(trials):
         moved = (place // 3) % 2
         before = {earlier.candidate: earlier.mean or 0.0 for earlier in life.trials[: place + 1]}
-        best = Candidate.parse(max(before, key=lambda candidate: before[candidate])).choices
+        best = pairs(Candidate.parse(max(before, key=lambda candidate: before[candidate])))
         (here,) = choices([trial])
         assert here[1 - moved] == best[1 - moved], f"trial {place + 1} moved more than one predictor"
         assert here[moved][0] > 3 * (place // 6), f"trial {place + 1} is not one of its stage's instructions"
@@ -166,7 +167,7 @@ def test_coordinate_ascent_shows_its_pick_last_with_the_score_of_the_best_progra
         best = max(life.trials[: 1 + 3 * stage], key=lambda trial: trial.mean or 0.0)
         shown = history_of(prompts[3 * stage])
         predictor = ("queue", "tone")[stage % 2]
-        pick = texts(life, predictor)[Candidate.parse(best.candidate).choices[stage % 2][0]]
+        pick = texts(life, predictor)[Candidate.parse(best.candidate).arm(stage % 2, INSTRUCTION)]
         assert shown[-1][1] == pytest.approx(best.mean or 0.0, abs=0.006)
         assert pick in [text for text, score in shown if score == shown[-1][1]]
 
@@ -177,7 +178,7 @@ def test_coordinate_ascent_writes_the_next_stage_from_what_the_stages_before_sho
 
     assert [texts(life, "queue")[index] for index in (1, 3)] == steps(2)
     assert [texts(life, "tone")[index] for index in (1, 3)] == steps(2)
-    winner = Candidate.parse(life.winner or "").choices
+    winner = pairs(Candidate.parse(life.winner or ""))
     assert [texts(life, name)[arm] for name, (arm, _) in zip(("queue", "tone"), winner, strict=True)] != [
         "Find the queue.",
         "Find the tone.",

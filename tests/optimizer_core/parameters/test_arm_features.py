@@ -9,7 +9,9 @@ from mipro_studio.optimizer_core.parameters.arm_features import (
     features_of,
     instruction_features,
 )
-from mipro_studio.optimizer_core.types import Author, Demo, DemoSet, Instruction
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.types import Arm, Author, Demo
 
 ALL = (*FEATURES["demos"], "answers", "last", "rows", "number", "origin")
 
@@ -18,11 +20,11 @@ def demo(row: str, answer: object, augmented: bool = False) -> Demo:
     return Demo({"question": f"question {row}", "answer": answer}, augmented, row)
 
 
-def sets(*shown: tuple[Demo, ...]) -> list[DemoSet]:
-    return [DemoSet("p", index, "shuffled", demos) for index, demos in enumerate(shown)]
+def sets(*shown: tuple[Demo, ...]) -> list[Arm]:
+    return [demos_arm("p", index, "shuffled", demos) for index, demos in enumerate(shown)]
 
 
-def named(arms: list[DemoSet], name: str) -> np.ndarray:  # type: ignore[type-arg]
+def named(arms: list[Arm], name: str) -> np.ndarray:  # type: ignore[type-arg]
     (found,) = demo_features(arms, ["answer"], [name])
     assert found.arms == tuple(one.index for one in arms)
     return found.basis
@@ -58,16 +60,16 @@ def test_answers_that_are_no_classes_say_nothing() -> None:
 
 def test_arms_that_are_all_alike_have_no_features() -> None:
     assert demo_features(sets((), ()), ["answer"]) == []
-    assert instruction_features([Instruction("p", 0, "Answer.", Author.SEED)]) == []
+    assert instruction_features([instruction_arm("p", 0, "Answer.", Author.SEED)]) == []
 
 
 def test_a_child_is_like_its_parent_and_unlike_a_stranger() -> None:
     arms = [
-        Instruction("p", 0, "Answer the question.", Author.SEED),
-        Instruction("p", 1, "Name the queue of the message in one word.", Author.MODEL, {"tip": "simple"}),
-        Instruction("p", 2, "Name the queue of the message.", Author.PERSON, {"edited_from": 1}),
-        Instruction("p", 3, "You are an expert: decide with care.", Author.MODEL, {"parents": [2]}),
-        *(Instruction("p", n, f"Stranger {n} of {n}.", Author.MODEL) for n in range(4, 9)),
+        instruction_arm("p", 0, "Answer the question.", Author.SEED),
+        instruction_arm("p", 1, "Name the queue of the message in one word.", Author.MODEL, {"tip": "simple"}),
+        instruction_arm("p", 2, "Name the queue of the message.", Author.PERSON, {"edited_from": 1}),
+        instruction_arm("p", 3, "You are an expert: decide with care.", Author.MODEL, {"parents": [2]}),
+        *(instruction_arm("p", n, f"Stranger {n} of {n}.", Author.MODEL) for n in range(4, 9)),
     ]
     found = {one.name: one.basis @ one.basis.T for one in instruction_features(arms)}
     for name in ("lineage", "text"):
@@ -82,7 +84,8 @@ def test_values_of_all_kinds_are_answers() -> None:
 
 
 def test_all_arms_have_their_features_by_predictor_and_kind() -> None:
-    written = {0: Instruction("p", 0, "One.", Author.SEED), 1: Instruction("p", 1, "Two.", Author.MODEL)}
-    found = features_of({"p": ["answer"]}, {"p": written}, {"p": dict(enumerate(sets((), (A, B), (B2,))))})
+    written = {0: instruction_arm("p", 0, "One.", Author.SEED), 1: instruction_arm("p", 1, "Two.", Author.MODEL)}
+    told = dict(enumerate(sets((), (A, B), (B2,))))
+    found = features_of({"p": ["answer"]}, {"instruction": {"p": written}, "demos": {"p": told}})
     assert set(found) == {(0, "instruction"), (0, "demos")}
     assert [one.name for one in found[0, "demos"]] == list(FEATURES["demos"])

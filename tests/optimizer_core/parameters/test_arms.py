@@ -12,10 +12,12 @@ from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_model import RoleModel
-from mipro_studio.optimizer_core.parameters.arms import Arms, own_demos
+from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.demos import own_demos
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.types import Demo, Example, Split
 from mipro_studio.storage.codec import from_json, to_json
+from tests.arms import built, demo_sets_of
 
 
 class Level(enum.Enum):
@@ -74,7 +76,7 @@ def test_bootstrapped_demos_are_shown_as_plain_dspy_shows_them(adapter: Any) -> 
     stored = from_json(to_json([dict(cell.trace[0].inputs), dict(cell.trace[0].outputs)]))
     demo = Demo({**stored[0], **stored[1]}, True, "i")
     arms = Arms(Program(seed, None, "reader"))
-    made = arms.build({}, {"read": [demo]}).read
+    made = built(arms, {}, {"read": [demo]}).read
     given = {"text": "new", "picture": dspy.Image("https://a.b/d.png")}
     assert adapter.format(made.signature, made.demos, given) == adapter.format(plain.signature, plain.demos, given)
     assert made.demos[0]["items"] == [Item(name="bolts", count=3)]
@@ -85,7 +87,7 @@ def test_bootstrapped_demos_are_shown_as_plain_dspy_shows_them(adapter: Any) -> 
 def test_labelled_demos_show_the_labels_as_the_file_has_them() -> None:
     arms = Arms(Program(Reader(), None, "reader"))
     fields = {"text": "a", "picture": "https://a.b/c.png", "items": [{"name": "bolts"}], "level": "high", "base": 1}
-    made = arms.build({}, {"read": [Demo(fields, False, "i")]}).read
+    made = built(arms, {}, {"read": [Demo(fields, False, "i")]}).read
     assert made.demos[0].toDict()["items"] == [{"name": "bolts"}]
     assert made.demos[0].picture == dspy.Image("https://a.b/c.png")
     assert "base" not in made.demos[0]
@@ -103,9 +105,9 @@ def test_demos_that_a_program_brings_along_stay_the_objects_they_are() -> None:
     stored = own_demos(seed.read)
     journal = MemoryJournal()
     assert from_json(to_json([demo.fields for demo in stored]))[0]["items"] == [{"name": "nuts", "count": 1}]
-    assert journal.demo_sets() == []
+    assert demo_sets_of(journal) == []
     arms = Arms(Program(seed, None, "reader"))
-    made = arms.build({"read": "Another instruction."}, {"read": stored}).read
+    made = built(arms, {"read": "Another instruction."}, {"read": stored}).read
     assert made.signature.instructions == "Another instruction."
     assert made.demos[0]["items"] == [Item(name="nuts")]
     assert made.demos[0].helper is weigh
@@ -116,12 +118,12 @@ def test_demos_that_a_program_brings_along_stay_the_objects_they_are() -> None:
 def test_a_field_called_base_is_part_of_a_demo() -> None:
     seed = dspy.Predict("base, text -> answer")
     arms = Arms(Program(seed, None, "one"))
-    made = arms.build({}, {"self": [Demo({"base": "b", "text": "t", "answer": "a"}, True, "i")]})
+    made = built(arms, {}, {"self": [Demo({"base": "b", "text": "t", "answer": "a"}, True, "i")]})
     assert made.demos[0].toDict() == {"augmented": True, "base": "b", "text": "t", "answer": "a"}
 
 
 def test_a_labelled_demo_finds_its_image_beside_the_data(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(b"GIF89a")
     arms = Arms(Program(Reader(), None, "reader"), folders=[tmp_path])
-    made = arms.build({}, {"read": [Demo({"text": "a", "picture": "a.gif", "level": "low"}, False, "i")]}).read
+    made = built(arms, {}, {"read": [Demo({"text": "a", "picture": "a.gif", "level": "low"}, False, "i")]}).read
     assert made.demos[0].picture == dspy.Image.from_path(str(tmp_path / "a.gif"))

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.parameters.demos import demos_arm, made_how
 from mipro_studio.optimizer_core.parameters.edits import LONGEST, TAKEN_OUT, Board, asked_for, changed_arms
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Author,
@@ -14,8 +16,6 @@ from mipro_studio.optimizer_core.types import (
     Change,
     ChangeKind,
     Demo,
-    DemoSet,
-    Instruction,
     Split,
     TraceStep,
 )
@@ -27,10 +27,12 @@ TRACE = Cell(CellKey(TEACHER, Split.TRAIN, "row9"), 0.5, trace=STEPS)
 
 def board(**changes: Any) -> Board:
     texts = ("Find the queue.", "Name the queue.", "Say which queue.")
-    instructions = {n: Instruction("queue", n, text, Author.MODEL, {"tip": "simple"}) for n, text in enumerate(texts)}
-    sets = {0: DemoSet("queue", 0, "zero_shot", ()), 1: DemoSet("queue", 1, "shuffled", DEMOS)}
-    parts: dict[str, Any] = {"instructions": {"queue": instructions, "tone": {0: instructions[0]}}}
-    return Board(**{**parts, "demo_sets": {"queue": sets, "tone": {}}, "optimizer": "mipro", **changes})
+    told = [instruction_arm("queue", n, text, Author.MODEL, {"tip": "simple"}) for n, text in enumerate(texts)]
+    instructions = dict(enumerate(told))
+    sets = {0: demos_arm("queue", 0, "zero_shot", ()), 1: demos_arm("queue", 1, "shuffled", DEMOS)}
+    written = {"queue": instructions, "tone": {0: instructions[0]}}
+    by_kind = {"instruction": written, "demos": {"queue": sets, "tone": {}}}
+    return Board(**{"by_kind": by_kind, "optimizer": "mipro", **changes})
 
 
 def after(what: ChangeKind, on: Board | None = None, /, **payload: Any) -> list[Any]:
@@ -68,7 +70,7 @@ def test_a_rejected_arm_keeps_its_text_and_says_why_and_can_be_restored() -> Non
 
 def test_a_demo_set_is_made_from_another() -> None:
     (made,) = after(ChangeKind.DEMOS, index=1, keep=[2, 0], pin=[{"example": "row9", "call": 0}], replace=False)
-    assert (made.index, made.kind) == (2, "person")
+    assert (made.index, made_how(made)) == (2, "person")
     assert [demo.example_id for demo in made.demos] == ["row9", "row0", "row2"]
     assert made.demos[0] == Demo({"message": "call 0", "queue": "account"}, True, "row9")
     assert made.provenance == {"change": 5, "edited_from": 1, "reason": "", "pinned": ["row9"]}

@@ -8,10 +8,12 @@ import pytest
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.programs.agents import frame_of
 from mipro_studio.optimizer_core.programs.instruction_frame import Frame
 from mipro_studio.optimizer_core.programs.program import Program
-from mipro_studio.optimizer_core.types import Author, Change, ChangeKind, Instruction
+from mipro_studio.optimizer_core.types import Author, Change, ChangeKind
+from tests.arms import built
 
 
 def weigh(name: str, unit: str = "kg") -> str:
@@ -49,7 +51,7 @@ def test_what_dspy_wrote_around_the_task_stays(agent: str) -> None:
     assert info.before + info.instruction + info.after == whole
     assert [tool.name for tool in info.tools] == tools
     assert info.tools[0].arguments == ("name", "unit")
-    made = dict(Arms(Program(module, None, "a")).build({name: "Be quick."}, {}).named_predictors())[name]
+    made = dict(built(Arms(Program(module, None, "a")), {name: "Be quick."}, {}).named_predictors())[name]
     assert made.signature.instructions == whole.replace("Sort items by weight.", "Be quick.")
     assert "weigh" in info.signature
 
@@ -58,10 +60,10 @@ def test_the_seed_is_left_as_it_is_and_a_whole_text_of_an_older_run_too() -> Non
     module = dspy.ReAct(Task, tools=[weigh])
     arms = Arms(Program(module, None, "a"))
     whole = module.react.signature.instructions
-    assert arms.build({"react": "Sort items by weight."}, {}).react.signature.instructions == whole
-    assert arms.build({"react": whole}, {}).react.signature.instructions == whole
+    assert built(arms, {"react": "Sort items by weight."}, {}).react.signature.instructions == whole
+    assert built(arms, {"react": whole}, {}).react.signature.instructions == whole
     rewritten = whole.replace("Sort items", "Order things")
-    assert arms.build({"react": rewritten}, {}).react.signature.instructions == rewritten
+    assert built(arms, {"react": rewritten}, {}).react.signature.instructions == rewritten
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -70,9 +72,9 @@ def test_a_program_of_thought_keeps_its_rules_below_the_task() -> None:
     info = described(module, "code_generate.predict")
     whole = module.code_generate.predict.signature.instructions
     assert (info.instruction, info.after) == ("", whole)
-    made = Arms(Program(module, None, "a")).build({info.name: "Count letters."}, {})
+    made = built(Arms(Program(module, None, "a")), {info.name: "Count letters."}, {})
     assert made.code_generate.predict.signature.instructions == f"Count letters.\n\n{whole}"
-    same = Arms(Program(module, None, "a")).build({info.name: ""}, {})
+    same = built(Arms(Program(module, None, "a")), {info.name: ""}, {})
     assert same.code_generate.predict.signature.instructions == whole
 
 
@@ -104,16 +106,16 @@ def test_a_text_that_leaves_out_a_tool_is_kept_out_of_the_search_with_the_reason
     [info] = program.predictors
     assert [str(tool) for tool in info.tools] == ["weigh(name, unit)"]
     for text, lost in (("Just sort.", "weigh"), ("Sort, weigh(name).", "unit"), ("weighing name unit", "weigh")):
-        arm = program.without_losses(Instruction("step", 1, text, Author.MODEL))
+        arm = program.without_losses(instruction_arm("step", 1, text, Author.MODEL))
         assert not arm.active
         assert f"leaves out {lost!r}" in arm.reason
-    assert program.without_losses(Instruction("step", 1, "Use weigh: name, unit.", Author.MODEL)).active
+    assert program.without_losses(instruction_arm("step", 1, "Use weigh: name, unit.", Author.MODEL)).active
 
 
 def test_a_person_is_told_which_tool_an_edit_leaves_out() -> None:
     [info] = Program(OwnAgent(), None, "own").predictors
-    seed = Instruction("step", 0, info.instruction, Author.SEED, info.frame.facts)
-    board = Board({"step": {0: seed}}, {"step": {}}, "mipro", (), ("instruction", "demos"), True)
+    seed = instruction_arm("step", 0, info.instruction, Author.SEED, info.frame.facts)
+    board = Board({"instruction": {"step": {0: seed}}}, "mipro")
 
     def write(text: str) -> Any:
         return changed_arms(Change(1, ChangeKind.WRITE, {"predictor": "step", "text": text}), board, lambda _: None)

@@ -10,8 +10,11 @@ import pytest
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.programs.program import load_program
-from mipro_studio.optimizer_core.types import Author, Candidate, Demo, DemoSet, Instruction
+from mipro_studio.optimizer_core.types import Author, Candidate, Demo
+from tests.arms import built
 from tests.optimizer_core.builders import DESK, MORE, ROOT
 
 HEAD = "import dspy\n"
@@ -158,20 +161,20 @@ def test_metrics_are_found_by_name_by_file_and_beside_the_program(tmp_path: Path
 def desk_arms() -> Arms:
     arms = Arms(load_program(DESK, ROOT))
     for name in arms.names:
-        arms.add(Instruction(name, 0, "seed", Author.SEED))
-        arms.add(Instruction(name, 1, f"better {name}", Author.MODEL))
-        arms.add(DemoSet(name, 0, "zero_shot", ()))
+        arms.add(instruction_arm(name, 0, "seed", Author.SEED))
+        arms.add(instruction_arm(name, 1, f"better {name}", Author.MODEL))
+        arms.add(demos_arm(name, 0, "zero_shot", ()))
         demos = (
             Demo({"message": "m", name: "x", "unknown": "u"}, augmented=True, example_id="1"),
             Demo({"message": "n", name: "y"}, augmented=False, example_id="2"),
         )
-        arms.add(DemoSet(name, 1, "unshuffled", demos))
+        arms.add(demos_arm(name, 1, "unshuffled", demos))
     return arms
 
 
 def test_a_candidates_arms_are_put_in_and_the_seed_is_left_alone() -> None:
     arms = desk_arms()
-    module = arms.module(Candidate(((1, 0), (0, 1))))
+    module = arms.module(Candidate.parse("i1d0-i0d1"))
     predictors = dict(module.named_predictors())
     assert predictors["queue"].signature.instructions == "better queue"
     assert predictors["queue"].demos == []
@@ -188,7 +191,7 @@ def test_a_candidates_arms_are_put_in_and_the_seed_is_left_alone() -> None:
 def test_a_predictor_keeps_its_own_model_unless_another_is_chosen_for_it() -> None:
     program = load_program(f"{MORE}:QueueOnly", ROOT)
     own = program.module.queue.lm = dspy.LM("openai/expensive", api_key="x")
-    assert Arms(program).build({}, {}).queue.lm is own
+    assert built(Arms(program), {}, {}).queue.lm is own
     chosen = dspy.LM("openai/cheap", api_key="x")
-    assert Arms(program, {"queue": chosen}).build({}, {}).queue.lm is chosen
+    assert built(Arms(program, {"queue": chosen}), {}, {}).queue.lm is chosen
     assert program.module.queue.lm is own

@@ -7,9 +7,11 @@ from collections import Counter
 import pytest
 
 from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.parameters.demos import demos_arm, made_how
 from mipro_studio.optimizer_core.proposers.bootstrap import Bootstrapper, plan_sets, trace_fates
 from mipro_studio.optimizer_core.proposers.labels import labeled_demos
-from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, DemoSet, ErrorClass, Example, Split, TraceStep
+from mipro_studio.optimizer_core.types import TEACHER, Arm, Cell, CellKey, ErrorClass, Example, Split, TraceStep
+from tests.arms import demo_sets_of
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import MORE, fresh_journal, live, make_config, make_examples
 
@@ -79,8 +81,8 @@ def fair_scores(seed: int = 0) -> dict[str, float | None]:
     return {row.id: rng.choice((0.0, 0.5, 1.0, 1.0, None)) for row in ROWS}
 
 
-def build(teacher: Teacher, n_sets: int = 6, threshold: float = 1.0, max_labeled: int = 4) -> list[list[DemoSet]]:
-    async def main() -> list[list[DemoSet]]:
+def build(teacher: Teacher, n_sets: int = 6, threshold: float = 1.0, max_labeled: int = 4) -> list[list[Arm]]:
+    async def main() -> list[list[Arm]]:
         settings = SearchSettings(threshold=threshold, max_labeled=max_labeled, labels="random")
         builder = Bootstrapper(PREDICTORS, ROWS, teacher, settings, 0)
         plans = plan_sets(len(ROWS), n_sets, 3, max_labeled, 0)
@@ -112,10 +114,10 @@ def test_demos_are_traces_that_reach_the_threshold_then_labelled_rows() -> None:
             for demo in demos:
                 if demo.augmented:
                     assert scores[demo.example_id] == 1.0
-                    assert demo.fields[demo_set.predictor] == "said 0"
+                    assert demo.fields[demo_set.owner] == "said 0"
                 else:
-                    assert demo.fields[demo_set.predictor] == by_id[demo.example_id].labels[demo_set.predictor]
-                assert set(demo.fields) == {"message", demo_set.predictor}
+                    assert demo.fields[demo_set.owner] == by_id[demo.example_id].labels[demo_set.owner]
+                assert set(demo.fields) == {"message", demo_set.owner}
 
 
 def test_the_zero_shot_set_is_empty_and_the_labelled_one_holds_labels_alone() -> None:
@@ -165,9 +167,9 @@ def test_every_trace_has_a_fate_with_its_reason() -> None:
     scores = dict(zip((row.id for row in ROWS), [1.0, 0.5, None, 1.0, 1.0, 1.0, 1.0, 1.0], strict=False))
     teacher = Teacher(scores)
     cells = [asyncio.run(teacher(row)) for row in ROWS[:8]]
-    sets = [DemoSet("queue", 3, "shuffled", tuple(labeled_demos(ROWS[3:4], ["message"], ["queue"])))]
+    sets = [demos_arm("queue", 3, "shuffled", tuple(labeled_demos(ROWS[3:4], ["message"], ["queue"])))]
 
-    async def main() -> list[DemoSet]:
+    async def main() -> list[Arm]:
         builder = Bootstrapper(PREDICTORS, ROWS[:8], teacher, SearchSettings(max_labeled=0), 0)
         return await builder.build(plan_sets(8, 2, 2, 0, 0)[1])
 
@@ -193,7 +195,8 @@ def test_a_run_keeps_every_trace_and_reports_it(endpoint: LoopbackEndpoint) -> N
     assert traces[0].data["rows"] == len(teacher) == len(traces[0].data["traces"])
     assert all(cell.trace for cell in teacher)
     kept = {fate["example"] for fate in traces[0].data["traces"] if fate["kept"]}
-    in_sets = {demo.example_id for demo_set in life.journal.demo_sets() for demo in demo_set.demos if demo.augmented}
+    demos = [demo for demo_set in demo_sets_of(life.journal) for demo in demo_set.demos]
+    in_sets = {demo.example_id for demo in demos if demo.augmented}
     assert kept == in_sets
 
 
@@ -201,7 +204,7 @@ def test_a_run_whose_traces_all_fall_short_says_so(endpoint: LoopbackEndpoint) -
     life = live(make_config(endpoint, search={"trials": 0, "threshold": 1.5}))
     warnings = [event.data["text"] for event in life.journal.events if event.kind == "warning"]
     assert any("No trace reached the threshold 1.5" in text for text in warnings)
-    assert not any(demo.augmented for found in life.journal.demo_sets() for demo in found.demos)
+    assert not any(demo.augmented for found in demo_sets_of(life.journal) for demo in found.demos)
 
 
 def test_the_teacher_is_shown_labelled_demos_but_never_the_row_itself(endpoint: LoopbackEndpoint) -> None:
@@ -227,6 +230,6 @@ def test_a_program_with_demos_of_its_own_is_its_own_teacher(endpoint: LoopbackEn
     for messages in asked:
         demos = [message["content"] for message in messages if message["role"] == "user"][:-1]
         assert len(demos) == 1 and "my own demo" in demos[0]
-    seed = next(found for found in life.journal.demo_sets() if found.index == 0)
-    assert seed.kind == "seed"
+    seed = next(found for found in demo_sets_of(life.journal) if found.index == 0)
+    assert made_how(seed) == "seed"
     assert seed.demos[0].fields == {"message": "my own demo", "queue": "shipping"}

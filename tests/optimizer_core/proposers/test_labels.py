@@ -4,8 +4,10 @@ from collections import Counter
 
 import pytest
 
+from mipro_studio.optimizer_core.parameters.demos import made_how
 from mipro_studio.optimizer_core.proposers.labels import labeled_demos, labels_tell_all, spread_answers
 from mipro_studio.optimizer_core.types import Demo, Example, Split
+from tests.arms import demo_sets_of
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import live, make_config
 
@@ -53,11 +55,11 @@ def test_labels_tell_all_only_where_every_field_is_there(outputs: tuple[tuple[st
 @pytest.mark.parametrize("draw", ["spread", "random"])
 def test_a_run_draws_every_other_set_from_labels(draw: str, endpoint: LoopbackEndpoint) -> None:
     life = live(make_config(endpoint, search={"candidates": 6, "labels": draw}))
-    sets = list(life.journal.demo_sets())
-    kinds = Counter(one.kind for one in sets if one.predictor == "queue")
+    sets = list(demo_sets_of(life.journal))
+    kinds = Counter(made_how(one) for one in sets if one.owner == "queue")
     assert kinds["labels_only"] == (3 if draw == "spread" else 1)
     assert kinds["shuffled"] == (1 if draw == "spread" else 3)
-    times = [Counter(demo.fields[one.predictor] for demo in one.demos) for one in sets if one.kind == "labels_only"]
+    times = [Counter(demo.fields[one.owner] for demo in one.demos) for one in sets if made_how(one) == "labels_only"]
     uneven = [one for one in times if len(one) > 1 and max(one.values()) - min(one.values()) > 1]
     assert draw == "random" or not uneven
 

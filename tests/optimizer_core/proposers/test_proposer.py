@@ -1,14 +1,18 @@
+
 """The proposer: what its requests show is what the endpoint received, whatever the record says."""
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mipro_studio.optimizer_core.config import TIPS
-from mipro_studio.optimizer_core.parameters.instruction_texts import drop_duplicates
-from mipro_studio.optimizer_core.types import Author, Instruction, Json
+from mipro_studio.optimizer_core.parameters.duplicates import drop_duplicates
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.types import Arm, Author, Json
+from tests.arms import demo_sets_of, instructions_of, pairs
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.promptformat import parse_prompt
 from tests.optimizer_core.builders import MORE, Life, fresh_journal, live, make_config
@@ -30,11 +34,11 @@ def proposals(endpoint: LoopbackEndpoint, **proposer: Any) -> tuple[Life, list[M
     return life, inputs, bodies
 
 
-def made(life: Life) -> list[Instruction]:
-    return [arm for arm in life.journal.instructions() if arm.author is Author.MODEL]
+def made(life: Life) -> list[Arm]:
+    return [arm for arm in instructions_of(life.journal) if arm.author is Author.MODEL]
 
 
-def switches(arm: Instruction) -> dict[str, tuple[bool, bool, str]]:
+def switches(arm: Arm) -> dict[str, tuple[bool, bool, str]]:
     return {row["switch"]: (row["requested"], row["used"], row["why"]) for row in arm.provenance["switches"]}
 
 
@@ -80,7 +84,8 @@ def test_a_switch_takes_exactly_its_fields_out_of_the_request(
 
 def test_demos_in_a_request_are_bootstrapped_ones_and_none_when_switched_off(endpoint: LoopbackEndpoint) -> None:
     life, inputs, _ = proposals(endpoint)
-    traced = {demo.fields["message"] for found in life.journal.demo_sets() for demo in found.demos if demo.augmented}
+    demos = [demo for found in demo_sets_of(life.journal) for demo in found.demos]
+    traced = {demo.fields["message"] for demo in demos if demo.augmented}
     assert traced
     for shown in inputs:
         messages = [
@@ -134,7 +139,7 @@ def test_the_validation_and_the_test_rows_are_never_shown(endpoint: LoopbackEndp
 def test_tips_are_drawn_by_the_seed(endpoint: LoopbackEndpoint) -> None:
     def tips(seed: int) -> dict[tuple[str, int], str]:
         config = make_config(endpoint, seed=seed, search={"trials": 0, "candidates": 10})
-        return {(arm.predictor, arm.index): arm.provenance["tip"] for arm in made(live(config))}
+        return {(arm.owner, arm.index): arm.provenance["tip"] for arm in made(live(config))}
 
     first = tips(0)
     assert first == tips(0)
@@ -168,7 +173,7 @@ def test_a_text_that_was_written_before_is_kept_inactive_with_the_reason(endpoin
     endpoint.control(responder="tests.optimizer_core.responders:mute_about_programs")
     life = live(make_config(endpoint, search={"trials": 4}, retries=0))
     for name in ("queue", "tone"):
-        arms = [arm for arm in made(life) if arm.predictor == name]
+        arms = [arm for arm in made(life) if arm.owner == name]
         assert {arm.text for arm in arms} == {"some proposed_instruction"}
         assert [(arm.active, arm.reason) for arm in arms] == [
             (True, ""),
@@ -181,12 +186,13 @@ def test_a_text_that_was_written_before_is_kept_inactive_with_the_reason(endpoin
 def _choices(candidate: str) -> list[tuple[int, int]]:
     from mipro_studio.optimizer_core.types import Candidate
 
-    return list(Candidate.parse(candidate).choices)
+    return list(pairs(Candidate.parse(candidate)))
 
 
 def test_duplicates_are_told_by_their_words_within_a_predictor_and_a_failed_one_is_none() -> None:
-    def arm(predictor: str, index: int, text: str, active: bool = True) -> Instruction:
-        return Instruction(predictor, index, text, Author.SEED if index == 0 else Author.MODEL, {}, active)
+    def arm(predictor: str, index: int, text: str, active: bool = True) -> Arm:
+        author = Author.SEED if index == 0 else Author.MODEL
+        return replace(instruction_arm(predictor, index, text, author), active=active)
 
     judged = drop_duplicates(
         [
@@ -199,7 +205,7 @@ def test_duplicates_are_told_by_their_words_within_a_predictor_and_a_failed_one_
             arm("a", 5, "", active=False),
         ]
     )
-    assert [(one.predictor, one.index, one.active, one.reason) for one in judged] == [
+    assert [(one.owner, one.index, one.active, one.reason) for one in judged] == [
         ("a", 0, True, ""),
         ("a", 1, True, ""),
         ("a", 2, False, "same text as instruction 1"),
@@ -212,19 +218,19 @@ def test_duplicates_are_told_by_their_words_within_a_predictor_and_a_failed_one_
 
 def test_a_resumed_run_repeats_no_call_of_the_prompt_model(endpoint: LoopbackEndpoint) -> None:
     first = live(make_config(endpoint, search={"trials": 0}))
-    texts = {(arm.predictor, arm.index): arm.text for arm in first.journal.instructions()}
+    texts = {(arm.owner, arm.index): arm.text for arm in instructions_of(first.journal)}
     endpoint.reset()
     journal = fresh_journal()
     journal.commit(list(first.journal.prompt_calls()))
     again = live(make_config(endpoint, search={"trials": 0}), journal)
     assert "prompt" not in endpoint.stats()["roles"]
-    assert {(arm.predictor, arm.index): arm.text for arm in again.journal.instructions()} == texts
+    assert {(arm.owner, arm.index): arm.text for arm in instructions_of(again.journal)} == texts
 
 
 def test_frozen_predictors_get_no_proposals(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(keep_requests=True)
     life = live(make_config(endpoint, search={"trials": 3, "freeze": ["tone"]}))
-    assert {arm.predictor for arm in made(life)} == {"queue"}
+    assert {arm.owner for arm in made(life)} == {"queue"}
     assert {_choices(trial.candidate)[1] for trial in life.trials} == {(0, 0)}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mipro_studio.optimizer_core.config import SearchSettings
+from mipro_studio.optimizer_core.parameters.demos import demos_arm, made_how
 from mipro_studio.optimizer_core.proposers.bootstrap import plan_sets
 from mipro_studio.optimizer_core.proposers.teaching import (
     Lesson,
@@ -14,7 +15,7 @@ from mipro_studio.optimizer_core.proposers.teaching import (
     drop_equal_sets,
     most_lessons,
 )
-from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, Demo, DemoSet, Split, TraceStep
+from mipro_studio.optimizer_core.types import TEACHER, Arm, Cell, CellKey, Demo, Split, TraceStep
 from tests.optimizer_core.builders import make_examples
 
 ROWS = make_examples(20, 1)[:20]
@@ -24,7 +25,7 @@ FIELDS = {"draft": (("message",), ("notes",)), "queue": (("message", "notes"), (
 Right = Callable[[Lesson], bool]
 
 
-def teach(right: Right, n_sets: int = 8, most: int = 60, shuffled: int = 0) -> tuple[list[DemoSet], list[Lesson]]:
+def teach(right: Right, n_sets: int = 8, most: int = 60, shuffled: int = 0) -> tuple[list[Arm], list[Lesson]]:
     settings = SearchSettings(labels="random")
     teaching = Teaching(FIELDS, list(FIELDS), ROWS, settings, 0, most)
     given: list[Lesson] = []
@@ -70,7 +71,7 @@ def test_a_teacher_is_shown_what_its_set_has_and_never_the_row_itself() -> None:
     sets, given = teach(right)
     assert all(lesson.row.id not in shown(lesson) for lesson in given)
     assert any(demo.augmented for lesson in given for demo in lesson.demos["draft"])
-    of_draft = [one for one in sets if one.predictor == "draft" and one.kind != "labels_only"]
+    of_draft = [one for one in sets if one.owner == "draft" and made_how(one) != "labels_only"]
     wanted = {plan.index: plan.n_bootstrapped for plan in plan_sets(len(ROWS), 8, 4, 4, 0)}
     assert {one.index: len(one.demos) for one in of_draft} == {one.index: wanted[one.index] for one in of_draft}
 
@@ -109,13 +110,13 @@ def test_a_cap_bounds_the_share_of_the_teacher() -> None:
 
 def test_equal_sets_and_empty_ones_are_no_arms() -> None:
     demo, other = Demo({"message": "a"}, False, "1"), Demo({"message": "b"}, True, "2")
-    seed = DemoSet("p", 0, "zero_shot", ())
+    seed = demos_arm("p", 0, "zero_shot", ())
     made = [
-        DemoSet("p", 1, "labels_only", ()),
-        DemoSet("p", 2, "unshuffled", (demo, other)),
-        DemoSet("p", 3, "shuffled", (demo, other)),
-        DemoSet("p", 4, "shuffled", (other, demo)),
-        DemoSet("q", 3, "shuffled", (demo, other)),
+        demos_arm("p", 1, "labels_only", ()),
+        demos_arm("p", 2, "unshuffled", (demo, other)),
+        demos_arm("p", 3, "shuffled", (demo, other)),
+        demos_arm("p", 4, "shuffled", (other, demo)),
+        demos_arm("q", 3, "shuffled", (demo, other)),
     ]
     judged = drop_equal_sets(made, [seed])
     assert [one.active for one in judged] == [False, True, False, True, True]

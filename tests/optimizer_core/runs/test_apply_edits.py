@@ -7,19 +7,21 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import LeaseLost, StopRequested
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.parameters.demos import BY_A_PERSON, made_how
 from mipro_studio.optimizer_core.runs.assembly import Assembled
 from mipro_studio.optimizer_core.types import (
+    INSTRUCTION,
     TEACHER,
     Author,
     Candidate,
     Change,
     ChangeKind,
-    Instruction,
     Settled,
     Split,
     Status,
     TrialKind,
 )
+from tests.arms import demo_sets_of, instructions_of, pairs
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import SMALL, Life, fresh_journal, live, make_config, make_examples
 
@@ -39,7 +41,7 @@ def at_the_gate(endpoint: LoopbackEndpoint, **changes: Any) -> MemoryJournal:
 
 def used(life: Life, place: int = 0, kind: int = 0) -> list[int]:
     """Arms in the order of the trials that used them."""
-    return [Candidate.parse(trial.candidate).choices[place][kind] for trial in life.trials]
+    return [pairs(Candidate.parse(trial.candidate))[place][kind] for trial in life.trials]
 
 
 def settled(life: Life) -> dict[int, Settled]:
@@ -60,7 +62,7 @@ def test_what_was_asked_at_the_gate_is_searched_and_what_was_rejected_is_not(end
     assert {number: (one.order, bool(one.refused)) for number, one in settled(life).items()} == {
         1: (1, False), 2: (1, False), 3: (1, False), 4: (1, True)
     }  # fmt: skip
-    assert Candidate.parse(life.winner or "").choices[0][0] in (4, 5)
+    assert Candidate.parse(life.winner or "").arm(0, INSTRUCTION) in (4, 5)
     assert not journal.asked
 
 
@@ -135,22 +137,23 @@ def test_a_rejected_arm_neither_wins_nor_costs_another_cell(endpoint: LoopbackEn
     config = make_config(endpoint, search={"trials": 8})
     first = live(config)
     best = Candidate.parse(first.winner or "")
-    place = next(place for place, pair in enumerate(best.choices) if pair[0])
+    place = next(place for place, pair in enumerate(pairs(best)) if pair[0])
     journal = first.journal
     name = first.context.arms.names[place]
-    ask(journal, ChangeKind.REJECT, predictor=name, kind="instruction", index=best.choices[place][0])
+    ask(journal, ChangeKind.REJECT, predictor=name, kind="instruction", index=best.arm(place, INSTRUCTION))
     cells = {key for key in first.scores if key.split is Split.VAL}
     second = live(make_config(endpoint, search={"trials": 12}), journal)
-    assert Candidate.parse(second.winner or "").choices[place][0] != best.choices[place][0]
+    assert Candidate.parse(second.winner or "").arm(place, INSTRUCTION) != best.arm(place, INSTRUCTION)
     bought = {key.candidate for key in second.scores if key.split is Split.VAL and key not in cells}
-    assert bought and not [key for key in bought if Candidate.parse(key).choices[place][0] == best.choices[place][0]]
+    assert bought
+    assert best.arm(place, INSTRUCTION) not in {Candidate.parse(key).arm(place, INSTRUCTION) for key in bought}
     assert cells < set(second.scores)
 
 
 def test_a_pinned_trace_becomes_a_demo_of_a_set_that_is_tried(endpoint: LoopbackEndpoint) -> None:
     journal = at_the_gate(endpoint)
     rows = [cell for cell in journal.cells() if cell.key.candidate == TEACHER]
-    sets = {arm.index: arm for arm in journal.demo_sets() if arm.predictor == "tone"}
+    sets = {arm.index: arm for arm in demo_sets_of(journal) if arm.owner == "tone"}
     inside = {demo.example_id for demo in sets[2].demos}
     row = next(cell for cell in rows if cell.key.example not in inside)
     pin = [{"example": row.key.example, "call": -1}]
@@ -197,7 +200,7 @@ def test_a_stopped_run_keeps_what_waits(endpoint: LoopbackEndpoint) -> None:
     journal = fresh_journal()
 
     async def meanwhile(assembled: Assembled) -> None:
-        while not list(journal.demo_sets()):
+        while not list(demo_sets_of(journal)):
             await asyncio.sleep(0.001)
         ask(journal, ChangeKind.WRITE, text=GOOD)
         assembled.run.request(StopRequested("Stopped by a person."))
@@ -224,7 +227,7 @@ def test_every_optimizer_tries_a_persons_instruction_and_goes_on(endpoint: Loopb
     assert joined.arms and not joined.refused
     index = joined.arms[0]
     assert used(life)[joined.order] == index
-    mine = [arm for arm in journal.instructions() if arm.predictor == "queue" and arm.author is Author.PERSON]
+    mine = [arm for arm in instructions_of(journal) if arm.owner == "queue" and arm.author is Author.PERSON]
     assert [arm.index for arm in mine] == [index]
     assert len([trial for trial in life.trials if trial.kind is not TrialKind.BASELINE]) > 2
 
@@ -244,7 +247,7 @@ def test_coordinate_ascent_tries_all_it_wrote_beside_a_persons_instruction(endpo
     tried = {
         (name, pair[0])
         for trial in life.trials
-        for name, pair in zip(arms.names, Candidate.parse(trial.candidate).choices, strict=True)
+        for name, pair in zip(arms.names, pairs(Candidate.parse(trial.candidate)), strict=True)
     }
     assert len(written) >= 4 and written <= tried
 
@@ -261,7 +264,7 @@ def test_optimizers_of_demos_refuse_instructions_and_take_demo_sets(
     assert "takes no instruction from outside" in settled(life)[1].refused
     (index,) = settled(life)[2].arms
     assert index in used(life, kind=1)
-    own = {arm.index for arm in journal.demo_sets() if arm.kind != "person" and arm.index}
+    own = {arm.index for arm in demo_sets_of(journal) if made_how(arm) != BY_A_PERSON and arm.index}
     if optimizer != "bayesian_bootstrap":
         assert own <= set(used(life, kind=1)), "its own sets are all tried as well"
 
@@ -272,4 +275,4 @@ def test_the_seed_instruction_is_what_a_frozen_predictor_keeps(endpoint: Loopbac
     life = live(make_config(endpoint, search={"freeze": ["queue"]}), journal)
     assert "is frozen" in settled(life)[1].refused
     assert set(used(life)) == {0}
-    assert not [arm for arm in journal.instructions() if isinstance(arm, Instruction) and arm.author is Author.PERSON]
+    assert not [arm for arm in instructions_of(journal) if arm.author is Author.PERSON]

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.types import Candidate, Cell, Split, Trial, Tri
 from tests.optimizer_core.builders import failed, make_examples, scored
 
 VAL = make_examples(0, 20)
-BASELINE, FIRST, SECOND = (Candidate(((arm, 0),)) for arm in range(3))
+BASELINE, FIRST, SECOND = (Candidate.parse(f"i{arm}d0") for arm in range(3))
 
 
 def row(candidate: Candidate, right: int, errors: int = 0, n: int = 20) -> list[Cell]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,21 +14,23 @@ import pytest
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.runs.assembly import Assembled
 from mipro_studio.optimizer_core.search.surrogates import newton
 from mipro_studio.optimizer_core.types import (
+    INSTRUCTION,
     TEACHER,
     Author,
     Candidate,
     Cell,
     ErrorClass,
     Event,
-    Instruction,
     Role,
     Split,
     Status,
     TrialKind,
 )
+from tests.arms import instructions_of, pairs
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import MORE, SMALL, Life, fresh_journal, live, make_config, make_examples
 
@@ -433,16 +436,14 @@ def test_a_review_gate_stops_the_run_until_a_person_says_go(endpoint: LoopbackEn
     assert [trial.kind for trial in first.trials] == [TrialKind.BASELINE]
     assert first.trials[0].done
     assert first.journal.outcome() is None
-    written = [arm for arm in first.journal.instructions() if arm.author is Author.MODEL]
+    written = [arm for arm in instructions_of(first.journal) if arm.author is Author.MODEL]
     assert len(written) == 6
     # The person rejects one and writes one of their own.
     rejected = written[0]
     first.journal.commit(
         [
-            Instruction(
-                rejected.predictor, rejected.index, rejected.text, Author.MODEL, rejected.provenance, False, "no"
-            ),
-            Instruction(rejected.predictor, 7, "Find the queue. q=1.0", Author.PERSON),
+            replace(rejected, active=False, reason="no"),
+            instruction_arm(rejected.owner, 7, "Find the queue. q=1.0", Author.PERSON),
         ]
     )
     before = calls_at(endpoint)
@@ -450,11 +451,11 @@ def test_a_review_gate_stops_the_run_until_a_person_says_go(endpoint: LoopbackEn
     finished(second)
     assert calls_at(endpoint) > before
     assert len(list(second.journal.prompt_calls())) == len(list(first.journal.prompt_calls()))
-    place = second.context.arms.names.index(rejected.predictor)
-    used = {Candidate.parse(trial.candidate).choices[place][0] for trial in second.trials}
+    place = second.context.arms.names.index(rejected.owner)
+    used = {Candidate.parse(trial.candidate).arm(place, INSTRUCTION) for trial in second.trials}
     assert rejected.index not in used
     assert 7 in used
-    arms = {arm.index: arm for arm in second.journal.instructions() if arm.predictor == rejected.predictor}
+    arms = {arm.index: arm for arm in instructions_of(second.journal) if arm.owner == rejected.owner}
     assert (arms[rejected.index].active, arms[7].author) == (False, Author.PERSON)
 
 
@@ -488,7 +489,7 @@ def test_a_program_that_is_a_single_predictor(endpoint: LoopbackEndpoint) -> Non
     life = live(config)
     finished(life)
     assert life.ending.status is Status.COMPLETED
-    assert all(len(Candidate.parse(trial.candidate).choices) == 1 for trial in life.trials)
+    assert all(len(pairs(Candidate.parse(trial.candidate))) == 1 for trial in life.trials)
     assert None not in life.scores.values()
 
 

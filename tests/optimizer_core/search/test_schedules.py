@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import Candidate, Trial, TrialKind
 
 EXAMPLES = tuple(f"e{n:02}" for n in range(20))
-BASELINE, FIRST, SECOND, THIRD = (Candidate(((arm, 0),)) for arm in range(4))
+BASELINE, FIRST, SECOND, THIRD = (Candidate.parse(f"i{arm}d0") for arm in range(4))
 
 
 def saw(candidate: Candidate, scores: Sequence[float], **more: Any) -> Observation:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
-from mipro_studio.optimizer_core.types import Instruction, Status
+from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, SqliteJournal, Store, pack, unpack
 from tests.storage.samples import SAMPLES, WORKER, queued, running
 
@@ -39,7 +39,7 @@ def packed(store: Store, run: str, tmp_path: Path) -> Path:
 
 
 READS = (
-    "config", "plan", "receipt", "outcome", "examples", "instructions", "demo_sets", "prompt_calls", "burns", "cells",
+    "config", "plan", "receipt", "outcome", "examples", "arms", "prompt_calls", "burns", "cells",
     "trials_with_examples", "trial_times",
 )  # fmt: skip
 
@@ -101,7 +101,7 @@ def test_every_text_passes_the_scrubber(store: Store, run: str, tmp_path: Path) 
     out = tmp_path / "run.mipro"
     pack(store.path, run, out, upper)
     with Reader(out) as reader:
-        texts = [arm.text for arm in reader.instructions(run) if isinstance(arm, Instruction)]
+        texts = [arm.text for arm in reader.instructions(run)]
         assert texts == ["Answer.", "[hidden], then answer."]
         assert reader.prompt_calls(run)[0].reply == "[hidden]."
 

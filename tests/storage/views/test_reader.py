@@ -11,13 +11,12 @@ import pytest
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import (
     TEACHER,
+    Arm,
     Burn,
     Cell,
     CellKey,
-    DemoSet,
     ErrorClass,
     Event,
-    Instruction,
     PromptCall,
     Role,
     Split,
@@ -170,8 +169,9 @@ def test_arms_calls_and_spending_come_back(reader: Reader, run_id: str) -> None:
     def of(kind: type) -> list[object]:
         return [record for record in SAMPLES if type(record) is kind]
 
-    assert reader.instructions(run_id) == of(Instruction)
-    assert reader.demo_sets(run_id) == of(DemoSet)
+    assert reader.arms(run_id) == of(Arm)
+    assert reader.instructions(run_id) == [arm for arm in of(Arm) if arm.kind == "instruction"]
+    assert reader.demo_sets(run_id) == [arm for arm in of(Arm) if arm.kind == "demos"]
     assert reader.prompt_calls(run_id) == of(PromptCall)
     assert reader.outcome(run_id) == OUTCOME
     assert reader.burns(run_id) == {

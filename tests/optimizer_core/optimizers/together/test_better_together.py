@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.finetuning import tuner
 from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.runs import assembly
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, Split, Status, Tuning, TuningState
+from tests.arms import pairs
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import Life, live
@@ -131,7 +132,7 @@ def test_p_w_p_ends_with_the_best_prefix_and_every_prefix_is_on_the_sealed_test(
     found = prefixes(life)
     assert list(found) == ["vanilla", "Π", "Π→Θ", "Π→Θ→Π"]
     assert [weights_of(Candidate.parse(one)) for one in found.values()] == [0, 0, 1, 1]
-    assert Candidate.parse(found["Π→Θ"]).choices == Candidate.parse(found["Π"]).choices
+    assert pairs(Candidate.parse(found["Π→Θ"])) == pairs(Candidate.parse(found["Π"]))
     n_test = small.SIZES["test"]
     assert all(len(life.context.table.row(one, Split.TEST)) == n_test for one in found.values())
     (tuning,) = tunings(life)
@@ -155,14 +156,14 @@ def test_the_fidelity_settings_are_those_of_the_paper_and_of_dspy(
     assert starts[:2] == ["i0d0-i0d0", "i0d0-i0d0-w1"]
     assert of_dspy.winner == "i0d0-i0d0-w1", "of equals the first"
     twice = run(model, finetune={"strategy": "p -> p"})
-    sets = {d for trial in twice.trials for _, d in Candidate.parse(trial.candidate).choices}
+    sets = {d for trial in twice.trials for _, d in pairs(Candidate.parse(trial.candidate))}
     assert sets <= {0, 1, 2, 3, 4} and sets & {3, 4}, "the second step has demo sets of its own"
     assert twice.context.tuner is None
 
 
 def test_demos_stand_in_the_rows_where_they_are_asked_for(model: LoopbackEndpoint, trainer: ScriptedTrainer) -> None:
     life = run(model, finetune={"strategy": "p -> w", "demos": True})
-    shown = Candidate.parse(tunings(life)[0].program).choices != ((0, 0), (0, 0))
+    shown = pairs(Candidate.parse(tunings(life)[0].program)) != ((0, 0), (0, 0))
     assert any(len(row["messages"]) > 2 for row in tunings(life)[0].rows) is shown
 
 
