@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import exports, front_output, gate, output, plan_output
+from mipro_studio.commands import exports, front_output, gate, output, plan_output, push
 from mipro_studio.control import launcher, review
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
@@ -440,6 +440,7 @@ def settings(as_json: JsonOption = False) -> None:
 
 exports.register(app)
 gate.register(app)
+push.register(app)
 
 
 @app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

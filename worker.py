@@ -5,6 +5,7 @@ Started with `mipro_studio.command("worker", ...)`:
 run STORE RUN                    claim the run and work on it until it ends or stands still
 inspect                          look at a request (JSON on standard input), say what is in it
 gate                             hold two programs against each other on a request (JSON on standard input)
+push                             log a candidate elsewhere, on a request (JSON on standard input)
 export STORE RUN OUT CANDIDATE   save a candidate as a DSPy program; "" = the winner
 files STORE RUN "" CANDIDATE     print it as program, snippet and plain messages (JSON)
 verify STORE RUN K CANDIDATE     ask the saved program and the plain messages again
@@ -229,19 +230,29 @@ def inspect() -> int:
     return 0
 
 
-def hold_gate() -> int:
-    """Print what `gating.gate` makes of a request as the last line, as JSON: {error} when it cannot be held."""
-    from mipro_studio.control.gating import gate
-
+def answer_request(what: str) -> int:
+    """Print what is made of a request on standard input as the last line, as JSON: {error} when it cannot be done."""
     request = json.loads(sys.stdin.read())
     scrubber = Scrubber(key_variables(request["config"]))
     try:
         refuse_secrets(request["config"])
-        answer = gate(request)
+        answer = _pushed(request) if what == "push" else _held(request)
     except StudioError as error:
         answer = {"error": str(error)}
     print("\n" + scrubber.text(json.dumps(answer, default=str)), flush=True)
     return 2 if "error" in answer else 0
+
+
+def _held(request: dict[str, Any]) -> dict[str, Any]:
+    from mipro_studio.control.gating import gate
+
+    return gate(request)
+
+
+def _pushed(request: dict[str, Any]) -> dict[str, Any]:
+    from mipro_studio.control.mlflow_push import push
+
+    return push(Path(request["store"]), request["run"], request["target"], request["candidate"])
 
 
 def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> int:
@@ -283,8 +294,8 @@ def _done(arguments: list[str]) -> int:
             return run(Path(store), run_id)
         case ["inspect"]:
             return inspect()
-        case ["gate"]:
-            return hold_gate()
+        case ["gate" | "push" as what]:
+            return answer_request(what)
         case ["export" | "files" | "verify" as what, store, run_id, argument, candidate]:
             return take_home(what, Path(store), run_id, argument, candidate)
         case _:

@@ -33,7 +33,7 @@ from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, CellKey, Role, Split
 from mipro_studio.storage import Reader
 
-__all__ = ["export", "files", "hidden_variables", "verified"]
+__all__ = ["PROGRAM_FILE", "Choice", "chosen", "export", "files", "hidden_variables", "verified"]
 
 PROGRAM_FILE = "program.json"
 WEIGHTS_ENDING = ".gguf"
@@ -41,8 +41,9 @@ WEIGHTS_FILE = f"program{WEIGHTS_ENDING}"
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """`config` names the candidate's weights with its task model."""
+class Choice:
+    """A candidate of a run: its settings, which name its weights with the task model, its id, the program with it put
+    in, and the program as it came."""
 
     config: RunConfig
     candidate: str
@@ -50,7 +51,12 @@ class _Choice:
     program: Program
 
 
-def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
+def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
+    """A candidate of a run (the winner if none is named), put into its program.
+
+    Raises:
+        BadInput: there is no winner or candidate, or the program cannot be had here.
+    """
     with Reader(store) as reader:
         summary = reader.run(run_id)
         if summary.origin:
@@ -60,26 +66,26 @@ def _choice(store: Path, run_id: str, candidate: str) -> _Choice:
             )
         config = parse_config(reader.config(run_id))
         outcome = reader.outcome(run_id)
-        chosen = candidate or (outcome.winner if outcome else None)
-        if chosen is None:
+        named = candidate or (outcome.winner if outcome else None)
+        if named is None:
             raise BadInput(f"Run {run_id} has no winner yet.")
         instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
         tunings = {tuning.number: tuning for tuning in reader.tunings(run_id)}
     try:
         program = seed_program(config, Path(config.base or "."))
-        wanted = Candidate.parse(chosen)
+        wanted = Candidate.parse(named)
         module = build_program(config, program, (*instructions, *demo_sets), wanted)
         if (number := weights_of(wanted)) != SEED_ARM:
             spec = tuned_spec(config.task_model, tunings[number].facts["tuned"])
             config = config.model_copy(update={"task_model": spec})
     except (ValueError, KeyError) as error:
-        raise BadInput(f"Run {run_id} has no candidate {chosen!r}.") from error
+        raise BadInput(f"Run {run_id} has no candidate {named!r}.") from error
     if config.task_model.weights and not Path(config.task_model.weights).is_file():
         raise BadInput(
-            f"The tuned weights of candidate {chosen!r} are not there any more: {config.task_model.weights}.",
+            f"The tuned weights of candidate {named!r} are not there any more: {config.task_model.weights}.",
             "They lie beside the store, and are needed to use or export what was tuned.",
         )
-    return _Choice(config, chosen, module, program)
+    return Choice(config, named, module, program)
 
 
 def hidden_variables(store: Path, run_id: str) -> set[str]:
@@ -96,7 +102,7 @@ def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
     Raises:
         BadInput: there is no winner or candidate, or the program cannot be imported any more.
     """
-    choice = _choice(store, run_id, candidate)
+    choice = chosen(store, run_id, candidate)
     if weights := choice.config.task_model.weights:
         with written_aside(out.with_suffix(WEIGHTS_ENDING), WEIGHTS_ENDING) as aside:
             shutil.copyfile(weights, aside)
@@ -111,7 +117,7 @@ def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
     Raises:
         BadInput: as `export`.
     """
-    choice = _choice(store, run_id, candidate)
+    choice = chosen(store, run_id, candidate)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PROGRAM_FILE
         save_program(choice.module, path)
@@ -147,7 +153,7 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
     Raises:
         BadInput: as `export`; or no example was scored, or the model cannot be had.
     """
-    choice = _choice(store, run_id, candidate)
+    choice = chosen(store, run_id, candidate)
     config = choice.config
     with Reader(store) as reader:
         examples = reader.examples(run_id)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mipro_studio.cli import app
+from mipro_studio.storage.paths import STORE_VARIABLE
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -45,3 +48,18 @@ def test_the_wheel_is_one_package_that_works_from_where_it_is_installed(wheel: P
         [*command, "optimizers"], cwd=tmp_path, env={}, input="", capture_output=True, text=True, check=False
     )
     assert "run STORE RUN" in looked.stderr  # the worker's own words: it was found and imported
+
+
+def test_the_container_file_names_what_there_is() -> None:
+    """Docker does not run in CI: what its lines say is held against the code."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    said = {line.split()[0]: line for line in lines if line and not line.startswith("#")}
+    command = json.loads(said["CMD"].removeprefix("CMD "))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert command[0] in settings["project"]["scripts"]
+    assert command[1] in {one.name for one in app.registered_commands}
+    port = said["EXPOSE"].split()[1]
+    assert f"--server.port={port}" in command
+    assert f"127.0.0.1:{port}/" in said["HEALTHCHECK"]
+    assert f"{STORE_VARIABLE}=/store/" in said["ENV"]
+    assert said["VOLUME"] == 'VOLUME ["/store"]'

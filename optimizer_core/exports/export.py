@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.programs.values import as_prompted
 from mipro_studio.optimizer_core.secrets import without_userinfo
 from mipro_studio.optimizer_core.types import Arm, Candidate
 
-__all__ = ["build_program", "load_saved", "save_program"]
+__all__ = ["build_program", "load_saved", "save_program", "without_secrets"]
 
 _SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_)token$", re.IGNORECASE)
 """Names of a model's settings that may hold a key. DSPy leaves out `api_key` alone."""
@@ -61,7 +61,7 @@ def save_program(module: dspy.Module, path: Path) -> None:
         state = json.loads(aside.read_bytes())
         for part in (state, *state.values()):  # a program that is one predictor has its state at the top
             if isinstance(part, dict) and isinstance(part.get("lm"), dict):
-                part["lm"] = _without_secrets(part["lm"])
+                part["lm"] = without_secrets(part["lm"])
         aside.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -90,7 +90,8 @@ def _is_storable(lm: Any) -> bool:
     return True
 
 
-def _without_secrets(state: dict[str, Any]) -> dict[str, Any]:
+def without_secrets(state: dict[str, Any]) -> dict[str, Any]:
+    """A model's settings without those that may hold a key or a password."""
     kept = {name: value for name, value in state.items() if not _SECRET.search(name)}
     return {name: without_userinfo(value) if isinstance(value, str) else value for name, value in kept.items()}
 

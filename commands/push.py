@@ -1,0 +1,54 @@
+"""The command `push`: a run's winner into somebody else's registry, through their own client."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mipro_studio.commands import output
+from mipro_studio.control.asking import ask_worker
+from mipro_studio.storage import Reader, default_store
+
+__all__ = ["register"]
+
+
+class Target(StrEnum):
+    MLFLOW = "mlflow"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("push")(push)
+
+
+def push(  # noqa: PLR0913 - the options of a command
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")],
+    to: Annotated[Target, typer.Option(help="Where it goes.")] = Target.MLFLOW,
+    uri: Annotated[
+        str, typer.Option(help="Address of the tracking server.", show_default="MLFLOW_TRACKING_URI")
+    ] = "",
+    experiment: Annotated[str, typer.Option(help="Experiment.", show_default="the name")] = "",
+    name: Annotated[str, typer.Option(help="Begins the names of prompts.", show_default="the run's name")] = "",
+    candidate: Annotated[str, typer.Option(help="A candidate's id.", show_default="the winner")] = "",
+    store: Annotated[Path | None, typer.Option(help="Database file; default .mipro-studio/studio.db.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Log a run's winner: prompts of every predictor, the program, its numbers. No key leaves this machine."""
+    path = store or default_store()
+    with Reader(path) as reader:
+        full_id = reader.run(run_id).id
+        config = dict(reader.config(full_id))
+    target = {"to": to, "tracking_uri": uri, "experiment": experiment, "name": name}
+    request = {"config": config, "store": str(path.absolute()), "run": full_id, "target": target}
+    found = ask_worker("push", {**request, "candidate": candidate})
+    if as_json:
+        output.print_json({"run_id": full_id, **found})
+        return
+    typer.echo(
+        f"Logged candidate {found['candidate']} as {found['model_uri']} in the experiment {found['experiment']}."
+    )
+    for prompt in found["prompts"]:
+        typer.echo(f"Registered {prompt}.")
+    for note in found["notes"]:
+        typer.echo(note)
