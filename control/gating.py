@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dspy
-
+from mipro_studio.control.exports import chosen
 from mipro_studio.optimizer_core.config import JUDGE, Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.config_paths import merge
 from mipro_studio.optimizer_core.data import gather, load_dataset
@@ -15,11 +14,12 @@ from mipro_studio.optimizer_core.data.input_columns import check_inputs, columns
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.python_rows import python_rows
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.exports.export import build_program, load_saved
+from mipro_studio.optimizer_core.exports.export import load_saved
 from mipro_studio.optimizer_core.gating.gate import BASELINE, CANDIDATE, Contest, GateResult, Pair, Rule, Ruling, hold
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.model_spec import ModelSpec
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, with_own_model
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
@@ -27,7 +27,7 @@ from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
 from mipro_studio.optimizer_core.programs.values import shown
-from mipro_studio.optimizer_core.types import Candidate, Example, Role, Split
+from mipro_studio.optimizer_core.types import Example, Role, Split
 from mipro_studio.storage import Reader
 
 __all__ = ["gate"]
@@ -58,14 +58,16 @@ def gate(request: Mapping[str, Any]) -> dict[str, Any]:
     candidate = request["candidate"] or (run.winner if run else "")
     if not candidate:
         raise BadInput("Nothing says what is to be judged.", "Name a program's JSON with --candidate, or a run.")
-    programs = {
-        BASELINE: _module(request["baseline"], config, program, run, base),
-        CANDIDATE: _module(candidate, config, program, run, base),
+    players = {
+        BASELINE: _player(request["baseline"], config, program, run, base),
+        CANDIDATE: _player(candidate, config, program, run, base),
     }
     meter = Meter(config.budget, pause_after=config.pause_after, retry_budget=config.retry_budget)
     contest = Contest(
-        programs=programs,
-        role_model=build_role_model(config.task_model, Role.TASK, meter, config, program),
+        programs={which: module for which, (module, _) in players.items()},
+        role_models={
+            which: build_role_model(spec, Role.TASK, meter, config, program) for which, (_, spec) in players.items()
+        },
         scorer=_scorer(config, program, Path(config.base or base), meter),
         threads=config.threads,
         row_limit_s=config.row_limit_s,
@@ -92,8 +94,9 @@ class _Run:
     """What a stored run brings: `seen` are the rows that its search has seen."""
 
     config: dict[str, Any]
+    store: Path
+    id: str
     winner: str
-    arms: tuple[Any, ...]
     seen: frozenset[str]
 
     @staticmethod
@@ -103,9 +106,9 @@ class _Run:
         with Reader(Path(request["store"])) as reader:
             run_id = reader.run(request["run"]).id
             outcome = reader.outcome(run_id)
-            arms = (*reader.instructions(run_id), *reader.demo_sets(run_id))
             seen = frozenset(row.id for row in reader.examples(run_id) if row.split is not Split.TEST)
-            return _Run(dict(reader.config(run_id)), (outcome and outcome.winner) or "", arms, seen)
+            winner = (outcome and outcome.winner) or ""
+            return _Run(dict(reader.config(run_id)), Path(request["store"]), run_id, winner, seen)
 
 
 def _config(request: Mapping[str, Any], run: _Run | None) -> RunConfig:
@@ -135,10 +138,13 @@ def _rows(config: RunConfig, program: Program, base: Path) -> tuple[Example, ...
     return load_dataset(spec, found, fields, config.seed).examples
 
 
-def _module(named: str, config: RunConfig, program: Program, run: _Run | None, base: Path) -> dspy.Module:
-    """The program that `named` stands for: a file, a candidate of the run, or nothing: as it stands."""
+def _player(named: str, config: RunConfig, program: Program, run: _Run | None, base: Path) -> tuple[Any, ModelSpec]:
+    """The program that `named` stands for, and the model that it works with.
+
+    A file, a candidate of the run, which may have weights of its own, or nothing: the program as it stands.
+    """
     if not named:
-        return copy_module(program.module)
+        return copy_module(program.module), config.task_model
     path = (base / Path(named).expanduser()).resolve()
     if path.is_file():
         if path.suffix != ".json":
@@ -146,20 +152,17 @@ def _module(named: str, config: RunConfig, program: Program, run: _Run | None, b
                 f"{named!r} is no JSON.", "Save the program with program.save('name.json'): no code is in it."
             )
         try:
-            return load_saved(config, program, path)
+            return load_saved(config, program, path), config.task_model
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise BadInput(
                 f"{named!r} is no saved program of {program.name!r}: {type(error).__name__}: {error}.",
                 "Save one with program.save(path), or `export`.",
             ) from error
-    try:
-        chosen = Candidate.parse(named)
-        if run is None:
-            raise KeyError(named)
-        return build_program(config, program, run.arms, chosen)
-    except (ValueError, KeyError) as error:
-        where = "nor a candidate of the run" if run else "and no run is named that could have such a candidate"
-        raise BadInput(f"{named!r} is no file here, {where}.") from error
+    if run is None:
+        raise BadInput(f"{named!r} is no file here, and no run is named that could have such a candidate.")
+    choice = chosen(run.store, run.id, named)
+    weights = choice.config.task_model.weights
+    return choice.module, choice.config.task_model if weights else config.task_model
 
 
 def _told(result: GateResult, ruling: Ruling, examples: int) -> dict[str, Any]:

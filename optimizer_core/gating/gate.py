@@ -76,12 +76,12 @@ class Contest:
     """What is compared, and how it is asked.
 
     Attributes:
-        programs: BASELINE and CANDIDATE -> module; shared by all threads.
+        programs, role_models: BASELINE and CANDIDATE -> module, shared by all threads, and what it works with.
         row_limit_s: Seconds that a program may take on a row.
     """
 
     programs: Mapping[str, dspy.Module]
-    role_model: RoleModel
+    role_models: Mapping[str, RoleModel]
     scorer: Scorer
     threads: int = 8
     row_limit_s: float | None = None
@@ -247,7 +247,7 @@ class _Asker:
 
         def ask() -> Cell:
             module = contest.programs[which]
-            return run_once(module, example, contest.role_model, contest.scorer, which, contest.folders)
+            return run_once(module, example, contest.role_models[which], contest.scorer, which, contest.folders)
 
         try:
             cell = await self._pool.run(ask, place, contest.row_limit_s)
