@@ -108,6 +108,7 @@ class SearchSettings(Settings):
         freeze: Predictors left as they are.
         step: Cells of a candidate's first racing trial.
         finalists: Candidates beside the baseline that a race evaluates in full, if so many may win.
+        made: Arms of each kind that `studio` makes for a predictor during the search, at most; 0 = none.
         breadth, depth: Instructions tried for one predictor, and times round all of them, in coordinate ascent.
     """
 
@@ -128,6 +129,7 @@ class SearchSettings(Settings):
     finalists: Positive = 3
     breadth: Positive = 5
     depth: Positive = 2
+    made: Count = 6
 
 
 class JudgeSpec(Settings):

@@ -32,7 +32,7 @@ def _mipro(surrogate: str, schedule: str) -> dict[str, Any]:
 
 
 METHODS: dict[str, dict[str, Any]] = {
-    DEFAULT: {"search": {"trials": ENDLESS}},
+    DEFAULT: {"search": {"trials": ENDLESS, "made": 0}},
     **{
         f"mipro ({surrogate}, {schedule})": _mipro(surrogate, schedule)
         for surrogate in ("item_response", "tpe", "random")

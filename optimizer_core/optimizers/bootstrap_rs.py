@@ -1,13 +1,14 @@
-"""Bootstrap random search (card 2; MIPRO section 4.1): the only question is which bootstrapped demo set is best."""
+"""Bootstrap random search (card 2; MIPRO section 4.1) and Bayesian Bootstrap: which bootstrapped demo set is best."""
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
+from mipro_studio.optimizer_core.optimizers.mipro import Mipro
 from mipro_studio.optimizer_core.parameters.demos import BY_A_PERSON, made_how
 from mipro_studio.optimizer_core.parameters.space import candidate_of
 from mipro_studio.optimizer_core.types import DEMOS, SEED_ARM, Candidate
 
-__all__ = ["BootstrapRandomSearch"]
+__all__ = ["BayesianBootstrap", "BootstrapRandomSearch"]
 
 
 class BootstrapRandomSearch(Optimizer):
@@ -58,3 +59,22 @@ def _different_sets(context: RunContext) -> list[int]:
             seen.append(demos)
             different.append(index)
     return [index for index in different if index != SEED_ARM]
+
+
+class BayesianBootstrap(Mipro):
+    """Card 3; MIPRO section 4.4: MIPRO restricted to demo sets, the instructions stay the seed's.
+
+    A demo set for each predictor on its own, chosen by the surrogate; the prompt model is never called.
+    """
+
+    name = "bayesian_bootstrap"
+    summary = "Demo sets only, one choice a predictor, by multivariate TPE on minibatches."
+    searches = ("demos",)
+    reviewed = "the demo sets"
+    defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch"}}
+
+    def work(self, config: RunConfig, n_free: int) -> Work:
+        return Work(config.search.trials, 0, False, config.search.max_bootstrapped)
+
+    async def initialize(self, context: RunContext) -> None:
+        await context.bootstrap(context.config.search.candidates)

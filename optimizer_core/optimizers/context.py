@@ -357,13 +357,20 @@ class RunContext:
 
     async def add_proposals(self, proposals: Sequence[Arm]) -> None:
         """Add proposals as arms; one that says what another arm says is kept inactive."""
+        await self.add_arms(self._judged(proposals))
+
+    async def add_made(self, instructions: Sequence[Arm], sets: Sequence[Arm]) -> None:
+        """Add arms that the search made, all in one commit, instructions judged as in `add_instructions`."""
+        judged = self._judged([self.program.without_losses(arm) for arm in instructions])
+        await self.add_arms([*judged, *sets])
+
+    def _judged(self, proposals: Sequence[Arm]) -> list[Arm]:
         kinds = {arm.kind for arm in proposals}
         known = [arm for arm in self.arms.everything() if arm.kind in kinds]
         taken = {(arm.owner, arm.kind, arm.index) for arm in known}
         judged = drop_duplicates([*known, *proposals])
-        await self.add_arms([arm for arm in judged if (arm.owner, arm.kind, arm.index) not in taken])
+        return [arm for arm in judged if (arm.owner, arm.kind, arm.index) not in taken]
 
     def usable(self, predictor: str, index: int) -> int | None:
         """The active arm with the text of instruction `index`: itself, or the one it repeats. None: it failed."""
         return usable_index(self.arms.instructions[predictor], index)
-

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
-from mipro_studio.optimizer_core.optimizers.bayesian_bootstrap import BayesianBootstrap
 from mipro_studio.optimizer_core.optimizers.bootstrap_few_shot import BootstrapFewShot
-from mipro_studio.optimizer_core.optimizers.bootstrap_rs import BootstrapRandomSearch
+from mipro_studio.optimizer_core.optimizers.bootstrap_rs import BayesianBootstrap, BootstrapRandomSearch
 from mipro_studio.optimizer_core.optimizers.ca_opro import CoordinateAscentOpro
 from mipro_studio.optimizer_core.optimizers.gepa import Gepa
 from mipro_studio.optimizer_core.optimizers.lab import Lab

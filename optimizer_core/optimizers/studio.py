@@ -7,8 +7,9 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
-from mipro_studio.optimizer_core.optimizers.base import Work
+from mipro_studio.optimizer_core.optimizers.base import View, Work
 from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
+from mipro_studio.optimizer_core.optimizers.growth import Growth
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
@@ -22,7 +23,18 @@ from mipro_studio.optimizer_core.proposers.teaching import (
     drop_equal_sets,
     most_lessons,
 )
-from mipro_studio.optimizer_core.types import TEACHER, Arm, Cell, CellKey, Event, EventKind, Phase, Role, Split
+from mipro_studio.optimizer_core.types import (
+    TEACHER,
+    Arm,
+    Candidate,
+    Cell,
+    CellKey,
+    Event,
+    EventKind,
+    Phase,
+    Role,
+    Split,
+)
 
 __all__ = ["Studio"]
 
@@ -42,6 +54,11 @@ class Studio(Mipro):
     async def initialize(self, context: RunContext) -> None:
         _, grounding = await asyncio.gather(_DemoSets(context).build(), context.grounding())
         await context.propose(n_instructions(context.config), grounding)
+
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        if context.config.search.made and (growth := Growth(context, view)).due:
+            await growth.make()
+        return await super().propose(context, view)
 
 
 class _DemoSets:

@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.proposers.bootstrap import LOOK_AHEAD, Bootstra
 from mipro_studio.optimizer_core.proposers.labels import labeled_demos
 from mipro_studio.optimizer_core.types import Arm, Cell, Demo, Example
 
-__all__ = ["MOST_TRIES", "NOTHING_PASSED", "Lesson", "Teaching", "drop_equal_sets", "most_lessons"]
+__all__ = ["MOST_TRIES", "NOTHING_PASSED", "Lesson", "Teaching", "drop_equal_sets", "most_lessons", "nobody"]
 
 MOST_TRIES = 4
 """Teacher runs in all, as a multiple of the training rows; also how often a set's walk may go over them."""
@@ -101,7 +101,7 @@ class Teaching:
         self._rows = rows
         self._settings = settings
         self._most = most
-        self._sets = Bootstrapper(fields, rows, _nobody, settings, seed)
+        self._sets = Bootstrapper(fields, rows, nobody, settings, seed)
         self._passed: dict[str, Cell] = {}
         self._attempts: dict[str, int] = {}
         self._tried: set[tuple[str, object]] = set()
@@ -212,5 +212,6 @@ def _shown(one: Arm) -> tuple[str, str]:
     return one.owner, json.dumps([[demo.fields, demo.augmented] for demo in one.demos], sort_keys=True)
 
 
-async def _nobody(row: Example) -> Cell:
+async def nobody(row: Example) -> Cell:
+    """The teacher of a `Bootstrapper` that only puts demos together."""
     raise AssertionError("lessons are given by `build`")

@@ -101,9 +101,7 @@ class Life:
             "trials": self.trials,
             "scores": self.scores,
             "winner": self.winner,
-            "arms": {
-                (arm.owner, arm.kind, arm.index): arm.content for arm in self.journal.arms()
-            },
+            "arms": {(arm.owner, arm.kind, arm.index): arm.content for arm in self.journal.arms()},
             "prompts": {call.key: call.reply for call in self.journal.prompt_calls()},
         }
 

@@ -25,6 +25,7 @@ from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
+from mipro_studio.optimizer_core.parameters import seed_program
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.runs import assembly
 from mipro_studio.optimizer_core.runs.run import Ending
@@ -167,6 +168,7 @@ class Scenario:
 SCENARIOS = (
     Scenario("plain"),
     Scenario("racing", {"search": {"schedule": "racing", "surrogate": "item_response", "trials": 12}}),
+    Scenario("arms made", {"search": {"schedule": "racing", "surrogate": "item_response", "trials": 34}}),
     Scenario("review gate", {"review": True}, gate=True),
     Scenario("edits", wishes=WISHES),
     Scenario("cap", {"budget": {"max_program_runs": 60}}),
@@ -223,7 +225,7 @@ def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool 
 
     with (
         mock.patch.object(assembly, "WorkPool", VirtualPool),
-        mock.patch.object(assembly, "load_program", _loaded),
+        mock.patch.object(seed_program, "load_program", _loaded),
         _dspy_configured_anew(),
     ):
         return asyncio.run(main())

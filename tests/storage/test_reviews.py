@@ -1,4 +1,3 @@
-
 """A person's changes and notes in the store."""
 
 from dataclasses import replace

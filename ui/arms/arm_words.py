@@ -18,6 +18,7 @@ _SETS = {
     "labels_only": "Labels only",
     "unshuffled": "Unshuffled",
     "shuffled": "Shuffled",
+    "composed": "Composed",
     "person": "By a person",
 }
 

@@ -57,9 +57,7 @@ def _differing(arm: Arm, arms: Mapping[int, Arm]) -> None:
         long_text(arm.text, "ins_text", name=f"instruction-{arm.index}")
 
 
-def evidence(
-    reader: Reader, run_id: str, arm: Arm, scored: ArmScore | None, rows: Mapping[str, Example]
-) -> None:
+def evidence(reader: Reader, run_id: str, arm: Arm, scored: ArmScore | None, rows: Mapping[str, Example]) -> None:
     """Scores and provenance."""
     st.subheader("How it did", anchor=False)
     st.text(f"Validation {scored.words}." if scored and scored.estimate else "Not tried yet.")
@@ -67,9 +65,7 @@ def evidence(
     provenance(reader, run_id, arm, rows)
 
 
-def actions_of(
-    run: RunSummary, arm: Arm, asked: Sequence[AskedChange], note: Note | None, why_not: str
-) -> None:
+def actions_of(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], note: Note | None, why_not: str) -> None:
     """Edit, reject or take back, note."""
     edit, reject, words = st.tabs(["Edit", "Reject" if arm.active else "Take back", "Note"])
     with edit:

@@ -135,9 +135,7 @@ def _button(
               type="primary" if primary else "secondary")  # fmt: skip
 
 
-def _card(
-    item: Item, left: Sequence[Item], seeds: Mapping[str, Arm], flags: Sequence[tuple[str, str]]
-) -> None:
+def _card(item: Item, left: Sequence[Item], seeds: Mapping[str, Arm], flags: Sequence[tuple[str, str]]) -> None:
     place = [one.key for one in left].index(item.key) + 1
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"Instruction {item.arm.index}", anchor=False, width="content")

@@ -43,9 +43,7 @@ def read_about(predictor: str, index: int) -> str:
     return f"read/{predictor}/{index}"
 
 
-def items_of(
-    arms: Sequence[Arm], asked: Sequence[AskedChange], notes: Mapping[str, Note]
-) -> list[Item]:
+def items_of(arms: Sequence[Arm], asked: Sequence[AskedChange], notes: Mapping[str, Note]) -> list[Item]:
     """Everything but what came with the program, in the order in which it was written."""
     rejected, edited = _asked(asked, ChangeKind.REJECT), _asked(asked, ChangeKind.EDIT)
     taken_back = _asked(asked, ChangeKind.RESTORE)

@@ -87,10 +87,7 @@ class _Study:
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self._space = space
         self._seed = seed
-        self._names = {
-            parameter.name: _name_in_dspy(space, parameter)
-            for parameter in space.parameters
-        }
+        self._names = {parameter.name: _name_in_dspy(space, parameter) for parameter in space.parameters}
         self._choices = {
             self._names[parameter.name]: _Choices([str(arm) for arm in parameter.arms])
             for parameter in space.parameters

@@ -1,4 +1,3 @@
-
 """The proposer: what its requests show is what the endpoint received, whatever the record says."""
 
 import asyncio

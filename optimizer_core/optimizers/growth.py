@@ -1,0 +1,208 @@
+"""Arms made during the search of what it has learned: with parents, a hypothesis, evidence and their cost."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
+from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.optimizers.base import View
+from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
+from mipro_studio.optimizer_core.parameters.demos import demos_arm
+from mipro_studio.optimizer_core.parameters.edits import next_index
+from mipro_studio.optimizer_core.programs.program import PredictorInfo
+from mipro_studio.optimizer_core.proposers.bootstrap import Bootstrapper
+from mipro_studio.optimizer_core.proposers.labels import labeled_demos
+from mipro_studio.optimizer_core.proposers.reflecting import copied, evidence_text, reflected
+from mipro_studio.optimizer_core.proposers.teaching import drop_equal_sets, nobody
+from mipro_studio.optimizer_core.search.composing import COMPOSED, Workshop, compose
+from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
+from mipro_studio.optimizer_core.search.surrogates.laplace import fit
+from mipro_studio.optimizer_core.search.surrogates.posterior import MAIN, Posterior
+from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.types import (
+    DEMOS,
+    INSTRUCTION,
+    TEACHER,
+    Arm,
+    Candidate,
+    Cell,
+    CellKey,
+    Demo,
+    Role,
+    Split,
+)
+
+__all__ = ["MADE_AT", "Growth"]
+
+EVERY, FIRST = 12, 18
+"""Suggestions between two times that arms are made, and before the first: there must be something learned."""
+LATE = 0.85
+"""Share of the search after which no arm is made: it could not be tried any more."""
+LESSONS = 8
+"""Training rows that the leader is run on each time."""
+LIKELY = 0.4
+"""Least chance of a composed set to be better than the best there is."""
+TRIES = 2
+"""Children that may be no better than their parents before no more are asked for."""
+IN_SEARCH = 1000
+"""Teacher runs of suggestion n have the rollout IN_SEARCH + n."""
+MADE_AT = "made_at"
+"""Key in an arm's provenance: the suggestion before which it was made."""
+
+
+class Growth:
+    """Makes arms during the search: the leader teaches rows that nobody solved, sets are composed of all traces and
+    labels there are, and the prompt model is shown what the leader got wrong.
+
+    All of it depends on the arms and on what the suggestion may know, so a resumed run makes the same.
+    """
+
+    def __init__(self, context: RunContext, view: View) -> None:
+        self._context = context
+        self._view = view
+        self._seed = view.seed
+        self._seen = [
+            one for one in by_candidate(view.observed).values() if one.scores and context.allows(one.candidate)
+        ]
+
+    @property
+    def due(self) -> bool:
+        number, made = self._view.number, self._context.config.search.made
+        turn = number - FIRST
+        return turn >= 0 and turn % EVERY == 0 and turn // EVERY < made and self._view.progress < LATE
+
+    async def make(self) -> None:
+        """Make what there is to make; nothing where the arms of this suggestion are there already."""
+        arms, number = self._context.arms, self._view.number
+        there = any(arm.provenance.get(MADE_AT) == number for arm in arms.everything())
+        posterior = fit(*self._cells, features=self._context.space.features) if len(self._seen) > 1 else None
+        if there or posterior is None or not posterior.converged:
+            return
+        leader = self._seen[int(posterior.mode.argmax())].candidate
+        told = await self._teach(leader)
+        written = await asyncio.gather(
+            *(self._instruction(info, leader, told, posterior) for info in self._context.free)
+        )
+        sets = [one for info in self._context.free if (one := self._demo_set(info)) is not None]
+        new = [arm for arm in written if arm is not None]
+        await self._context.add_made(new, drop_equal_sets(sets, self._all_sets()))
+
+    @property
+    def _cells(self) -> tuple[list[Candidate], list[Mapping[str, float]]]:
+        return [one.candidate for one in self._seen], [one.scores for one in self._seen]
+
+    def _all_sets(self) -> list[Arm]:
+        return [arm for of_name in self._context.arms.demo_sets.values() for arm in of_name.values()]
+
+    async def _teach(self, leader: Candidate) -> list[Cell]:
+        """The leader's runs on training rows that no teacher passed, else on some of the others."""
+        context, rollout = self._context, IN_SEARCH + self._view.number
+        rows = list(context.examples[Split.TRAIN])
+        generator(self._seed, "lessons").shuffle(rows)
+        contents = context.arms.contents(leader)
+        shown = {demo.example_id for arm in context.arms.chosen(leader) if arm.kind == DEMOS for demo in arm.demos}
+        passed = {cell.key.example for cell in self._passed(rollout)}
+        open_ = [row for row in rows if row.id not in shown]
+        chosen = sorted(open_, key=lambda row: row.id in passed)[:LESSONS]
+        keys = {row.id: CellKey(TEACHER, Split.TRAIN, row.id, rollout) for row in chosen}
+        missing = sum(context.table.get(key) is None for key in keys.values())
+        if not context.evaluator.room_for(missing + len(context.examples[Split.VAL])):
+            return []
+        requests = (
+            CellRequest(keys[row.id], contents, row, Role.TASK, Purpose.BOOTSTRAP, BOOTSTRAP_PRIORITY)
+            for row in chosen
+        )
+        return list(await asyncio.gather(*(context.evaluator.cell(request) for request in requests)))
+
+    def _passed(self, before: int = IN_SEARCH * 1000) -> list[Cell]:
+        """Traces that may be demos, the best of every row, of teacher runs before this rollout."""
+        runs = [
+            one for one in self._context.table.cells() if one.key.candidate == TEACHER and one.key.rollout < before
+        ]
+        threshold = self._context.config.search.threshold
+        best = best_attempts(sorted(runs, key=lambda one: (one.key.example, one.key.rollout)))
+        return [one for one in best if one.score is not None and one.score >= threshold]
+
+    def _demo_set(self, info: PredictorInfo) -> Arm | None:
+        """A composed set for one predictor, if it is likely to be better or there are few."""
+        context, settings = self._context, self._context.config.search
+        size = max(settings.max_labeled, settings.max_bootstrapped)
+        if DEMOS not in context.searches or not size:
+            return None
+        sets = list(context.arms.demo_sets[info.name].values())
+        place = context.arms.names.index(info.name)
+        pool = self._pool(info) if size else []
+        shop = Workshop(place, info.name, info.outputs, sets, pool, size, context.space.features)
+        found = compose(shop, self._view.observed, self._seed)
+        few = sum(one.active for one in sets) < settings.candidates
+        if found is None or not (few or found.chance >= LIKELY):
+            return None
+        facts = {
+            MADE_AT: self._view.number,
+            "author": "search",
+            "parents": list(found.parents),
+            "hypothesis": "a set of these demos is better than the best there is",
+            "evidence": {
+                "chance": round(found.chance, 3),
+                "gain_logits": round(found.gain, 3),
+                "cells": self._n_cells,
+            },
+        }
+        return demos_arm(info.name, next_index(context.arms.demo_sets[info.name]), COMPOSED, found.demos, facts)
+
+    @property
+    def _n_cells(self) -> int:
+        return sum(one.n for one in self._seen)
+
+    def _pool(self, info: PredictorInfo) -> list[Demo]:
+        """Every trace that passed, as a demo, and labelled rows."""
+        context, settings = self._context, self._context.config.search
+        rows = context.examples[Split.TRAIN]
+        fields = {info.name: (info.inputs, info.outputs)}
+        maker = Bootstrapper(fields, rows, nobody, settings, context.config.seed)
+        traced = [demo for cell in self._passed() for demo in maker.traced(info.name, cell)]
+        return [*traced, *(labeled_demos(rows, info.inputs, info.outputs) if settings.max_labeled else [])]
+
+    async def _instruction(
+        self, info: PredictorInfo, leader: Candidate, told: Sequence[Cell], posterior: Posterior
+    ) -> Arm | None:
+        """A child of the leader's instruction, as long as children are better than their parents now and then."""
+        context = self._context
+        of_name = context.arms.instructions[info.name]
+        place = context.arms.names.index(info.name)
+        if INSTRUCTION not in context.searches or not told or self._hopeless(of_name, place, posterior):
+            return None
+        parent = of_name[leader.arm(place, INSTRUCTION)]
+        asked = (evidence_text(told, info.name), context.config.proposer.hint, context.config.proposer.temperature)
+        key = f"reflect/{info.name}/{self._view.number}"
+        child = await reflected(context.proposer.prompter, key, info, parent, next_index(of_name), asked)
+        rows = [row for split in (Split.TRAIN, Split.VAL) for row in context.examples[split]]
+        copy = copied(child.text, rows)
+        facts = {
+            **child.provenance,
+            MADE_AT: self._view.number,
+            "evidence": {"rows": [one.key.example for one in told]},
+        }
+        reason = child.reason or (f"it copies a row: {copy!r}" if copy else "")
+        return replace(child, provenance=facts, active=not reason, reason=reason)
+
+    def _hopeless(self, of_name: Mapping[int, Arm], place: int, posterior: Posterior) -> bool:
+        """Whether children were tried and none is better than its parent, on what is known."""
+        worth: dict[int, float] = {}
+        _, effects = posterior.draw(np.random.default_rng(0), 1, heat=0)
+        for family, found in zip(posterior.families, effects, strict=True):
+            if (family.effect, family.letters, family.place) == (MAIN, INSTRUCTION[0], place):
+                for code, value in zip(family.codes, found[:, 0].tolist(), strict=True):
+                    worth[code[0]] = worth.get(code[0], 0.0) + value
+        tried = {candidate.arm(place, INSTRUCTION) for candidate in self._cells[0]}
+        made = [arm for arm in of_name.values() if MADE_AT in arm.provenance]
+        children = [arm for arm in made if arm.index in tried]
+        better = [
+            arm for arm in children if worth.get(arm.index, 0.0) > worth.get(int(arm.provenance["parents"][0]), 0.0)
+        ]
+        failed = [arm for arm in made if not arm.active]
+        return len(children) + len(failed) >= TRIES and not better
