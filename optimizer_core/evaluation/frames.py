@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -61,8 +62,9 @@ class Channel:
         self._lock = threading.Lock()
 
     def send(self, message: Json) -> None:
+        """Send, unless the other end is closed: whoever receives hears of that."""
         data = packed(message)
-        with self._lock:
+        with self._lock, suppress(BrokenPipeError, ConnectionResetError):
             self._sock.sendall(data)
 
     def received(self) -> Iterator[Json]:

@@ -54,6 +54,8 @@ class ProcessExecutor:
         self._failed_starts = 0
         self._starting: set[asyncio.Task[None]] = set()
         self._looking: asyncio.TimerHandle | None = None
+        self._trying: asyncio.TimerHandle | None = None
+        self._first = 0
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._calls_a_row = 0.0
@@ -122,10 +124,15 @@ class ProcessExecutor:
         self._fail_all(RunFailed(f"A process for the program could not be made ready: {reason}"))
 
     def heard(self) -> None:
-        """Something was booked: what waits for calls that were lent may go on."""
-        for worker in self._workers:
-            if worker.lender.waits:
-                worker.lender.answer_waiting()
+        """Something was booked: calls that wait for their turn, or for some that were lent, may go on."""
+        if self._trying is not None:
+            self._trying.cancel()
+            self._trying = None
+        self._first = (self._first + 1) % max(1, len(self._workers))  # no process is always the first to be asked
+        turns = self._workers[self._first :] + self._workers[: self._first]
+        waits = [wait_s for one in turns if one.lender.waits and (wait_s := one.lender.answer_waiting()) is not None]
+        if waits:
+            self._trying = self._loop.call_later(min(waits), self.heard)
 
     def answered(self, worker: WorkerProcess, row: Row, answer: dict[str, Any]) -> None:
         if "late_s" in answer:
@@ -234,8 +241,9 @@ class ProcessExecutor:
     def close(self) -> None:
         self._closed = True
         self._pool.close()
-        if self._looking is not None:
-            self._looking.cancel()
+        for timer in (self._looking, self._trying):
+            if timer is not None:
+                timer.cancel()
         for task in self._starting:
             with suppress(RuntimeError):
                 task.cancel()

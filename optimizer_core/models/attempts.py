@@ -19,8 +19,10 @@ from dspy import lm15
 from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.models.call_limits import endpoint_of
 from mipro_studio.optimizer_core.models.calls import CallLog, CallRecord, current_log, refuse_open_logs
 from mipro_studio.optimizer_core.models.classes import classify
+from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.tokens import count_tokens, message_texts, reported
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
@@ -70,6 +72,11 @@ class Asking:
     requests: int = 1
     cached: bool = False
 
+    @property
+    def endpoint(self) -> str:
+        """What the call is limited together with others at."""
+        return endpoint_of(self.lm)
+
 
 class Attempt:
     """An admitted attempt, as a context manager around it.
@@ -95,15 +102,17 @@ class Attempt:
 
     def __enter__(self) -> "Attempt":
         token = _attempt.set(self)
-        self._ends.callback(self._asking.account.meter.leave, self._role, self._asking.requests)
         self._ends.callback(_attempt.reset, token)
         if self.hidden or not self._paid:
             tracker = _Tracker(self, dspy.settings.usage_tracker)
             self._ends.enter_context(dspy.context(disable_history=False, usage_tracker=tracker))
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         self._ends.close()
+        asking = self._asking
+        end = _end(error, self._started, self._role, self._paid)
+        asking.account.meter.leave(self._role, asking.requests, asking.endpoint, end)
 
     def paid(self) -> None:
         """The answer did not come out of a cache."""
@@ -138,6 +147,13 @@ class Attempt:
         if (log := current_log()) is not None:
             log.add_failure()
         return again
+
+
+def _end(error: BaseException | None, began: float, role: Role, paid: bool) -> CallEnd:
+    if not isinstance(error, LMError):
+        return CallEnd(began, role, failed=error is not None or not paid)  # what a cache knew says nothing
+    refused = error.retry_after is not None or classify(error) is ErrorClass.RATE_LIMIT
+    return CallEnd(began, role, refused, not refused, error.retry_after)
 
 
 def _predictor() -> Any:
@@ -208,19 +224,38 @@ def account_of(log: CallLog) -> Account | None:
     return getattr(log.settings.get("lm"), "account", None)
 
 
-def _admitted(asking: Asking) -> Attempt:
+def _refused(asking: Asking, refusal: StudioError) -> None:
+    """Let those know whose call it was, or may have been, that it is not made."""
     meter, log = asking.account.meter, current_log()
-    try:
-        role = meter.admit(asking.account.role, asking.requests)
-    except StudioError as refusal:
-        if log is None or log.outlived:
-            refuse_open_logs(refusal, lambda other: (owner := account_of(other)) is not None and owner.meter is meter)
-        else:
-            log.refuse(refusal)
-        raise
+    if log is None or log.outlived:
+        refuse_open_logs(refusal, lambda other: (owner := account_of(other)) is not None and owner.meter is meter)
+    else:
+        log.refuse(refusal)
+
+
+def _begun(asking: Asking, role: Role) -> Attempt:
+    log = current_log()
     if log is not None and log.ended:
         log.outlived = True
     return Attempt(asking, role)
+
+
+def _admitted(asking: Asking) -> Attempt:
+    try:
+        role = asking.account.meter.enter(asking.account.role, asking.requests, asking.endpoint)
+    except StudioError as refusal:
+        _refused(asking, refusal)
+        raise
+    return _begun(asking, role)
+
+
+async def _admitted_async(asking: Asking) -> Attempt:
+    try:
+        role = await asking.account.meter.enter_async(asking.account.role, asking.requests, asking.endpoint)
+    except StudioError as refusal:
+        _refused(asking, refusal)
+        raise
+    return _begun(asking, role)
 
 
 def ask(asking: Asking, call: Callable[[], Any]) -> Any:
@@ -248,7 +283,7 @@ async def aask(asking: Asking, call: Callable[[], Awaitable[Any]]) -> Any:
     """`ask` for a task of an event loop, which goes on while this waits."""
     number = 0
     while True:
-        attempt = _admitted(asking)
+        attempt = await _admitted_async(asking)
         try:
             with attempt:
                 return await call()

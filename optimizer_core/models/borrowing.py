@@ -4,6 +4,8 @@ A row comes with calls that may be made without asking; what it did not need goe
 is asked for. What became of calls is told in the order in which it happened.
 """
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,6 +13,8 @@ from typing import Any
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.models.call_limits import in_a_loop
+from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 
@@ -51,19 +55,29 @@ class BorrowingMeter(Meter):
             news, self._news = self._news, []
         return [*news, ["unused", unneeded]] if unneeded else news
 
-    def admit(self, role: Role, requests: int = 1) -> Role:
+    def enter(self, role: Role, requests: int, endpoint: str) -> Role:
+        asked = self._lent_or_asked(role, requests, endpoint, patient=not in_a_loop())
+        return role if asked is None else asked.result()
+
+    async def enter_async(self, role: Role, requests: int, endpoint: str) -> Role:
+        asked = self._lent_or_asked(role, requests, endpoint, patient=True)
+        return role if asked is None else await asyncio.wrap_future(asked)
+
+    def _lent_or_asked(self, role: Role, requests: int, endpoint: str, patient: bool) -> Future[Role] | None:
+        """None where the call may be made at once; else what will be answered."""
         with self._lock:
+            news, self._news = self._news, []
+            asked: Future[Role] | None = None
             if self._stock[role] >= requests and self._halt is None:
                 self._stock[role] -= requests
-                news, self._news = [*self._news, ["begun", role, requests]], []
+                news.append(["begun", role, requests, endpoint])
             else:
                 self._number += 1
-                number, asked = self._number, Future[Role]()
-                self._asked[number] = asked
-                news, self._news = [*self._news, ["ask", number, role, requests]], []
+                asked = self._asked[self._number] = Future()
+                news.append(["ask", self._number, role, requests, endpoint, patient])
             # Sent under the lock: news must not overtake each other.
             self._send(["news", news])
-        return role if news[-1][0] == "begun" else asked.result()
+            return asked
 
     def answer_ask(self, number: int, answer: Role | StudioError) -> None:
         """What the meter said to an `ask`."""
@@ -89,8 +103,10 @@ class BorrowingMeter(Meter):
                 news, self._news = self._news, []
                 self._send(["news", news])
 
-    def leave(self, role: Role, requests: int = 1) -> None:
-        self._note("left", role, requests)
+    def leave(self, role: Role, requests: int = 1, endpoint: str = "", end: CallEnd | None = None) -> None:
+        took_s = 0.0 if end is None else time.monotonic() - end.begun_at
+        how = None if end is None else [took_s, end.kind, end.refused, end.failed, end.retry_after_s]
+        self._note("left", role, requests, endpoint, how, now=end is not None and end.refused)
 
     def take_back(self, role: Role, requests: int = 1) -> None:
         self._note("taken_back", role, requests)

@@ -15,6 +15,7 @@ from dspy.utils.exceptions import LMError, LMUnsupportedFeatureError
 from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable
 from mipro_studio.optimizer_core.models.attempts import Account, Asking, aask, ask
+from mipro_studio.optimizer_core.models.call_limits import host_of
 from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.models.deadlines import awaited_within, within
 from mipro_studio.optimizer_core.models.engines import ThreadedEngine, native_engine, prices_usd_per_token
@@ -62,6 +63,8 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]
         self._retries = retries
         self._deadline_s = deadline_s
         self._clients = clients
+        base = (clients or kwargs).get("api_base")
+        self.endpoint = host_of(base) if base else model
 
     @property
     def _engine_spec(self) -> Any:

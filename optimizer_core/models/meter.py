@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StudioError
+from mipro_studio.optimizer_core.models.call_limits import CallLimits
+from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
 
 __all__ = ["Meter"]
@@ -30,6 +32,9 @@ class Meter:
         spent_s: Wall seconds of earlier lives.
         pause_after: Failures in a row of a kind that passes with time after which the run pauses.
         retry_budget: Attempts in this life, beyond the first of each call, after which the run pauses.
+
+    Attributes:
+        limits: Hold calls back that an endpoint would refuse; None = nothing is held back.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Meter:
         self._dirty: set[Role] = set()
         self._lock = threading.Condition()
         self._lent = 0
+        self.limits: CallLimits | None = None
         self._watchers: list[Callable[[], None]] = []
         self._started = time.monotonic() - spent_s
         self._pause_after = pause_after
@@ -65,6 +71,28 @@ class Meter:
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Meter":
         return self  # copies of a model, which programs make, are counted together
+
+    def enter(self, role: Role, requests: int, endpoint: str) -> Role:
+        """Wait for a turn at `endpoint`, then `admit`. What has entered is to `leave`."""
+        if self.limits is None:
+            return self.admit(role, requests)
+        self.limits.begin(endpoint, self.halted)
+        return self._admit_at(role, requests, endpoint)
+
+    async def enter_async(self, role: Role, requests: int, endpoint: str) -> Role:
+        """`enter` for a task of an event loop, which goes on while this waits."""
+        if self.limits is None:
+            return self.admit(role, requests)
+        await self.limits.begin_async(endpoint, self.halted)
+        return self._admit_at(role, requests, endpoint)
+
+    def _admit_at(self, role: Role, requests: int, endpoint: str) -> Role:
+        try:
+            return self.admit(role, requests)
+        except StudioError:
+            assert self.limits is not None
+            self.limits.withdrawn(endpoint)
+            raise
 
     def admit(self, role: Role, requests: int = 1) -> Role:
         """Count one attempt of `role`, before it is made. Returns the role that it is counted under.
@@ -140,10 +168,12 @@ class Meter:
         """Call `on_change`, in any thread, when the run is halted or opened for the sealed test."""
         self._watchers.append(on_change)
 
-    def leave(self, role: Role, requests: int = 1) -> None:
-        """An admitted attempt is over, however it ended. `role` is the one that `admit` returned."""
+    def leave(self, role: Role, requests: int = 1, endpoint: str = "", end: CallEnd | None = None) -> None:
+        """An admitted attempt is over. `role` is the one that `admit` returned, `end` how it ended at `endpoint`."""
         with self._lock:
             self._under_way[role] -= requests
+        if end is not None and self.limits is not None:
+            self.limits.ended(endpoint, end)
 
     def take_back(self, role: Role, requests: int = 1) -> None:
         """An admitted attempt turned out to be none: the answer was known."""

@@ -18,6 +18,7 @@ from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice, trainer_for, training_settings
 from mipro_studio.optimizer_core.finetuning.tuner import Tuner
+from mipro_studio.optimizer_core.models.call_limits import CallLimits
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -86,6 +87,7 @@ def assemble(
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
+    meter.limits = CallLimits(config.threads)
     prompt = build_role_model(config.model_for(Role.PROMPT), Role.PROMPT, meter, config, program)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
