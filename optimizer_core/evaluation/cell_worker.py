@@ -23,7 +23,7 @@ from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
-from mipro_studio.optimizer_core.models.borrowing import BorrowingMeter
+from mipro_studio.optimizer_core.models.sharing.borrowing import BorrowingMeter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.types import Role

@@ -16,8 +16,8 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.evaluation import frames
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
-from mipro_studio.optimizer_core.models.lending import Lender
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.sharing.lending import Lender
 from mipro_studio.optimizer_core.types import Cell, Role
 
 __all__ = ["Listener", "Place", "Row", "WorkerProcess"]

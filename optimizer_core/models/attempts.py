@@ -19,11 +19,11 @@ from dspy import lm15
 from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.models.call_limits import endpoint_of
 from mipro_studio.optimizer_core.models.calls import CallLog, CallRecord, current_log, refuse_open_logs
 from mipro_studio.optimizer_core.models.classes import classify
-from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.sharing.call_limits import endpoint_of
+from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.models.tokens import count_tokens, message_texts, reported
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 

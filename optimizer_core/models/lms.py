@@ -15,7 +15,6 @@ from dspy.utils.exceptions import LMError, LMUnsupportedFeatureError
 from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable
 from mipro_studio.optimizer_core.models.attempts import Account, Asking, aask, ask
-from mipro_studio.optimizer_core.models.call_limits import host_of
 from mipro_studio.optimizer_core.models.classes import classify
 from mipro_studio.optimizer_core.models.deadlines import awaited_within, within
 from mipro_studio.optimizer_core.models.engines import ThreadedEngine, native_engine, prices_usd_per_token
@@ -23,6 +22,7 @@ from mipro_studio.optimizer_core.models.following import follow
 from mipro_studio.optimizer_core.models.foreign import PLAIN_ACALL, PLAIN_CALL, count_foreign_models
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.own_calls import count_own_calls
+from mipro_studio.optimizer_core.models.sharing.call_limits import host_of
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["MeteredLM", "adapter_for", "build_lm", "classify"]

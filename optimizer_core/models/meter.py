@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StudioError
-from mipro_studio.optimizer_core.models.call_limits import CallLimits
-from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd
+from mipro_studio.optimizer_core.models.sharing.call_limits import CallLimits
+from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
 
 __all__ = ["Meter"]

@@ -18,9 +18,9 @@ from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice, trainer_for, training_settings
 from mipro_studio.optimizer_core.finetuning.tuner import Tuner
-from mipro_studio.optimizer_core.models.call_limits import CallLimits
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models
+from mipro_studio.optimizer_core.models.sharing.call_limits import CallLimits
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.parameters.arms import Arms

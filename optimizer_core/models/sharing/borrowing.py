@@ -13,9 +13,9 @@ from typing import Any
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.models.call_limits import in_a_loop
-from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.sharing.call_limits import in_a_loop
+from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 
 __all__ = ["BorrowingMeter"]

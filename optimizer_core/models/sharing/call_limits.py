@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 from urllib.parse import urlsplit
 
-from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd, EndpointLimit
+from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd, EndpointLimit
 
 __all__ = ["CallLimits", "endpoint_of", "host_of", "in_a_loop"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.models.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 
 __all__ = ["Lender"]
