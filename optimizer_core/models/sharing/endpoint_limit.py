@@ -21,9 +21,9 @@ FIRST_PAUSE_S, PAUSE_GROWS = 0.5, 2.5
 """Pause after refusals that say nothing of when to come back, and how it grows while nothing is answered."""
 SHARE = 0.85
 """Of the rate at which it was refused, what is kept."""
-SOON, SOON_SHARE, EARLY_SHARE = 8, 0.7, 0.8
+SOON, SOON_SHARE, EARLY_SHARE = 8, 0.5, 0.8
 """A refusal after so few answers says that the rate was far off; what is kept of it then, and what after few."""
-FIRST_PROBE, LONGEST_PROBE = 40, 300
+FIRST_PROBE, LONGEST_PROBE = 80, 600
 """Calls until the rate at which it was refused is tried again: more as it is known better."""
 SHORTEST_CURVE_S, CURVE_S_A_PROBE = 2.0, 0.75
 """Seconds of that way back: at least, and at most for each of those calls."""
