@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mipro_studio.commands import exports, front_output, gate, output, plan_output, push
-from mipro_studio.control import launcher, review
+from mipro_studio.control import launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
 from mipro_studio.optimizer_core.errors import StudioError
@@ -225,10 +225,10 @@ def run(
             max_minutes=max_minutes,
         ),
     )
-    found = launcher.inspect(priced(merge(config, assigned(settings or ())), price or ()))
+    found = new_runs.inspect(priced(merge(config, assigned(settings or ())), price or ()))
     if dry_run:
         plan_output.show_plan(found, as_json)
-        launcher.require_working(found, start_anyway)
+        new_runs.require_working(found, start_anyway)
         return
     path = _store(store)
     run_id = launcher.start(path, config, output.fetching, found, anyway=start_anyway, agreed=agreed)
@@ -392,7 +392,7 @@ def export(
     path = _store(store)
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
-    launcher.export(path, full_id, out, candidate)
+    take_home.export(path, full_id, out, candidate)
     output.print_json({"run_id": full_id, "out": str(out)}) if as_json else typer.echo(f"Wrote {out}.")
 
 

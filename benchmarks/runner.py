@@ -18,7 +18,7 @@ from mipro_studio.benchmarks.halt import Cap, Halt
 from mipro_studio.benchmarks.marks import MARK, marks
 from mipro_studio.benchmarks.request import Entry, Request
 from mipro_studio.benchmarks.splits import write_splits
-from mipro_studio.control import launcher
+from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.errors import IllegalMove, StudioError
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.sample_programs import CATALOG
@@ -139,18 +139,14 @@ def _set_going(
 
 
 def _create(entry: Entry, store: Path, data: dict[str, Path]) -> str:
-    found = launcher.inspect(entry.config(data, CATALOG[entry.task].inputs), rehearse=False)
-    plan = {"trials": None, "notes": []} if entry.is_peer else found["plan"]
-    with Store(store) as opened:
-        return opened.create_run(
-            name=entry.name,
-            optimizer=entry.optimizer,
-            seed=entry.seed,
-            config={**found["config"], "optimizer": entry.optimizer},
-            plan=plan,
-            receipt={**found["receipt"], MARK: entry.mark()},
-            records=launcher.records_of({**found, "plan": plan}),
-        )
+    found = new_runs.inspect(entry.config(data, CATALOG[entry.task].inputs), rehearse=False)
+    asked = {
+        "name": entry.name,
+        "config": {**found["config"], "optimizer": entry.optimizer, "seed": entry.seed},
+        "plan": {"trials": None, "notes": []} if entry.is_peer else found["plan"],
+        "receipt": {**found["receipt"], MARK: entry.mark()},
+    }
+    return new_runs.queue(store, {**found, **asked})
 
 
 def _spawn(entry: Entry, store: Path, run_id: str) -> subprocess.Popen[bytes] | None:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from mipro_studio.commands import output
-from mipro_studio.control import launcher
+from mipro_studio.control import launcher, new_runs
 from tests.loopback.endpoint import LoopbackEndpoint, LoopbackStats
 from tests.programs import desk
 
@@ -38,7 +38,7 @@ def _studio(endpoint: LoopbackEndpoint, folder: Path, threads: int, trials: int,
         "threads": threads,
         "search": {"trials": trials, "candidates": 10, "schedule": schedule},
     }
-    found = launcher.inspect(config)
+    found = new_runs.inspect(config)
     endpoint.reset()  # the check's two program runs lie seconds before the run, and are nothing to keep busy with
     store = folder / f"{schedule}.db"
     facts = output.to_the_end(store, launcher.start(store, config, found=found), quiet=True)

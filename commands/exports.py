@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mipro_studio.commands import output
-from mipro_studio.control import launcher
+from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.files import write_private
 from mipro_studio.storage import Reader, default_store
@@ -54,7 +54,7 @@ def pack(run_id: RunArgument, out: OutOption, store: StoreOption = None, as_json
     path = store or default_store()
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
-    launcher.pack(path, full_id, out)
+    take_home.pack(path, full_id, out)
     _wrote(full_id, out, as_json)
 
 
@@ -66,7 +66,7 @@ def open_file(
     """Take a replay file into the store, to be looked at."""
     path = store or default_store()
     before = _known(path)
-    run_id = launcher.open_replay(path, file)
+    run_id = take_home.open_replay(path, file)
     if as_json:
         output.print_json({"run_id": run_id, "origin": file.name})
     elif run_id in before:
@@ -92,7 +92,7 @@ def check(
     path = store or default_store()
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
-    found = launcher.verify(path, full_id, examples)
+    found = take_home.verify(path, full_id, examples)
     if as_json:
         output.print_json({"run_id": full_id, **found})
         return

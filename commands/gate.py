@@ -91,7 +91,7 @@ def gate(  # noqa: PLR0913 - the options of a command
         "ruling": {"rule": rule, "margin": margin, "confidence": confidence, "low": low, "high": high},
         "examples": examples,
     }
-    found = ask_worker("gate", request)
+    found = ask_worker(["gate"], config, request)
     _written(markdown_out, markdown(found))
     _written(junit_out, junit(found))
     output.print_json(found) if as_json else typer.echo(_plain(found))

@@ -12,7 +12,7 @@ __all__ = ["show_plan"]
 
 
 def show_plan(found: dict[str, Any], as_json: bool) -> None:
-    """What a request would cost, and what every preset would mean for it; `found` is `launcher.inspect`'s."""
+    """What a request would cost, and what every preset would mean for it; `found` is `new_runs.inspect`'s."""
     plan, config, presets = found["plan"], found["config"], found["presets"]
     said = [*found["warnings"], *(f"{text} A run needs --yes." for text in found.get("consent", ()))]
     if as_json:

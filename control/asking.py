@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mipro_studio import command
@@ -10,26 +10,52 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 
-__all__ = ["ask_worker"]
+__all__ = ["INSPECT_TIMEOUT_S", "ask_worker"]
+
+INSPECT_TIMEOUT_S = 300.0
+"""Seconds that a person's program has to be loaded and asked."""
 
 
-def ask_worker(what: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What `worker.py WHAT` answers to `request`; it takes as long as it takes.
+def ask_worker(
+    question: Sequence[str],
+    config: Mapping[str, Any],
+    request: Mapping[str, Any] | None = None,
+    *,
+    doing: str = "The worker",
+    limit_s: float | None = None,
+    hint: str = "",
+) -> dict[str, Any]:
+    """What `worker.py QUESTION...` answers.
 
     Args:
-        request: {config, ...}: `config` names the variables of the keys that must not be printed.
+        config: Names the variables of the keys that must not be printed.
+        request: Its standard input, as JSON.
+        doing: What the process is at, for people: "Looking at 'x.py'".
+        limit_s: Seconds that it may take; None = as long as it takes.
+        hint: What to do where it took longer.
 
     Raises:
-        BadInput: it refuses, or it ended without an answer.
+        BadInput: it refuses (with the predictors and frames that it tells of), takes longer, or ended without an
+            answer.
     """
-    done = subprocess.run(
-        command("worker", what), input=json.dumps(request), capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            command("worker", *question),
+            input=None if request is None else json.dumps(request),
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BadInput(f"{doing} took longer than {limit_s:.0f} s.", hint) from error
     lines = done.stdout.strip().splitlines()
-    answer: dict[str, Any] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
-    if "error" in answer:
-        raise BadInput(answer["error"])
-    if done.returncode != 0 or not answer:
+    answer: dict[str, Any] | None = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
+    if answer is not None and "error" in answer:
+        refused = BadInput(answer["error"])
+        refused.predictors, refused.frames = answer.get("predictors", ()), answer.get("frames", ())
+        raise refused
+    if done.returncode != 0 or answer is None:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BadInput(f"The worker ended with: {Scrubber(key_variables(request['config'])).text(last)}")
+        raise BadInput(f"{doing} ended with: {Scrubber(key_variables(config)).text(last)}")
     return answer

@@ -1,19 +1,17 @@
 """The thread of a worker that says that it lives, and hears what people ask of the run meanwhile."""
 
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
+from mipro_studio.control.lease import LeaseKeeper
 from mipro_studio.optimizer_core.types import ChangeKind, Event, EventKind
 from mipro_studio.storage import PulseFile, Reader, SqliteJournal, Store, StoreUnavailable, present
 
 __all__ = ["LEASE_S", "Heart", "Waiting"]
 
 LEASE_S = 6.0
-BEAT_S = 1.0
 SPENDING_S = 2.0
 LONGEST_WAIT_S = 3.0
 TAKES_EFFECT = ("stop", "pause")
@@ -47,8 +45,8 @@ class Waiting:
             self.says = ""
 
 
-class Heart(threading.Thread):
-    """Renews the lease, hears commands and notes the spending, on connections of its own."""
+class Heart(LeaseKeeper):
+    """Keeps a worker's lease, hears commands and notes the spending."""
 
     def __init__(
         self,
@@ -59,42 +57,30 @@ class Heart(threading.Thread):
         waiting: Waiting,
         tend: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(name="heart", daemon=True)
-        self._path = store
-        self._run_id = run_id
-        self._worker_id = worker_id
+        super().__init__(store, run_id, worker_id, LEASE_S, "heart")
         self._on_command = on_command
         self._tend = tend
         self._waiting = waiting
         self._pulse = PulseFile(store, run_id)
-        self._quit = threading.Event()
-        self._wake = threading.Event()
         self._told: set[int] = set()
         self._settled: set[int] = set()
         self._born = self._noted = time.monotonic()
         self._spent: dict[str, list[float | None]] = {}
 
-    def run(self) -> None:
-        store = Store(self._path, busy_s=BEAT_S)
-        last = False
-        while not last:
-            self._wake.wait(BEAT_S)
-            self._wake.clear()
-            last = self._quit.is_set()  # one more beat, which settles what was commanded
-            self._tend()
-            hindered = ""
-            try:
-                self._beat(store)
-            except LeaseLost:
-                self._on_command("lost")
-                break
-            except StudioError as error:  # a lock, or a full disk: the next beat may work
-                hindered = f"{error.message} The run waits, and goes on by itself when it can."
-            self._pulse.beat(self._worker_id, present(), self._waiting.says or hindered)
+    def before(self) -> None:
+        self._tend()
+
+    def after(self, hindered: str) -> None:
+        says = f"{hindered} The run waits, and goes on by itself when it can." if hindered else ""
+        self._pulse.beat(self._worker_id, present(), self._waiting.says or says)
+
+    def lost(self) -> None:
+        self._on_command("lost")
+
+    def over(self) -> None:
         self._pulse.close()
 
-    def _beat(self, store: Store) -> None:
-        store.beat(self._run_id, self._worker_id, LEASE_S)
+    def beaten(self, store: Store) -> None:
         for asked in store.pending_commands(self._run_id):
             # Changes of the arms wait for the search, which takes them up between trials.
             if asked.kind in {*ChangeKind} or asked.id in self._told:
@@ -134,6 +120,5 @@ class Heart(threading.Thread):
 
     def stop(self) -> None:
         """One last beat, which settles what was commanded, and no more."""
-        self._quit.set()
         self.settled()
-        self.join()
+        super().stop()

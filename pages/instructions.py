@@ -14,7 +14,7 @@ from mipro_studio.ui.arms.review_forms import add_forms, note_form, show_refusal
 from mipro_studio.ui.arms.review_queue import gate, waiting
 from mipro_studio.ui.live.live_head import status_line
 from mipro_studio.ui.page.frame import INSTRUCTIONS, LIVE, query
-from mipro_studio.ui.page.run_head import open_run
+from mipro_studio.ui.page.of_run import run_of_page
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.page.url_choices import pick, picked
 from mipro_studio.ui.text.format import one_line
@@ -99,7 +99,7 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
 
 
 def page() -> None:
-    run = open_run(INSTRUCTIONS, "A run's instructions can be read here as soon as they are written.")
+    run = run_of_page(INSTRUCTIONS, "A run's instructions can be read here as soon as they are written.")
     if run is None:
         return
     polled = is_active(run)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.live import live_patterns, live_tabs
@@ -13,13 +12,11 @@ from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
 from mipro_studio.ui.live.live_view import asked_of, latest
 from mipro_studio.ui.live.search_panel import bar, search_panel
 from mipro_studio.ui.live.spending import burn_table, caps
-from mipro_studio.ui.page.frame import HOME, LIVE, NEW_RUN, frame, run_in_url
-from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.page.frame import LIVE
+from mipro_studio.ui.page.of_run import run_of_page
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.verdict import verdict
-from mipro_studio.ui.text.foreign_text import heading
-from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.status import is_active
 
 POLL_S = 1.5
@@ -27,18 +24,6 @@ TABS = (
     "Best candidate", "Trials", "Beliefs", "Parallel coordinates", "Minibatch and full", "Spending", "Errors", "Log",
     "Optuna",
 )  # fmt: skip
-
-
-def nothing_here(error: StudioError | None) -> None:
-    """The page without a run: the way to one."""
-    frame(LIVE)
-    st.title("Live", anchor=False)
-    if error is not None:
-        problem(error, "This run cannot be shown")
-    else:
-        st.text("The address names no run.")
-    st.page_link(HOME.path, label="Choose a run", icon=HOME.icon)
-    st.page_link(NEW_RUN.path, label="Start one", icon=NEW_RUN.icon)
 
 
 def draw(run_id: str, polled: bool) -> None:
@@ -93,22 +78,7 @@ def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None
                 show()
 
 
-def page() -> None:
-    asked = run_in_url()
-    try:
-        with reading() as reader:
-            run = reader.run(asked) if reader is not None and asked else None
-    except StudioError as error:
-        nothing_here(error)
-        return
-    if run is None:
-        nothing_here(None)
-        return
-    frame(LIVE, run.name)
-    heading(run.name)
-    st.caption(f"{one_line(run.optimizer, 30)} · seed {run.seed} · {run.id}")
-    polled = is_active(run)
-    st.fragment(draw, run_every=POLL_S if polled else None)(run.id, polled)
-
-
-page()
+shown = run_of_page(LIVE)
+if shown is not None:
+    polled = is_active(shown)
+    st.fragment(draw, run_every=POLL_S if polled else None)(shown.id, polled)

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.control import launcher
+from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
@@ -39,7 +39,7 @@ def check(config: RunConfig) -> None:
     with st.spinner("Trying the program on two rows…"):
         try:
             require_allowed(config)
-            answer: Any = launcher.inspect(config.model_dump(mode="json", exclude_unset=True))
+            answer: Any = new_runs.inspect(config.model_dump(mode="json", exclude_unset=True))
         except StudioError as error:
             answer = error
     st.session_state[CHECKED] = (config, answer)

@@ -15,7 +15,7 @@ from mipro_studio.ui.arms.review_queue import waiting
 from mipro_studio.ui.arms.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
 from mipro_studio.ui.live.live_head import status_line
 from mipro_studio.ui.page.frame import LIVE, TRACES
-from mipro_studio.ui.page.run_head import open_run
+from mipro_studio.ui.page.of_run import run_of_page
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.page.url_choices import pick
 from mipro_studio.ui.text.format import one_line, score
@@ -102,7 +102,7 @@ def traces(reader: Reader, run_id: str, seen: Seen, titles: Mapping[int, str]) -
 
 
 def page() -> None:
-    run = open_run(TRACES, "A run's demos and traces can be seen here as soon as it bootstraps.")
+    run = run_of_page(TRACES, "A run's demos and traces can be seen here as soon as it bootstraps.")
     if run is None:
         return
     polled = is_active(run)

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import dspy
 
 from mipro_studio import worker
-from mipro_studio.control import launcher
+from mipro_studio.control import launcher, new_runs
 from mipro_studio.control.worker_children import worker_name
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, RunFailed, RunPaused, StudioError
@@ -164,18 +164,9 @@ class _Call:
         scrubber = Scrubber()
         scrubber.hide(*self._request.secrets)
         found = scrubber.record(inspect_request(values, self._base))
-        launcher.require_working(found, self._anyway)
-        launcher.require_consent(found, True)
-        with Store(self._store) as opened:
-            return opened.create_run(
-                name=found["name"],
-                optimizer=found["config"]["optimizer"],
-                seed=found["config"]["seed"],
-                config={**found["config"], "start_anyway": self._anyway},
-                plan=found["plan"],
-                receipt=found["receipt"],
-                records=launcher.records_of(found),
-            )
+        new_runs.require_working(found, self._anyway)
+        new_runs.require_consent(found, True)
+        return new_runs.queue(self._store, found, self._anyway)
 
     def _queued_again(self) -> str:
         with Reader(self._store) as reader:

@@ -202,13 +202,16 @@ def test_nobody_but_the_storage_opens_the_database() -> None:
 
 
 def test_a_page_is_asked_by_nobody_and_asks_ui() -> None:
-    assert offenders(PAGES, {"ui", "storage", "control.launcher", "control.review"} | CORE_WORDS) == {}
+    assert (
+        offenders(PAGES, {"ui", "storage", "control.launcher", "control.new_runs", "control.review"} | CORE_WORDS)
+        == {}
+    )
     assert naming([*SCRIPTS.values(), *files(*ROOMS, "benchmarks")], {"pages", "app"}) == []
 
 
 def test_shared_parts_of_pages_do_not_reach_for_the_worker() -> None:
     assert naming(files("ui"), {"worker", "commands", "cli", "tests", "scripts"}) == []
-    asked = {"admission", "helper_client", "launcher", "review"}
+    asked = {"admission", "helper_client", "launcher", "new_runs", "review", "take_home"}
     assert {name for path in files("ui") for name in imports(path) if name.startswith("control.")} <= {
         f"control.{one}" for one in asked
     }

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mipro_studio.commands import output
-from mipro_studio.control import launcher
+from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.models import attempts
 from mipro_studio.optimizer_core.types import CellKey, Status
 from mipro_studio.storage import Reader, Store
@@ -71,7 +71,7 @@ class Bench:
         self.folder = folder
         self.rows = write_rows(folder)
         with inside() as nowhere, workers_inside():
-            self._found = launcher.inspect(
+            self._found = new_runs.inspect(
                 {
                     "program": DESK,
                     "data": {"data": str(self.rows), "inputs": ["message"]},
@@ -94,7 +94,7 @@ class Bench:
                 config=config,
                 plan=self._found["plan"],
                 receipt=self._found["receipt"],
-                records=launcher.records_of(self._found),
+                records=new_runs.records_of(self._found),
             )
         return path, run
 

@@ -32,9 +32,9 @@ from mipro_studio.benchmarks.counting import (
 )
 from mipro_studio.benchmarks.peers.entries import Work, compile_peer
 from mipro_studio.benchmarks.peers.records import PeerRecords
+from mipro_studio.control.lease import LeaseKeeper
 from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
-from mipro_studio.optimizer_core.errors import LeaseLost
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator
 from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
@@ -54,18 +54,16 @@ from mipro_studio.storage import Reader, SqliteJournal, Store
 
 LEASE_S = 30.0
 """Longer than a worker's: DSPy holds the interpreter for seconds at a time, and a peer cannot be resumed."""
-BEAT_S = 1.0
 
 
-class Scribe(threading.Thread):
+class Scribe(LeaseKeeper):
     """Keeps the lease and commits what the optimizer's threads put into the queue, on a connection of its own."""
 
     def __init__(self, store: Path, run_id: str, worker_id: str, meter: Meter, scrubber: Scrubber) -> None:
-        super().__init__(name="scribe", daemon=True)
-        self._store, self._run_id, self._worker_id = store, run_id, worker_id
+        super().__init__(store, run_id, worker_id, LEASE_S, "scribe")
         self._meter, self._scrubber = meter, scrubber
         self._records: queue.SimpleQueue[Record] = queue.SimpleQueue()
-        self._quit = threading.Event()
+        self._batch: list[Record] = []
         self._lock = threading.Lock()
         self._open = 0
 
@@ -80,30 +78,19 @@ class Scribe(threading.Thread):
         while self._open and self.is_alive():
             time.sleep(0.05)
 
-    def run(self) -> None:
-        with Store(self._store) as store:
-            journal = SqliteJournal(store, self._run_id, self._worker_id)
-            try:
-                while not self._quit.wait(BEAT_S):
-                    store.beat(self._run_id, self._worker_id, LEASE_S)
-                    if any(command.kind == "stop" for command in store.pending_commands(self._run_id)):
-                        store.release(self._run_id, self._worker_id, Status.STOPPED, "Stopped by a person.")
-                        os._exit(0)  # DSPy's optimizers cannot be asked to stop
-                    self._commit(journal)
-                self._commit(journal)
-            except LeaseLost:
-                traceback.print_exc()
-                os._exit(1)
-
-    def _commit(self, journal: SqliteJournal) -> None:
-        batch = [self._records.get() for _ in range(self._records.qsize())]
-        journal.commit([*batch, *self._meter.changed()])
+    def beaten(self, store: Store) -> None:
+        if any(command.kind == "stop" for command in store.pending_commands(self._run_id)):
+            store.release(self._run_id, self._worker_id, Status.STOPPED, "Stopped by a person.")
+            os._exit(0)  # DSPy's optimizers cannot be asked to stop
+        self._batch += [self._records.get() for _ in range(self._records.qsize())]
+        SqliteJournal(store, self._run_id, self._worker_id).commit([*self._batch, *self._meter.changed()])
         with self._lock:
-            self._open -= len(batch)
+            self._open -= len(self._batch)
+        self._batch = []  # what could not be committed is tried again with the next beat
 
-    def finish(self) -> None:
-        self._quit.set()
-        self.join()
+    def lost(self) -> None:
+        traceback.print_exc()
+        os._exit(1)
 
 
 class PeerRun:
@@ -234,6 +221,6 @@ def _run(store_path: Path, run_id: str, optimizer: str) -> int:
             traceback.print_exc()
             status, said = Status.FAILED, scrubber.text(f"{optimizer} raised {type(failure).__name__}: {failure}")
             error = said
-        scribe.finish()
+        scribe.stop()
         store.release(run_id, worker_id, status, said, error)
     return 0

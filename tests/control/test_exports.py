@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mipro_studio import cli
-from mipro_studio.control import launcher, review
+from mipro_studio.control import launcher, review, take_home
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
 from mipro_studio.optimizer_core.types import CellKey, ChangeKind, Split, Status
 from mipro_studio.storage import Reader, Store
@@ -65,7 +65,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def files(home: Home) -> dict[str, str]:
-    return launcher.export_files(home.store, home.run)
+    return take_home.export_files(home.store, home.run)
 
 
 def test_the_snippet_loads_the_program_and_it_gives_the_answers_of_the_run(
@@ -93,7 +93,7 @@ def test_the_snippet_loads_the_program_and_it_gives_the_answers_of_the_run(
 
 
 def test_the_exported_program_and_the_plain_messages_agree_with_the_run(home: Home) -> None:
-    found = launcher.verify(home.store, home.run, 6)
+    found = take_home.verify(home.store, home.run, 6)
     assert (found["n"], found["split"]) == (6, "test")
     assert (found["program"]["asked"], found["program"]["agreed"]) == (6, 6)
     assert found["program"]["score_now"] == found["program"]["score_then"]
@@ -107,7 +107,7 @@ def test_the_exported_program_and_the_plain_messages_agree_with_the_run(home: Ho
 def test_a_model_that_answers_otherwise_is_seen(home: Home) -> None:
     home.endpoint.control(gold={row["message"]: {"queue": "none", "tone": "calm"} for row in ROWS})
     try:
-        found = launcher.verify(home.store, home.run, 4)
+        found = take_home.verify(home.store, home.run, 4)
     finally:
         home.endpoint.control(gold=desk.gold(ROWS))
     assert found["program"]["agreed"] < 4
@@ -127,7 +127,7 @@ def test_no_key_is_in_anything_that_is_taken_home(home: Home, files: dict[str, s
     out = tmp_path / "run.mipro"
     with Store(home.store) as store:
         store.write_note(home.run, "run", f"An older studio let this through: {KEY}")
-    launcher.pack(home.store, home.run, out)
+    take_home.pack(home.store, home.run, out)
     assert KEY.encode() not in out.read_bytes()
     assert not [part for part, text in files.items() if KEY in text]
     with Reader(out) as reader:
@@ -150,7 +150,7 @@ def test_report_and_replay_of_thirty_trials_are_small(home: Home, tmp_path: Path
 
 def test_a_replay_opens_elsewhere_and_is_only_shown(home: Home, tmp_path: Path) -> None:
     pack, other = tmp_path / "run.mipro", tmp_path / "other" / "studio.db"
-    launcher.pack(home.store, home.run, pack)
+    take_home.pack(home.store, home.run, pack)
     done = CliRunner().invoke(cli.app, ["open", str(pack), "--store", str(other), "--json"])
     assert json.loads(done.output.splitlines()[-1]) == {"run_id": home.run, "origin": "run.mipro"}
     with Reader(home.store) as here, Reader(other) as there:
@@ -165,9 +165,9 @@ def test_a_replay_opens_elsewhere_and_is_only_shown(home: Home, tmp_path: Path) 
     again = CliRunner().invoke(cli.app, ["open", str(pack), "--store", str(other)])
     assert "is here already" in again.output and "Opened" not in again.output
     with pytest.raises(BadInput, match="came from a replay file"):
-        launcher.export_files(other, home.run)
+        take_home.export_files(other, home.run)
 
 
 def test_a_candidate_that_is_not_there_is_a_sentence(home: Home) -> None:
     with pytest.raises(BadInput, match="has no candidate 'i99d0-i0d0'"):
-        launcher.export_files(home.store, home.run, "i99d0-i0d0")
+        take_home.export_files(home.store, home.run, "i99d0-i0d0")

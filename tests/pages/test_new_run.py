@@ -80,7 +80,7 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append(config)
         return {**ANSWER, "config": config}
 
-    monkeypatch.setattr("mipro_studio.control.launcher.inspect", inspect)
+    monkeypatch.setattr("mipro_studio.control.new_runs.inspect", inspect)
     return asked
 
 
@@ -127,7 +127,7 @@ def test_a_problem_found_by_the_check_is_shown(empty: Path, monkeypatch: pytest.
     def refuse(config: dict[str, Any]) -> dict[str, Any]:
         raise BadInput("There is no file 'mine.py'.")
 
-    monkeypatch.setattr("mipro_studio.control.launcher.inspect", refuse)
+    monkeypatch.setattr("mipro_studio.control.new_runs.inspect", refuse)
     app = _own_program(open_page(PAGE))
     app.button(key="nr_check").click().run()
     assert "There is no file 'mine.py'." in texts(app)
@@ -138,7 +138,7 @@ def test_a_cap_that_cannot_be_held_needs_a_yes_and_another_one_another(
     empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unheld = ["The cap of 5 dollars cannot be held."]
-    monkeypatch.setattr("mipro_studio.control.launcher.inspect", lambda config: {**ANSWER, "consent": list(unheld)})
+    monkeypatch.setattr("mipro_studio.control.new_runs.inspect", lambda config: {**ANSWER, "consent": list(unheld)})
     app = _own_program(open_page(PAGE))
     for cap in ("The cap of 5 dollars cannot be held.", "The cap of 9 tokens can only be held roughly."):
         unheld[:] = [cap]
@@ -172,7 +172,7 @@ TRIED = {
 
 def _checked(monkeypatch: pytest.MonkeyPatch, **more: Any) -> AppTest:
     monkeypatch.setattr(
-        "mipro_studio.control.launcher.inspect", lambda config: {**ANSWER, "config": config, **TRIED, **more}
+        "mipro_studio.control.new_runs.inspect", lambda config: {**ANSWER, "config": config, **TRIED, **more}
     )
     app = _own_program(open_page(PAGE))
     app.button(key="nr_check").click().run()
@@ -466,7 +466,7 @@ def test_a_program_whose_data_does_not_fit_still_offers_its_fields(
         error.predictors = [{"name": "judge", "inputs": ["review"], "outputs": ["verdict"]}]
         raise error
 
-    monkeypatch.setattr("mipro_studio.control.launcher.inspect", refuse)
+    monkeypatch.setattr("mipro_studio.control.new_runs.inspect", refuse)
     app = _own_program(open_page(PAGE, sample="triage"))
     app.segmented_control(key="nr_data_kind").set_value("One file").run()
     app.text_input(key="nr_data_data").input(str(tmp_path / "rows.csv")).run()

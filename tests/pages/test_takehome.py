@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.control import launcher
+from mipro_studio.control import launcher, take_home
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.storage import Reader
 from tests.pages.open import open_page, texts
@@ -182,7 +182,7 @@ def test_a_replay_file_is_opened_by_its_path_and_only_shown(
 ) -> None:
     path, ids = store
     pack = tmp_path / "told.mipro"
-    launcher.pack(path, ids["finished"], pack)
+    take_home.pack(path, ids["finished"], pack)
     monkeypatch.setenv("MIPRO_STUDIO_STORE", str(tmp_path / "other.db"))
     app = page("export")
     app.text_input(key="open_path").set_value(str(pack)).run()

@@ -14,7 +14,7 @@ import pytest
 
 import mipro_studio
 from mipro_studio import optimize, worker
-from mipro_studio.control import launcher
+from mipro_studio.control import launcher, take_home
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, RunFailed, RunPaused
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader
@@ -126,7 +126,7 @@ def test_another_process_is_told_where_the_program_is(tmp_path: Path) -> None:
     with dspy.context(lm=sorter()):
         found = optimize(Parity(), trainset=rows(20), metric=right, **SMALL)
     with helpers_inside(), pytest.raises(BadInput, match=r"object of the Python process .* result.save"):
-        launcher.export(found.store, found.run_id, tmp_path / "out.json")
+        take_home.export(found.store, found.run_id, tmp_path / "out.json")
     with pytest.raises(IllegalMove, match=r"resume='"):
         launcher.resume(found.store, found.run_id, trials=100)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.control import launcher
+from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import Split, Status
 from mipro_studio.storage import Reader, RunSummary, default_store
@@ -53,7 +53,7 @@ def program_panel(run: RunSummary, candidate: str) -> Mapping[str, str] | None:
         if st.button("Prepare the files", key="export_make", icon=":material/deployed_code:", type="primary"):
             try:
                 with st.spinner("Loading the program…"):
-                    made = launcher.export_files(default_store(), run.id, candidate)
+                    made = take_home.export_files(default_store(), run.id, candidate)
             except StudioError as error:
                 problem(error, "The program was not exported")
                 return None
@@ -117,7 +117,7 @@ def check_panel(run: RunSummary, candidate: str) -> None:
     if pressed:
         try:
             with st.spinner(f"Asking on {plural(int(k), 'example')}…"):
-                result = launcher.verify(default_store(), run.id, int(k), candidate)
+                result = take_home.verify(default_store(), run.id, int(k), candidate)
         except StudioError as error:
             problem(error, "It was not asked")
             return
@@ -180,7 +180,7 @@ def replay_panel(run: RunSummary) -> None:
     def make() -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run.mipro"
-            launcher.pack(default_store(), run.id, out)
+            take_home.pack(default_store(), run.id, out)
             return out.read_bytes()
 
     st.download_button(

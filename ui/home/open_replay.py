@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from mipro_studio.control import launcher
+from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
 from mipro_studio.ui.page.frame import REPLAY
@@ -32,7 +32,7 @@ def open_replay(key: str = "open") -> None:
         if uploaded is not None:
             run_id = _uploaded(uploaded.name, uploaded.getvalue())
         else:
-            run_id = launcher.open_replay(default_store(), Path(path.strip()).expanduser())
+            run_id = take_home.open_replay(default_store(), Path(path.strip()).expanduser())
     except StudioError as error:
         problem(error, "It was not opened")
         return
@@ -45,4 +45,4 @@ def _uploaded(name: str, content: bytes) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "uploaded"
         file.write_bytes(content)
-        return launcher.open_replay(default_store(), file, name)
+        return take_home.open_replay(default_store(), file, name)

@@ -7,19 +7,26 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import Reader, RunSummary
-from mipro_studio.ui.page.frame import HOME, NEW_RUN, Page, frame, run_in_url
+from mipro_studio.ui.page.frame import HOME, LIVE, NEW_RUN, Page, frame, run_in_url
 from mipro_studio.ui.page.notices import problem
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.text.foreign_text import heading
 from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.status import LOOKS
 
-__all__ = ["page_of_run"]
+__all__ = ["page_of_run", "run_of_page"]
 
 
 @contextmanager
-def page_of_run(page: Page) -> Iterator[tuple[Reader, RunSummary] | None]:
-    """An open reader and the run in the URL; None once the page has said that there is none."""
+def page_of_run(
+    page: Page, *, moving: bool = False, otherwise: str = ""
+) -> Iterator[tuple[Reader, RunSummary] | None]:
+    """An open reader and the run in the URL; None once the page has said that there is none.
+
+    Args:
+        moving: The page shows the run's status itself, as it changes.
+        otherwise: What to say where the address names no run.
+    """
     asked = run_in_url()
     with reading_or_error() as (reader, error):
         run = None
@@ -29,18 +36,25 @@ def page_of_run(page: Page) -> Iterator[tuple[Reader, RunSummary] | None]:
             except StudioError as missing:
                 error = missing
         if reader is None or run is None:
-            _nothing(page, error)
+            _nothing(page, error, otherwise)
             yield None
             return
         frame(page, run.name)
-        heading(f"{page.title}: {run.name}")
+        heading(run.name if page is LIVE else f"{page.title}: {run.name}")
         look = LOOKS[run.status]
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(look.word, icon=look.icon, color=look.colour)
-            if run.origin:
+            if not moving:
+                st.badge(look.word, icon=look.icon, color=look.colour)
+            if run.origin and not moving:
                 st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
             st.caption(f"{one_line(run.optimizer, 30)} · seed {run.seed} · {run.id}", width="content")
         yield reader, run
+
+
+def run_of_page(page: Page, otherwise: str = "") -> RunSummary | None:
+    """The run of a page that shows it anew while it moves, as `page_of_run` finds it; nothing is held open."""
+    with page_of_run(page, moving=True, otherwise=otherwise) as opened:
+        return None if opened is None else opened[1]
 
 
 @contextmanager
@@ -58,12 +72,12 @@ def reading_or_error() -> Iterator[tuple[Reader | None, StudioError | None]]:
         opened.__exit__(None, None, None)
 
 
-def _nothing(page: Page, error: StudioError | None) -> None:
+def _nothing(page: Page, error: StudioError | None, otherwise: str) -> None:
     frame(page)
     st.title(page.title, anchor=False)
     if error is not None:
         problem(error, "This run cannot be shown")
     else:
-        st.text("The address names no run.")
+        st.text(f"The address names no run. {otherwise}".strip())
     st.page_link(HOME.path, label="Choose a run", icon=HOME.icon)
     st.page_link(NEW_RUN.path, label="Start one", icon=NEW_RUN.icon)

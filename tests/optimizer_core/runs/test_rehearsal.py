@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.control import launcher
+from mipro_studio.control import new_runs
 from mipro_studio.optimizer_core.checks import check_rehearsal
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.inspection import inspect_request
@@ -111,7 +111,7 @@ def desk(tmp_path: Path, endpoint: LoopbackEndpoint) -> Desk:
 
 
 def cells_of(found: dict[str, Any]) -> list[Cell]:
-    return [record for record in launcher.records_of(found) if isinstance(record, Cell)]
+    return [record for record in new_runs.records_of(found) if isinstance(record, Cell)]
 
 
 # -- What works ---------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_an_output_may_be_called_otherwise_than_its_label(desk: Desk) -> None:
 
 def test_the_run_takes_its_cells_and_what_they_cost_over(desk: Desk) -> None:
     found = desk.check(STEP)
-    records = launcher.records_of(found)
+    records = new_runs.records_of(found)
     train = [row for row in records if isinstance(row, Example) and row.split is Split.TRAIN]
     cells = cells_of(found)
     assert [cell.key.example for cell in cells] == [row.id for row in train[:2]]
@@ -146,7 +146,7 @@ def test_the_run_takes_its_cells_and_what_they_cost_over(desk: Desk) -> None:
 def test_a_run_that_gets_them_asks_for_none_of_them_again(desk: Desk, endpoint: LoopbackEndpoint) -> None:
     found = desk.check(STEP, optimizer="gepa", search={"trials": 1})
     journal = fresh_journal([])
-    journal.commit(launcher.records_of(found))
+    journal.commit(new_runs.records_of(found))
     config = make_config(endpoint, **{**found["config"], "program": found["config"]["program"]})
     life = live(config.model_copy(update={"base": str(desk.folder)}), journal, base=desk.folder)
     assert life.ending.status is Status.COMPLETED, life.ending.reason
@@ -187,10 +187,10 @@ def test_a_metric_that_fails_is_told_by_its_line_and_can_be_overruled(desk: Desk
     assert "The metric 'metric' raised AttributeError" in refusal["message"]
     assert [line.split(": ")[1] for line in refusal["frames"][:1]] == ["return pred.colour == example.answer"]
     with pytest.raises(BadInput, match=r"raised AttributeError.*--start-anyway") as refused:
-        launcher.require_working(found)
+        new_runs.require_working(found)
     assert list(refused.value.frames) == refusal["frames"]
-    launcher.require_working(found, anyway=True)
-    said = [record.data["text"] for record in launcher.records_of(found) if isinstance(record, Event)]
+    new_runs.require_working(found, anyway=True)
+    said = [record.data["text"] for record in new_runs.records_of(found) if isinstance(record, Event)]
     assert any(text.startswith("Started all the same: The metric") for text in said)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.control import launcher
+from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, SqliteJournal, Store, log_path, pack, study_path, unpack
@@ -235,12 +235,12 @@ def test_it_is_read_in_a_process_of_its_own_that_has_so_much_time_and_memory(
     conn.commit()
     conn.close()
     monkeypatch.setattr("mipro_studio.storage.unpack", lambda *args: pytest.fail("it was read in this process"))
-    run_id = launcher.open_replay(other, packed, "of a friend.mipro")
+    run_id = take_home.open_replay(other, packed, "of a friend.mipro")
     with Reader(other) as reader:
         assert (reader.run(run_id).origin, reader.count_runs()) == ("of a friend.mipro", 1)
     spoil(packed, called("../studio"))
     with pytest.raises(BadInput, match=r"'of a friend\.mipro' is not a replay file"):
-        launcher.open_replay(other, packed, "of a friend.mipro")
-    monkeypatch.setattr(launcher, "OPEN_TIMEOUT_S", 0.01)
+        take_home.open_replay(other, packed, "of a friend.mipro")
+    monkeypatch.setattr(take_home, "OPEN_TIMEOUT_S", 0.01)
     with pytest.raises(BadInput, match="more time or memory than any replay file should"):
-        launcher.open_replay(other, packed)
+        take_home.open_replay(other, packed)

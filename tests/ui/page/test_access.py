@@ -86,7 +86,7 @@ def test_the_form_offers_no_upload_of_code_and_check_refuses(
     exposed: None, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("mipro_studio.control.launcher.inspect", asked.append)
+    monkeypatch.setattr("mipro_studio.control.new_runs.inspect", asked.append)
     app = open_page("pages/new_run.py")
     app.segmented_control(key="nr_program_kind").set_value("Upload").run()
     assert not app.get("file_uploader")

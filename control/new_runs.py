@@ -1,0 +1,96 @@
+"""A request becomes a run: it is looked at in a process of its own, and stored as queued with what that found.
+
+Imports neither streamlit nor dspy, so that pages and commands start fast.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Burn, Cell, Event, EventKind, Example, Record, Split
+from mipro_studio.storage import Store
+
+__all__ = ["inspect", "queue", "records_of", "require_consent", "require_working"]
+
+
+def inspect(config: dict[str, Any], *, rehearse: bool = True) -> dict[str, Any]:
+    """Load program, metric and data in a subprocess, try them on a row or two, and say what a run would cost.
+
+    Args:
+        rehearse: Run the program on a training row or two; else every endpoint gets one short call.
+
+    Returns:
+        {program, metric, data, plan, receipt, warnings, rehearsal, refusal, ...}: JSON values only; `records` holds
+        the split rows, `refusal` is {message, frames} where something should be mended before a run is started.
+
+    Raises:
+        BadInput: anything about the request that cannot work; nothing was created.
+    """
+    asked = {"config": config, "cwd": str(Path.cwd()), "rehearse": rehearse}
+    return ask_worker(
+        ["inspect"],
+        config,
+        asked,
+        doing=f"Looking at {config.get('program')!r}",
+        limit_s=INSPECT_TIMEOUT_S,
+        hint="Keep model calls and downloads out of the program file's top level.",
+    )
+
+
+def queue(store: Path, found: Mapping[str, Any], anyway: bool = False) -> str:
+    """Store a run as QUEUED, for whoever claims it. Returns its id.
+
+    Args:
+        found: What `inspect` said of the request; its config says who optimizes, with which seed.
+        anyway: A person starts it although the check failed.
+    """
+    config = {**found["config"], "start_anyway": anyway}
+    with Store(store) as opened:
+        return opened.create_run(
+            name=found["name"],
+            optimizer=config["optimizer"],
+            seed=config["seed"],
+            config=config,
+            plan=found["plan"],
+            receipt=found["receipt"],
+            records=records_of(found),
+        )
+
+
+def require_working(found: Mapping[str, Any], anyway: bool = False) -> None:
+    """Refuse a request whose program or metric failed in the check.
+
+    Raises:
+        BadInput: with the lines to look at; not if `anyway`.
+    """
+    refusal = found.get("refusal")
+    if refusal and not anyway:
+        way = "Mend it, or start all the same (--start-anyway; from Python start_anyway=True)."
+        refused = BadInput(refusal["message"], way)
+        refused.frames = refusal["frames"]
+        raise refused
+
+
+def records_of(found: Mapping[str, Any]) -> list[Record]:
+    """What a run begins with: its rows, what the check found and what it ran and spent."""
+    examples = [Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
+    cells: list[Cell] = TypeAdapter(list[Cell]).validate_python(found["rehearsal"]["cells"])
+    burns: list[Burn] = TypeAdapter(list[Burn]).validate_python(found["rehearsal"]["burns"])
+    sentences = [*found["warnings"], *found["consent"], *found["plan"]["notes"]]
+    if found.get("refusal"):
+        sentences.append(f"Started all the same: {found['refusal']['message']}")
+    return [*examples, *cells, *burns, *(Event(EventKind.WARNING, {"text": text}) for text in sentences)]
+
+
+def require_consent(found: Mapping[str, Any], agreed: bool) -> None:
+    """Refuse a request with caps that cannot be held, unless a person knows and has agreed.
+
+    Raises:
+        BadInput: says which, and why.
+    """
+    if not agreed and (unheld := found.get("consent")):
+        raise BadInput(" ".join(unheld), "Say --yes to start all the same.")
