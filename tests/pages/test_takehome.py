@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.control import launcher, take_home
+from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.storage import Reader
 from tests.pages.open import open_page, texts
@@ -155,7 +155,7 @@ def test_export_shows_the_files_once_they_are_made(store: Filled, monkeypatch: p
         '{"how": "Send.", "predictors": [{"name": "p", "why": "", "messages": [{"role": "user", "content": "Q"}]}]}'
     )
     made = {"candidate": "c", "program": "{}", "snippet": "import dspy", "messages": document}
-    monkeypatch.setattr(launcher, "export_files", lambda *asked: made)
+    monkeypatch.setattr(take_home, "export_files", lambda *asked: made)
     app = page("export", run=store[1]["finished"])
     app.button(key="export_make").click().run()
     assert "import dspy" in texts(app) and "Does it still give the same answers?" in texts(app)
@@ -165,7 +165,7 @@ def test_export_says_why_it_did_not_work(store: Filled, monkeypatch: pytest.Monk
     def refuse(*asked: object) -> None:
         raise BadInput("'my.py' does not import.")
 
-    monkeypatch.setattr(launcher, "export_files", refuse)
+    monkeypatch.setattr(take_home, "export_files", refuse)
     app = page("export", run=store[1]["finished"])
     app.button(key="export_make").click().run()
     assert "'my.py' does not import." in texts(app)
