@@ -21,7 +21,7 @@ from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.headline import doubt, headline
 from mipro_studio.ui.result.leaders import candidates_tried
-from mipro_studio.ui.text.format import score
+from mipro_studio.ui.text.format import interval, score
 
 __all__ = [
     "exit_code",
@@ -85,6 +85,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "errors": reader.errors_by_class(run_id),
         "wall_s": round(summary.wall_s, 2),
         "error": summary.error or None,
+        "steps": list(outcome.steps) if outcome else [],
     }
 
 
@@ -258,6 +259,19 @@ def print_facts(facts: dict[str, Any]) -> None:
     if facts["doubt"]:
         console.print(facts["doubt"], markup=False, soft_wrap=True)
     console.print(table, markup=False, soft_wrap=True)
+    if facts["steps"]:
+        console.print(_steps_table(facts["steps"]))
+
+
+def _steps_table(steps: list[dict[str, Any]]) -> Table:
+    """What every step ended with, on validation and on the sealed test."""
+    table = Table("step", "candidate", "validation", "sealed test", "against the original", box=None)
+    for step in steps:
+        paired = step["paired_test"]
+        against = f"{paired['difference']:+.3f}" if paired and paired["difference"] is not None else "-"
+        shown = [f"{score(one['mean'])} ({interval(one)})" if one else "-" for one in (step["val"], step["test"])]
+        table.add_row(step["strategy"], step["candidate"], *shown, against)
+    return table
 
 
 def _objective_rows(found: dict[str, Any] | None, score: Callable[[float | None], str]) -> dict[str, str]:

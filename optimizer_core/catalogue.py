@@ -96,12 +96,12 @@ OPTIMIZERS: Mapping[str, Listed] = {
     "bootstrap_finetune": Listed(
         "BootstrapFinetune",
         "The task model's weights, tuned on the traces that pass the metric. Prompts stay as they are.",
-        searches=(),
+        searches=("weights",),
     ),
     "better_together": Listed(
         "BetterTogether",
         "Prompts and weights in turn, as in p -> w -> p: demo sets by Bootstrap RS, weights by BootstrapFinetune.",
-        searches=("demos",),
+        searches=("demos", "weights"),
     ),
 }
 

@@ -571,7 +571,9 @@ class Outcome:
     level, n, won, lost, tied, p_value}; `corrected` is the winner's score with the winner's curse taken into account
     (`optimizer_core.analysis.winner`). `objective`, where it is not the score: {text, baseline_val, best_val,
     baseline_test, best_test, paired_val, paired_test, corrected, over_val, over_test}, the same estimates of what the
-    search maximized, and how many of the winner's program runs were over a limit. Parts not reached yet are None.
+    search maximized, and how many of the winner's program runs were over a limit. `steps`, of an optimizer that
+    goes in steps: {strategy, candidate, val, test, paired_test} of what each ended with, paired with the baseline; to
+    be looked at, not chosen from. Parts not reached yet are None.
     """
 
     winner: str | None
@@ -585,6 +587,7 @@ class Outcome:
     importance: tuple[Json, ...] = ()
     corrected: Json | None = None
     objective: Json | None = None
+    steps: tuple[Json, ...] = ()
 
 
 Record = Example | Arm | Cell | Trial | PromptCall | Burn | Event | Settled | Outcome | Tuning

@@ -12,6 +12,7 @@ from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
 from mipro_studio.ui.live.live_view import asked_of, latest
 from mipro_studio.ui.live.search_panel import bar, search_panel
 from mipro_studio.ui.live.spending import burn_table, caps
+from mipro_studio.ui.live.stages import stages_panel
 from mipro_studio.ui.page.frame import LIVE
 from mipro_studio.ui.page.of_run import run_of_page
 from mipro_studio.ui.page.store import reading
@@ -47,6 +48,7 @@ def draw(run_id: str, polled: bool) -> None:
         verdict(evidence, names, view.outcome, texts=view.outcome is not None)
         cards(view, plan)
         search_panel(reader, view, config, names, evidence.best)
+        stages_panel(reader, view, names)
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):
                 st.subheader("What the score depends on", anchor=False)

@@ -164,4 +164,4 @@ def read_outcome(db: Database, run_id: str) -> Outcome | None:
     if row is None:
         return None
     body = from_json(row[0])
-    return Outcome(**{**body, "importance": tuple(body["importance"])})
+    return Outcome(**{**body, "importance": tuple(body["importance"]), "steps": tuple(body.get("steps", ()))})

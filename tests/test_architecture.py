@@ -33,6 +33,7 @@ CORE_LIGHT = {
         "parameters.kinds",
         "parameters.registry",
         "parameters.space",
+        "parameters.weights",
         "programs.instruction_frame",
         "programs.signature_text",
         "programs.value_tags",

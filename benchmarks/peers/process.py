@@ -163,9 +163,7 @@ class PeerRun:
         # What an optimizer of DSPy's returned is at hand, and in no arms: it goes by its candidate's name.
         runner = CellRunner(lambda arms: modules[named[arms.text]], lambda *asked: tester, self._scorer)
         evaluator = Evaluator(ThreadExecutor(pool, runner), Recorder(journal, self._meter), table)
-        await asyncio.gather(
-            *(evaluator.cells(named[arms.text], arms, rows, Role.TEST) for arms in asked)
-        )
+        await asyncio.gather(*(evaluator.cells(named[arms.text], arms, rows, Role.TEST) for arms in asked))
 
         def of(candidate: str, split: Split) -> Any:
             cells = table.row(candidate, split).values()

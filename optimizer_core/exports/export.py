@@ -27,9 +27,7 @@ _SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_
 """Names of a model's settings that may hold a key. DSPy leaves out `api_key` alone."""
 
 
-def build_program(
-    config: RunConfig, program: Program, arms: Iterable[Arm], candidate: Candidate
-) -> dspy.Module:
+def build_program(config: RunConfig, program: Program, arms: Iterable[Arm], candidate: Candidate) -> dspy.Module:
     """The run's program with `candidate` put in, and with the models that were chosen for predictors."""
     models = {
         name: None

@@ -70,7 +70,7 @@ class Tuner:
     meter: Meter
 
     async def run(self, tuning: Tuning) -> Tuning:
-        """`tuning` with what it came to, on record.
+        """`tuning` with what it came to. Where that is an end, it is for the caller to put on record.
 
         Raises:
             RunFailed: the trainer refused the job, or it failed; resuming tries again under a new id.
@@ -156,8 +156,8 @@ class Tuner:
         ended = replace(
             tuning, state=TuningState.TUNED if good else TuningState.FAILED, facts={**tuning.facts, **said}
         )
-        await self.recorder.write(ended)
         if not good:
+            await self.recorder.write(ended)
             raise RunFailed(
                 f"The training of weights {tuning.number} ended as {status.phase.value}: {said['message']}",
                 "Resume the run to train once more.",

@@ -143,8 +143,9 @@ class Optimizer(ABC):
         """Whether it tunes the task model's weights."""
         return False
 
-    async def also_tested(self, context: RunContext) -> list[Candidate]:
-        """What is scored on the sealed test beside the baseline and the winner, to be shown and not chosen from."""
+    def reached(self, context: RunContext) -> list[tuple[str, Candidate]]:
+        """What every step ended with that is through, with its name. All of them are scored on the sealed test, to be
+        looked at and not chosen from."""
         return []
 
     def final(self, context: RunContext) -> Candidate | None:

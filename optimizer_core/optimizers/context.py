@@ -25,7 +25,7 @@ from mipro_studio.optimizer_core.parameters.duplicates import drop_duplicates, u
 from mipro_studio.optimizer_core.parameters.edits import Board
 from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
-from mipro_studio.optimizer_core.parameters.weights import weights_of
+from mipro_studio.optimizer_core.parameters.weights import weights_arms
 from mipro_studio.optimizer_core.programs.program import PredictorInfo, Program
 from mipro_studio.optimizer_core.proposers.bootstrap import (
     Bootstrapper,
@@ -51,6 +51,7 @@ from mipro_studio.optimizer_core.types import (
     Role,
     Split,
     Tuning,
+    TuningState,
 )
 
 __all__ = ["RunContext"]
@@ -151,20 +152,16 @@ class RunContext:
     ) -> list[Cell]:
         """Cells of `candidate`; `sealed` asks as the sealed test does (counted apart, under no cap)."""
         role = Role.TEST if sealed else Role.TASK
-        contents = self._contents(candidate)
+        contents = self.arms.contents(candidate)
         return await self.evaluator.cells(candidate.id, contents, examples, role, priority, purpose=purpose)
 
-    def _contents(self, candidate: Candidate) -> ArmContents:
-        contents = self.arms.contents(candidate)
-        number = weights_of(candidate)
-        if number == 0:
-            return contents
-        return replace(contents, weights=self.tunings[number].facts["tuned"])
-
     async def note_tuning(self, tuning: Tuning) -> None:
-        """Write down how far a tuning is."""
-        await self.recorder.write(tuning)
+        """Write down how far a tuning is, and the arm that it came to."""
+        arms = weights_arms(tuning) if tuning.state is TuningState.TUNED else []
+        await self.recorder.write(tuning, *arms)
         self.tunings[tuning.number] = tuning
+        for arm in arms:
+            self.arms.add(arm)
 
     async def announce(self, phase: Phase, done: int = 0, total: int = 0, note: str = "") -> None:
         await self.recorder.write(

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mipro_studio.optimizer_core.types import Arm, Json
+from mipro_studio.optimizer_core.parameters.weights import WEIGHTS
+from mipro_studio.optimizer_core.types import PROGRAM, Arm, Json
 
 __all__ = ["ArmContents"]
 
@@ -16,14 +17,10 @@ class ArmContents:
 
     Attributes:
         by_kind: kind -> owner -> content.
-        weights: What serves tuned weights of the task model: the file of an adapter, or a provider's model id. None
-            for the model as it is.
         text: All of it as JSON: equal contents have equal texts.
     """
 
     by_kind: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-
-    weights: str | None = None
 
     @classmethod
     def of(cls, arms: Iterable[Arm]) -> "ArmContents":
@@ -32,11 +29,18 @@ class ArmContents:
             by_kind.setdefault(arm.kind, {})[arm.owner] = arm.content
         return cls(by_kind)
 
+    @property
+    def weights(self) -> str | None:
+        """What serves tuned weights of the task model: the file of an adapter, or a provider's model id. None for the
+        model as it is."""
+        tuned = self.by_kind.get(WEIGHTS, {}).get(PROGRAM, {}).get("tuned")
+        return None if tuned is None else str(tuned)
+
     @cached_property
     def text(self) -> str:
-        return json.dumps([self.by_kind, self.weights], default=dict)
+        return json.dumps(self.by_kind, default=dict)
 
     @classmethod
     def parse(cls, text: str) -> "ArmContents":
         """The inverse of `text`."""
-        return cls(*json.loads(text))
+        return cls(json.loads(text))

@@ -99,9 +99,7 @@ def demo_features(
     return _features(arms, found, only)
 
 
-def instruction_features(
-    instructions: Sequence[Arm], only: Sequence[str] = FEATURES["instruction"]
-) -> list[Feature]:
+def instruction_features(instructions: Sequence[Arm], only: Sequence[str] = FEATURES["instruction"]) -> list[Feature]:
     """The features of one predictor's instructions: whose children they are, by which tip, and their words."""
     arms = tuple(one.index for one in instructions)
     parents = {one.index: _parents(one) for one in instructions}

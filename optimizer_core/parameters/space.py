@@ -13,6 +13,7 @@ from mipro_studio.optimizer_core.types import PROGRAM, WHOLE, Candidate
 
 __all__ = ["Parameter", "SearchSpace", "candidate_of"]
 
+
 @dataclass(frozen=True)
 class Parameter:
     """One categorical choice. `arms` are the indices that may be chosen now, in order of index.

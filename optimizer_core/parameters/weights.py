@@ -1,12 +1,73 @@
-"""The weights of a candidate: which tuning its task model's weights come from. They belong to the whole program."""
+"""Weights as a kind of arm: what the task model was tuned to. They belong to the program as a whole."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mipro_studio.optimizer_core.types import DEMOS, WHOLE, Candidate
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import DEMOS, PROGRAM, SEED_ARM, WHOLE, Arm, Author, Candidate, Json, Tuning
 
-__all__ = ["weights_of", "with_demo_set", "with_weights"]
+if TYPE_CHECKING:
+    from mipro_studio.optimizer_core.parameters.arm_features import Feature
+    from mipro_studio.optimizer_core.programs.program import Program
+
+__all__ = ["WEIGHTS", "WeightsKind", "weights_arms", "weights_of", "with_demo_set", "with_weights"]
 
 WEIGHTS = "weights"
+_TOLD = ("strategy", "base_model", "trainer", "demos", "yield", "settings", "steps", "waited_s", "cost_usd")
+
+
+def weights_arms(tuning: Tuning) -> list[Arm]:
+    """The arm that a tuning came to, behind that of the weights which the model came with."""
+    told = {name: tuning.facts[name] for name in _TOLD if name in tuning.facts}
+    provenance = {"job": tuning.job, "program": tuning.program, "rows": len(tuning.rows), **told}
+    return [
+        Arm(PROGRAM, WEIGHTS, SEED_ARM, {"tuned": None}, Author.SEED),
+        Arm(PROGRAM, WEIGHTS, tuning.number, {"tuned": tuning.facts["tuned"]}, Author.MODEL, provenance),
+    ]
+
+
+class WeightsKind:
+    """The content is {"tuned"}: the file of an adapter or a provider's model id; None for the model as it came.
+
+    A model is no part of the program that weights could be put into: whoever runs it asks `ArmContents.weights`.
+    """
+
+    name = WEIGHTS
+    title = "weights"
+
+    def seeds(self, program: "Program") -> Sequence[Arm]:
+        return []  # only a run that tunes any has them
+
+    def apply(self, module: Any, contents: Mapping[str, Json], program: "Program", folders: Sequence[Path]) -> None:
+        pass
+
+    def describe(self, arm: Arm) -> str:
+        if arm.content["tuned"] is None:
+            return "The weights that the model came with."
+        made = arm.provenance
+        settings = made.get("settings") or {}
+        demos = "with" if made.get("demos") else "without"
+        lines = [
+            f"{made.get('base_model', 'the task model')}, tuned on {made.get('rows', 0)} rows, prompts {demos} demos",
+            f"step: {made.get('strategy', '')}",
+            *(f"{name}: {settings[name]}" for name in ("epochs", "batch_size", "learning_rate") if name in settings),
+            *(f"{name}: {value}" for name, value in (settings.get("lora") or {}).items()),
+            f"job: {made.get('job', '')}",
+        ]
+        return "\n".join(lines)
+
+    def why_not_edited(self, seed: Arm) -> str:
+        return "Weights are tuned, not written."
+
+    def edited(self, text: str, seed: Arm) -> Json:
+        raise BadInput(self.why_not_edited(seed))
+
+    def loading(self, arm: Arm, seed: Arm) -> Sequence[str]:
+        return []  # the snippet names them with the model
+
+    def features(self, arms: Sequence[Arm], outputs: Sequence[str]) -> "Sequence[Feature]":
+        return []
 
 
 def weights_of(candidate: Candidate) -> int:

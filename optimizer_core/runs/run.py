@@ -1,7 +1,7 @@
 """One run from first to last: Algorithm 1 of the MIPRO paper with a memory, a review gate, caps and a sealed test."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
@@ -23,7 +23,7 @@ from mipro_studio.optimizer_core.optimizers.registry import Optimizer
 from mipro_studio.optimizer_core.runs.loop import Search
 from mipro_studio.optimizer_core.runs.outcome_evidence import evidence_for, objective_evidence
 from mipro_studio.optimizer_core.runs.rehearsal import rehearse, require_working
-from mipro_studio.optimizer_core.types import Candidate, Event, EventKind, Outcome, Phase, Split, Status
+from mipro_studio.optimizer_core.types import Candidate, Event, EventKind, Json, Outcome, Phase, Split, Status
 
 __all__ = ["Ending", "Run"]
 
@@ -168,7 +168,7 @@ class Run:
                 return self._nothing_scored(ending)
             if self._hangs:
                 raise StopRequested(HANGS)
-            others = await self._optimizer.also_tested(context)
+            others = [candidate for _, candidate in self._optimizer.reached(context)]
             await self._test(list(dict.fromkeys((context.baseline, winner, *others))))
             return await self._written(ending, winner, reason)
         except (RunPaused, StopRequested, RunFailed) as stopped:
@@ -230,7 +230,19 @@ class Run:
             importance=tuple(self._optimizer.importance(context, scores)),
             corrected=corrected(context.table, winner, context.baseline, context.config.seed),
             objective=objective,
+            steps=tuple(self._steps(splits)),
         )
+
+    def _steps(self, splits: Sequence[Split]) -> Iterator[Json]:
+        context = self._context
+        for name, candidate in self._optimizer.reached(context):
+            found = evidence_for(context.table, candidate, context.baseline, splits)
+            told = {
+                "val": found.get("best_val"),
+                "test": found.get("best_test"),
+                "paired_test": found.get("paired_test"),
+            }
+            yield {"strategy": name, "candidate": candidate.id, **told}
 
 
 def _ending(reason: StudioError) -> Ending:

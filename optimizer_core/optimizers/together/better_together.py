@@ -9,9 +9,10 @@ from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.together.strategy import PROMPTS, WEIGHTS, Step, parse_strategy
-from mipro_studio.optimizer_core.optimizers.together.walk import Reached, Walk
+from mipro_studio.optimizer_core.optimizers.together.walk import Walk
+from mipro_studio.optimizer_core.parameters.weights import WEIGHTS as WEIGHTS_KIND
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
-from mipro_studio.optimizer_core.types import Candidate, Event, EventKind
+from mipro_studio.optimizer_core.types import DEMOS, Candidate, Event, EventKind
 
 __all__ = ["BetterTogether", "BootstrapFinetune"]
 
@@ -46,7 +47,7 @@ class BetterTogether(Optimizer):
     summary = (
         "Prompts and weights in turn, as in p -> w -> p: demo sets by Bootstrap RS, weights by BootstrapFinetune."
     )
-    searches: ClassVar[tuple[str, ...]] = ("demos",)
+    searches: ClassVar[tuple[str, ...]] = (DEMOS, WEIGHTS_KIND)
     takes = ()
     drops = False
     defaults = {"search": {"labels": "random"}}
@@ -57,7 +58,7 @@ class BetterTogether(Optimizer):
     exhausted = "The strategy is through."
 
     def __init__(self) -> None:
-        self._told: list[Reached] = []
+        self._told = 0
 
     def steps(self, config: RunConfig) -> tuple[Step, ...]:
         """The steps in order; BadInput where the strategy cannot be read."""
@@ -68,8 +69,11 @@ class BetterTogether(Optimizer):
 
     def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
         kinds = {step.kind for step in self.steps(config)}
-        if PROMPTS in kinds:
-            super().check(config, free)
+        if PROMPTS in kinds and not (config.search.max_bootstrapped or config.search.max_labeled):
+            raise BadInput(
+                "A step of prompts compares demo sets, and the settings allow no demos at all.",
+                "Set max_bootstrapped or max_labeled to 1 or more.",
+            )
         if WEIGHTS in kinds:
             trainer_choice(config)
         if config.adapter == "two_step":
@@ -93,28 +97,20 @@ class BetterTogether(Optimizer):
         tried = {*view.exhausted, *(seen.candidate.id for seen in view.observed)}
         walk = Walk(context, self.steps(context.config), tried)
         proposed = await walk.next()
-        await self._tell(context, walk.reached())
+        if len(walk.reached()) > self._told:  # on record whenever a step is through
+            self._told = len(walk.reached())
+            told = [{"strategy": one.strategy, "candidate": one.candidate.id} for one in walk.reached()]
+            await context.recorder.write(Event(EventKind.PREFIXES, {"prefixes": told}))
         return proposed
 
-    async def _tell(self, context: RunContext, reached: list[Reached]) -> None:
-        """Put what the steps ended with on record, whenever there is one more."""
-        if reached != self._told:
-            self._told = reached
-            told = [{"strategy": one.strategy, "candidate": one.candidate.id} for one in reached]
-            await context.recorder.write(Event(EventKind.PREFIXES, {"prefixes": told}))
-
-    async def also_tested(self, context: RunContext) -> list[Candidate]:
-        reached = self._reached(context)
-        await self._tell(context, reached)
-        return [one.candidate for one in reached]
+    def reached(self, context: RunContext) -> list[tuple[str, Candidate]]:
+        walk = Walk(context, self.steps(context.config))
+        return [(one.strategy, one.candidate) for one in walk.reached()]
 
     def final(self, context: RunContext) -> Candidate | None:
         if context.config.finetune.returns == "best":
             return None
-        return self._reached(context)[-1].candidate
-
-    def _reached(self, context: RunContext) -> list[Reached]:
-        return Walk(context, self.steps(context.config)).reached()
+        return self.reached(context)[-1][1]
 
 
 def _taught(step: Step, bootstrap: str) -> bool:
@@ -129,7 +125,7 @@ class BootstrapFinetune(BetterTogether):
 
     name = "bootstrap_finetune"
     summary = "The task model's weights, tuned on the traces that pass the metric. Prompts stay as they are."
-    searches = ()
+    searches = (WEIGHTS_KIND,)
     reviewed = ""
 
     def steps(self, config: RunConfig) -> tuple[Step, ...]:

@@ -191,7 +191,7 @@ class Walk:
                 f"{len(tuning.rows)} rows are about to be trained on ({tuner.choice.title}): read them, then say go."
             )
         await context.announce(Phase.TUNE, 0, tuner.settings.steps(len(tuning.rows)))
-        context.tunings[step.nth] = await tuner.run(tuning)
+        await context.note_tuning(await tuner.run(tuning))
 
     async def _gathered(self, step: Step, start: Candidate) -> Tuning:
         """The rows of a weight step, written down under the id of the job to be."""

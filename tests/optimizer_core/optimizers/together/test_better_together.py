@@ -77,8 +77,11 @@ def run(
 
 
 def prefixes(life: Life) -> dict[str, str]:
+    outcome = life.journal.outcome()
+    assert outcome is not None
     told = [event for event in life.journal.events if event.kind == "prefixes"][-1].data["prefixes"]
-    return {one["strategy"]: one["candidate"] for one in told}
+    assert all(one["strategy"] in [step["strategy"] for step in outcome.steps] for one in told)
+    return {one["strategy"]: one["candidate"] for one in outcome.steps}
 
 
 def tunings(life: Life) -> list[Tuning]:
@@ -135,6 +138,9 @@ def test_p_w_p_ends_with_the_best_prefix_and_every_prefix_is_on_the_sealed_test(
     assert pairs(Candidate.parse(found["Π→Θ"])) == pairs(Candidate.parse(found["Π"]))
     n_test = small.SIZES["test"]
     assert all(len(life.context.table.row(one, Split.TEST)) == n_test for one in found.values())
+    steps = life.journal.outcome().steps
+    assert all(step["test"]["n"] == step["paired_test"]["n"] == n_test for step in steps)
+    assert steps[0]["paired_test"]["difference"] == 0
     (tuning,) = tunings(life)
     assert tuning.program == found["Π"]
     assert len(trainer.jobs) == 1

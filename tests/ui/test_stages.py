@@ -1,0 +1,78 @@
+"""The steps of a run that tunes weights, in words and rows, and on the live page."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.parameters.weights import weights_arms
+from mipro_studio.optimizer_core.types import (
+    Author,
+    Candidate,
+    Event,
+    Phase,
+    Trial,
+    TrialKind,
+    Tuning,
+    TuningState,
+)
+from mipro_studio.storage import Reader
+from mipro_studio.ui.arms.candidate_names import names_of
+from mipro_studio.ui.live.stages import losses_of, stage_words, step_rows
+from tests.pages.open import open_page, texts
+from tests.ui.factory import PREDICTORS, LiveRun
+
+ROW = {"messages": [{"role": "user", "content": "asked"}], "answer": "told", "predictor": "answer", "example": "e1"}
+FACTS = {"yield": {"cells": 3}, "demos": False, "settings": {}}
+SENT = Tuning(1, TuningState.SENT, "studio-1", "i0d0-i0d0", (ROW, ROW), FACTS)
+TUNED = replace(SENT, state=TuningState.TUNED, facts={**FACTS, "losses": [2.0, 1.0], "steps": 2, "waited_s": 61.0})
+
+
+def test_a_tuning_is_told_in_one_line_whatever_became_of_it() -> None:
+    assert stage_words(SENT) == "Weights 1: 2 rows from 3 traces, prompts without demos; training."
+    assert "trained in 1 m 01 s" in stage_words(TUNED)
+    failed = replace(SENT, state=TuningState.FAILED, facts={**FACTS, "message": "out of memory", "demos": True})
+    assert stage_words(failed).endswith("prompts with demos; failed: out of memory.")
+    assert "nothing to learn from" in stage_words(replace(SENT, state=TuningState.EMPTY, rows=()))
+
+
+def test_losses_are_those_of_the_tuning_and_told_again_by_a_later_life_are_no_more() -> None:
+    told = [
+        {"number": 1, "from": 0, "losses": [3.0, 2.0], "steps": 4},
+        {"number": 2, "from": 0, "losses": [9.0], "steps": 4},
+        {"number": 1, "from": 0, "losses": [3.0, 2.0, 1.5], "steps": 4},
+        {"number": 1, "from": 3, "losses": [1.0], "steps": 4},
+    ]
+    assert losses_of(told, SENT) == [3.0, 2.0, 1.5, 1.0]
+    assert losses_of(told, TUNED) == [2.0, 1.0]
+
+
+def test_the_live_page_shows_the_steps_the_loss_and_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "studio.db"
+    run = LiveRun(store, "together", age_s=60, config=RunConfig(program="sample:triage", optimizer="better_together"))
+    run.begin()
+    run.now()
+    run.phase(Phase.TUNE, 1, 2)
+    tuned = Candidate.parse("i0d0-i0d0-w1").id
+    steps = [{"strategy": "vanilla", "candidate": "i0d0-i0d0"}, {"strategy": "Θ", "candidate": tuned}]
+    run.write(
+        *(instruction_arm(name, 0, "Answer.", Author.SEED) for name in PREDICTORS),
+        *weights_arms(replace(TUNED, facts={**TUNED.facts, "tuned": "adapter.gguf"})),
+        SENT,
+        Event("losses", {"number": 1, "from": 0, "losses": [3.0, 2.0], "steps": 4}),
+        Event("prefixes", {"prefixes": steps}),
+        Trial(0, 1, TrialKind.FULL, tuned, (), done=True, mean=0.75, n_ok=4),
+    )
+    with Reader(store) as reader:
+        names, trials = names_of(reader, run.id), reader.trials(run.id)
+    rows = step_rows(steps, trials, names)
+    assert [(row["step"], row["validation"]) for row in rows][1] == ("Θ", "0.75")
+    assert rows[1]["ended with"] == "whole program: weights 1"
+    monkeypatch.setenv("MIPRO_STUDIO_STORE", str(store))
+    app = open_page("pages/live.py", run=run.id)
+    shown = texts(app)
+    assert "Steps" in shown
+    assert "Weights 1: 2 rows from 3 traces" in shown
+    assert "Step 2 of 4" in shown or app.get("progress")
