@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mipro_studio.optimizer_core.types import (
     Arm,
@@ -16,6 +17,7 @@ from mipro_studio.optimizer_core.types import (
     Tuning,
 )
 from mipro_studio.storage.codec import iso
+from mipro_studio.storage.damage import guarded
 from mipro_studio.storage.lifecycle import require_owner
 from mipro_studio.storage.reading import (
     read_arms,
@@ -35,6 +37,7 @@ from mipro_studio.storage.writing import write_records
 __all__ = ["SqliteJournal"]
 
 
+@guarded(lambda journal: journal.path, without=("commit",))
 class SqliteJournal:
     """A `Journal` for the run that `worker_id` has claimed.
 
@@ -51,6 +54,10 @@ class SqliteJournal:
         self._store = store
         self._run_id = run_id
         self._worker_id = worker_id
+
+    @property
+    def path(self) -> Path:
+        return self._store.path
 
     def commit(self, records: Sequence[Record]) -> None:
         """Write all of `records` in one transaction, or none."""

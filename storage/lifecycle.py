@@ -16,6 +16,7 @@ from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, EventKind, Sta
 from mipro_studio.storage.clock import Lease, Moment
 from mipro_studio.storage.codec import iso, to_text
 from mipro_studio.storage.pulse import felt
+from mipro_studio.storage.seals import seal_row, unseal
 from mipro_studio.storage.writing import write_event
 
 __all__ = [
@@ -110,6 +111,10 @@ def move_run(db: Database, run_id: str, to: Status, now: Moment, *, reason: str 
         [to, to_text(reason), to_text(error), at if to in _OVER else None, at, run_id],
     )
     write_event(db, run_id, Event(EventKind.STATUS, {"from": present, "to": to, "reason": reason}), at)
+    if to is Status.RUNNING:
+        unseal(db, run_id)
+    else:
+        seal_row(db, run_id)
 
 
 def _end_life(db: Database, run_id: str, to: Status, now: Moment) -> None:

@@ -368,6 +368,17 @@ def one_table_of_arms(db: Database) -> None:
 MIGRATIONS(name="011_one_table_of_arms")(one_table_of_arms)
 
 
+def seals_of_runs(db: Database) -> None:
+    """Digests of what a run holds, written when its worker ends (`seals`)."""
+    db.execute(
+        "create table seals (run_id text not null references runs (id) on delete cascade, name text not null, "
+        "columns text not null, digest text not null, primary key (run_id, name)) strict, without rowid"
+    )
+
+
+MIGRATIONS(name="012_seals_of_runs")(seals_of_runs)
+
+
 MIGRATION_NAMES = frozenset(
     migration.name for migration in MIGRATIONS.pending(Database(memory=True, execute_plugins=False))
 )

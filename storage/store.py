@@ -27,6 +27,7 @@ from mipro_studio.storage.lifecycle import (
     require_owner,
     status_of,
 )
+from mipro_studio.storage.seals import digests, reseal, seal
 from mipro_studio.storage.writing import write_records
 
 __all__ = ["Command", "Patience", "Store"]
@@ -197,6 +198,8 @@ class Store:
                 "update runs set trials_planned = ?, updated_at = ? where id = ?",
                 [plan.get("trials"), iso(self.now()), run_id],
             )
+            reseal(db, run_id, "run_documents")
+            reseal(db, run_id, "runs")
 
     def update_plan(self, run_id: str, worker_id: str, plan: Json) -> None:
         """Replace the plan of a run that its worker works on.
@@ -269,10 +272,13 @@ class Store:
             IllegalMove: a running run cannot become `to`.
         """
 
+        found = digests(self.db, run_id)  # outside of the transaction: nobody else writes to the run
+
         def write() -> None:
             with self.atomic() as db:
                 require_owner(db, run_id, worker_id)
                 move_run(db, run_id, to, self.moment(), reason=reason, error=error)
+                seal(db, run_id, found)
 
         self.patiently(write)
 

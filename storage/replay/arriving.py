@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import PROGRAM, TEACHER, Candidate, Status
 from mipro_studio.storage.codec import from_text
 from mipro_studio.storage.connection import immediate, open_writer
+from mipro_studio.storage.migrations import MIGRATIONS
 from mipro_studio.storage.paths import is_run_id
 from mipro_studio.storage.replay import shapes
+from mipro_studio.storage.seals import broken
 from mipro_studio.storage.views.reader import Reader
 
 __all__ = ["LARGEST_MB", "Check", "examined"]
@@ -59,11 +62,6 @@ _SHAPES: dict[tuple[str, str], Any] = {
     ("commands", "payload"): shapes.MAPPING,
     ("commands", "settled"): shapes.Settled,
 }
-_NAMED_TABLES = frozenset(table for table, _ in _SHAPES) | {
-    "runs", "cells", "trials", "events", "burns", "notes", "unfinished", "_sqlite_migrations",
-    "instructions", "demo_sets",
-    "tunings", "tuning_rows",
-}  # fmt: skip
 
 
 def examined(copy: Path, name: str, check: Check, copy_run: CopyRun) -> tuple[Path, str]:
@@ -89,11 +87,13 @@ def examined(copy: Path, name: str, check: Check, copy_run: CopyRun) -> tuple[Pa
         with Reader(fresh) as reader:
             run_id = _only_run(reader)
             _check_numbers(reader.database)
+            if broken(reader.database, run_id):
+                raise BadInput(f"{name!r} is damaged: it is not what was packed.", "Ask for it once more.")
             _read_all(reader, run_id)
             check(reader, run_id)
             return fresh, run_id
     except StudioError as error:
-        raise (error if "newer studio" in str(error) else no_pack) from error
+        raise (error if isinstance(error, BadInput) or "newer studio" in str(error) else no_pack) from error
     except _FOREIGN_FAULTS as error:
         raise no_pack from error
 
@@ -104,7 +104,7 @@ def _harmless(copy: Path) -> None:
         conn.execute("pragma cell_size_check = on")
         made = conn.execute("select type, name, coalesce(sql, '') from sqlite_master").fetchall()
         tables = {name for kind, name, _ in made if kind == "table" and not name.startswith("sqlite_")}
-        if {kind for kind, _, _ in made} - {"table", "index"} or tables - _NAMED_TABLES:
+        if {kind for kind, _, _ in made} - {"table", "index"} or tables - _tables_of_a_store():
             raise ValueError("it holds more than the tables of a run")
         if any(re.match(r"\s*create\s+virtual", sql, re.IGNORECASE) for _, _, sql in made):
             raise ValueError("a virtual table would run code")
@@ -115,6 +115,13 @@ def _harmless(copy: Path) -> None:
         hidden = [column for table in tables for column in conn.execute(f"pragma table_xinfo({table})") if column[6]]
         if hidden or conn.execute("pragma quick_check(1)").fetchone()[0] != "ok":
             raise ValueError("it computes columns, or is damaged")
+
+
+@cache
+def _tables_of_a_store() -> frozenset[str]:
+    fresh = Database(memory=True, execute_plugins=False)
+    MIGRATIONS.apply(fresh)
+    return frozenset(fresh.table_names()) | {"instructions", "demo_sets"}  # of older studios
 
 
 def _only_run(reader: Reader) -> str:

@@ -22,13 +22,14 @@ from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
 from mipro_studio.storage.connection import immediate, open_writer
 from mipro_studio.storage.in_pieces import Passage, abandoned, pieces
 from mipro_studio.storage.replay.arriving import LARGEST_MB, Check, examined
+from mipro_studio.storage.seals import digests, seal
 from mipro_studio.storage.views.reader import Reader
 
 __all__ = ["LARGEST_MB", "pack", "unpack"]
 
 _TABLES = (
     "runs", "run_documents", "outcomes", "examples", "arms", "prompt_calls", "burns", "cells",
-    "traces", "trials", "trial_examples", "events", "commands", "notes", "tunings", "tuning_rows",
+    "traces", "trials", "trial_examples", "events", "commands", "notes", "tunings", "tuning_rows", "seals",
 )  # fmt: skip
 
 # Numbers given over all runs of a store: a store that takes a run in gives its own.
@@ -59,15 +60,17 @@ def pack(store: Path, run_id: str, out: Path, scrub: Change) -> None:
         summary = reader.run(run_id)
         if summary.status in (Status.QUEUED, Status.RUNNING):
             raise IllegalMove(f"Run {summary.id} is still working.", "Pack it once it has ended or stands still.")
+        reader.require_whole(summary.id)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".pack-") as folder:
             part = Path(folder) / "run.db"
             target = open_writer(part)
             try:
                 with immediate(target, part):
-                    for table in _TABLES:
+                    for table in _TABLES[:-1]:
                         _copy(reader.database, target, table, summary.id, scrub)
                     # A worker that died without a word is seen by its lease, which does not travel.
                     target.execute("update runs set status = ?", [summary.status])
+                    seal(target, summary.id, digests(target, summary.id))  # of what was scrubbed
                 target.execute("pragma journal_mode = delete")
                 target.execute("vacuum")
             finally:

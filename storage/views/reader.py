@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage.clock import Clock, present
 from mipro_studio.storage.connection import open_reader, snapshot
+from mipro_studio.storage.damage import guarded
 from mipro_studio.storage.rows import LiveView
 from mipro_studio.storage.views.cells import CellViews
 from mipro_studio.storage.views.reviews import ReviewViews
@@ -18,6 +19,7 @@ from mipro_studio.storage.views.runs import RunViews
 __all__ = ["Reader"]
 
 
+@guarded(lambda reader: reader.path, without=("close", "snapshot"))
 class Reader(RunViews, CellViews, ReviewViews):
     """The store at `path`, opened read-only.
 

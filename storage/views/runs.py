@@ -15,6 +15,7 @@ from mipro_studio.storage.lifecycle import LEASE_COLUMNS, SEEN, run_missing
 from mipro_studio.storage.pulse import felt
 from mipro_studio.storage.reading import read_burns, read_trial_examples, read_trials, read_tunings
 from mipro_studio.storage.rows import RunSummary, StoredEvent, TrialTimes
+from mipro_studio.storage.seals import broken, broken_rows, damaged
 
 __all__ = ["RunViews"]
 
@@ -39,7 +40,9 @@ class RunViews:
             f"{_SUMMARY} where {SEEN} order by created_at desc, rowid desc limit ? offset ?", [limit, offset]
         )
         now = moment_of(self._clock)
-        return [_summary(row, now, self.path) for row in rows]
+        found = [_summary(row, now, self.path) for row in rows]
+        damaged = broken_rows(self._db, [run.id for run in found])
+        return [_damaged(run) if run.id in damaged else run for run in found]
 
     def count_runs(self) -> int:
         return int(self._db.execute(f"select count(*) from runs where {SEEN}").fetchone()[0])
@@ -69,7 +72,18 @@ class RunViews:
         row = self._db.execute(f"{_SUMMARY} where id = ? and {SEEN}", [run_id]).fetchone()
         if row is None:
             row = self._db.execute(f"{_SUMMARY} where id = ? and {SEEN}", [self.find(run_id)]).fetchone()
-        return _summary(row, moment_of(self._clock), self.path)
+        summary = _summary(row, moment_of(self._clock), self.path)
+        return _damaged(summary) if broken_rows(self._db, [summary.id]) else summary
+
+    def require_whole(self, run_id: str) -> None:
+        """Hold all that the run holds against what its worker sealed; nothing where none did.
+
+        Raises:
+            StudioError: it is damaged.
+        """
+        tables = broken(self._db, run_id)
+        if tables:
+            raise damaged(run_id, tables)
 
     def worker_of(self, run_id: str) -> str | None:
         """The name of the worker that owns the run; None when no worker does, or the run is gone."""
@@ -178,6 +192,13 @@ class RunViews:
     def tunings(self, run_id: str) -> list[Tuning]:
         """Tunings of the task model's weights, by number."""
         return list(read_tunings(self._db, run_id))
+
+
+def _damaged(run: RunSummary) -> RunSummary:
+    """A run whose row is not what was written: nothing in it can be believed but that it is there."""
+    unknown = dict.fromkeys(("baseline_val", "best_val", "baseline_test", "best_test"))
+    said = str(damaged(run.id, ["runs"]))
+    return replace(run, status=Status.FAILED, reason=said, error=said, **unknown)  # type: ignore[arg-type]
 
 
 def _summary(row: tuple[Any, ...], now: Moment, store: Path) -> RunSummary:
