@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import exports, front_output, gate, output, plan_output, push
+from mipro_studio.commands import check_store, exports, front_output, gate, output, plan_output, push
 from mipro_studio.control import launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
@@ -439,6 +439,7 @@ def settings(as_json: JsonOption = False) -> None:
 
 
 exports.register(app)
+check_store.register(app)
 gate.register(app)
 push.register(app)
 

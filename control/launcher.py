@@ -95,6 +95,7 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
             "Start a run of your own with its settings (New run, from this run), where its program is.",
         )
     with Reader(store) as reader:
+        reader.require_whole(summary.id)
         config, plan = reader.config(summary.id), reader.plan(summary.id)
     _require_reachable(summary.id, config)
     more = trials is not None and trials > config["search"]["trials"]
@@ -158,6 +159,7 @@ def approve(store: Path, run_id: str) -> None:
     """Open the review gate of a run that waits at it, and let it go on."""
     with Reader(store) as reader:
         full_id = reader.run(run_id).id
+        reader.require_whole(full_id)
         _require_reachable(full_id, reader.config(full_id))
     with Store(store) as opened, opened.atomic():
         opened.move(full_id, Status.QUEUED, "approved", expect=Status.AWAITING_REVIEW)

@@ -50,7 +50,9 @@ def verify(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str, A
 
 def _take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> dict[str, Any]:
     with Reader(store) as reader:
-        config = reader.config(reader.run(run_id).id)
+        full_id = reader.run(run_id).id
+        reader.require_whole(full_id)
+        config = reader.config(full_id)
     return ask_worker(
         [what, str(store.resolve()), run_id, argument, candidate],
         config,

@@ -1,6 +1,7 @@
 """SQLite through sqlite-utils: the store a worker writes, the reader pages look through, the mirrored study."""
 
 import mipro_studio.storage.quick_start  # isort: skip # noqa: F401 - before anything imports sqlite-utils
+from mipro_studio.storage.checking import Finding, check_store
 from mipro_studio.storage.clock import present
 from mipro_studio.storage.connection import StoreUnavailable
 from mipro_studio.storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
@@ -31,6 +32,7 @@ __all__ = [
     "CellRow",
     "Command",
     "Endpoint",
+    "Finding",
     "LiveView",
     "Note",
     "PulseFile",
@@ -43,6 +45,7 @@ __all__ = [
     "StoredEvent",
     "StudyMirror",
     "TrialTimes",
+    "check_store",
     "default_store",
     "endpoints",
     "forget_endpoint",

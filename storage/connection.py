@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage.damage import CHECK, DAMAGES, damaged_file
 from mipro_studio.storage.migrations import MIGRATION_NAMES, MIGRATIONS
 
 __all__ = ["BUSY_S", "StoreUnavailable", "create_private", "immediate", "open_reader", "open_writer", "snapshot"]
@@ -33,7 +34,7 @@ _SENTENCES = {
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "Check the disk, then resume the run."),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check the rights of the file and of its folder."),
     sqlite3.SQLITE_NOTADB: ("is not a studio database", "Choose another file."),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", "Restore it from a copy, or start a new one."),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", CHECK),
 }
 
 
@@ -52,7 +53,7 @@ def open_writer(path: Path, busy_s: float | None = None) -> Database:
         create_private(path)
     except OSError as e:
         raise StudioError(f"The store {path} cannot be opened: {e.strerror}.") from e
-    with _in_words(path):
+    with _in_words(path, opening=True):
         db = _database(sqlite3.connect(path, timeout=BUSY_S if busy_s is None else busy_s, isolation_level=None))
         try:
             _prepare_writer(db, path)
@@ -103,7 +104,7 @@ def open_reader(path: Path) -> Database:
             f"The store {path} is empty (0 bytes): nothing was ever written to it.",
             "Start a run, or name another store.",
         )
-    with _in_words(path):
+    with _in_words(path, opening=True):
         db = _database(_connect_reader(path))
         try:
             # mode=ro guards the file, this the connection: no temporary table, no pragma that writes.
@@ -186,13 +187,21 @@ def snapshot(db: Database) -> Iterator[None]:
 
 
 @contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def _in_words(path: Path, opening: bool = False) -> Iterator[None]:
     try:
         yield
+    except StudioError:
+        raise
     except sqlite3.DatabaseError as e:
         code = getattr(e, "sqlite_errorcode", None)
         if code is None or code & 0xFF not in _SENTENCES:
+            if opening:
+                raise damaged_file(path, e) from e
             raise
         says, hint = _SENTENCES[code & 0xFF]
         kind = StoreUnavailable if code & 0xFF in _PASSING else StudioError
         raise kind(f"The store {path} {says}.", hint) from e
+    except DAMAGES as e:
+        if opening:
+            raise damaged_file(path, e) from e
+        raise

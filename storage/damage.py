@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from mipro_studio.optimizer_core.errors import StudioError
 
-__all__ = ["CHECK", "damaged_file", "guarded"]
+__all__ = ["CHECK", "DAMAGES", "damaged_file", "guarded"]
 
 CHECK = "Run `check-store`: it says what is damaged, and what to do."
 
 # Of bytes that are no text, no JSON, no number, another type or shape than was written.
-_OF_DAMAGE = (
+DAMAGES = (
     sqlite3.DatabaseError, zlib.error, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError,
     RecursionError, MemoryError,
 )  # fmt: skip
@@ -57,7 +57,7 @@ def _in_words(method: Callable[..., Any], path_of: Callable[[Any], Path]) -> Cal
             return method(self, *args, **named)
         except StudioError:
             raise
-        except _OF_DAMAGE as error:
+        except DAMAGES as error:
             raise damaged_file(path_of(self), error) from error
 
     return read

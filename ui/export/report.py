@@ -62,10 +62,11 @@ def report_html(reader: Reader, run_id: str, now: datetime | None = None) -> str
     """The report of a run in any state; what is not known yet is left out or said to be missing.
 
     Raises:
-        StudioError: there is no such run.
+        StudioError: there is no such run, or it is damaged.
     """
     with reader.snapshot():
         run = reader.run(run_id)
+        reader.require_whole(run.id)
         page: str = _template().render(_facts(reader, run, now or datetime.now(UTC)))
         return page
 

@@ -9,7 +9,7 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.page.frame import HOME, LIVE, NEW_RUN, Page, frame, run_in_url
 from mipro_studio.ui.page.notices import problem
-from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.page.store import reading, require_whole
 from mipro_studio.ui.text.foreign_text import heading
 from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.status import LOOKS
@@ -33,8 +33,9 @@ def page_of_run(
         if reader is not None and asked:
             try:
                 run = reader.run(asked)
+                require_whole(reader, run)
             except StudioError as missing:
-                error = missing
+                run, error = None, missing
         if reader is None or run is None:
             _nothing(page, error, otherwise)
             yield None
