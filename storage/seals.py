@@ -95,7 +95,9 @@ def broken_rows(db: Database, run_ids: list[str]) -> set[str]:
 
 
 def _holds(db: Database, run_id: str, table: str, columns: str, digest: str) -> bool:
-    known = {name for _, name, *_ in db.execute(f"pragma table_info({table})")} if table in (*_ORDER, "runs") else set()
+    known = (
+        {name for _, name, *_ in db.execute(f"pragma table_info({table})")} if table in (*_ORDER, "runs") else set()
+    )
     # What a later studio has put elsewhere cannot be looked at any more.
     return not known.issuperset(columns.split(", ")) or _digest(db, table, columns, run_id) == digest
 

@@ -48,7 +48,11 @@ def test_a_whole_store_is_said_to_be_whole(path: Path, run: str) -> None:
         ("update cells set score = 0.9 where score = 1.0", "cells changed after it ended", "Delete this run"),
         ("update runs set best_val = 0.9", "runs changed after it ended", "Delete this run"),
         ("delete from seals; ", "has no digests", "Nothing"),
-        ("insert into burns select 99, 'gone', 'judge', 1, 0, 0, 0, null, 0, 0", "a run that is not there", "Restore"),
+        (
+            "insert into burns select 99, 'gone', 'judge', 1, 0, 0, 0, null, 0, 0",
+            "a run that is not there",
+            "Restore",
+        ),
         ("insert into unfinished (run_id) select id from runs", "was broken off", "Nothing"),
     ],
 )

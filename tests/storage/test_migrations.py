@@ -48,7 +48,7 @@ def test_a_migration_that_fails_leaves_nothing_and_is_tried_again(
     with monkeypatch.context() as patch:
         broken = "create table events (id integer); create table events (x)"
         patch.setattr("mipro_studio.storage.migrations._STREAMS", broken)
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(StudioError, match="is damaged"):
             open_writer(path)
     assert schema(path) == set()
     Store(path).close()
