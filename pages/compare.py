@@ -5,8 +5,9 @@ import streamlit as st
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.compare.compare_data import compared
-from mipro_studio.ui.compare.compare_panels import example_detail, examples_table, four_numbers, texts
+from mipro_studio.ui.compare.compare_panels import example_detail, four_numbers, texts
 from mipro_studio.ui.compare.compare_pickers import Picked, pick
+from mipro_studio.ui.compare.examples_table import examples_table
 from mipro_studio.ui.compare.front_panel import front_panel, objective_line
 from mipro_studio.ui.compare.predictor_spending import by_predictor
 from mipro_studio.ui.page.frame import COMPARE, LIVE, SETTINGS
@@ -51,7 +52,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
             st.subheader("Examples", anchor=False)
             if picked.split.value == "test":
                 st.caption("Rows of the sealed test are for telling others; choosing by them would unseal it.")
-            row = examples_table(found, picked)
+            row = examples_table(reader, found, picked)
             if row is not None:
                 example_detail(reader, picked, row, found.examples.get(row.example))
         front_panel(reader, run.id)

@@ -99,7 +99,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[s
 
 
 _THINGS: Mapping[str, str] = {
-    "candidates": r"(\d[\d,]*) candidates? (?:was|were)\b|(?:from|among) (\d[\d,]*) cand|^(\d[\d,]*) candidates?$",
+    "candidates": r"(\d[\d,]*) candidates? (?:was|were)\b|(?:from|among|over) (\d[\d,]*) cand|"
+    r"^(\d[\d,]*) candidates?$",
     "sealed examples": r"on (\d[\d,]*) examples? that the search never saw",
     "won and lost": r"(better on (?:\d+|none), worse on (?:\d+|none)), [^.\n]*tokens",
     "program runs": r"\((\d[\d,]*) program runs? in all\)|Program runs=([\d,]+)",
@@ -110,7 +111,7 @@ def claims(said: str) -> dict[str, set[str]]:
     """Thing -> what is claimed of it."""
     found: dict[str, set[str]] = {}
     for thing, pattern in _THINGS.items():
-        for match in re.finditer(pattern, said, re.M):
+        for match in re.finditer(pattern, said, re.M | re.I):
             words = next(group for group in match.groups() if group)
             found.setdefault(thing, set()).add(words.strip())
     return found

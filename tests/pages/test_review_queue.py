@@ -120,6 +120,9 @@ def test_sentences_stand_beside_those_they_came_from() -> None:
         ("", "First read it all."), ("Name the queue.", "Name the one queue."), ("Be brief.", ""),
         ("Never guess.", "Never guess."),
     ]  # fmt: skip
+    assert aligned("Given fields, produce it.", "Read on. Answer well.") == [
+        ("Given fields, produce it.", "Read on."), ("", "Answer well."),
+    ], "a rewrite stands beside what it replaces"  # fmt: skip
     shown = columns_html("a <b> c d.", "a <b> e d.", ("Old", "New"))
     assert "<b>" not in shown and "&lt;b&gt;" in shown and "<ins" in shown and "<del" in shown
     assert aligned("", "One.") == [("", "One.")] and aligned("One.", "") == [("One.", "")]

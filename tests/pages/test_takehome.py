@@ -48,11 +48,11 @@ def metrics(app: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("kind", "says", "score"),
     [
-        ("running", "the second is better on 19, worse on 4 and the same on 17", "0.80"),
+        ("running", "is better on 19, worse on 4 and the same on 17", "0.80"),
         ("review", "No example has been scored yet", None),
-        ("finished", "the second is better on 8, worse on 0 and the same on 12", "0.80"),
+        ("finished", "is better on 8, worse on 0 and the same on 12", "0.80"),
         ("failed", "No example was scored for both", None),
-        ("lost", "the second is better on 15, worse on 7 and the same on 12", "0.62"),
+        ("lost", "is better on 15, worse on 7 and the same on 12", "0.62"),
         ("nogain", "There is no second candidate", None),
     ],
 )
@@ -60,7 +60,24 @@ def test_compare_in_every_state(store: Filled, kind: str, says: str, score: str 
     app = page("compare", run=store[1][kind])
     assert says in texts(app)
     assert metrics(app).get("Score") == score
-    assert len(app.get("download_button")) == (1 if kind not in ("review", "nogain") else 0), "the cells as CSV"
+    assert len(app.get("download_button")) == (2 if kind not in ("review", "nogain") else 0), "the cells as CSV"
+
+
+def test_the_table_has_every_candidates_answer_and_up_to_five_stand_beside_each_other(store: Filled) -> None:
+    path, ids = store
+    with Reader(path) as reader:
+        others = [mean.candidate for mean in reader.candidate_means(ids["finished"])][3:6]
+    app = page("compare", run=ids["finished"], split="val", more=".".join(others))
+    table = next(one.value for one in app.dataframe if "wanted" in one.value.columns)
+    answers = [name for name in table.columns if name.startswith("answer")]
+    assert len(answers) == 5 and set(table["change"][:3]) <= {"▲ better", "▼ worse"}
+    assert all(cell.startswith(("0.00  ", "1.00  ")) for cell in table["answer 0"])
+    assert app.multiselect(key="compare_more").value == others
+    app.text_input(key="compare_find").set_value("/^deliv/").run()
+    found = next(one.value for one in app.dataframe if "wanted" in one.value.columns)
+    assert 0 < len(found) < len(table)
+    app.text_input(key="compare_find").set_value("/(/").run()
+    assert not app.exception and "No example here" in texts(app)
 
 
 def test_compare_shows_what_each_predictor_takes(store: Filled) -> None:

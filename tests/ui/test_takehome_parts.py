@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,16 @@ from mipro_studio.optimizer_core.programs.value_tags import TAG
 from mipro_studio.optimizer_core.types import Example, Role, Split
 from mipro_studio.storage import Reader
 from mipro_studio.ui.charts.report_chart import ticks
-from mipro_studio.ui.compare.compare_data import Comparison, Means, answers, choices, compared, in_words, to_csv
+from mipro_studio.ui.compare.compare_data import (
+    Comparison,
+    Means,
+    answers,
+    choices,
+    compared,
+    in_words,
+    to_csv,
+    to_json,
+)
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.replay.replay_state import history
 from mipro_studio.ui.settings.settings_rows import changed, differences, model_rows, setting_rows
@@ -82,6 +92,19 @@ def test_the_csv_holds_every_example_and_no_formula(filled: Filled) -> None:
         object.__setattr__(example, "inputs", {"message": "=HYPERLINK(1)"})
         assert name
     assert "\n=" not in to_csv(made).replace(",", "\n")
+
+
+def test_the_json_has_every_candidates_answer(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        found = choices(reader, ids["finished"], Split.VAL)
+        sides = [str(found.baseline), str(found.best)]
+        made = compared(reader, (ids["finished"], sides[0]), (ids["finished"], sides[1]), Split.VAL)
+        said = [reader.answers(ids["finished"], side, Split.VAL) for side in sides]
+    rows = json.loads(to_json(made, sides, said))
+    assert len(rows) == 40 and rows[0]["change"] in ("improved", "regressed")
+    first = rows[0]["candidates"]
+    assert [one["candidate"] for one in first] == sides and all(one["answer"]["queue"] for one in first)
 
 
 def test_the_csv_has_what_both_answered(filled: Filled) -> None:

@@ -15,7 +15,7 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """How far the score moves with each parameter's choice, as horizontal bars over the band of pure noise.
 
     Args:
-        rows: {name, spread, null, real} and, of newer runs, {low, high}, the most certain first; all but the name
+        rows: {name, spread, null, real} and, of newer runs, {low, high}, the largest first; all but the name
             and `real` in units of the score.
     """
     ordered = list(reversed(rows))
@@ -53,7 +53,7 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for place, row in enumerate(ordered)
         if row.get("null")
     ]
-    layout = _bars_layout("spread of the arms' effects, in score", rangemode="tozero")
+    layout = _bars_layout("how far the score moves with the choice", rangemode="tozero")
     return {"data": [bars], "layout": {**layout, "shapes": bands}}
 
 

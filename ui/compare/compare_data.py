@@ -34,6 +34,7 @@ __all__ = [
     "in_words",
     "preview",
     "to_csv",
+    "to_json",
 ]
 
 SPLITS: Mapping[str, Split] = {"Validation": Split.VAL, "Sealed test": Split.TEST}
@@ -139,12 +140,12 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def in_words(found: Mapping[str, Any]) -> str:
-    """A paired difference for people who have never heard of one."""
+def in_words(found: Mapping[str, Any], second: str = "the second") -> str:
+    """A paired difference for people who have never heard of one. `second`: what the second is called."""
     if not found["n"]:
         return "No example was scored for both, so there is nothing to compare."
     said = (
-        f"On the {plural(found['n'], 'example')} that both were scored on, the second is better on {found['won']}, "
+        f"On the {plural(found['n'], 'example')} that both were scored on, {second} is better on {found['won']}, "
         f"worse on {found['lost']} and the same on {found['tied']}: {delta(found['difference'])} on average"
     )
     if found["n"] > 1:
@@ -195,6 +196,36 @@ def to_csv(found: Comparison, said: Answers = ({}, {})) -> str:
         foreign = [_cell(parts[part][i].get(name)) for part, name in columns]
         writer.writerow([_cell(row.example), row.change.value, row.difference, *sides, *foreign])
     return out.getvalue()
+
+
+def to_json(found: Comparison, sides: Sequence[str], said: Sequence[Mapping[str, Json]]) -> str:
+    """Every example with inputs, labels, and of each candidate score, error and answer; `sides` are candidates' ids.
+
+    The first two are those that `found` compares; of the others only the answer is there.
+    """
+    rows = []
+    for row in found.rows:
+        example = found.examples.get(row.example)
+        scored = [row.before, row.after, *(None for _ in sides[2:])]
+        rows.append(
+            {
+                "example": row.example,
+                "change": row.change.value,
+                "difference": row.difference,
+                "inputs": _of(example, "inputs"),
+                "labels": _of(example, "labels"),
+                "candidates": [
+                    {
+                        "candidate": name,
+                        "score": side.score if side else None,
+                        "error": side.error.value if side and side.error else None,
+                        "answer": answers.get(row.example),
+                    }
+                    for name, side, answers in zip(sides, scored, said, strict=True)
+                ],
+            }
+        )
+    return json.dumps(rows, ensure_ascii=False, indent=1, default=str)
 
 
 def _of(example: Example | None, part: str) -> Json:

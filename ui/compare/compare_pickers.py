@@ -7,6 +7,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage import Reader, RunSummary
+from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.compare.compare_data import SPLITS, Choices, choices
 from mipro_studio.ui.page.frame import query, tell_url
 from mipro_studio.ui.result.evidence import no_gain
@@ -16,17 +17,23 @@ from mipro_studio.ui.text.format import ago, one_line
 __all__ = ["Picked", "pick"]
 
 THIS_RUN = "this run"
+MOST_MORE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """Two (run, candidate); a candidate is None where there is none to choose."""
+    """Two (run, candidate); a candidate is None where there is none to choose.
+
+    `words`: what the two are called. `more`: further candidates of the first run, shown beside them.
+    """
 
     first: tuple[str, str | None]
     second: tuple[str, str | None]
     split: Split
     split_word: str
     n_candidates: int
+    words: tuple[str, str] = ("the first", "the second")
+    more: tuple[str, ...] = ()
 
 
 def _choose(
@@ -64,17 +71,43 @@ def pick(reader: Reader, run: RunSummary) -> Picked:
         theirs = choices(reader, other, split) if other else mine
         start = mine.best or mine.baseline if other else mine.baseline
         with left:
-            first = _candidate("First candidate", "a", mine, start)
+            first = _candidate("From", "a", mine, start)
         with right:
             others = [name for name in theirs.labels if other or name != theirs.baseline]
             if others:
-                second = _candidate("Second candidate", "b", theirs, theirs.best or others[0])
+                second = _candidate("To", "b", theirs, theirs.best or others[0])
             else:
                 second = None
-                st.caption("Second candidate: none but the baseline has been scored here.")
+                st.caption("To: none but the program as it came has been scored here.")
+        more = _more(mine, (first, second)) if not other else ()
     word = next(word for word, value in SPLITS.items() if value is split)
     tried = candidates_tried(reader.trials(run.id))
-    return Picked((run.id, first), (other or run.id, second), split, word.lower(), tried)
+    words = _words(reader, run.id, first, other or run.id, second)
+    return Picked((run.id, first), (other or run.id, second), split, word.lower(), tried, words, more)
+
+
+def _words(reader: Reader, run_a: str, a: str | None, run_b: str, b: str | None) -> tuple[str, str]:
+    """What the two are called: in tables and sentences a candidate goes by its name."""
+    first, second = names_of(reader, run_a).of(a), names_of(reader, run_b).of(b)
+    if run_a != run_b:
+        first, second = f"{first} (this run)", f"{second} (the other run)"
+    return first, second
+
+
+def _more(found: Choices, chosen: tuple[str | None, str | None]) -> tuple[str, ...]:
+    """Up to three more, beside the two that are compared."""
+    options = [name for name in found.labels if name not in chosen]
+    if not options:
+        return ()
+    key = "compare_more"
+    held = [name for name in st.session_state.get(key, (query("more") or "").split(".")) if name in options]
+    st.session_state[key] = held[:MOST_MORE]
+    picked = st.multiselect(
+        "And beside them", options, key=key, format_func=lambda name: found.labels.get(name, name),
+        max_selections=MOST_MORE, placeholder="Up to three more candidates",
+    )  # fmt: skip
+    tell_url(more=".".join(picked) or None)
+    return tuple(picked)
 
 
 def _start_split(reader: Reader, run_id: str) -> Split:
@@ -89,7 +122,7 @@ def _start_split(reader: Reader, run_id: str) -> Split:
 def _other(reader: Reader, run: RunSummary) -> str | None:
     runs = {found.id: found for found in reader.list_runs() if found.id != run.id and found.n_val}
     words = {name: f"{one_line(found.name, 50)} · {ago(found.created_at)}" for name, found in runs.items()}
-    value = _choose(st.selectbox, "Run of the second candidate", "other", [THIS_RUN, *runs], THIS_RUN, words)
+    value = _choose(st.selectbox, "Run of the second", "other", [THIS_RUN, *runs], THIS_RUN, words)
     return None if value in (None, THIS_RUN) else value
 
 

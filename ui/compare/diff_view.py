@@ -1,4 +1,4 @@
-"""Texts and demos of two candidates beside each other."""
+"""Demos of two candidates beside each other."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,21 +6,9 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.types import Arm, Demo
-from mipro_studio.ui.text.diffs import diff, diff_html, summary
-from mipro_studio.ui.text.foreign_text import paragraph
 from mipro_studio.ui.text.format import one_line, plural
 
-__all__ = ["show_demo_diff", "show_diff"]
-
-
-def show_diff(before: str, after: str) -> None:
-    """One text when they are equal, else what went (struck) and what came (underlined)."""
-    if before == after:
-        paragraph(after)
-        return
-    pieces = diff(before, after)
-    st.caption(summary(pieces))
-    st.html(diff_html(pieces))
+__all__ = ["show_demo_diff"]
 
 
 def _key(demo: Demo) -> tuple[bool, str]:

@@ -13,12 +13,11 @@ from mipro_studio.ui.arms.slots import Slot, arms_by_slot, slots_of
 from mipro_studio.ui.charts.importance_figures import importance_figure, shares_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.drafts import drafter
-from mipro_studio.ui.text.format import plural, score, share
+from mipro_studio.ui.text.format import clean, one_line, plural, score, share
 
-__all__ = ["importance_panel", "named_rows", "trial_params"]
+__all__ = ["importance_panel", "named_rows", "trial_params", "what_mattered"]
 
 _ROW_PX, _REST_PX = 40, 56
-OURS = "Ours"
 BY_NAME: Mapping[str, str] = {"fANOVA": "fanova", "PED-ANOVA": "ped_anova"}
 EVERY = 10
 """While a run goes on, Optuna's are asked again after so many trials: fANOVA takes most of a second."""
@@ -28,26 +27,50 @@ def named_rows(importance: Sequence[Json]) -> list[Mapping[str, Any]]:
     """Rows for the figure, named `answer: demos`."""
     return [
         {**row, "name": row.get("name") or row.get("parameter") or f"{row.get('predictor')}: {row.get('kind')}"}
-        for row in importance
+        for row in sorted(importance, key=lambda row: -float(row.get("spread") or 0.0))
         if row.get("spread") is not None
     ]
 
 
+def what_mattered(rows: Sequence[Mapping[str, Any]], so_far: bool) -> str:
+    """The figure in one sentence, for people who ask what mattered."""
+    real = [row for row in rows if row.get("real", True)]
+    when = " so far" if so_far else ""
+    if not real:
+        return f"Nothing stands out from noise{when}: no choice moved the score more than chance would."
+    said = [f"{_of_predictor(str(row['name']))} ({score(row['spread'])})" for row in real[:3]]
+    rest = f", then {' and '.join(said[1:])}" if len(said) > 1 else ""
+    noise = len(rows) - len(real)
+    beside = f" The other {plural(noise, 'choice')} could be chance." if noise else ""
+    return f"What moved the score most{when}: {said[0]}{rest}.{beside}"
+
+
+def _of_predictor(name: str) -> str:
+    """`the demos of answer` for `answer: demos`."""
+    predictor, _, kind = name.rpartition(": ")
+    if not predictor:
+        return one_line(name, 60)
+    kinds = {"instruction": "instruction", "demos": "demos", "instruction x demos": "mix of instruction and demos"}
+    return f"the {kinds.get(kind, one_line(kind, 40))} of {one_line(predictor, 40)}"
+
+
 def importance_panel(reader: Reader, view: LiveView) -> None:
-    """Our importance with its noise band, or one of Optuna's to compare it with."""
-    chosen = st.segmented_control(
-        "Importance by", [OURS, *BY_NAME], default=OURS, required=True, key="live_importance_by",
-        label_visibility="collapsed",
-        help="Ours compares cells and has a noise band. fANOVA and PED-ANOVA are Optuna's, for comparison.",
-    )  # fmt: skip
-    if chosen in BY_NAME:
-        _optunas(reader, view, chosen)
-    else:
-        _ours(reader, view)
+    """What mattered in words and as bars in order; other ways to compute it are one click below."""
+    if not _ours(reader, view):
+        return
+    with st.expander("How this is computed, and other ways", icon=":material/functions:"):
+        st.caption(
+            "A fit of all parts together to the scores of single examples. A bar: how far the score moves with the "
+            "choice, with a 90 % interval; x: an instruction and a demo set beyond what each does alone. The grey "
+            "band: what chance alone would reach; a grey bar is not told from it. The two below are Optuna's."
+        )
+        chosen = st.segmented_control("Compute it by", list(BY_NAME), key="live_importance_by")
+        if chosen in BY_NAME:
+            _optunas(reader, view, chosen)
 
 
-def _ours(reader: Reader, view: LiveView) -> None:
-    """Bars, or why there are none. The outcome's; before there is one, what the worker last wrote down."""
+def _ours(reader: Reader, view: LiveView) -> bool:
+    """Bars, or why there are none (False). The outcome's; before there is one, what the worker last wrote down."""
     importance: Sequence[Json] = view.importance
     written = [] if view.outcome is not None else reader.events_of(view.summary.id, EventKind.IMPORTANCE, 1)
     if written:
@@ -60,24 +83,17 @@ def _ours(reader: Reader, view: LiveView) -> None:
             else "Shown when there are candidates enough: how far the score moves with each predictor's instruction "
             "and demos."
         )
-        return
-    top = rows[0]
+        return False
+    st.text(clean(what_mattered(rows, bool(written))))
     live_chart(
         importance_figure(rows),
         key="live_importance",
         height=_REST_PX + _ROW_PX * len(rows),
-        alt=f"Spread of the arms' effects; the clearest is {top['name']} with {score(top['spread'])}.",
+        alt=clean(what_mattered(rows, bool(written))),
         revision="importance",
     )
-    evidence = f"{plural(top['n_candidates'], 'candidate')}, {plural(top['n_cells'], 'cell')}"
-    so_far = " so far" if written else ""
-    if not any(row.get("real", True) for row in rows):
-        st.text(f"Nothing stands out from noise in this run{so_far}.")
-    st.caption(
-        f"Over {evidence}{so_far}. Bars: how far the score moves with the choice, with a 90 % interval; x: an "
-        "instruction and a demo set beyond what each does alone. Grey: what chance alone would reach; grey bars are "
-        "not told from it, in this fit of all together or taken by themselves."
-    )
+    st.caption(f"From {plural(rows[0]['n_cells'], 'scored program run')} of the search.")
+    return True
 
 
 def trial_params(trials: Sequence[Trial], slots: Sequence[Slot]) -> tuple[list[dict[str, str]], list[float]]:

@@ -175,11 +175,8 @@ def cards(view: LiveView, plan: Mapping[str, Any]) -> None:
                 f"{tokens_of(burn)} tokens",
                 f"Cost {cost_of(burn)}".replace("$", "\\$"),
             )
-            _card("Time at work", duration(run.wall_s), *_started(run))
-
-
-def _started(run: RunSummary) -> tuple[str, str]:
-    return (f"started {ago(run.started_at)}" if run.started_at else "not started"), "Pauses are not counted."
+            started = f"Started {ago(run.started_at)}." if run.started_at else "Not started."
+            _card("Time at work", duration(run.wall_s), "pauses not counted", started)
 
 
 def _with_test(runs: Mapping[str, Any]) -> list[float] | None:

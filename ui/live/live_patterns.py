@@ -40,7 +40,7 @@ def beliefs_tab(reader: Reader, view: LiveView) -> None:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for arm in said["arms"]:
         groups.setdefault((arm["predictor"], arm["kind"]), []).append(arm)
-    cells = f"{plural(said['n_candidates'], 'candidate')}, {plural(said['n_cells'], 'cell')}"
+    cells = plural(said["n_cells"], "scored program run")
     st.caption(f"{_TOLD.get(said['surrogate'], '')} Before trial {said['trial'] + 1}: {cells}.")
     with st.grid(2, min_column_width=400):
         for (predictor, kind), arms in groups.items():

@@ -136,10 +136,11 @@ def figure(estimate: Estimate, shares: bool) -> str:
 
 
 def _percent(share: float, digits: int) -> str:
-    """Never `100 %` for less than all, nor `0 %` for more than nothing."""
-    while digits < 2 and round(share * 100, digits) in (0.0, 100.0) and share not in (0.0, 1.0):
+    """Rounded as `score` rounds, so that 0.42 is 42 %; `100 %` is said of all only, and `0 %` of none."""
+    exact = round(share, 9)  # a difference of two means may be a hair beside the mean that it stands for
+    while digits < 2 and float(f"{exact:.{digits + 2}f}") in (0.0, 1.0) and exact not in (0.0, 1.0):
         digits += 1
-    return f"{share * 100:.{digits}f} %"
+    return f"{float(f'{exact:.{digits + 2}f}') * 100:.{digits}f} %"
 
 
 def _two(before: Estimate, after: Estimate, shares: bool) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import html
 import re
 from difflib import SequenceMatcher
+from itertools import zip_longest
 
 from mipro_studio.ui.text.diffs import LONGEST, Piece, diff
 from mipro_studio.ui.text.format import clean
@@ -34,18 +35,16 @@ def aligned(before: str, after: str) -> list[tuple[str, str]]:
 
 
 def _paired(old: list[str], new: list[str]) -> list[tuple[str, str]]:
-    """Changed sentences beside each other where they are alike, in order; the others alone."""
+    """Changed sentences beside those that they are like, in order; what lies between stands side by side."""
     rows: list[tuple[str, str]] = []
-    at = 0
-    for sentence in new:
-        place = next((i for i in range(at, len(old)) if _alike(old[i], sentence) >= ALIKE), None)
-        if place is None:
-            rows.append(("", sentence))
-            continue
-        rows += [(gone, "") for gone in old[at:place]]
-        rows.append((old[place], sentence))
-        at = place + 1
-    rows += [(gone, "") for gone in old[at:]]
+    seen_old = seen_new = 0
+    for j, sentence in enumerate(new):
+        place = next((i for i in range(seen_old, len(old)) if _alike(old[i], sentence) >= ALIKE), None)
+        if place is not None:
+            rows += zip_longest(old[seen_old:place], new[seen_new:j], fillvalue="")
+            rows.append((old[place], sentence))
+            seen_old, seen_new = place + 1, j + 1
+    rows += zip_longest(old[seen_old:], new[seen_new:], fillvalue="")
     return rows
 
 
@@ -57,7 +56,7 @@ def columns_html(before: str, after: str, titles: tuple[str, str]) -> str:
     """The rows as an escaped table of two columns; what changed within a sentence is struck or underlined."""
     cells = [_row(*pair) for pair in aligned(before, after)]
     muted = f'scope="col" style="{_CELL};opacity:.75;font-weight:500"'
-    head = "".join(f"<th {muted}>{html.escape(title)}</th>" for title in titles)
+    head = "".join(f"<th {muted}>{html.escape(clean(title)[:120])}</th>" for title in titles)
     body = "".join(f"<tr>{_td(old)}{_td(new)}</tr>" for old, new in cells)
     return (
         '<div style="max-height:30rem;overflow-y:auto" tabindex="0" role="region" aria-label="Both texts">'

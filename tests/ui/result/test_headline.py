@@ -8,7 +8,7 @@ import pytest
 from mipro_studio.optimizer_core.types import Trial, TrialKind
 from mipro_studio.storage import Reader
 from mipro_studio.ui.result.evidence import Block, Evidence, evidence_of
-from mipro_studio.ui.result.headline import doubt, headline, of_tokens, statistics
+from mipro_studio.ui.result.headline import doubt, figure, headline, of_tokens, statistics
 from mipro_studio.ui.result.leaders import candidates_tried, leader_path, leading
 
 VAL = {"mean": 0.55, "low": 0.4, "high": 0.7, "level": 0.9, "n": 40, "n_error": 0}
@@ -101,6 +101,13 @@ def test_the_luck_of_the_choice_is_only_spoken_of_where_no_sealed_test_says_it()
 )  # fmt: skip
 def test_tokens_are_told_as_people_would(after: float, says: str) -> None:
     assert of_tokens((100, after)) == says
+
+
+def test_a_mean_is_rounded_in_per_cent_as_it_is_as_a_score() -> None:
+    for mean in (0.425, 0.8 - 0.375, 0.145, 0.005, 0.995, 2 / 3):
+        digits = f"{round(mean, 9):.2f}"
+        if digits not in ("0.00", "1.00"):
+            assert figure({"mean": mean}, True) == f"{float(digits) * 100:.0f} %"
 
 
 def trial(order: int, kind: TrialKind, candidate: str, mean: float, n: int) -> Trial:
