@@ -29,6 +29,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 from mipro_studio.control.heartbeat import LEASE_S, Heart, Waiting
 from mipro_studio.control.worker_children import Keeper, Mirror, worker_name
+from mipro_studio.optimizer_core import telemetry
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested, StudioError
 from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
@@ -111,7 +112,10 @@ def run(store_path: Path, run_id: str) -> int:
         variables = key_variables(reader.config(run_id))
     life = worker_name()
     keeper = Keeper(store_path, run_id, life, variables)
-    return live(store_path, run_id, life, keeper.tend)
+    try:
+        return live(store_path, run_id, life, keeper.tend)
+    finally:
+        telemetry.flush()
 
 
 def live(
@@ -145,6 +149,7 @@ def live(
     if host is None:
         _stand_in(config.base)
     try:
+        telemetry.switch_on_if_asked(run=run_id)
         ending = asyncio.run(life.live())
     except LeaseLost:
         traceback.print_exc()

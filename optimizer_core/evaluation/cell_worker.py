@@ -15,6 +15,7 @@ from typing import Any
 # As for a run's worker: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
+from mipro_studio.optimizer_core import telemetry
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.data.python_rows import import_classes
 from mipro_studio.optimizer_core.errors import RunFailed, StudioError
@@ -113,11 +114,13 @@ async def _serve(channel: frames.Channel) -> None:
 
 def main(arguments: list[str]) -> int:
     channel = frames.Channel(socket.socket(fileno=int(arguments[0])))
+    telemetry.switch_on_if_asked()
     try:
         asyncio.run(_serve(channel))
         return 0
     finally:
         sys.stdout.flush()
+        telemetry.flush()
         # A row that hangs must not keep a process that nobody needs.
         end = threading.Timer(EXIT_S, os._exit, [0])
         end.daemon = True

@@ -18,6 +18,7 @@ from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.program_inputs import as_dspy, call, inputs_of
 from mipro_studio.optimizer_core.programs.values import as_prompted, encode
 from mipro_studio.optimizer_core.seeds import generator
+from mipro_studio.optimizer_core.telemetry import span
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, TraceStep, Usage
 
 __all__ = ["CONTROL", "ProgramRun", "Purpose", "execute", "run_once"]
@@ -56,6 +57,28 @@ class ProgramRun:
 
 def execute(run: ProgramRun, scorer: Scorer) -> Cell:
     """One program run, in a thread of the pool. A failure becomes the cell's error class; control flow passes."""
+    key, name = run.key, type(run.module).__name__
+    with span(
+        f"invoke_workflow {name}",
+        gen_ai__operation__name="invoke_workflow",
+        gen_ai__workflow__name=name,
+        mipro_studio__candidate=key.candidate,
+        mipro_studio__split=key.split.value,
+        mipro_studio__example=key.example,
+    ) as told:
+        cell = _executed(run, scorer)
+        if cell.error is not None:
+            told.failed(cell.error.value)
+        else:
+            told.event(
+                "gen_ai.evaluation.result",
+                gen_ai__evaluation__name=scorer.name,
+                gen_ai__evaluation__score__value=cell.score,
+            )
+        return cell
+
+
+def _executed(run: ProgramRun, scorer: Scorer) -> Cell:
     started = time.monotonic()
     trace: list[Any] = []
     prediction: Any = None

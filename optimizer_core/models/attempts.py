@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.sharing.call_limits import endpoint_of
 from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd
 from mipro_studio.optimizer_core.models.tokens import count_tokens, message_texts, reported
+from mipro_studio.optimizer_core.telemetry import Told, span
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Usage
 
 __all__ = ["Account", "Asking", "aask", "account_of", "ask", "current_attempt"]
@@ -99,8 +100,10 @@ class Attempt:
         self._paid = not asking.cached
         self._started = time.monotonic()
         self._ends = ExitStack()
+        self._span = Told()
 
     def __enter__(self) -> "Attempt":
+        self._span = self._ends.enter_context(_span_of(self._asking, self._role))
         token = _attempt.set(self)
         self._ends.callback(_attempt.reset, token)
         if self.hidden or not self._paid:
@@ -109,6 +112,8 @@ class Attempt:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if error is not None:
+            self._span.failed(_class_of(error))
         self._ends.close()
         asking = self._asking
         end = _end(error, self._started, self._role, self._paid)
@@ -122,6 +127,13 @@ class Attempt:
         """Take up what DSPy's history says of the answered call."""
         self.noted = True
         spent = self._spent(entry) if self._paid else Usage()
+        self._span.note(
+            gen_ai__usage__input_tokens=spent.input_tokens,
+            gen_ai__usage__output_tokens=spent.output_tokens,
+            gen_ai__response__model=str(entry.get("response_model") or entry.get("model") or "") or None,
+            mipro_studio__cost_usd=spent.cost_usd,
+            mipro_studio__cached=None if self._paid else True,
+        )
         meter = self._asking.account.meter
         meter.answered(self._role, spent)
         if not self._paid:
@@ -154,6 +166,24 @@ def _end(error: BaseException | None, began: float, role: Role, paid: bool) -> C
         return CallEnd(began, role, failed=error is not None or not paid)  # what a cache knew says nothing
     refused = error.retry_after is not None or classify(error) is ErrorClass.RATE_LIMIT
     return CallEnd(began, role, refused, not refused, error.retry_after)
+
+
+def _span_of(asking: Asking, role: Role) -> AbstractContextManager[Told]:
+    """The span of one attempt."""
+    provider, _, model = str(getattr(asking.lm, "model", "")).partition("/")
+    return span(
+        f"chat {model or provider}",
+        outward=True,
+        gen_ai__operation__name="chat",
+        gen_ai__provider__name=provider,
+        gen_ai__request__model=model or provider,
+        mipro_studio__role=role.value,
+    )
+
+
+def _class_of(error: BaseException) -> str:
+    kind = classify(error) if isinstance(error, LMError) else None
+    return kind.value if kind is not None else type(error).__name__
 
 
 def _predictor() -> Any:
