@@ -116,6 +116,10 @@ def run(
     timeout: Annotated[float | None, typer.Option(help="Seconds one model call may take.")] = None,
     row_timeout: Annotated[float | None, typer.Option(help="Seconds one row may take before it is given up.")] = None,
     threads: Annotated[int | None, typer.Option(help="Model calls under way at once.")] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="Where rows run: threads, processes; auto: as the check measures.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(help="How many; default: one for each processor.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the proposer.")] = None,
     max_program_runs: Annotated[int | None, typer.Option(help="Cap.")] = None,
     max_lm_calls: Annotated[int | None, typer.Option(help="Cap.")] = None,
@@ -172,6 +176,8 @@ def run(
         preset=preset,
         seed=seed,
         threads=threads,
+        executor=executor,
+        processes=processes,
         row_timeout_s=row_timeout,
         review=review or None,
         data=_given(

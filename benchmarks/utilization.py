@@ -1,20 +1,25 @@
 """How busy a run keeps an endpoint: `python -m benchmarks.utilization`.
 
-A loopback endpoint that takes 0.1 s for every call serves the same two-predictor program (10 candidates, 30 trials,
-120 validation rows, 16 threads) to the studio with each schedule and to DSPy's own MIPROv2. Counted at the endpoint,
-from the first call after the check to the last: utilization = LM seconds / (threads x wall). The test split is left
-out, as DSPy has none.
+A loopback endpoint serves the same two-predictor program (10 candidates, 30 trials, 120 validation rows) to the
+studio with each schedule, in threads and in processes, and to DSPy's own MIPROv2. Counted at the endpoint, from the
+first call after the check to the last: utilization = LM seconds / (threads x wall). The test split is left out, as
+DSPy has none. Compare within one command: the machine may have other work.
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
-import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from mipro_studio.commands import output
 from mipro_studio.control import launcher, new_runs
+from tests.loopback.config import SPREADS
 from tests.loopback.endpoint import LoopbackEndpoint, LoopbackStats
 from tests.programs import desk
 
@@ -25,7 +30,19 @@ N_TRAIN, N_VAL = 60, 120
 KEY = "LOOPBACK_KEY"
 
 
-def _studio(endpoint: LoopbackEndpoint, folder: Path, threads: int, trials: int, schedule: str) -> str:
+@dataclass(frozen=True)
+class _Work:
+    """What everyone is given. `processes`: None = threads of one process."""
+
+    folder: Path
+    threads: int
+    trials: int
+    schedule: str = ""
+    processes: int | None = None
+
+
+def _studio(endpoint: LoopbackEndpoint, work: _Work) -> str:
+    folder = work.folder
     config = {
         "program": "tests/programs/desk.py:program",
         "metric": "tests/programs/desk.py:metric",
@@ -35,19 +52,21 @@ def _studio(endpoint: LoopbackEndpoint, folder: Path, threads: int, trials: int,
             "inputs": ["message"],
         },
         "task_model": {"model": "openai/loop", "api_base": endpoint.base_url},
-        "threads": threads,
-        "search": {"trials": trials, "candidates": 10, "schedule": schedule},
+        "threads": work.threads,
+        "executor": "processes" if work.processes else "threads",
+        "processes": work.processes,
+        "search": {"trials": work.trials, "candidates": 10, "schedule": work.schedule},
     }
     found = new_runs.inspect(config)
     endpoint.reset()  # the check's two program runs lie seconds before the run, and are nothing to keep busy with
-    store = folder / f"{schedule}.db"
+    store = folder / f"{work.schedule}-{work.processes}.db"
     facts = output.to_the_end(store, launcher.start(store, config, found=found), quiet=True)
     if facts["status"] != "completed":
         sys.exit(f"The run did not complete: {facts}")
     return f"{facts['best_val']:.3f}"
 
 
-def _dspy(endpoint: LoopbackEndpoint, folder: Path, threads: int, trials: int, schedule: str) -> str:
+def _dspy(endpoint: LoopbackEndpoint, work: _Work) -> str:
     code = f"""
 import json, dspy
 from dspy.teleprompt import MIPROv2
@@ -55,11 +74,11 @@ from tests.programs import desk
 lm = dspy.LM("openai/loop", api_base={endpoint.base_url!r}, api_key="none", cache=False)
 dspy.configure(lm=lm)
 def rows(name):
-    lines = open({str(folder)!r} + "/" + name).read().splitlines()
+    lines = open({str(work.folder)!r} + "/" + name).read().splitlines()
     return [dspy.Example(**json.loads(line)).with_inputs("message") for line in lines]
-mipro = MIPROv2(metric=desk.metric, auto=None, num_candidates=10, num_threads={threads}, seed=0, verbose=False)
+mipro = MIPROv2(metric=desk.metric, auto=None, num_candidates=10, num_threads={work.threads}, seed=0, verbose=False)
 best = mipro.compile(
-    desk.Desk(), trainset=rows("train.jsonl"), valset=rows("val.jsonl"), num_trials={trials}, minibatch=True,
+    desk.Desk(), trainset=rows("train.jsonl"), valset=rows("val.jsonl"), num_trials={work.trials}, minibatch=True,
     minibatch_size=35, minibatch_full_eval_steps=5)
 print(round(best.score / 100, 3))
 """
@@ -69,25 +88,49 @@ print(round(best.score / 100, 3))
     return done.stdout.strip().splitlines()[-1]
 
 
+def _players(options: argparse.Namespace) -> list[tuple[str, Callable[[LoopbackEndpoint, _Work], str], _Work]]:
+    work = _Work(Path(), 0, options.trials)
+    players: list[tuple[str, Callable[[LoopbackEndpoint, _Work], str], _Work]] = []
+    for schedule in options.schedules:
+        for processes in [None, *options.processes]:
+            where = "threads" if processes is None else f"{processes} processes"
+            made = replace(work, schedule=schedule, processes=processes)
+            players.append((f"mipro, {schedule}, {where}", _studio, made))
+    return [*players, *([] if options.no_dspy else [("dspy.MIPROv2", _dspy, work)])]
+
+
+def _measured(options: argparse.Namespace, data: list[dict[str, str]], folder: Path) -> None:
+    for latency_s, threads, spread in itertools.product(options.latency_s, options.threads, options.spread):
+        for title, play, work in _players(options):
+            settings: dict[str, Any] = {"latency_s": latency_s, "spread": spread, "responder": "oracle"}
+            with LoopbackEndpoint(**settings, gold=desk.gold(data)) as endpoint:
+                with TemporaryDirectory(dir=folder) as own:
+                    for split, rows in (("train", data[:N_TRAIN]), ("val", data[N_TRAIN:])):
+                        (Path(own) / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+                    best = play(endpoint, replace(work, folder=Path(own), threads=threads))
+                stats: LoopbackStats = endpoint.stats()
+            rate = stats["total"] / stats.window_s
+            print(
+                f"| {latency_s:g} | {threads} | {spread} | {title} | {stats.utilization(threads):.2f} | {rate:.0f} "
+                f"| {stats['total']} | {stats.window_s:.1f} | {best} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=16)
+    parser.add_argument("--threads", type=int, nargs="+", default=[16], help="calls at once")
     parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--latency-s", type=float, default=0.1)
+    parser.add_argument("--latency-s", type=float, nargs="+", default=[0.1])
+    parser.add_argument("--spread", nargs="+", choices=SPREADS, default=["constant"])
+    parser.add_argument("--processes", type=int, nargs="*", default=[2])
+    parser.add_argument("--schedules", nargs="+", default=["racing", "minibatch"])
+    parser.add_argument("--no-dspy", action="store_true")
     options = parser.parse_args()
-    data = desk.rows(N_TRAIN + N_VAL)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for split, rows in (("train", data[:N_TRAIN]), ("val", data[N_TRAIN:])):
-            (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-        print("| optimizer | utilization | LM calls | wall (s) | best on validation |\n|---|---:|---:|---:|---:|")
-        peers = [("studio, racing", _studio, "racing"), ("studio, minibatch", _studio, "minibatch")]
-        for title, play, schedule in [*peers, ("dspy.MIPROv2", _dspy, "")]:
-            with LoopbackEndpoint(latency_s=options.latency_s, responder="oracle", gold=desk.gold(data)) as endpoint:
-                best = play(endpoint, folder, options.threads, options.trials, schedule)
-                stats: LoopbackStats = endpoint.stats()
-            busy = stats.utilization(options.threads)
-            print(f"| {title} | {busy:.2f} | {stats['total']} | {stats.window_s:.1f} | {best} |", flush=True)
+    titles = "latency (s) | at once | spread | optimizer | utilization | calls a s | LM calls | wall (s) | best"
+    print(f"| {titles} |\n|---:|---:|---|---|---:|---:|---:|---:|---:|", flush=True)
+    with TemporaryDirectory() as name:
+        _measured(options, desk.rows(N_TRAIN + N_VAL), Path(name))
 
 
 if __name__ == "__main__":

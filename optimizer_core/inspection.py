@@ -18,6 +18,7 @@ from mipro_studio.optimizer_core.data.input_columns import check_inputs, columns
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.python_rows import python_rows
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.evaluation.placement import CHOSEN, place, usable_processors
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.label_score import label_score, output_types, unanswered
@@ -125,6 +126,10 @@ def _inspected(
         rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])
         config, rehearsal, said = call_models(config, data, base, role_models, rehearse=rehearse)
         warnings += said
+    placement = place(config, rehearsal.work, usable_processors())
+    if placement is not None:
+        config = config.model_copy(update=placement.settings)
+        plan["notes"] = [*plan["notes"], *([placement.why] if rehearsal.work and placement.why != CHOSEN else [])]
     if config.metric in BUILT_IN:
         warnings += unanswered(config.data.labels, rehearsal.cells, scorer.name)
     return {
@@ -136,7 +141,7 @@ def _inspected(
         "plan": plan,
         "presets": presets,
         "facts": asdict(facts),
-        "receipt": receipt(config, values, program, scorer, data),
+        "receipt": receipt(config, values, program, scorer, data, placement),
         "warnings": warnings,
         "consent": unbound_caps(config, role_models, rehearsal.burns, _brought(config, program)),
         "needs_weights": needs_weights(config),

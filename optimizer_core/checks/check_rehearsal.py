@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BudgetReached, RunFailed, RunPaused
+from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.evaluation.placement import Work
 from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of
 from mipro_studio.optimizer_core.exports.export import load_saved, save_program
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -31,6 +33,7 @@ class Rehearsal:
         unfinished: Rows that had no answer by the deadline; what they spent is in `burns`.
         problem: None = the program and the metric work.
         notes: What a person should know all the same, in sentences.
+        work: What a row took of a processor; None where nothing could be measured.
     """
 
     cells: tuple[Cell, ...] = ()
@@ -38,6 +41,7 @@ class Rehearsal:
     unfinished: int = 0
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
+    work: Work | None = None
 
 
 def rehearsed(config: RunConfig, examples: Sequence[Example], base: Path) -> Rehearsal:
@@ -57,7 +61,10 @@ def rehearsed(config: RunConfig, examples: Sequence[Example], base: Path) -> Reh
 async def _act(config: RunConfig, journal: MemoryJournal, base: Path) -> Rehearsal:
     assembled = assemble(config, journal, base)
     try:
-        return await _on_stage(assembled.context, journal, base)
+        found = await _on_stage(assembled.context, journal, base)
+        assert isinstance(assembled.executor, ThreadExecutor)
+        rows_s = [cell.seconds_s for cell in found.cells if cell.error is None]
+        return replace(found, work=Work.of(assembled.executor.processor_s, rows_s))
     finally:
         assembled.executor.close()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.data import Dataset
+from mipro_studio.optimizer_core.evaluation.placement import Placement
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_models import model_rows
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
@@ -18,7 +19,12 @@ PACKAGES = ("mipro-studio", "dspy", "optuna", "xllamacpp", "streamlit", "plotly"
 
 
 def receipt(
-    config: RunConfig, values: dict[str, Any], program: Program, scorer: Scorer, data: Dataset
+    config: RunConfig,
+    values: dict[str, Any],
+    program: Program,
+    scorer: Scorer,
+    data: Dataset,
+    placement: Placement | None = None,
 ) -> dict[str, Any]:
     """Requested against effective, before the first call; a run adds what only it can find out."""
     sizes = {split.value: len(data.of(split)) for split in Split}
@@ -42,6 +48,7 @@ def receipt(
             "" if program.code else "no source code",
         ),
         *model_rows(config, program),
+        ("executor", values.get("executor"), *_where(placement)),
         ("dspy response cache", None, False, "calls of the roles' models are paid for once and counted"),
     ]
     return {
@@ -55,6 +62,12 @@ def receipt(
         "splits": sizes,
         "versions": {"python": platform.python_version(), **_versions()},
     }
+
+
+def _where(placement: Placement | None) -> tuple[str, str]:
+    if placement is None:
+        return "threads", "nothing was measured that speaks for processes"
+    return f"{placement.processes} processes" if placement.processes else "threads", placement.why
 
 
 def _versions() -> dict[str, str]:

@@ -4,6 +4,8 @@
 `Executor`; `tests/optimizer_core/evaluation/test_executors.py` is what each has to pass.
 """
 
+import time
+from collections import deque
 from typing import Protocol
 
 from mipro_studio.optimizer_core.errors import StudioError
@@ -12,6 +14,8 @@ from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.types import Cell
 
 __all__ = ["Executor", "ThreadExecutor"]
+
+LATEST = 100
 
 
 class Executor(Protocol):
@@ -47,15 +51,26 @@ class Executor(Protocol):
 
 
 class ThreadExecutor:
-    """Program runs in the threads of a pool, which also makes the calls of the prompt model."""
+    """Program runs in the threads of a pool, which also makes the calls of the prompt model.
+
+    Attributes:
+        processor_s: Seconds of a processor that each of the latest program runs took in its thread.
+    """
 
     def __init__(self, pool: WorkPool, runner: CellRunner) -> None:
         self._pool = pool
         self._runner = runner
+        self.processor_s: deque[float] = deque(maxlen=LATEST)
 
     async def run(self, request: CellRequest) -> Cell:
         self._runner.module(request.arms)  # made here, once, and not by the first threads that need it
-        return await self._pool.run(lambda: self._runner(request), request.priority, request.limit_s)
+        return await self._pool.run(lambda: self._timed(request), request.priority, request.limit_s)
+
+    def _timed(self, request: CellRequest) -> Cell:
+        begun_s = time.thread_time()
+        cell = self._runner(request)
+        self.processor_s.append(time.thread_time() - begun_s)
+        return cell
 
     def refuse(self, reason: StudioError | None) -> None:
         self._pool.refuse(reason)

@@ -1,10 +1,72 @@
 """Whether one process keeps up with a run's program, from what the check's rehearsal measured."""
 
+import math
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["usable_processors"]
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.sources import is_live
+
+__all__ = ["CHOSEN", "Placement", "Work", "place", "usable_processors"]
+
+CHOSEN = "chosen"
+KEEPS_UP = 0.6
+"""Share of a processor that the rows of one process may need: beyond it calls wait for Python's lock."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one row took in a rehearsal, at least: a first row also pays for what is only loaded once.
+
+    Attributes:
+        processor_s: Seconds of a processor, in the thread that ran the row.
+        row_s: Seconds from its beginning to its cell.
+    """
+
+    processor_s: float
+    row_s: float
+
+    @classmethod
+    def of(cls, processor_s: Sequence[float], rows_s: Sequence[float]) -> "Work | None":
+        """The least of what the rows took; None where there was none."""
+        return cls(min(processor_s), min(rows_s)) if processor_s and rows_s else None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where program runs happen, and why in one sentence; `processes` is None for threads of the run's process."""
+
+    processes: int | None
+    why: str
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What the run's settings say of it."""
+        return {"executor": "processes" if self.processes else "threads", "processes": self.processes}
 
 
 def usable_processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def place(config: RunConfig, work: Work | None, processors: int) -> Placement | None:
+    """Where the run's rows belong; None where nobody chose and nothing was measured."""
+    if is_live(config.program) or is_live(config.metric):
+        return Placement(None, "an object of your own process can be run nowhere else")
+    if config.executor == "threads":
+        return Placement(None, CHOSEN)
+    if config.executor == "processes":
+        return Placement(config.processes or processors, CHOSEN)
+    if work is None or work.row_s <= 0.0:
+        return None
+    load = config.threads * work.processor_s / work.row_s
+    measured = (
+        f"{config.threads} rows at once, each with {1000 * work.processor_s:.0f} ms of work of its own in "
+        f"{work.row_s:.2f} s, need {load:.0%} of a processor"
+    )
+    wanted = min(config.processes or processors, math.ceil(load / KEEPS_UP), config.threads)
+    if wanted < 2:
+        return Placement(None, f"{measured}: threads of one process keep up (up to {KEEPS_UP:.0%}).")
+    return Placement(wanted, f"{measured}, more than the {KEEPS_UP:.0%} that one process can do: {wanted} processes.")

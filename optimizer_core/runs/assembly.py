@@ -31,6 +31,7 @@ from mipro_studio.optimizer_core.runs.presets import resolve
 from mipro_studio.optimizer_core.runs.run import Run
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.seeds import derive_seed
+from mipro_studio.optimizer_core.sources import is_live
 from mipro_studio.optimizer_core.types import Example, Role, Split
 
 __all__ = ["Assembled", "Past", "assemble", "needs_weights"]
@@ -119,7 +120,7 @@ def assemble(
 def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, program: Program) -> Executor:
     """Whatever runs the program; auto is decided by the check, and means threads where there was none."""
     runner = build_runner(config, program, base, meter)  # bad input is heard of here, wherever rows will be run
-    if config.executor != "processes":
+    if config.executor != "processes" or is_live(config.program) or is_live(config.metric):
         return ThreadExecutor(pool, runner)
     return ProcessExecutor(Place(config, base, meter), config.processes or usable_processors(), pool)
 

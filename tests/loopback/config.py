@@ -8,6 +8,7 @@ from typing import Any
 
 FAULT_KINDS = ("429", "500", "drop", "hang")
 FAULT_SEEDING = ("counter", "prompt")
+SPREADS = ("constant", "exponential", "slow twentieth")
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,14 @@ class LoopbackConfig:
     latency_s: float = 0.0
     jitter: float = 0.0
     """Share of the latency: 0.5 spreads it over +-50 %, decided by the prompt alone."""
+
+    spread: str = "constant"
+    """How latencies spread around `latency_s`, their mean: "constant", "exponential", or "slow twentieth", where one
+    call in 20 takes ten times as long as the others. Decided by the prompt and the order of arrival."""
+    calls_per_minute: float | None = None
+    """Calls beyond this rate are refused with 429 and a Retry-After that says when there is room; None = no limit."""
+    burst: float = 10.0
+    """Calls that are taken at once after a pause, where there is such a limit."""
 
     responder: str | Callable[[list[dict[str, Any]], dict[str, Any]], str] = "echo"
     """A built-in name ("echo", "oracle"), an importable "module:function", or a callable."""
@@ -62,6 +71,8 @@ class LoopbackConfig:
             raise ValueError(f"unknown fates {sorted(unknown)} in fault_script")
         if self.fail_by not in FAULT_SEEDING:
             raise ValueError(f"fail_by must be one of {FAULT_SEEDING}, not {self.fail_by!r}")
+        if self.spread not in SPREADS:
+            raise ValueError(f"spread must be one of {SPREADS}, not {self.spread!r}")
         if not 0.0 <= self.jitter <= 1.0 or not 0.0 <= self.fail_rate <= 1.0:
             raise ValueError("jitter and fail_rate are shares between 0 and 1")
 

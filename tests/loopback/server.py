@@ -12,6 +12,7 @@ from typing import Any
 from tests.loopback.config import LoopbackConfig
 from tests.loopback.faults import FaultPlan
 from tests.loopback.hashing import digest, prompt_text, unit
+from tests.loopback.pace import Bucket, spread_of
 from tests.loopback.responders import build_responder
 from tests.loopback.stats import StatsBook
 from tests.loopback.wire import HttpConnection, HttpRequest
@@ -48,6 +49,7 @@ class LoopbackServer:
         self._stats = StatsBook()
         self._requests: list[dict[str, Any]] = []
         self._serial = 0
+        self._bucket = Bucket()
         self._calls: set[_Call] = set()
         self._clients: set[HttpConnection] = set()
         self._api: asyncio.Server | None = None
@@ -141,6 +143,9 @@ class LoopbackServer:
         elif config.models and call.model not in config.models:
             message = f"The model `{call.model}` does not exist"
             self._refuse(call, 404, _error(message, "invalid_request_error", "model_not_found"))
+        elif (wait_s := self._bucket.wait_s(started, config)) > 0.0:
+            error = _error("Rate limit reached", "requests", "rate_limit_exceeded")
+            self._refuse(call, 429, error, {"retry-after": f"{wait_s:.3f}"})
         elif (fate := self._faults.fate(prompt_text(messages))) is not None:
             delay = config.hang_s if fate == "hang" else config.fault_latency_s
             self._after(call, delay, partial(self._fail, call, fate))
@@ -150,7 +155,7 @@ class LoopbackServer:
     def _serve(self, call: _Call, messages: list[dict[str, Any]]) -> None:
         config = self._config
         call.reply = self._responder(messages, call.body)
-        delay = config.latency_s
+        delay = config.latency_s * spread_of(config.spread, unit("spread", config.seed, call.serial))
         if config.jitter:
             delay *= 1.0 + config.jitter * (2.0 * unit("jitter", config.seed, prompt_text(messages)) - 1.0)
         # The time spent composing the reply is part of the promised latency.
