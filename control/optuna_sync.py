@@ -14,6 +14,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
+from optuna.logging import WARNING, set_verbosity
 
 from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
@@ -132,6 +133,7 @@ class _Searched:
 
 def main(arguments: list[str]) -> int:
     store, run_id = arguments
+    set_verbosity(WARNING)  # a worker in a person's own process shares their terminal
     copyist = Copyist(Path(store), run_id)
     while not select.select([sys.stdin], [], [], INTERVAL_S)[0]:
         copyist.copy()

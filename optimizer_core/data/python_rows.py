@@ -15,9 +15,10 @@ from mipro_studio.optimizer_core.data import Gathered
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.programs.importing import import_reference
-from mipro_studio.optimizer_core.programs.value_tags import SHOWN, TAG, names_unknown_class
-from mipro_studio.optimizer_core.programs.values import encode
-from mipro_studio.optimizer_core.sources import is_python_source
+from mipro_studio.optimizer_core.programs.live_objects import keep_value
+from mipro_studio.optimizer_core.programs.value_tags import OBJECT, SHOWN, TAG, names_unknown_class
+from mipro_studio.optimizer_core.programs.values import as_prompted, decode, encode, same
+from mipro_studio.optimizer_core.sources import is_live, is_python_source
 from mipro_studio.optimizer_core.types import Example, Split
 
 __all__ = ["import_classes", "python_rows"]
@@ -175,14 +176,36 @@ class _Columns:
             )
         own = getattr(row, "_input_keys", None) if isinstance(row, dspy.Example) else None
         self._inputs |= dict.fromkeys(name for name in fields if own and name in own)
+        if is_live(reference):
+            return {name: self._live(name, value, own, reference) for name, value in fields.items()}
         return {name: self._kept(name, value, own) for name, value in fields.items()}
 
+    def _live(self, name: str, value: Any, own: Iterable[str] | None, reference: str) -> Any:
+        """The value of a row of this process: itself, where what is written would not come back as the same."""
+        kept = self._written(name, value, own)
+        try:
+            back = decode(kept, self._types.get(name, Any)) if self._is_input(name, own) else decode(kept)
+            if same(back, value):
+                return kept
+        except Exception:  # noqa: BLE001 - a person's objects may refuse to be read or compared in any way
+            pass
+        return {
+            TAG: OBJECT,
+            "key": keep_value(reference, f"{self._count}:{name}", value),
+            "value": as_prompted(value),
+        }
+
     def _kept(self, name: str, value: Any, own: Iterable[str] | None) -> Any:
-        is_input = name in own if own is not None else name in self._types
-        kept = encode(value, self._types.get(name, Any)) if is_input else encode(value)
+        kept = self._written(name, value, own)
         if isinstance(kept, dict) and kept.get(TAG) == SHOWN:
             self._lost.setdefault(name, type(value).__name__)
         return kept
+
+    def _is_input(self, name: str, own: Iterable[str] | None) -> bool:
+        return name in own if own is not None else name in self._types
+
+    def _written(self, name: str, value: Any, own: Iterable[str] | None) -> Any:
+        return encode(value, self._types.get(name, Any)) if self._is_input(name, own) else encode(value)
 
 
 def _fields(row: Any) -> dict[str, Any] | None:

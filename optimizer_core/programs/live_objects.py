@@ -14,7 +14,7 @@ from typing import Any
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.sources import LIVE, is_live
 
-__all__ = ["LiveModule", "live_module", "live_object", "offered"]
+__all__ = ["LiveModule", "keep_value", "kept_value", "live_module", "live_object", "offered"]
 
 
 class LiveModule(ModuleType):
@@ -22,9 +22,11 @@ class LiveModule(ModuleType):
 
     Attributes:
         configured: What the caller told `dspy.configure` (or `dspy.context`), by name.
+        values: Values of rows that JSON has no form for, by a key that stands in the row for them.
     """
 
     configured: Mapping[str, Any]
+    values: dict[str, Any]
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def offered(objects: Mapping[str, Any], configured: Mapping[str, Any], name: str
     """
     name = name or f"{LIVE}{secrets.token_hex(4)}"
     home = LiveModule(name)
-    home.configured = configured
+    home.configured, home.values = configured, {}
     vars(home).update(objects)
     sys.modules[name] = home
     try:
@@ -62,6 +64,27 @@ def live_module(reference: str) -> LiveModule | None:
             "Go on there with optimize(..., resume=RUN), or save it there with result.save(path).",
         )
     return found
+
+
+def keep_value(reference: str, place: str, value: Any) -> str:
+    """Keep a value of the rows that `reference` names; returns the key that `kept_value` finds it by."""
+    home = live_module(reference)
+    assert home is not None
+    key = f"{reference}:{place}"
+    home.values[key] = value
+    return key
+
+
+def kept_value(key: str) -> Any:
+    """What was kept under `key`.
+
+    Raises:
+        KeyError: it is another process's, or a call's that is over.
+    """
+    home = sys.modules.get(key.partition(":")[0])
+    if not isinstance(home, LiveModule):
+        raise KeyError(key)
+    return home.values[key]
 
 
 def live_object(reference: str) -> Any:

@@ -19,8 +19,11 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from mipro_studio.optimizer_core.programs.live_objects import kept_value
+
 __all__ = [
     "JSON",
+    "OBJECT",
     "SCALARS",
     "SHOWN",
     "TAG",
@@ -42,6 +45,9 @@ JSON = "json"
 
 SHOWN = "shown"
 """Kind of what cannot be read back: the value is JSON that DSPy writes as it writes the value itself."""
+
+OBJECT = "object"
+"""Kind of an object of the process that called `optimize`; elsewhere it is the JSON that is shown for it."""
 
 LONGEST_MEDIA = 200
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,")
@@ -180,6 +186,11 @@ def _restored(kind: str, tagged: dict[str, Any]) -> Any:
     inner = tagged["value"]
     if kind == SHOWN:
         return inner
+    if kind == OBJECT:
+        try:
+            return kept_value(tagged["key"])
+        except KeyError:
+            return inner
     if kind == "dict":
         return {untag(key): untag(item) for key, item in inner}
     if kind == "bytes":

@@ -1,6 +1,7 @@
 """`mipro_studio.optimize` with objects of this process."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import dspy
 import pytest
+from pydantic import BaseModel
 
 import mipro_studio
 from mipro_studio import optimize, worker
@@ -250,3 +252,47 @@ def test_a_program_by_name_works_with_the_configured_model(tmp_path: Path) -> No
     assert found.score == 1.0
     assert engine.asked > 30
     assert sys.path == path
+
+
+def test_rows_hold_any_objects_and_programs_and_metrics_see_the_same(tmp_path: Path) -> None:
+    class Record(BaseModel):
+        parity: str
+
+    class Judge:
+        def __init__(self, parity: str) -> None:
+            self.parity, self.lock = parity, threading.Lock()
+
+    golds = [Judge(row.parity) for row in rows(20)]
+    examples = [
+        dspy.Example(number=row.number, judge=gold, record=Record(parity=row.parity), plain={"a": (1, 2.0)})
+        for row, gold in zip(rows(20), golds, strict=True)
+    ]
+    seen: list[dspy.Example] = []
+
+    def metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> bool:
+        seen.append(example)
+        assert isinstance(example.record, Record)
+        assert example.plain == {"a": (1, 2.0)}
+        return bool(example.judge.parity == example.record.parity == prediction.parity)
+
+    with dspy.context(lm=sorter()):
+        given = [example.with_inputs("number") for example in examples]
+        found = optimize(Parity(), trainset=given, metric=metric, **{**SMALL, "max_program_runs": 30})
+    assert {id(example.judge) for example in seen} <= {id(gold) for gold in golds}
+    assert found.facts["cells"]["error"] == 0
+    assert "Judge" in str(found.examples()[0]["labels"]["judge"])  # elsewhere it is shown
+
+
+def test_the_worker_beside_a_run_prints_nothing_of_its_own(tmp_path: Path) -> None:
+    code = """
+import dspy
+from mipro_studio import optimize
+from tests.python_call.scripted_lm import rows, sorter
+dspy.configure(lm=sorter())
+program = dspy.Predict("number: int -> parity")
+metric = lambda example, prediction, trace=None: example.parity == prediction.parity
+optimize(program, trainset=rows(10), metric=metric, display="none", max_program_runs=30, trials=3)
+"""
+    path = {**os.environ, "PYTHONPATH": str(mipro_studio.ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
