@@ -340,8 +340,8 @@ def change(
     what: Annotated[ChangeKind, typer.Argument(help="What to ask of its arms.")],
     predictor: Annotated[str, typer.Option(help="Name of the predictor.")],
     index: Annotated[int | None, typer.Option(help="The arm: edit, reject, restore, demos.")] = None,
-    kind: Annotated[str, typer.Option(help="What to reject or restore: instruction or demos.")] = "instruction",
-    text: Annotated[str | None, typer.Option(help="The instruction: write, edit; `-` reads standard input.")] = None,
+    kind: Annotated[str, typer.Option(help="instruction, demos (reject, restore) or tools.")] = "instruction",
+    text: Annotated[str | None, typer.Option(help="The text: write, edit; `-` reads standard input.")] = None,
     reason: Annotated[str, typer.Option(help="Why; kept with the arm.")] = "",
     hint: Annotated[str, typer.Option(help="What the prompt model should take care of: ask.")] = "",
     count: Annotated[int, typer.Option(help="Instructions to ask for: ask.")] = 1,
@@ -357,6 +357,7 @@ def change(
     match what:
         case ChangeKind.WRITE | ChangeKind.EDIT:
             payload |= {"text": sys.stdin.read() if text == "-" else text, "index": index, "keep": not replace}
+            payload["kind"] = kind
         case ChangeKind.ASK:
             payload |= {"hint": hint, "count": count}
         case ChangeKind.DEMOS:

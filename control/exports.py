@@ -18,7 +18,13 @@ import dspy
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.data.python_rows import import_classes
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.exports.export import build_program, load_saved, save_program
+from mipro_studio.optimizer_core.exports.export import (
+    BeyondSaved,
+    beyond_saved,
+    build_program,
+    load_saved,
+    save_program,
+)
 from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.exports.verification import Check, examples_to_check, verify
 from mipro_studio.optimizer_core.files import written_aside
@@ -43,12 +49,17 @@ WEIGHTS_FILE = f"program{WEIGHTS_ENDING}"
 @dataclass(frozen=True)
 class Choice:
     """A candidate of a run: its settings, which name its weights with the task model, its id, the program with it put
-    in, and the program as it came."""
+    in, and the program as it came.
+
+    Attributes:
+        beyond: What of it DSPy's saved state does not hold.
+    """
 
     config: RunConfig
     candidate: str
     module: dspy.Module
     program: Program
+    beyond: BeyondSaved
 
 
 def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
@@ -69,12 +80,12 @@ def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
         named = candidate or (outcome.winner if outcome else None)
         if named is None:
             raise BadInput(f"Run {run_id} has no winner yet.")
-        instructions, demo_sets = reader.instructions(run_id), reader.demo_sets(run_id)
+        arms = reader.arms(run_id)
         tunings = {tuning.number: tuning for tuning in reader.tunings(run_id)}
     try:
         program = seed_program(config, Path(config.base or "."))
         wanted = Candidate.parse(named)
-        module = build_program(config, program, (*instructions, *demo_sets), wanted)
+        module = build_program(config, program, arms, wanted)
         if (number := weights_of(wanted)) != SEED_ARM:
             spec = tuned_spec(config.task_model, tunings[number].facts["tuned"])
             config = config.model_copy(update={"task_model": spec})
@@ -85,7 +96,7 @@ def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
             f"The tuned weights of candidate {named!r} are not there any more: {config.task_model.weights}.",
             "They lie beside the store, and are needed to use or export what was tuned.",
         )
-    return Choice(config, named, module, program)
+    return Choice(config, named, module, program, beyond_saved(program, arms, wanted))
 
 
 def hidden_variables(store: Path, run_id: str) -> set[str]:
@@ -133,7 +144,7 @@ def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
     return {
         "candidate": choice.candidate,
         "program": program,
-        "snippet": loading_snippet(_beside(choice.config), choice.program, PROGRAM_FILE),
+        "snippet": loading_snippet(_beside(choice.config), choice.program, PROGRAM_FILE, choice.beyond.lines),
         "messages": messages,
         "weights": spec.weights or "",
     }
@@ -167,6 +178,7 @@ def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str,
         path = Path(folder) / PROGRAM_FILE
         save_program(choice.module, path)
         loaded = load_saved(config, choice.program, path)
+        choice.beyond.put_into(loaded)
     made = build_role_model(config.task_model, Role.TASK, Meter(Budget()), config, choice.program)
     base = Path(config.base or ".")
     import_classes(config.data, examples, base)

@@ -71,7 +71,8 @@ class _Searched:
         for arm in arms:
             self._tables.setdefault(arm.kind, {}).setdefault(arm.owner, {})[arm.index] = arm
         self._instructions, self._demo_sets = self._tables[INSTRUCTION], self._tables[DEMOS]
-        self._kinds = listed.searches if listed else tuple(KINDS)
+        further = tuple(kind for kind in listed.may_search if kind in config.search.kinds) if listed else ()
+        self._kinds = (*listed.searches, *further) if listed else tuple(KINDS)
         self._switches = listed is not None and listed.switches
         self._free = [name for name in self._instructions if name not in config.search.freeze]
 

@@ -15,12 +15,14 @@ class Listed:
 
     Attributes:
         searches: The kinds of arms that candidates differ in.
+        may_search: Further kinds that it searches where the settings name them.
         switches: What TPE searches are the proposer's switches.
     """
 
     title: str
     summary: str
     searches: tuple[str, ...] = ("instruction", "demos")
+    may_search: tuple[str, ...] = ()
     switches: bool = False
 
 
@@ -28,9 +30,12 @@ OPTIMIZERS: Mapping[str, Listed] = {
     "studio": Listed(
         "Studio",
         "MIPRO's arms, but in a race over the same rows, led by a model of every cell instead of minibatch means.",
+        may_search=("tools",),
     ),
     "mipro": Listed(
-        "MIPRO", "The paper's: instructions and demos of all predictors, chosen together by TPE on minibatches."
+        "MIPRO",
+        "The paper's: instructions and demos of all predictors, chosen together by TPE on minibatches.",
+        may_search=("tools",),
     ),
     "bootstrap_few_shot": Listed(
         "BootstrapFewShot",
@@ -51,6 +56,7 @@ OPTIMIZERS: Mapping[str, Listed] = {
         "0-Shot MIPRO",
         "Instructions only, by a surrogate on minibatches; demos are bootstrapped for the proposer alone.",
         searches=("instruction",),
+        may_search=("tools",),
     ),
     "zero_shot_mipro_pp": Listed(
         "0-Shot MIPRO++",

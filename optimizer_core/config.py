@@ -110,6 +110,8 @@ class SearchSettings(Settings):
         finalists: Candidates beside the baseline that a race evaluates in full, if so many may win.
         made: Arms of each kind that `studio` makes for a predictor during the search, at most; 0 = none.
         breadth, depth: Instructions tried for one predictor, and times round all of them, in coordinate ascent.
+        kinds: Further kinds of arms to search beside the optimizer's own, where it can and the program has them:
+            `tools`, what agents are told of their tools and of the tools' arguments.
     """
 
     candidates: Positive = 10
@@ -130,6 +132,7 @@ class SearchSettings(Settings):
     breadth: Positive = 5
     depth: Positive = 2
     made: Count = 6
+    kinds: tuple[Literal["tools"], ...] = ()
 
 
 class JudgeSpec(Settings):

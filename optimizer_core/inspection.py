@@ -37,6 +37,7 @@ from mipro_studio.optimizer_core.models.role_models import (
 from mipro_studio.optimizer_core.parameters.seed_program import read_saved, seed_program
 from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program
 from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
+from mipro_studio.optimizer_core.programs.tool_holders import holders
 from mipro_studio.optimizer_core.programs.values import shown
 from mipro_studio.optimizer_core.runs.assembly import needs_weights
 from mipro_studio.optimizer_core.runs.draft_plan import Facts
@@ -120,7 +121,9 @@ def _inspected(
     config = resolve(config, program, len(data.of(Split.VAL)), values)
     warnings = [*data.warnings, *_beyond_embedded(sample, config, values), *overridden(config, program)]
     sizes = {split.value: len(data.of(split)) for split in Split}
-    plan = make_plan(config, sizes, len(program.predictors), _row_chars(data), _instruction_chars(program))
+    agents = [one.owner for one in holders(program.module) if one.owner not in config.search.freeze]
+    lengths = _row_chars(data), _instruction_chars(program)
+    plan = make_plan(config, sizes, len(program.predictors), *lengths, len(agents))
     rehearsal = Rehearsal()
     if calls[0]:
         rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])

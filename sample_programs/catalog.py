@@ -113,7 +113,8 @@ RETURNS: Final = Sample(
     split=(0.4, 0.3, 0.3),
     stratify="decision",
     embedded_ok=False,
-    defaults={"search": {"max_bootstrapped": 2, "max_labeled": 0}},
+    # An agent is led by what it is told of its tools as much as by its instruction.
+    defaults={"search": {"max_bootstrapped": 2, "max_labeled": 0, "kinds": ["tools"]}},
 )
 
 CATALOG: Final[dict[str, Sample]] = {

@@ -32,6 +32,7 @@ CORE_LIGHT = {
         "parameters.instruction",
         "parameters.kinds",
         "parameters.registry",
+        "parameters.tools",
         "parameters.space",
         "parameters.weights",
         "programs.instruction_frame",

@@ -10,6 +10,7 @@ from mipro_studio.optimizer_core.evaluation.placement import Placement
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_models import model_rows
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
+from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.types import Split
 
@@ -47,6 +48,7 @@ def receipt(
             config.proposer.program_summary and program.code is not None,
             "" if program.code else "no source code",
         ),
+        *_further_kinds(config, program),
         *model_rows(config, program),
         ("executor", values.get("executor"), *_where(placement)),
         ("dspy response cache", None, False, "calls of the roles' models are paid for once and counted"),
@@ -57,7 +59,7 @@ def receipt(
             for name, asked, effective, why in rows
         ],
         "asked": values,
-        "takes": list(get_optimizer(config.optimizer).accepts()),
+        "takes": list(get_optimizer(config.optimizer).accepts(config)),
         "drops": get_optimizer(config.optimizer).drops,
         "splits": sizes,
         "versions": {"python": platform.python_version(), **_versions()},
@@ -68,6 +70,17 @@ def _where(placement: Placement | None) -> tuple[str, str]:
     if placement is None:
         return "threads", "nothing was measured that speaks for processes"
     return f"{placement.processes} processes" if placement.processes else "threads", placement.why
+
+
+def _further_kinds(config: RunConfig, program: Program) -> list[tuple[str, Any, Any, str]]:
+    """Whether the further kinds of arms that were asked for are searched, and why not."""
+    rows = []
+    for kind in config.search.kinds:
+        has = any(arm.owner not in config.search.freeze for arm in KINDS[kind].seeds(program))
+        can = kind in get_optimizer(config.optimizer).may_search
+        why = "" if has and can else f"{config.optimizer} does not" if has else f"the program has no {kind}"
+        rows.append((f"{kind} searched", True, has and can, why))
+    return rows
 
 
 def _versions() -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -15,13 +16,15 @@ from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
 from mipro_studio.optimizer_core.files import written_aside
 from mipro_studio.optimizer_core.models.role_models import chosen_models, own_models
 from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.kinds import ParameterKind
+from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.programs.values import as_prompted
 from mipro_studio.optimizer_core.secrets import without_userinfo
-from mipro_studio.optimizer_core.types import Arm, Candidate
+from mipro_studio.optimizer_core.types import SEED_ARM, Arm, Candidate
 
-__all__ = ["build_program", "load_saved", "save_program", "without_secrets"]
+__all__ = ["BeyondSaved", "beyond_saved", "build_program", "load_saved", "save_program", "without_secrets"]
 
 _SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_)token$", re.IGNORECASE)
 """Names of a model's settings that may hold a key. DSPy leaves out `api_key` alone."""
@@ -39,6 +42,42 @@ def build_program(config: RunConfig, program: Program, arms: Iterable[Arm], cand
     for arm in arms:
         made.add(arm)
     return made.module(candidate)
+
+
+@dataclass(frozen=True)
+class BeyondSaved:
+    """What of a candidate DSPy's saved state does not hold, such as what is told of tools.
+
+    Attributes:
+        lines: Python that puts it into a `program` whose state is loaded.
+    """
+
+    lines: tuple[str, ...] = ()
+    _puts: tuple[Callable[[dspy.Module], None], ...] = ()
+
+    def put_into(self, loaded: dspy.Module) -> None:
+        """The same as `lines`, in a program that is at hand and nobody else's."""
+        for put in self._puts:
+            put(loaded)
+
+
+def beyond_saved(program: Program, arms: Iterable[Arm], candidate: Candidate) -> BeyondSaved:
+    """See `BeyondSaved`."""
+    made = Arms(program)
+    for arm in arms:
+        made.add(arm)
+    lines: list[str] = []
+    puts: list[Callable[[dspy.Module], None]] = []
+    for arm in made.chosen(candidate):
+        kind = KINDS[arm.kind]
+        if told := kind.loading(arm, made.of(arm.owner, arm.kind)[SEED_ARM]):
+            lines += told
+            puts.append(partial(_put, kind, arm, program))
+    return BeyondSaved(tuple(lines), tuple(puts))
+
+
+def _put(kind: ParameterKind, arm: Arm, program: Program, loaded: dspy.Module) -> None:
+    kind.apply(loaded, {arm.owner: arm.content}, program, ())
 
 
 def save_program(module: dspy.Module, path: Path) -> None:

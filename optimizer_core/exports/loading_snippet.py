@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import dspy
@@ -23,8 +24,12 @@ _ADAPTERS = {
 }
 
 
-def loading_snippet(config: RunConfig, program: Program, file_name: str) -> str:
-    """A script for the folder that the run was started in. Keys stand in it as names of environment variables."""
+def loading_snippet(config: RunConfig, program: Program, file_name: str, beyond: Sequence[str] = ()) -> str:
+    """A script for the folder that the run was started in. Keys stand in it as names of environment variables.
+
+    Args:
+        beyond: Lines that put into `program` what the file does not hold.
+    """
     imports, made = _making(config, program)
     own, chosen = own_models(program), config.models
     configured = _configuring(config, program)
@@ -40,6 +45,8 @@ def loading_snippet(config: RunConfig, program: Program, file_name: str) -> str:
             "for predictor, model in zip(program.predictors(), own):",
             "    predictor.lm = model",
         ]
+    if beyond:
+        loading += ["# What the saved state does not hold:", *beyond]
     if chosen:
         loading.append("predictors = dict(program.named_predictors())")
         loading += [f"predictors[{name!r}].lm = {_model(spec)}" for name, spec in chosen.items()]

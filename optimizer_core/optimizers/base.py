@@ -74,6 +74,7 @@ class Optimizer(ABC):
 
     Attributes:
         searches: What of a predictor the candidates differ in; the rest keeps the seed's arm.
+        may_search: Further kinds of arms that it searches where `SearchSettings.kinds` names them.
         takes: Of these, what a person may add arms to; None = all.
         drops: A person may take arms out of the search.
         defaults: Settings, nested as in `RunConfig`, for whatever a person left open.
@@ -91,6 +92,7 @@ class Optimizer(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     searches: ClassVar[tuple[str, ...]] = (INSTRUCTION, DEMOS)
+    may_search: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[tuple[str, ...] | None] = None
     drops: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -110,9 +112,14 @@ class Optimizer(ABC):
         return bool(settings.get("schedule") == "full")
 
     @classmethod
-    def accepts(cls) -> tuple[str, ...]:
+    def searched(cls, config: RunConfig) -> tuple[str, ...]:
+        """Kinds of arms that the candidates of a run differ in."""
+        return (*cls.searches, *(kind for kind in cls.may_search if kind in config.search.kinds))
+
+    @classmethod
+    def accepts(cls, config: RunConfig) -> tuple[str, ...]:
         """Kinds of arms that a person may add to."""
-        return cls.searches if cls.takes is None else cls.takes
+        return cls.searched(config) if cls.takes is None else cls.takes
 
     def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
         """Look at the settings, and at the predictors that are not frozen.

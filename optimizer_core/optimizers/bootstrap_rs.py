@@ -70,6 +70,7 @@ class BayesianBootstrap(Mipro):
     name = "bayesian_bootstrap"
     summary = "Demo sets only, one choice a predictor, by multivariate TPE on minibatches."
     searches = ("demos",)
+    may_search = ()
     reviewed = "the demo sets"
     defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch"}}
 

@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.base import View, Work
 from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
 from mipro_studio.optimizer_core.optimizers.growth import Growth
-from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
+from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions, write_arms
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
@@ -53,7 +53,7 @@ class Studio(Mipro):
 
     async def initialize(self, context: RunContext) -> None:
         _, grounding = await asyncio.gather(_DemoSets(context).build(), context.grounding())
-        await context.propose(n_instructions(context.config), grounding)
+        await write_arms(context, grounding)
 
     async def propose(self, context: RunContext, view: View) -> Candidate | None:
         if context.config.search.made and (growth := Growth(context, view)).due:

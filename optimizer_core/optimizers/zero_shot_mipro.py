@@ -5,7 +5,7 @@ import asyncio
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions
+from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions, write_arms
 
 __all__ = ["GROUNDING_DEMOS", "ZeroShotMipro", "bootstrap_for_proposer"]
 
@@ -32,4 +32,4 @@ class ZeroShotMipro(Mipro):
 
     async def initialize(self, context: RunContext) -> None:
         _, grounding = await asyncio.gather(bootstrap_for_proposer(context), context.grounding())
-        await context.propose(n_instructions(context.config), grounding)
+        await write_arms(context, grounding)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.types import PROGRAM, WHOLE, Arm
 
-__all__ = ["FEATURES", "Feature", "Features", "demo_features", "features_of", "instruction_features"]
+__all__ = ["FEATURES", "Feature", "Features", "demo_features", "features_of", "instruction_features", "text_features"]
 
 Floats = NDArray[np.float64]
 T = TypeVar("T", bound=Hashable)
@@ -111,6 +111,22 @@ def instruction_features(instructions: Sequence[Arm], only: Sequence[str] = FEAT
         "text": _words([one.text for one in instructions]),
     }
     return _features(arms, found, only)
+
+
+def text_features(arms: Sequence[Arm], texts: Sequence[str]) -> list[Feature]:
+    """The features of arms that are words: whose children they are, by which tip, and the words.
+
+    Args:
+        texts: What the arms say, in their order.
+    """
+    parents = {one.index: _parents(one) for one in arms}
+    indices = tuple(one.index for one in arms)
+    found = {
+        "lineage": _one_hot([_line(index, parents) for index in indices]),
+        "tip": _one_hot([{str(one.provenance.get("tip", ""))} for one in arms]),
+        "text": _words(texts),
+    }
+    return _features(indices, found, tuple(found))
 
 
 def _features(arms: tuple[int, ...], found: Mapping[str, Floats], only: Sequence[str]) -> list[Feature]:

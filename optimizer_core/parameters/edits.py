@@ -228,7 +228,7 @@ def _free(payload: Json, board: Board) -> str:
 
 def _must_take(kind: str, board: Board) -> None:
     if kind not in board.takes:
-        raise BadInput(f"{board.optimizer} takes no {title(kind)} from outside: it does not search them.")
+        raise BadInput(f"{board.optimizer} takes no {title(kind)} from outside: it does not search them in this run.")
 
 
 def _kind(payload: Json, default: str = "") -> str:

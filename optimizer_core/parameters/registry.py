@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from mipro_studio.optimizer_core.parameters.demos import DemosKind
 from mipro_studio.optimizer_core.parameters.instruction import InstructionKind
 from mipro_studio.optimizer_core.parameters.kinds import ParameterKind
+from mipro_studio.optimizer_core.parameters.tools import ToolsKind
 from mipro_studio.optimizer_core.parameters.weights import WeightsKind
 from mipro_studio.optimizer_core.types import PROGRAM
 
 __all__ = ["KINDS", "OF_THE_PROGRAM", "parameter_name", "title"]
 
-_ALL: tuple[ParameterKind, ...] = (InstructionKind(), DemosKind(), WeightsKind())
+_ALL: tuple[ParameterKind, ...] = (InstructionKind(), DemosKind(), ToolsKind(), WeightsKind())
 
 KINDS: Mapping[str, ParameterKind] = {kind.name: kind for kind in _ALL}
 """By name."""

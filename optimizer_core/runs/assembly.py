@@ -110,8 +110,8 @@ def assemble(
         meter=meter,
         approved=past.approved,
         tuner=_tuner(config, past.jobs, pool, recorder, meter) if optimizer.tunes(config) else None,
-        searches=optimizer.searches,
-        takes=optimizer.accepts(),
+        searches=optimizer.searched(config),
+        takes=optimizer.accepts(config),
         drops=optimizer.drops,
     )
     return Assembled(Run(context, optimizer, executor, past.approved), context, pool, executor)

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, RunConfig, SearchSettings
 from mipro_studio.optimizer_core.finetuning.forecast import tuning_forecast
 from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
 from mipro_studio.optimizer_core.optimizers.registry import Work, get_optimizer
+from mipro_studio.optimizer_core.parameters.tools import TOOLS
 from mipro_studio.optimizer_core.search.stages import stages
 from mipro_studio.optimizer_core.types import Role
 
@@ -27,7 +28,12 @@ REPLY_TOKENS, WRITTEN_TOKENS = (10, 250), (60, 400)
 
 
 def make_plan(
-    config: RunConfig, sizes: Mapping[str, int], n_predictors: int, row_chars: float, instruction_chars: float
+    config: RunConfig,
+    sizes: Mapping[str, int],
+    n_predictors: int,
+    row_chars: float,
+    instruction_chars: float,
+    n_agents: int = 0,
 ) -> dict[str, Any]:
     """Planned program runs and model calls by role: [at least, at most] where they depend on what is found.
 
@@ -35,6 +41,7 @@ def make_plan(
         sizes: Rows by split.
         row_chars: Mean characters of a row, for the estimate of tokens (4 characters a token).
         instruction_chars: Mean characters of a seed instruction.
+        n_agents: Predictors that are not frozen and have tools.
 
     Calls count one for each predictor in a program run; a predictor that is called twice counts more. At most, every
     reply is asked for once more because it cannot be read. Retries after failures are not planned.
@@ -43,6 +50,9 @@ def make_plan(
     """
     optimizer = get_optimizer(config.optimizer)
     work = optimizer.work(config, n_predictors - len(config.search.freeze))
+    if TOOLS in optimizer.searched(config):
+        written = n_agents * ((config.search.instructions or config.search.candidates) - 1)
+        work = replace(work, instructions=work.instructions + written)
     n_train, n_val, n_test = (sizes.get(split, 0) for split in ("train", "val", "test"))
     if not optimizer.evaluates:
         n_val = n_test = 0
@@ -64,7 +74,7 @@ def make_plan(
         "caps": config.budget.model_dump(exclude_none=True),
         "facts": {
             "sizes": dict(sizes), "n_predictors": n_predictors, "row_chars": row_chars,
-            "instruction_chars": instruction_chars,
+            "instruction_chars": instruction_chars, "n_agents": n_agents,
         },
     }  # fmt: skip
     notes = _notes(config, sizes, cells.size) if optimizer.evaluates else []

@@ -15,6 +15,7 @@ def test_optimizers_are_listed_in_their_order_with_their_summaries() -> None:
     assert list(listed.items()) == [(name, optimizer.summary) for name, optimizer in OPTIMIZERS.items()]
     for name, one in catalogue.OPTIMIZERS.items():
         assert one.searches == tuple(OPTIMIZERS[name].searches), name
+        assert one.may_search == OPTIMIZERS[name].may_search, name
         assert one.switches == issubclass(OPTIMIZERS[name], ZeroShotMiproPlus), name
 
 
