@@ -5,6 +5,7 @@ Other workers commit between the pieces, so none of them waits for long. A run t
 by whoever next brings or deletes a run.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -19,7 +20,7 @@ from mipro_studio.storage.clock import Lease, Moment
 from mipro_studio.storage.codec import iso
 from mipro_studio.storage.connection import immediate
 from mipro_studio.storage.lifecycle import LEASE_COLUMNS
-from mipro_studio.storage.paths import files_of
+from mipro_studio.storage.paths import files_of, is_run_id, tunings_folder
 
 __all__ = ["Passage", "abandoned", "pieces"]
 
@@ -96,6 +97,8 @@ class Passage:
                     rows = deleted = _next(rows, took_s)
         for file in files_of(self._path, self._run_id):
             file.unlink(missing_ok=True)
+        if is_run_id(self._run_id):
+            shutil.rmtree(tunings_folder(self._path, self._run_id), ignore_errors=True)
         self.piece(self._delete_run)
 
     def _delete(self, sql: str) -> int:

@@ -84,6 +84,10 @@ def test_one_click_starts_a_sample_and_opens_it(
     assert not app.exception
     assert asked[0]["program"] == "sample:triage"
     assert "Waiting for its worker to start" in texts(app)
+    app = open_page()
+    app.button(key="sample_together_triage").click().run()
+    assert not app.exception
+    assert asked[1] == {**asked[0], "optimizer": "better_together", "name": "Support triage, better together"}
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

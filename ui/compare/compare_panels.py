@@ -39,6 +39,7 @@ from mipro_studio.ui.text.sentences import columns_html
 
 __all__ = ["example_detail", "four_numbers", "texts"]
 
+
 def four_numbers(found: Comparison, picked: Picked) -> None:
     """Score, cost, tokens and latency, each from the first candidate to the second, and the verdict in words.
 

@@ -69,9 +69,7 @@ def _columns(titles: Sequence[str]) -> dict[str, str]:
     return {f"answer {place}": one_line(clean(title), 60) for place, title in enumerate(titles)}
 
 
-def _controls(
-    found: Comparison, sides: Sequence[str], said: Answers, picked: Picked
-) -> tuple[str | None, str]:
+def _controls(found: Comparison, sides: Sequence[str], said: Answers, picked: Picked) -> tuple[str | None, str]:
     """Which kind of change, what is sought, and the files."""
     words = {"all": f"All ({count(len(found.rows))})"}
     words |= {change.value: f"{word} ({count(found.counts[change])})" for change, word in CHANGES.items()}
@@ -123,9 +121,7 @@ def matching(row: ComparedExample, example: Example | None, said: Answers, sough
 _LONGEST = 4_000
 
 
-def _row(
-    row: ComparedExample, example: Example | None, said: Answers, columns: Sequence[str]
-) -> dict[str, Any]:
+def _row(row: ComparedExample, example: Example | None, said: Answers, columns: Sequence[str]) -> dict[str, Any]:
     scored = [row.before, row.after]
     cells = {}
     for place, (name, answers) in enumerate(zip(columns, said, strict=True)):

@@ -13,6 +13,10 @@ from mipro_studio.ui.page.frame import LIVE, NEW_RUN
 __all__ = ["all_samples", "sample_cards", "sample_values"]
 
 
+TUNED = "triage"
+"""The sample whose model is tuned by a click: its own prompts get little out of it, and its weights much."""
+
+
 def all_samples() -> list[Sample]:
     """The sample programs; reading the catalogue imports none of them."""
     return list(CATALOG.values())
@@ -64,12 +68,18 @@ def _card(sample: Sample) -> None:
             go = sample.runs_here and st.button(
                 "Start", key=f"sample_start_{sample.name}", icon=":material/play_arrow:", type="primary"
             )
+            together = sample.runs_here and sample.name == TUNED and st.button(
+                "Better together", key=f"sample_together_{sample.name}", icon=":material/model_training:",
+                help="Prompts, then the model's weights, then prompts again, on this machine: BetterTogether.",
+            )  # fmt: skip
             setup = st.button("Set up", key=f"sample_setup_{sample.name}", icon=":material/tune:", type="tertiary")
             _about(sample)
         if setup:
             st.switch_page(NEW_RUN.path, query_params={"sample": sample.name})
         if go:
             _start(sample)
+        if together:
+            _start(sample, optimizer="better_together", name=f"{sample.title}, better together")
 
 
 def _needs(sample: Sample) -> None:
@@ -99,9 +109,9 @@ def _source(sample: Sample) -> str:
     return " ".join(dict.fromkeys(names))
 
 
-def _start(sample: Sample) -> None:
+def _start(sample: Sample, **more: str) -> None:
     with st.spinner("Looking at the program and its data…"):
-        run_id = actions.start({"program": f"sample:{sample.name}", "name": sample.title})
+        run_id = actions.start({"program": f"sample:{sample.name}", "name": sample.title, **more})
     if run_id is None:
         st.rerun()
     st.switch_page(LIVE.path, query_params={"run": run_id})
