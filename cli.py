@@ -284,11 +284,14 @@ def resume(
     run_id: RunArgument,
     store: StoreOption = None,
     trials: Annotated[int | None, typer.Option(help="New number of trials in all.")] = None,
+    despite_errors: Annotated[
+        bool, typer.Option("--despite-errors", help="Go on although (nearly) every program run fails.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that stands still; nothing that was answered is asked again."""
     path = _store(store)
-    full_id = launcher.resume(path, run_id, trials)
+    full_id = launcher.resume(path, run_id, trials, despite_errors=despite_errors)
     _follow(path, full_id, as_json)
 
 

@@ -77,13 +77,14 @@ def _fetch_weights(fetching: Callable[[], Any]) -> None:
             weights_path(report)
 
 
-def resume(store: Path, run_id: str, trials: int | None = None) -> str:
+def resume(store: Path, run_id: str, trials: int | None = None, *, despite_errors: bool = False) -> str:
     """Queue a run that stands still and spawn a worker for it. Returns the run's whole id.
 
     One that is queued and whose worker never came is given another; of two workers one claims it.
 
     Args:
         trials: New number of trials in all; a completed run can only be resumed with more of them.
+        despite_errors: Go on although (nearly) every program run fails, from now on.
 
     Raises:
         StudioError: there is no such run, it works already, or it has nothing left to do.
@@ -104,6 +105,9 @@ def resume(store: Path, run_id: str, trials: int | None = None) -> str:
     with Store(store) as opened, opened.atomic():
         if more:
             config["search"]["trials"] = plan["trials"] = trials
+        if despite_errors:
+            config["despite_errors"] = True
+        if more or despite_errors:
             opened.update_config(summary.id, config, plan)
         opened.sweep()
         if summary.status is not Status.QUEUED:

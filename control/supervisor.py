@@ -6,6 +6,7 @@ to outlive a worker that is killed or crashes, and never to wait for one that ho
 lost in a regular expression lets no other thread of its process run, the one that hears commands included.
 """
 
+import json
 import os
 import select
 import signal
@@ -19,10 +20,13 @@ from mipro_studio.optimizer_core.secrets import ScrubbedBytes, Scrubber
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, Store
 
-__all__ = ["LIFE_VARIABLE", "main"]
+__all__ = ["KEYS_VARIABLE", "LIFE_VARIABLE", "main"]
 
 LIFE_VARIABLE = "MIPRO_LIFE"
 """Environment variable of a worker and of all that its run's program starts: the worker's name."""
+
+KEYS_VARIABLE = "MIPRO_KEYS_FROM"
+"""Environment variable of the keeper: the descriptor where it reads keys that the worker learns; JSON a line."""
 
 PIECE = 1 << 16
 LONGEST_LOG = 64 * 1024 * 1024
@@ -129,11 +133,29 @@ class _Overseer:
             store.mark_handled([one.id for one in store.pending_commands(self._run_id) if one.kind == "stop"])
 
 
+class _Learned:
+    """Keys that the worker tells of while it works; it tells before anything of it can be printed."""
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber = scrubber
+        self._rest = b""
+        self._from = int(os.environ.get(KEYS_VARIABLE, "-1"))
+        if self._from >= 0:
+            os.set_blocking(self._from, False)
+
+    def hear(self) -> None:
+        with suppress(OSError):  # nothing new, or nobody tells
+            while piece := os.read(self._from, PIECE):
+                *lines, self._rest = (self._rest + piece).split(b"\n")
+                self._scrubber.hide(*(json.loads(line) for line in lines))
+
+
 def main(arguments: list[str]) -> int:
     worker, life, variables = int(arguments[0]), arguments[1], arguments[4:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the worker, and not before
-    stream, log = ScrubbedBytes(Scrubber(variables)), _Log(sys.stdout.fileno())
+    scrubber, log = Scrubber(variables), _Log(sys.stdout.fileno())
+    stream, learned = ScrubbedBytes(scrubber), _Learned(scrubber)
     overseer = _Overseer(worker, life, Path(arguments[2]), arguments[3])
     os.set_blocking(sys.stdin.fileno(), False)
     open_for_more, alive = True, True
@@ -142,6 +164,7 @@ def main(arguments: list[str]) -> int:
             if select.select([sys.stdin], [], [], LOOK_S)[0]:
                 piece = os.read(sys.stdin.fileno(), PIECE)
                 open_for_more = bool(piece)
+                learned.hear()
                 log.write(stream.feed(piece))
         else:
             time.sleep(LOOK_S)  # closed by the worker, which goes on

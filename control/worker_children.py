@@ -1,5 +1,6 @@
 """What works beside a worker: the process that keeps its log, and the one that keeps its Optuna study."""
 
+import json
 import os
 import secrets
 import subprocess
@@ -9,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mipro_studio import command
-from mipro_studio.control.supervisor import LIFE_VARIABLE
-from mipro_studio.optimizer_core.secrets import helper_environment
+from mipro_studio.control.supervisor import KEYS_VARIABLE, LIFE_VARIABLE
+from mipro_studio.optimizer_core.secrets import helper_environment, tell_learned
 
 __all__ = ["Keeper", "Mirror", "worker_name"]
 
@@ -42,18 +43,25 @@ class Keeper:
             os.write(self._log, f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC] Worker {life} begins.\n".encode())
         self._environment = {**os.environ}  # it must know the keys that it blacks out
         os.environ[LIFE_VARIABLE] = life
+        self._learned: list[str] = []
         self._process = self._start()
+        tell_learned(self._tell)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         read, write = os.pipe()
+        keys, self._keys = os.pipe()
         process = subprocess.Popen(
             self._command,
             stdin=read,
             stdout=self._log,
             stderr=subprocess.DEVNULL,
-            env=self._environment,
+            env={**self._environment, KEYS_VARIABLE: str(keys)},
+            pass_fds=(keys,),
             start_new_session=True,
         )
+        os.close(keys)
+        for learned in self._learned:
+            self._write(learned)
         os.dup2(write, 1)
         os.dup2(write, 2)
         os.close(read)
@@ -63,7 +71,17 @@ class Keeper:
     def tend(self) -> None:
         """Start it again when something has ended it: a program that prints must not fail for that."""
         if self._process.poll() is not None:
+            os.close(self._keys)
             self._process = self._start()
+
+    def _tell(self, key: str) -> None:
+        """A key that stands in the program's code: before anything can print it."""
+        self._learned.append(key)
+        self._write(key)
+
+    def _write(self, key: str) -> None:
+        with suppress(OSError):  # it has ended: its successor is told
+            os.write(self._keys, json.dumps(key).encode() + b"\n")
 
 
 class Mirror:

@@ -222,6 +222,7 @@ class RunConfig(Settings):
         review: Stop after proposing, until a person says go.
         rehearse: Run the program on a training row or two before all else; set by an inspection that could not do so.
         start_anyway: A person wants to start although the rehearsal showed a problem.
+        despite_errors: Go on although (nearly) every program run fails; what failed stays so, and is not asked again.
         start_from: A saved program (DSPy's JSON, as `export` writes it) whose instructions and demos it begins with.
         start_state: What that file held; filled in by the inspection.
         base: Folder that relative paths and packages are looked up in; filled in by the inspection.
@@ -256,6 +257,7 @@ class RunConfig(Settings):
     review: bool = False
     rehearse: bool = False
     start_anyway: bool = False
+    despite_errors: bool = False
     base: str = ""
     start_from: str | None = None
     start_state: str = ""

@@ -10,14 +10,24 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
 
-__all__ = ["HIDDEN", "ScrubbedBytes", "Scrubber", "helper_environment", "refuse_secrets", "without_userinfo"]
+__all__ = [
+    "HIDDEN",
+    "ScrubbedBytes",
+    "Scrubber",
+    "helper_environment",
+    "keys_among",
+    "learn",
+    "refuse_secrets",
+    "tell_learned",
+    "without_userinfo",
+]
 
 HIDDEN = "[key hidden]"
 SHORTEST_GUESS = 8
@@ -30,16 +40,65 @@ _NAMES = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD)$|(^|_)(APIKEY|KEYS?|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|PAT|CREDENTIALS?)(_|\d|$)",
     re.IGNORECASE,
 )
+_HEADERS = frozenset(("authorization", "x_api_key", "x-api-key", "api-key", "ocp-apim-subscription-key"))
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # User and password before a host: all that stands between the scheme and the last `@` of the authority.
 _USERINFO = re.compile(r"(?<=://)[^\s/?#\"'<>\\]+(?=@)")
 _OPEN_USERINFO = re.compile(r"(:|:/|://[^\s/?#\"'<>\\]*)$")
 
+# Keys by their shape, whoever wrote them and wherever: those of the large providers, and what a header carries.
+_BEGINNINGS = (
+    "sk-", "sk_live_", "gsk_", "xai-", "hf_", "r8_", "pplx-", "ghp_", "gho_", "github_pat_", "glpat-", "AIza", "AKIA",
+    "xoxa-", "xoxb-", "xoxp-",
+)  # fmt: skip
+_SHAPES = re.compile(
+    rf"(?<![A-Za-z0-9])(?:{'|'.join(_BEGINNINGS)})(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{{16,}}|"
+    r"(?<=Bearer )(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}"
+)
+# One that is cut by the end of a piece: from its beginning on, as far as that can be told.
+_CUT = {begun[:length] for begun in (*_BEGINNINGS, "Bearer") for length in range(1, len(begun) + 1)}
+_OPEN_SHAPE = re.compile(
+    rf"(?<![A-Za-z0-9])(?:(?:{'|'.join(_BEGINNINGS)})[A-Za-z0-9_-]*|Bearer [A-Za-z0-9._~+/=-]*|"
+    rf"{'|'.join(sorted(_CUT, key=len, reverse=True))})$"
+)
+
 T = TypeVar("T")
+
+_learned: dict[str, None] = {}
+_listeners: list[Callable[[str], None]] = []
+
+
+def learn(*values: str) -> None:
+    """Keys that stand in a person's code: every `Scrubber` of this process hides them from now on."""
+    for value in values:
+        if len(value) >= SHORTEST_GUESS and value not in _learned:
+            _learned[value] = None
+            for listener in _listeners:
+                listener(value)
+
+
+def tell_learned(listener: Callable[[str], None]) -> None:
+    """Call `listener` with every key that was and will be learned."""
+    _listeners.append(listener)
+    for value in [*_learned]:
+        listener(value)
+
+
+def keys_among(given: Mapping[str, Any]) -> list[str]:
+    """Values of a model's settings that are keys by their names, in headers too."""
+    found = []
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            found += keys_among(value)
+        elif isinstance(value, str) and (_NAMES.search(name.replace("-", "_")) or name.lower() in _HEADERS):
+            found += [value, value.removeprefix("Bearer ")]
+    return found
 
 
 class Scrubber:
     """Replaces known secrets in text and in records, and user and password in every address.
+
+    Known are also keys that were learned (`learn`) and what has the shape of a provider's key.
 
     Args:
         names: Environment variables that are known to hold a key; those whose name says so are added, and the
@@ -50,6 +109,7 @@ class Scrubber:
     def __init__(self, names: Iterable[str] = (), environment: Mapping[str, str] | None = None) -> None:
         known = os.environ if environment is None else environment
         self._secrets: list[str] = []
+        self._n_learned = 0
         self.hide(*(known[name] for name in names if name in known))
         self.hide(*_guessed(known))
 
@@ -60,9 +120,15 @@ class Scrubber:
         self._secrets = sorted({*self._secrets, *told}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
+        self._hear()
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return self._tail(without_userinfo(text))
+        return self._tail(_SHAPES.sub(HIDDEN, without_userinfo(text)))
+
+    def _hear(self) -> None:
+        if len(_learned) != self._n_learned:
+            self._n_learned = len(_learned)
+            self.hide(*_learned)
 
     def _tail(self, text: str) -> str:
         """Messages are cut to a length, and the cut may go through a key: its beginning is hidden as well."""
@@ -76,6 +142,7 @@ class Scrubber:
 
     def held(self, text: str) -> int:
         """How many characters at the end of `text` may be the beginning of a secret that goes on."""
+        self._hear()
         longest = max(
             (
                 length
@@ -86,7 +153,8 @@ class Scrubber:
             default=0,
         )
         address = _OPEN_USERINFO.search(text[-LONGEST_HELD:])
-        return max(longest, len(address[0]) if address else 0)
+        shape = _OPEN_SHAPE.search(text[-LONGEST_HELD:])
+        return max(longest, len(address[0]) if address else 0, len(shape[0]) if shape else 0)
 
     def record(self, record: T) -> T:
         """The same record, or a copy in which every string is scrubbed when one of them holds a secret."""

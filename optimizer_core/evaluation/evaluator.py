@@ -25,10 +25,12 @@ class Limits:
     Attributes:
         program_runs: Cap on the cells asked for, those of the sealed test not counted; None = no cap.
         row_s: Seconds that one program run and its metric may take; None = as long as they take.
+        despite_errors: Go on although (nearly) everything fails.
     """
 
     program_runs: int | None = None
     row_s: float | None = None
+    despite_errors: bool = False
 
 
 class Evaluator:
@@ -48,7 +50,7 @@ class Evaluator:
         self._table = table
         self._under_way: dict[CellKey, asyncio.Task[Cell]] = {}
         self._tried: set[CellKey] = set()
-        self._watch = FailureWatch(table.cells())
+        self._watch = FailureWatch(table.cells(), limits.despite_errors)
         self._cap = limits.program_runs
         self._row_s = limits.row_s
         self._hurry: StudioError | None = None

@@ -21,7 +21,8 @@ CANDIDATES, SPREAD = 6, 40
 SHARE, SPREAD_SHARE = 0.85, 0.95
 """Share of failures that counts as nearly all: of what worked before, and of what may be bad candidates."""
 
-TRY_AGAIN = "Mend it, then resume: what has a score is kept, what failed is tried again."
+ALL_THE_SAME = "Or go on all the same (resume --despite-errors)."
+TRY_AGAIN = f"Mend it, then resume: what has a score is kept, what failed is tried again. {ALL_THE_SAME}"
 LONGEST = 240
 INPUTS_LENGTH = 160
 
@@ -34,9 +35,11 @@ class FailureWatch:
 
     Args:
         known: Cells of earlier lives.
+        despite_errors: A person wants it to go on: only what says that no call can succeed ends it.
     """
 
     known: Iterable[Cell] = ()
+    despite_errors: bool = False
     _scored: set[str] = field(default_factory=set, init=False)
     _latest: deque[tuple[Cell, Example]] = field(default_factory=lambda: deque(maxlen=LONGEST), init=False)
 
@@ -55,7 +58,7 @@ class FailureWatch:
             return None
         if cell.error in (ErrorClass.AUTH, ErrorClass.MODEL):
             return RunFailed(f"The model refused: {cell.error_message}", "Mend the key or model, then resume.")
-        stretch = self._hopeless()
+        stretch = [] if self.despite_errors else self._hopeless()
         return _reason(stretch, {seen.key: row for seen, row in self._latest}) if stretch else None
 
     def _hopeless(self) -> list[Cell]:
@@ -115,5 +118,5 @@ def _reason(stretch: Sequence[Cell], rows: Mapping[CellKey, Example]) -> StudioE
         f"{first.error_message.rstrip('.')}."
     )
     if kind is not None and kind.transient:
-        return RunPaused(message, "Resume the run when the endpoint is well again.")
+        return RunPaused(message, f"Resume the run when the endpoint is well again. {ALL_THE_SAME}")
     return RunFailed(message, TRY_AGAIN)

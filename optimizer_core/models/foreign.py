@@ -4,6 +4,7 @@ Their calls are counted under the role whose program run they are made in. Such 
 its cache, its number of retries, its callbacks.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from dspy.utils.callback import with_callbacks
 
 from mipro_studio.optimizer_core.models.attempts import Asking, aask, account_of, ask, current_attempt
 from mipro_studio.optimizer_core.models.calls import current_log
+from mipro_studio.optimizer_core.secrets import keys_among, learn
 
 __all__ = ["PLAIN_ACALL", "PLAIN_CALL", "asking_of", "count_foreign_models"]
 
@@ -20,6 +22,7 @@ PLAIN_CALL = dspy.BaseLM.__call__.__wrapped__
 PLAIN_ACALL = dspy.BaseLM.acall.__wrapped__
 """A call as DSPy makes it, without its callbacks: they hear of a call once, whatever the number of attempts."""
 
+_plain_init = dspy.LM.__init__
 _keep_history = dspy.BaseLM.update_history
 
 
@@ -28,6 +31,14 @@ def count_foreign_models() -> None:
     dspy.BaseLM.__call__, dspy.BaseLM.acall = _called, _acalled
     dspy.BaseLM.update_history = _answered
     dspy.BaseLM.num_retries = _Retries()
+    dspy.LM.__init__ = _made
+
+
+@functools.wraps(_plain_init)
+def _made(self: Any, *args: Any, **kwargs: Any) -> None:
+    """A key that stands in a program's own code is one that nobody may see, as those of the environment."""
+    learn(*keys_among(kwargs))
+    _plain_init(self, *args, **kwargs)
 
 
 @with_callbacks  # type: ignore[untyped-decorator]

@@ -32,7 +32,7 @@ from mipro_studio.optimizer_core.runs.run import Run
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Example, Role, Split
+from mipro_studio.optimizer_core.types import Cell, ErrorClass, Example, Role, Split
 
 __all__ = ["Assembled", "Past", "assemble", "needs_weights"]
 
@@ -64,6 +64,12 @@ class Past:
     jobs: Path = Path("finetuning")
 
 
+def _stands(cell: Cell, past: Past, config: RunConfig) -> bool:
+    """Whether a cell of an earlier life is as it is; a failure after which somebody has mended something is not."""
+    despite = config.despite_errors and cell.error not in (ErrorClass.AUTH, ErrorClass.MODEL)
+    return cell.error is None or not past.failed or despite
+
+
 def assemble(
     config: RunConfig,
     journal: Journal,
@@ -92,8 +98,8 @@ def assemble(
     prompt = build_role_model(config.model_for(Role.PROMPT), Role.PROMPT, meter, config, program)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
-    table = ScoreTable(cell for cell in journal.cells() if cell.error is None or not past.failed)
-    limits = Limits(config.budget.max_program_runs, config.row_limit_s)
+    table = ScoreTable(cell for cell in journal.cells() if _stands(cell, past, config))
+    limits = Limits(config.budget.max_program_runs, config.row_limit_s, config.despite_errors)
     executor = _executor(config, base, meter, pool, program)
     evaluator = Evaluator(executor, recorder, table, limits)
     memory = {call.key: call for call in journal.prompt_calls()}

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,23 +22,24 @@ from pathlib import Path
 from mipro_studio.control.worker_children import Keeper
 keeper = Keeper(Path("nowhere.db"), "run", "life-1", ["DESK"])
 key = os.environ["DESK"]
+LITERAL = "canary-in-the-code"
 """
 
 
 class Working:
     """A process with a keeper, its log, and what it tells on a pipe of its own."""
 
-    def __init__(self, folder: Path, code: str) -> None:
+    def __init__(self, folder: Path, code: str, keep: Sequence[int] = (), **more: str) -> None:
         self.log = folder / "run.log"
         told, tell = os.pipe()
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", BEGIN + code.replace("TELL", str(tell))],
                 cwd=ROOT,
-                env={**os.environ, "DESK": KEY},
+                env={**os.environ, "DESK": KEY, **more},
                 stdout=out,
                 stderr=out,
-                pass_fds=[tell],
+                pass_fds=[tell, *keep],
                 start_new_session=True,
             )
         os.close(tell)
@@ -105,6 +106,24 @@ def test_no_key_gets_into_the_log_whoever_writes_it(tmp_path: Path, started: lis
     for name, after in zip(WAYS, [*list(WAYS)[1:], "the end"], strict=True):
         assert HIDDEN in said[said.index(f"{name}:") : said.index(f"{after}")], name
     assert "canary" not in said
+
+
+def test_no_key_of_the_programs_own_code_gets_into_the_log(tmp_path: Path, started: list[Working]) -> None:
+    code = """
+from mipro_studio.optimizer_core.secrets import learn
+learn(LITERAL)
+print("first", LITERAL, flush=True)
+os.read(int(os.environ["GO"]), 1)
+keeper._process.kill(); keeper._process.wait(); keeper.tend()
+print("second", LITERAL, "the end", flush=True)
+"""
+    wait, go = os.pipe()
+    os.set_inheritable(wait, True)
+    started.append(Working(tmp_path, code, GO=str(wait), keep=[wait]))
+    assert f"first {HIDDEN}" in started[0].said("first")
+    os.write(go, b".")
+    said = started[0].said("the end")
+    assert f"second {HIDDEN} the end" in said and "canary" not in said
 
 
 @pytest.mark.parametrize("way", LAST_WAYS)

@@ -1,11 +1,21 @@
 import json
 
+import dspy
 import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
-from mipro_studio.optimizer_core.secrets import HIDDEN, ScrubbedBytes, Scrubber, helper_environment, refuse_secrets
+from mipro_studio.optimizer_core.secrets import (
+    HIDDEN,
+    ScrubbedBytes,
+    Scrubber,
+    helper_environment,
+    keys_among,
+    learn,
+    refuse_secrets,
+    tell_learned,
+)
 from mipro_studio.optimizer_core.types import (
     Author,
     Cell,
@@ -162,7 +172,7 @@ def test_a_stream_holds_nothing_back_that_cannot_become_a_key() -> None:
     stream = ScrubbedBytes(SCRUBBER)
     assert stream.feed(b"a line that is over.\n") == b"a line that is over.\n"
     assert stream.feed(b"and a beginning: sk-can") == b"and a beginning: "
-    assert stream.feed(b"non") == b"sk-cannon"
+    assert stream.feed(b"non.") == b"sk-cannon."
 
 
 def test_a_helper_is_given_what_it_needs_and_no_key_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,3 +209,54 @@ def test_a_secret_where_it_would_be_stored_is_refused_and_not_repeated(model: di
 
 def test_an_ordinary_request_is_not_refused() -> None:
     refuse_secrets({"task_model": {"api_base": "http://[::1]:8080/v1?version=2", "api_key_env": "DESK_KEY"}})
+
+
+LITERALS = {
+    "api_key": {"api_key": "literal-key-in-code-1"},
+    "another name": {"aws_secret_access_key": "literal-key-in-code-2"},
+    "header": {"extra_headers": {"Authorization": "Bearer literal-key-in-code-3"}},
+    "header of a provider": {"headers": {"x-api-key": "literal-key-in-code-4"}},
+}
+
+
+@pytest.mark.parametrize("where", LITERALS)
+def test_a_key_that_stands_in_a_programs_code_is_hidden_once_its_model_is_made(where: str) -> None:
+    before, told = Scrubber([], {}), []
+    tell_learned(told.append)
+    stream = ScrubbedBytes(before)
+    from mipro_studio.optimizer_core.models import lms  # noqa: F401 - from now on models are counted
+
+    dspy.LM("openai/mine", **LITERALS[where])
+    key = keys_among(LITERALS[where])[-1]
+    for scrubber in (before, Scrubber([], {})):
+        assert scrubber.text(f"401: {key} is wrong") == f"401: {HIDDEN} is wrong"
+        assert scrubber.record({"a": [key]}) == {"a": [HIDDEN]}
+    assert key in told
+    assert b"literal" not in stream.feed(f"it says {key[:9]}".encode()) + stream.feed(f"{key[9:]}.".encode())
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["sk-proj-Ab12cd34Ef56gh78", "gsk_0123456789abcdefABCD", "hf_abcdefghij0123456789", "AKIA0123456789ABCDEF",
+     "AIzaSyA0123456789abcdefghijk", "ghp_0123456789abcdefghij"],
+)  # fmt: skip
+def test_what_has_the_shape_of_a_providers_key_is_hidden_whoever_wrote_it(key: str) -> None:
+    nobody = Scrubber([], {})
+    assert nobody.text(f"client = Client('{key}')") == f"client = Client('{HIDDEN}')"
+    for cut in range(1, len(key)):
+        stream = ScrubbedBytes(nobody)
+        said = stream.feed(f"a {key[:cut]}".encode()) + stream.feed(f"{key[cut:]} b".encode()) + stream.end()
+        assert said.decode() == f"a {HIDDEN} b", cut
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sk-estimator-doc-link-and-more", "task-based-learning-2024-course", "a Bearer of good news", "sk-1", "hf_"],
+)
+def test_ordinary_words_are_left_alone(text: str) -> None:
+    assert Scrubber([], {}).text(text) == text
+
+
+def test_short_values_are_not_learned() -> None:
+    learn("none", "dummy")
+    assert Scrubber([], {}).text("none of the dummy texts") == "none of the dummy texts"

@@ -7,11 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.optimizer_core.errors import IllegalMove
-from mipro_studio.optimizer_core.types import Candidate
-from mipro_studio.storage import PulseFile, Reader, present
+from mipro_studio.optimizer_core.types import Candidate, Status
+from mipro_studio.storage import PulseFile, Reader, Store, present
 from mipro_studio.ui.live import live_head
 from tests.arms import pairs
 from tests.pages.open import open_page, texts
+from tests.storage.samples import WORKER, example, running
 from tests.ui.factory import MARKER
 
 pytestmark = pytest.mark.timeout(120)
@@ -245,3 +246,25 @@ def test_optunas_importance_says_why_it_says_nothing(store: Filled) -> None:
     app.session_state["live_importance_by"] = "fANOVA"
     app.run()
     assert "fANOVA says nothing here. It needs 30 trials; there are 10." in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("reason", "offered"),
+    [("12 of the last 12 program runs failed, all of them alike (parse).", True), ("The key is wrong.", False)],
+)
+def test_a_run_that_was_given_up_for_its_errors_can_go_on_all_the_same(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, reason: str, offered: bool
+) -> None:
+    with Store(empty) as made:
+        run_id = running(made, records=[example("v")])
+        made.release(run_id, WORKER, Status.FAILED, reason)
+    monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda *_: 1)
+    app = open_page(PAGE, run=run_id)
+    assert [button.key for button in app.button if button.key == "live_despite_errors"] == (
+        ["live_despite_errors"] if offered else []
+    )
+    if offered:
+        app.button(key="live_despite_errors").click().run()
+        with Reader(empty) as reader:
+            assert reader.config(run_id)["despite_errors"] is True
+            assert reader.run(run_id).status is Status.QUEUED

@@ -24,7 +24,7 @@ from mipro_studio.ui.text.format import (
     plural,
     tokens_of,
 )
-from mipro_studio.ui.text.status import LOOKS, can_resume, may_pause, may_stop, phase_line, why_not_resume
+from mipro_studio.ui.text.status import LOOKS, can_resume, gave_up, may_pause, may_stop, phase_line, why_not_resume
 
 __all__ = ["buttons", "cards", "reason", "status_line"]
 
@@ -105,6 +105,12 @@ def _go_on(run: RunSummary) -> None:
         on_click=actions.ask,
         args=(what, run.id),
     )
+    if gave_up(run):
+        st.button(
+            "Go on all the same", key="live_despite_errors", icon=":material/fast_forward:",
+            help="Keeps the errors as they are and searches on what can be scored, however little that is.",
+            on_click=actions.ask, args=("resume_despite_errors", run.id),
+        )  # fmt: skip
     if run.status is Status.COMPLETED and run.optimizer != "lab":
         with st.popover("More trials", icon=":material/add:", key="live_more"):
             least = (run.trials_planned or run.trials_done) + 1

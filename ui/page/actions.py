@@ -19,6 +19,7 @@ _ASKS: dict[str, Callable[..., Any]] = {
     "stop": lambda *run: launcher.stop(*run),
     "pause": lambda *run: launcher.pause(*run),
     "resume": lambda *run: launcher.resume(*run),
+    "resume_despite_errors": lambda *run: launcher.resume(*run, despite_errors=True),
     "approve": lambda *run: launcher.approve(*run),
     "spawn": lambda *run: launcher.spawn(*run),
 }

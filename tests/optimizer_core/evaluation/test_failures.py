@@ -102,6 +102,18 @@ def test_a_wrong_key_ends_the_run_at_the_first_row() -> None:
     assert end_of(failing("i0d0", range(5), ErrorClass.AUTH))[0] == 1
 
 
+@pytest.mark.parametrize("kind", [kind for kind in ErrorClass if kind not in (ErrorClass.AUTH, ErrorClass.MODEL)])
+def test_a_person_who_wants_it_to_go_on_all_the_same_is_obeyed(kind: ErrorClass) -> None:
+    watch = FailureWatch((), despite_errors=True)
+    cells = failing("i0d0", range(200), kind)
+    assert {watch.why_stop(cell, row) for cell, row in zip(cells, ROWS, strict=False)} == {None}
+
+
+def test_no_person_can_go_on_without_a_key() -> None:
+    watch = FailureWatch((), despite_errors=True)
+    assert isinstance(watch.why_stop(failing("i0d0", [0], ErrorClass.AUTH)[0], ROWS[0]), RunFailed)
+
+
 def test_no_failure_is_no_words() -> None:
     assert in_words(fine("i0d0", range(4))) == ""
     assert in_words([*fine("i0d0", range(4)), *failing("i0d0", [5])]) == ("1 of 5 program runs failed (parse)")

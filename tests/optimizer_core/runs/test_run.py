@@ -326,6 +326,16 @@ def test_what_failed_is_asked_again_when_it_was_mended(endpoint: LoopbackEndpoin
     assert None not in second.scores.values()
 
 
+def test_a_run_that_goes_on_all_the_same_keeps_its_errors_and_comes_to_its_end(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(responder=NOTHING_PARSES)
+    first = live(make_config(endpoint, retries=0, threads=2))
+    failed = {cell.key for cell in first.journal.cells()}
+    endpoint.control(responder="oracle")
+    second = live(make_config(endpoint, retries=0, despite_errors=True), first.journal, failed_before=True)
+    assert second.ending.status is Status.COMPLETED
+    assert {cell.key for cell in second.journal.cells() if cell.error is not None} == failed
+
+
 def test_errors_that_begin_in_mid_run_end_it_before_the_budget_is_spent(endpoint: LoopbackEndpoint) -> None:
     config = make_config(endpoint, retries=0, threads=2, search={"trials": 40})
 
