@@ -1,10 +1,10 @@
 """How well the item-response model knows arms that it has never seen: arms are left out, not cells.
 
-    python -m benchmarks.held_out_arms [TABLE.json ...]
+    python -m benchmarks.held_out_arms [TABLE.json ...] [--store STORE --run RUN]
 
 A table holds demo sets with their scores by row (`sets`: set, demos [{row, answer}], scores), as
 `../shared/data/trec_demo_sets.json`, or the cells of a run (`cells`: candidate -> row -> score) without the contents
-of its arms. Every fold of arms is left out once. R2 is of the arms' means, 1 - SSE / SST, SST around the mean of the
+of its arms. A run of one predictor in a store is a table as it stands, of demo sets or of instructions. Every fold of arms is left out once. R2 is of the arms' means, 1 - SSE / SST, SST around the mean of the
 arms that were left in; log loss is of single cells, in nats.
 """
 
@@ -12,16 +12,18 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.special import expit
 
-from mipro_studio.optimizer_core.parameters.arm_features import TRIED, Features, demo_features
+from mipro_studio.optimizer_core.parameters.arm_features import TRIED, Features, demo_features, instruction_features
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import MEAN, OWN, Floats, Posterior
-from mipro_studio.optimizer_core.types import DEMOS, Arm, Candidate, Demo
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Arm, Candidate, Demo, Split
+from mipro_studio.storage import Reader
 
 __all__ = ["Held", "Table", "ablation", "held_out", "read"]
 
@@ -32,11 +34,12 @@ FOLDS = 12
 
 @dataclass(frozen=True)
 class Table:
-    """Scores by candidate and row, and the demo sets of the one predictor whose contents are known."""
+    """Scores by candidate and row, and the arms of the one predictor whose contents are known, all of one kind."""
 
     candidates: list[Candidate]
     rows: list[Mapping[str, float]]
     sets: list[Arm]
+    outputs: tuple[str, ...] = ("answer",)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,24 @@ def read(path: Path) -> Table:
         [Candidate.of(1, {(0, DEMOS): one["set"]}) for one in data["sets"]],
         [one["scores"] for one in data["sets"]],
         sets,
+    )
+
+
+def read_run(store: Path, run: str) -> Table:
+    """The full evaluations of a run of a program with one predictor that searches one kind of arm."""
+    with Reader(store) as reader:
+        arms = reader.arms(run)
+        kind = max((INSTRUCTION, DEMOS), key=lambda name: len({arm.index for arm in arms if arm.kind == name}))
+        cells: dict[str, dict[str, float]] = {}
+        for cell in reader.cells(run, split=Split.VAL):
+            if cell.score is not None:
+                cells.setdefault(cell.key.candidate, {})[cell.key.example] = cell.score
+        labels = {name for row in reader.examples(run, Split.TRAIN) for name in row.labels}
+    return Table(
+        [Candidate.parse(name) for name in cells],
+        list(cells.values()),
+        [arm for arm in arms if arm.kind == kind],
+        tuple(sorted(labels)),
     )
 
 
@@ -137,14 +158,16 @@ def _drawn(posterior: Posterior, candidates: Sequence[Candidate]) -> list[Floats
 
 def ablation(table: Table, folds: int) -> list[tuple[str, Held]]:
     """No feature, each alone, all, and all but one."""
-    names = TRIED["demos"]
+    kind = table.sets[0].kind if table.sets else DEMOS
+    names = TRIED[kind]
+    described = instruction_features if kind == INSTRUCTION else partial(demo_features, outputs=table.outputs)
     choices: list[tuple[str, tuple[str, ...]]] = [("none", ())]
     if table.sets:
         choices += [(f"{name} alone", (name,)) for name in names] + [("all", names)]
         choices += [(f"all but {name}", tuple(one for one in names if one != name)) for name in names]
     found = []
     for label, chosen in choices:
-        features: Features = {(0, "demos"): demo_features(table.sets, ["answer"], chosen)} if chosen else {}
+        features: Features = {(0, kind): described(table.sets, only=chosen)} if chosen else {}
         found.append((label, held_out(table, features, folds)))
     return found
 
@@ -153,10 +176,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", type=Path, default=[SHARED / "trec_demo_sets.json"])
     parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--run", action="append", default=[])
     said = parser.parse_args()
-    for path in said.tables:
-        table = read(path)
-        print(f"\n{path.stem}: {len(table.candidates)} candidates, {sum(map(len, table.rows))} cells\n")
+    tables = [(run, read_run(said.store, run)) for run in said.run]
+    for name, table in tables or [(path.stem, read(path)) for path in said.tables]:
+        print(f"\n{name}: {len(table.candidates)} candidates, {sum(map(len, table.rows))} cells\n")
         print("| features | R2 | log loss | of the rate |\n|---|---:|---:|---:|")
         for label, held in ablation(table, said.folds):
             print(f"| {label} | {held.r2:.3f} | {held.log_loss:.4f} | {held.rate_loss:.4f} |", flush=True)
