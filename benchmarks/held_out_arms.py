@@ -4,8 +4,9 @@
 
 A table holds demo sets with their scores by row (`sets`: set, demos [{row, answer}], scores), as
 `../shared/data/trec_demo_sets.json`, or the cells of a run (`cells`: candidate -> row -> score) without the contents
-of its arms. A run of one predictor in a store is a table as it stands, of demo sets or of instructions. Every fold of arms is left out once. R2 is of the arms' means, 1 - SSE / SST, SST around the mean of the
-arms that were left in; log loss is of single cells, in nats.
+of its arms. A run of one predictor in a store is a table as it stands, of demo sets or of instructions. Every fold of
+arms is left out once. R2 is of the arms' means, 1 - SSE / SST, SST around the mean of the arms that were left in; log
+loss is of single cells, in nats.
 """
 
 import argparse

@@ -109,6 +109,8 @@ class SearchSettings(Settings):
         step: Cells of a candidate's first racing trial.
         finalists: Candidates beside the baseline that a race evaluates in full, if so many may win.
         made: Arms of each kind that `studio` makes for a predictor during the search, at most; 0 = none.
+        least_headroom: The run ends early where the probability that there is anything to gain, which is said after a
+            tenth of the trials, is below this; 0 = it never does.
         breadth, depth: Instructions tried for one predictor, and times round all of them, in coordinate ascent.
         kinds: Further kinds of arms to search beside the optimizer's own, where it can and the program has them:
             `tools`, what agents are told of their tools and of the tools' arguments.
@@ -133,6 +135,7 @@ class SearchSettings(Settings):
     depth: Positive = 2
     made: Count = 6
     kinds: tuple[Literal["tools"], ...] = ()
+    least_headroom: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
 
 
 class JudgeSpec(Settings):

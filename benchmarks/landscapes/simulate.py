@@ -12,6 +12,7 @@ from mipro_studio.benchmarks.landscapes.families import N_EXAMPLES, Landscape
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
@@ -136,6 +137,7 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     }
     parts: dict[str, Any] = {
         "config": config,
+        "objective": THE_SCORE,
         "examples": {Split.VAL: EXAMPLES},
         "journal": MemoryJournal(),
         "recorder": recorder,
@@ -147,7 +149,9 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "space": space,
         "allows": lambda candidate: True,
         "free": [SimpleNamespace(name=name) for name in names],
-        "arms": SimpleNamespace(names=names, instructions=active, demo_sets=active, everything=list),
+        "arms": SimpleNamespace(
+            names=names, instructions=active, demo_sets=active, by_kind={}, everything=list, chosen=lambda one: []
+        ),
     }
     search = _Silent(cast(RunContext, SimpleNamespace(**parts)), optimizer)
     await search.start_baseline()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from mipro_studio.optimizer_core.analysis.headroom import verdict_after
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -117,6 +118,9 @@ class Search:
             await self._start(TrialKind.FULL, finished, self._val, self.n_trials, known)
             return True
         number = self.n_trials + 1
+        if number == verdict_after(self._settings.trials) + 1:
+            await self.settle()
+            await self._reporter.headroom(self._observed(len(self._items)), number)
         if number % self._settings.full_eval_every == 0:
             await self._reporter.begin(state.observed, number)
         candidate = self._asked_for(self._leader(state)) or grown

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from mipro_studio.optimizer_core.analysis.estimates import beliefs
+from mipro_studio.optimizer_core.analysis.headroom import verdict
+from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.optimizers.base import Optimizer
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.search.surrogates import Observation
@@ -36,6 +38,22 @@ class Reporter:
         await self.written()
         self._writing = asyncio.create_task(self.report(observed, number))
         self._writing.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen if never awaited
+
+    async def headroom(self, observed: Sequence[Observation], number: int) -> None:
+        """Say after trial `number` whether there is anything to gain.
+
+        Raises:
+            BudgetReached: a person wants the run to end where that is unlikely.
+        """
+        rows = [one.scores for one in by_candidate(observed).values()]
+        found = await asyncio.to_thread(verdict, rows)
+        if found is None:
+            return
+        chance, words = found
+        if number >= self._told:
+            await self._context.recorder.write(Event(EventKind.NOTE, {"text": words}))
+        if chance < self._context.config.search.least_headroom:
+            raise BudgetReached(f"{words} The run was to end below {self._context.config.search.least_headroom:.0%}.")
 
     async def written(self) -> None:
         """Wait for the report that is being written, if any, so that no error of one is lost."""

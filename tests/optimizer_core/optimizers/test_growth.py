@@ -78,3 +78,11 @@ def test_a_person_can_reject_one(stage: Stage) -> None:
     assert MADE_AT in arm.provenance and not arm.active and arm.reason.startswith("rejected")
     late = [trial for trial in journal.trials() if trial.order > 26]
     assert late and all(Candidate.parse(trial.candidate).arm(0, INSTRUCTION) != 4 for trial in late)
+
+
+def test_whether_there_is_anything_to_gain_is_said_once_and_may_end_the_run(stage: Stage, whole: Perishable) -> None:
+    said = [event for event in whole.events if "to gain" in str(event.data.get("text", ""))]
+    assert len(said) == 1 and "probability" in said[0].data["text"]
+    ended = played(stage, Scenario("", {"search": {**RACE, "least_headroom": 1.0}}))
+    suggested = [trial.number for trial in ended.trials()]
+    assert max(suggested) == 4 and ended.outcome() is not None
