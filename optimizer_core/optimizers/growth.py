@@ -133,7 +133,7 @@ class Growth:
         size = max(settings.max_labeled, settings.max_bootstrapped)
         if DEMOS not in context.searches or not size:
             return None
-        sets = list(context.arms.demo_sets[info.name].values())
+        sets = [arm for _, arm in sorted(context.arms.demo_sets[info.name].items())]
         place = context.arms.names.index(info.name)
         pool = self._pool(info) if size else []
         shop = Workshop(place, info.name, info.outputs, sets, pool, size, context.space.features)

@@ -60,13 +60,15 @@ def features_of(
 ) -> Features:
     """The features of all arms.
 
+    They do not depend on the order in which arms came in, as draws from the model do on that of its columns.
+
     Args:
         outputs: By predictor, in program order.
         by_kind: kind -> owner -> index -> arm.
     """
     owners = [*enumerate(outputs), (WHOLE, PROGRAM)]
     return {
-        (place, kind.name): kind.features(list(arms.values()), outputs.get(owner, ()))
+        (place, kind.name): kind.features([arms[index] for index in sorted(arms)], outputs.get(owner, ()))
         for place, owner in owners
         for kind in KINDS.values()
         if (arms := by_kind.get(kind.name, {}).get(owner))

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.parameters.arm_features import (
 )
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
-from mipro_studio.optimizer_core.types import Arm, Author, Demo
+from mipro_studio.optimizer_core.types import DEMOS, Arm, Author, Demo
 
 ALL = (*FEATURES["demos"], "answers", "last", "rows", "number", "origin")
 
@@ -89,3 +89,13 @@ def test_all_arms_have_their_features_by_predictor_and_kind() -> None:
     found = features_of({"p": ["answer"]}, {"instruction": {"p": written}, "demos": {"p": told}})
     assert set(found) == {(0, "instruction"), (0, "demos")}
     assert [one.name for one in found[0, "demos"]] == list(FEATURES["demos"])
+
+
+def test_features_do_not_depend_on_the_order_in_which_arms_came_in() -> None:
+    arms = {one.index: one for one in sets((), (A, B), (B2,), (C, A))}
+    first, other = (
+        features_of({"p": ["answer"]}, {DEMOS: {"p": dict(order)}})
+        for order in (arms.items(), list(arms.items())[::-1])
+    )
+    for one, same in zip(first[0, DEMOS], other[0, DEMOS], strict=True):
+        assert one.arms == same.arms and (one.basis == same.basis).all()
