@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import check_store, exports, front_output, gate, output, plan_output, push
+from mipro_studio.commands import check_store, exports, front_output, gate, output, plan_output, push, take
 from mipro_studio.control import launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
@@ -452,6 +452,7 @@ exports.register(app)
 check_store.register(app)
 gate.register(app)
 push.register(app)
+take.register(app)
 
 
 @app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

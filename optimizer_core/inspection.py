@@ -34,7 +34,8 @@ from mipro_studio.optimizer_core.models.role_models import (
     role_models_of,
     with_own_model,
 )
-from mipro_studio.optimizer_core.parameters.seed_program import read_saved, seed_program
+from mipro_studio.optimizer_core.parameters.saved_state import read_saved
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program
 from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
 from mipro_studio.optimizer_core.programs.tool_holders import holders

@@ -543,9 +543,9 @@ class Change:
     Every payload has `predictor` (the owner of the arms), and `reason` where the person gave one. Beside these:
     write {text}; edit {index, text, keep}: a new arm from another, which stays in the search if `keep`; both of
     `kind`, an instruction where none is named; reject and restore {kind, index}; ask {hint, count}: instructions by
-    the prompt model; demos {index, keep, pin, replace}: a new demo set of the demos at the positions `keep` of set
-    `index` and the traces `pin` ([{example, call}], `call` being the place among the predictor's calls), instead of
-    it if `replace`.
+    the prompt model; demos {index, keep, pin, given, replace}: a new demo set of the demos at the positions `keep`
+    of set `index`, the traces `pin` ([{example, call}], `call` being the place among the predictor's calls) and the
+    demos `given` ([{field: value}]) that were made elsewhere, instead of it if `replace`.
     """
 
     id: int

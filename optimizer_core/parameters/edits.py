@@ -195,7 +195,8 @@ def _demos(change: Change, predictor: str, board: Board, trace_of: Callable[[str
     pinned = [_pinned(pin, predictor, trace_of) for pin in _value(payload, "pin", list)]
     rows = {demo.example_id for demo in pinned}
     kept = [base.demos[place] for place in sorted(set(keep)) if base.demos[place].example_id not in rows]
-    demos = (*pinned, *kept)  # a program shows its demos in order, traced ones first
+    given = [_given(demo) for demo in payload.get("given", ())]
+    demos = (*pinned, *given, *kept)  # a program shows its demos in order, traced ones first
     for other in sets.values():
         if other.active and other.demos == demos:
             raise BadInput(f"Demo set {other.index} has just these demos already.", "Pin or drop something else.")
@@ -204,6 +205,14 @@ def _demos(change: Change, predictor: str, board: Board, trace_of: Callable[[str
     if not payload.get("replace") or base.index == SEED_ARM or not base.active:
         return [made]
     return [made, _out(base, change, f"replaced by demo set {made.index}", board)]
+
+
+def _given(demo: Any) -> Demo:
+    """A demo that was made elsewhere, as {field: JSON value}; `augmented` says that its answers are a teacher's."""
+    if not isinstance(demo, Mapping) or not all(isinstance(name, str) for name in demo):
+        raise BadInput(f"{demo!r} is no demo.", "A demo is an object of fields.")
+    fields = {name: value for name, value in demo.items() if name != "augmented"}
+    return Demo(fields, augmented=bool(demo.get("augmented")), example_id="")
 
 
 def _pinned(pin: Any, predictor: str, trace_of: Callable[[str], Cell | None]) -> Demo:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
@@ -10,11 +9,7 @@ from mipro_studio.optimizer_core.models.role_models import model_when_made, own_
 from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 
-__all__ = ["read_saved", "seed_program"]
-
-PICKLES = (".pkl", ".pickle", ".bin", ".pt", ".joblib")
-LARGEST_BYTES = 20 * 1024 * 1024
-_HOW = "Save the program as JSON, with program.save('name.json') or `export`."
+__all__ = ["seed_program"]
 
 
 def seed_program(config: RunConfig, base: Path) -> Program:
@@ -39,34 +34,3 @@ def seed_program(config: RunConfig, base: Path) -> Program:
     for name, predictor in module.named_predictors():
         predictor.lm = own.get(name)
     return program.in_state(module)
-
-
-def read_saved(name: str, base: Path) -> str:
-    """The text of the saved program `name`, which is JSON and nothing that could run code.
-
-    Raises:
-        BadInput: there is no such file, or it is none.
-    """
-    path = (base / Path(name).expanduser()).resolve()
-    if not path.is_file():
-        raise BadInput(f"There is no file {name!r}.", _HOW)
-    if path.suffix.lower() in PICKLES or _begins_like_a_pickle(path):
-        raise BadInput(
-            f"{name!r} is a pickle, which runs whatever code its author put into it when it is read.", _HOW
-        )
-    if path.stat().st_size > LARGEST_BYTES:
-        raise BadInput(f"{name!r} is larger than any saved program should be.", _HOW)
-    try:
-        state: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{name!r} is no JSON: {error}.", _HOW) from error
-    if not isinstance(state, dict):
-        raise BadInput(f"{name!r} holds no program.", _HOW)
-    return json.dumps({key: part for key, part in state.items() if key != "metadata"}, ensure_ascii=False)
-
-
-def _begins_like_a_pickle(path: Path) -> bool:
-    """Protocols 2 and later begin with two bytes that no text begins with."""
-    with path.open("rb") as file:
-        head = file.read(2)
-    return len(head) == 2 and head[0] == 0x80 and head[1] < 16

@@ -10,7 +10,8 @@ import pytest
 
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.parameters.seed_program import read_saved, seed_program
+from mipro_studio.optimizer_core.parameters.saved_state import read_saved
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from tests.inside import shell
 from tests.programs import desk
 from tests.python_call.scripted_lm import rows

@@ -1,0 +1,56 @@
+"""The command `take`: what somebody else's program says, as arms of a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mipro_studio.commands import output
+from mipro_studio.control import review
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.parameters.saved_state import SavedPredictor, read_saved, saved_predictors
+from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind
+from mipro_studio.storage import Reader, default_store
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("take")(take)
+
+
+def take(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run that is not over.")],
+    file: Annotated[str, typer.Argument(help="A saved program's JSON: a compiled one, or an export.")],
+    store: Annotated[Path | None, typer.Option(help="Database file; default .mipro-studio/studio.db.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Give a run the instructions and demos of a saved program, as arms that its search tries."""
+    path = store or default_store()
+    saved = saved_predictors(read_saved(file, Path.cwd()))
+    with Reader(path) as reader:
+        full_id = reader.run(run_id).id
+        board = review.board_of(reader, full_id)
+    known = [one for one in saved if one.name in board.instructions]
+    if not known:
+        names = f"It holds {', '.join(one.name for one in saved)}; the run has {', '.join(board.instructions)}."
+        raise BadInput(f"{file!r} has no predictor of run {full_id}.", names)
+    numbers = [number for one in known for number in _asked(path, full_id, one, board, Path(file).name)]
+    if as_json:
+        output.print_json({"run_id": full_id, "changes": numbers})
+    else:
+        typer.echo(f"{len(numbers)} changes wait for the worker of run {full_id}.")
+
+
+def _asked(store: Path, run_id: str, saved: SavedPredictor, board: review.Board, name: str) -> list[int]:
+    """What the predictor's arms do not have yet, asked for as a person would."""
+    about = {"predictor": saved.name, "reason": f"taken from {name}"}
+    asked: list[tuple[ChangeKind, Mapping[str, Any]]] = []
+    texts = {" ".join(arm.text.split()) for arm in board.instructions[saved.name].values()}
+    if saved.instruction and " ".join(saved.instruction.split()) not in texts:
+        asked.append((ChangeKind.WRITE, {"text": saved.instruction}))
+    if saved.demos and SEED_ARM in board.demo_sets.get(saved.name, {}):
+        asked.append((ChangeKind.DEMOS, {"index": SEED_ARM, "keep": [], "pin": [], "given": list(saved.demos)}))
+    return [review.change(store, run_id, kind, {**about, **payload}) for kind, payload in asked]
