@@ -14,8 +14,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 from mipro_studio.control import launcher
+from mipro_studio.optimizer_core.parameters.demos import made_how
+from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM, title
 from mipro_studio.optimizer_core.roles import MODEL_PLACES
-from mipro_studio.optimizer_core.types import EventKind, Role, Split, Status
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Arm, EventKind, Role, Split, Status
 from mipro_studio.storage import LiveView, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.result.evidence import evidence_of
@@ -93,21 +95,37 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
 def review_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     """The arms of a run with their authors, and the changes that wait."""
     waiting = [asked for asked in reader.changes(run_id) if asked.settled is None]
+    arms = reader.arms(run_id)
     return {
         "run_id": run_id,
         "status": reader.run(run_id).status.value,
-        "instructions": [asdict(arm) for arm in reader.instructions(run_id)],
-        "demo_sets": [asdict(arm) for arm in reader.demo_sets(run_id)],
+        "instructions": [{**_arm_facts(arm), "text": arm.text} for arm in arms if arm.kind == INSTRUCTION],
+        "demo_sets": [
+            {**_arm_facts(arm), "made": made_how(arm), "demos": [asdict(demo) for demo in arm.demos]}
+            for arm in arms
+            if arm.kind == DEMOS
+        ],
+        "others": [
+            {**_arm_facts(arm), "text": KINDS[arm.kind].describe(arm)}
+            for arm in arms
+            if arm.kind in KINDS and arm.kind not in (INSTRUCTION, DEMOS)
+        ],
         "waiting": [asdict(asked.change) for asked in waiting],
     }
 
 
+def _arm_facts(arm: Arm) -> dict[str, Any]:
+    facts = {"predictor": arm.owner, "kind": arm.kind, "index": arm.index, "author": arm.author.value}
+    return {**facts, "provenance": dict(arm.provenance), "active": arm.active, "reason": arm.reason}
+
+
 def print_review(facts: dict[str, Any]) -> None:
-    """One instruction a paragraph."""
+    """One instruction a paragraph, then the arms of further kinds."""
     console = Console()
-    for arm in facts["instructions"]:
+    for arm in (*facts["instructions"], *facts["others"]):
         state = "" if arm["active"] else f", not searched: {arm['reason'] or 'inactive'}"
-        console.print(f"{arm['predictor']}, instruction {arm['index']}, by {arm['author']}{state}", markup=False)
+        named = f"{arm['predictor'] or OF_THE_PROGRAM}, {title(arm['kind'])} {arm['index']}"
+        console.print(f"{named}, by {arm['author']}{state}", markup=False)
         console.print(arm["text"], markup=False, style="dim" if not arm["active"] else "")
         console.print()
     for change in facts["waiting"]:

@@ -8,6 +8,7 @@ from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms import instruction_detail, instruction_list
 from mipro_studio.ui.arms.arm_scores import arm_scores
 from mipro_studio.ui.arms.arm_words import winning_arm
+from mipro_studio.ui.arms.further_kinds import further_kinds
 from mipro_studio.ui.arms.one_by_one import one_by_one
 from mipro_studio.ui.arms.provenance import flags_of
 from mipro_studio.ui.arms.review_forms import add_forms, note_form, show_refusal, why_not_change
@@ -94,6 +95,7 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
             instruction_detail.evidence(reader, run.id, arm, scores.get(arm.index), rows)
     with st.container(border=True):
         add_forms(run, name, why_not)
+    further_kinds(reader, run, board, name, why_not)
     with st.expander("A note on the run", icon=":material/sticky_note_2:"):
         note_form(run.id, "run", notes.get("run"), "Kept with the run")
 

@@ -1,12 +1,13 @@
 """The instructions of a run in every state; what a person asks is stored, and what cannot be is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
-from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Candidate, Event, Settled, Status
+from mipro_studio.optimizer_core.types import INSTRUCTION, Arm, Author, Candidate, Event, Settled, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, TEXTS
@@ -221,3 +222,37 @@ def test_foreign_text_is_never_markdown(store: Filled) -> None:
         assert MARKER not in button.label
     assert max(len(str(element.value)) for element in app.code) < 5000, "a megabyte is clipped"
     assert len(app.get("download_button")) >= 1
+
+
+def test_tool_descriptions_are_read_edited_and_rejected_beside_the_instructions(store: Filled) -> None:
+    path, ids = store
+    run = ids["running"]
+    told = {"look_up": {"description": "Looks it up.", "arguments": {"number": "its number"}}}
+    better = {"look_up": {**told["look_up"], "description": "Looks it up. Call it first."}}
+    arms = [
+        Arm("classify", "tools", index, {"tools": content}, Author.MODEL if index else Author.SEED)
+        for index, content in enumerate((told, better))
+    ]
+    with Store(path) as opened:
+        SqliteJournal(opened, run, f"worker-{run}").commit(arms)
+    app = open_page(PAGE, run=run)
+    assert "Tool descriptions" in texts(app) and "This run does not search tool descriptions" in texts(app)
+    assert app.button(key="review_edit_save_tools").disabled
+    with Store(path) as opened:
+        takes = {"takes": ["instruction", "demos", "tools"], "drops": True}
+        opened.db.execute("update run_documents set receipt = ? where run_id = ?", [json.dumps(takes), run])
+    app = open_page(PAGE, run=run)
+    text = app.text_area(key="review_text_tools_classify_1")
+    assert text.value == "# look_up\nLooks it up. Call it first.\n\n## number\nits number"
+    text.input("# look_up\nAlways call it.")
+    app.button(key="review_edit_save_tools").click().run()
+    app.text_input(key="review_reject_tools_classify_1").input("too eager")
+    app.button(key="review_reject_tools").click().run()
+    target = {"predictor": "classify", "kind": "tools", "index": 1}
+    assert asked(store, "running") == [
+        ("edit", {**target, "text": "# look_up\nAlways call it.", "reason": "", "keep": False}),
+        ("reject", {**target, "reason": "too eager"}),
+    ]
+    app.text_area(key="review_text_tools_classify_1").input("# look_ap\nA typing error.")
+    app.button(key="review_edit_save_tools").click().run()
+    assert "Begin with a line `# look_up`" in texts(app) and len(asked(store, "running")) == 2

@@ -85,7 +85,8 @@ def waiting_for(arm: Arm, asked: Iterable[AskedChange]) -> str:
     for one in asked:
         payload = one.change.payload
         about = (payload.get("kind"), payload.get("predictor"), payload.get("index"))
-        if one.settled is None and about == (arm.kind, arm.owner, arm.index):
+        asks = one.change.kind in (ChangeKind.REJECT, ChangeKind.RESTORE)
+        if asks and one.settled is None and about == (arm.kind, arm.owner, arm.index):
             return "rejection" if one.change.kind is ChangeKind.REJECT else "return"
     return ""
 

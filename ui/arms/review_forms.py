@@ -9,7 +9,8 @@ import streamlit as st
 from mipro_studio.control import review
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.parameters.edits import LONGEST, MOST_ASKED
-from mipro_studio.optimizer_core.types import SEED_ARM, Arm, ChangeKind, Status
+from mipro_studio.optimizer_core.parameters.registry import KINDS, title
+from mipro_studio.optimizer_core.types import INSTRUCTION, SEED_ARM, Arm, ChangeKind, Status
 from mipro_studio.storage import AskedChange, Note, RunSummary, default_store
 from mipro_studio.ui.arms.arm_words import waiting_for
 from mipro_studio.ui.page import actions
@@ -68,12 +69,15 @@ def why_not_change(run: RunSummary) -> str:
 
 
 def edit_form(run: RunSummary, arm: Arm, why_not: str) -> None:
-    """A new instruction from this one."""
-    if len(arm.text) > LONGEST:
-        st.caption(f"It has {len(arm.text):,} characters; at most {LONGEST:,} can be edited.")
+    """A new arm from this one, whose kind can be written as text."""
+    kind, text = title(arm.kind), KINDS[arm.kind].describe(arm)
+    if len(text) > LONGEST:
+        st.caption(f"It has {len(text):,} characters; at most {LONGEST:,} can be edited.")
         return
-    text_key, why_key, keep_key = (f"review_{part}_{arm.owner}_{arm.index}" for part in ("text", "why", "keep"))
-    st.text_area("Instruction", clean(arm.text), key=text_key, height=180, disabled=bool(why_not))
+    own = "" if arm.kind == INSTRUCTION else f"_{arm.kind}"
+    keys = tuple(f"review_{part}{own}_{arm.owner}_{arm.index}" for part in ("text", "why", "keep"))
+    text_key, why_key, keep_key = keys
+    st.text_area(kind.capitalize(), clean(text), key=text_key, height=180, disabled=bool(why_not))
     st.text_input("Why (kept with it)", key=why_key, disabled=bool(why_not))
     seed = arm.index == SEED_ARM
     st.checkbox(
@@ -84,21 +88,22 @@ def edit_form(run: RunSummary, arm: Arm, why_not: str) -> None:
         help="The baseline always stays." if seed else "Otherwise no new candidate uses it. Its scores stay.",
     )
     st.button(
-        "Save as a new instruction",
-        key="review_edit_save",
+        f"Save as {'a new' if arm.kind == INSTRUCTION else 'new'} {kind}",
+        key=f"review_edit_save{own}",
         icon=":material/save:",
         disabled=bool(why_not),
         help=why_not or "The original and the difference stay on record.",
         on_click=_save_edit,
-        args=(run.id, arm, text_key, why_key, keep_key),
+        args=(run.id, arm, *keys),
     )
 
 
 def _save_edit(run_id: str, arm: Arm, text_key: str, why_key: str, keep_key: str) -> None:
-    held, original = st.session_state, clean(arm.text)
+    held, original = st.session_state, clean(KINDS[arm.kind].describe(arm))
     payload = {"predictor": arm.owner, "index": arm.index, "text": held[text_key], "reason": held[why_key]}
+    named = {} if arm.kind == INSTRUCTION else {"kind": arm.kind}
     back = {text_key: original, why_key: ""}
-    send(run_id, ChangeKind.EDIT, {**payload, "keep": held[keep_key]}, back)
+    send(run_id, ChangeKind.EDIT, {**payload, **named, "keep": held[keep_key]}, back)
 
 
 def take_out(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], why_not: str) -> None:
