@@ -20,8 +20,8 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, CellKey, Split, TraceStep
 from mipro_studio.storage import Reader
-from tests.arms import pairs
 
+pairs = importlib.import_module("mipro_studio.tests.arms").pairs
 catalog = importlib.import_module("mipro_studio.tests.zoo.catalog")
 forking = importlib.import_module("mipro_studio.tests.zoo.forking")
 wiring = importlib.import_module("mipro_studio.tests.zoo.wire")
