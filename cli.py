@@ -320,6 +320,18 @@ def pause(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = 
 
 
 @app.command()
+def limit(
+    run_id: RunArgument,
+    at_once: Annotated[int, typer.Argument(help="Calls to one endpoint at a time; the run's threads are the most.")],
+    store: StoreOption = None,
+) -> None:
+    """Hold a working run's calls back, or let them go again."""
+    path = _store(store)
+    launcher.limit(path, run_id, at_once)
+    typer.echo(f"At most {at_once} calls at once from now on.")
+
+
+@app.command()
 def approve(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Open the review gate of a run that waits at it, and follow it to the end."""
     path = _store(store)

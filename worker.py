@@ -36,6 +36,7 @@ from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.runs.assembly import Assembled, Past, assemble, needs_weights
+from mipro_studio.optimizer_core.runs.limit_watch import watch
 from mipro_studio.optimizer_core.runs.plan import planned_anew
 from mipro_studio.optimizer_core.runs.run import GRACE_S, Ending
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
@@ -76,6 +77,7 @@ class Life:
         loop = asyncio.get_running_loop()
         heard: list[str] = []
         assembled: list[Assembled] = []
+        watching: list[asyncio.Task[None]] = []
 
         def hear(command: str) -> None:
             heard.append(command)
@@ -97,13 +99,17 @@ class Life:
             assembled.append(made)
             for command in heard:
                 _obey(made, command)
+            if made.context.meter.limits is not None:
+                watching.append(asyncio.create_task(watch(made.context.meter.limits, made.context.recorder)))
             return await made.run.execute(heart.settled)
         finally:
             # The heart beats on: it may take longer than the lease.
             await asyncio.to_thread(mirror.close, "stop" in heard)
             heart.stop()
+            for task in watching:
+                task.cancel()
             for made in assembled:
-                made.pool.close()
+                made.executor.close()
 
 
 def run(store_path: Path, run_id: str) -> int:
@@ -181,16 +187,18 @@ def _stand_in(base: str) -> None:
 
 
 def _obey(assembled: Assembled, command: str) -> None:
-    match command:
-        case "stop":
+    match command.split():
+        case ["stop"]:
             assembled.run.request(StopRequested("Stopped by a person; this is the best so far."), GRACE_S)
-        case "pause":
+        case ["pause"]:
             assembled.run.request(RunPaused("Paused by a person."))
-        case "terminate":
+        case ["terminate"]:
             ended = RunPaused("The worker was asked to end by the system.", "Resume the run.")
             assembled.run.request(ended, GRACE_S)
-        case "lost":
+        case ["lost"]:
             assembled.run.request(RunPaused("Another worker took the run over."), 0.0)
+        case ["limit", at_once] if assembled.context.meter.limits is not None:
+            assembled.context.meter.limits.hold(int(at_once))
 
 
 async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:

@@ -9,13 +9,15 @@ from mipro_studio.control.lease import LeaseKeeper
 from mipro_studio.optimizer_core.types import ChangeKind, Event, EventKind
 from mipro_studio.storage import PulseFile, Reader, SqliteJournal, Store, StoreUnavailable, present
 
-__all__ = ["LEASE_S", "Heart", "Waiting"]
+__all__ = ["LEASE_S", "LIMIT", "Heart", "Waiting"]
 
 LEASE_S = 6.0
 SPENDING_S = 2.0
 LONGEST_WAIT_S = 3.0
 TAKES_EFFECT = ("stop", "pause")
-"""Commands that the run obeys."""
+"""Commands that the run obeys when nothing is under way any more."""
+LIMIT = "limit"
+"""The one that takes effect at once: no more than so many calls at a time."""
 
 
 class Waiting:
@@ -89,6 +91,8 @@ class Heart(LeaseKeeper):
             if asked.kind in TAKES_EFFECT:
                 self._on_command(asked.kind)
             else:
+                if asked.kind == LIMIT:
+                    self._on_command(f"{LIMIT} {asked.payload['at_once']}")
                 self._settled.add(asked.id)
         done, self._settled = self._settled, set()
         store.mark_handled(sorted(done))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio import ROOT, command
+from mipro_studio.control.heartbeat import LIMIT
 from mipro_studio.control.new_runs import inspect, queue, require_consent, require_working
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
@@ -21,7 +22,7 @@ from mipro_studio.optimizer_core.sources import is_live
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
-__all__ = ["approve", "open_app", "pause", "resume", "spawn", "start", "stop"]
+__all__ = ["approve", "limit", "open_app", "pause", "resume", "spawn", "start", "stop"]
 
 LEASE_WAIT_S = 8.0
 
@@ -150,6 +151,23 @@ def stop(store: Path, run_id: str) -> None:
 def pause(store: Path, run_id: str) -> None:
     """Ask a working run to stand still. What is under way is finished first."""
     _command(store, run_id, "pause")
+
+
+def limit(store: Path, run_id: str, at_once: int) -> None:
+    """Let a working run make no more than `at_once` calls to an endpoint at a time; its threads are the most.
+
+    Raises:
+        BadInput: `at_once` is below 1.
+        IllegalMove: it is not running.
+    """
+    if at_once < 1:
+        raise BadInput(f"{at_once} calls at once are none.", "Pause the run to let it make none.")
+    with Reader(store) as reader:
+        summary = reader.run(run_id)
+    if summary.status is not Status.RUNNING:
+        raise IllegalMove(f"Run {summary.id} is {summary.status}, so it makes no calls.", "Resume it first.")
+    with Store(store) as opened:
+        opened.send(summary.id, LIMIT, {"at_once": at_once})
 
 
 def _command(store: Path, run_id: str, kind: str) -> None:

@@ -506,6 +506,8 @@ class EventKind(StrEnum):
     SPENDING {role: [calls, input tokens, output tokens, dollars]}: totals so far, now and then.
     PEER_SPENT {program_runs, lm_calls}: what another optimizer took in a benchmark.
     LOSSES {number, from, losses, steps}: new losses of tuning `number`, the first of them that of step `from`.
+    LIMITS {endpoint: {at_once, most, a_second}}: calls that endpoints are given, now and the most; `a_second` is None
+        where nothing was refused.
     PREFIXES {prefixes: [{strategy, candidate}]}: what each step of a strategy ended with.
     """
 
@@ -523,6 +525,7 @@ class EventKind(StrEnum):
     PEER_SPENT = "peer_spent"
     LOSSES = "losses"
     PREFIXES = "prefixes"
+    LIMITS = "limits"
 
 
 @dataclass(frozen=True, slots=True)

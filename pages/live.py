@@ -11,7 +11,7 @@ from mipro_studio.ui.live.importance import importance_panel
 from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
 from mipro_studio.ui.live.live_view import asked_of, latest
 from mipro_studio.ui.live.search_panel import bar, search_panel
-from mipro_studio.ui.live.spending import burn_table, caps
+from mipro_studio.ui.live.spending import burn_table, caps, limits_line
 from mipro_studio.ui.live.stages import stages_panel
 from mipro_studio.ui.page.frame import LIVE
 from mipro_studio.ui.page.of_run import run_of_page
@@ -57,6 +57,7 @@ def draw(run_id: str, polled: bool) -> None:
                 st.subheader("Spent so far", anchor=False)
                 burn_table(view.burns, plan)
                 caps(view, config.get("budget") or {})
+                limits_line(reader, view.summary)
         tabs(reader, view, evidence.best, names)
 
 

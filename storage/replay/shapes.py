@@ -260,6 +260,12 @@ class _Message(_Shape):
     role: str
 
 
+class _Limit(_Shape):
+    at_once: Count
+    most: Count
+    a_second: Number | None
+
+
 class _TextArm(_Shape):
     text: str
 
@@ -302,6 +308,7 @@ EVENTS: Mapping[str, Any] = {
     EventKind.PEER_SPENT: _PeerSpent,
     EventKind.LOSSES: _Losses,
     EventKind.PREFIXES: _Prefixes,
+    EventKind.LIMITS: dict[str, _Limit],
 }
 """The data of an event by its kind; of any other kind it is a mapping."""
 

@@ -8,7 +8,14 @@ __all__ = ["asked_of", "latest"]
 _WINDOW = 300
 """What a log shows at a time."""
 
-QUIET = (EventKind.BELIEFS, EventKind.IMPORTANCE, EventKind.LOSSES, EventKind.PREFIXES, EventKind.SPENDING)
+QUIET = (
+    EventKind.BELIEFS,
+    EventKind.IMPORTANCE,
+    EventKind.LIMITS,
+    EventKind.LOSSES,
+    EventKind.PREFIXES,
+    EventKind.SPENDING,
+)
 """Kinds of events that are long and often, and no news."""
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
-from mipro_studio.optimizer_core.types import Role, Usage
-from mipro_studio.storage import LiveView
-from mipro_studio.ui.text.format import UNKNOWN, between, cost_of, count, duration, estimated, of, usd
+from mipro_studio.optimizer_core.types import EventKind, Role, Status, Usage
+from mipro_studio.storage import LiveView, Reader, RunSummary
+from mipro_studio.ui.text.format import UNKNOWN, between, clean, cost_of, count, duration, estimated, of, usd
 
-__all__ = ["burn_table", "caps", "role_plan"]
+__all__ = ["burn_table", "caps", "limits_line", "role_plan"]
 
 
 def role_plan(plan: Mapping[str, Any], role: Role) -> str:
@@ -67,3 +67,15 @@ def _words(value: float | None, cap: float | None, kind: str) -> str:
     if kind == "minutes":
         return f"{duration((value or 0) * 60)} of {duration((cap or 0) * 60)}"
     return of(value, cap)
+
+
+def limits_line(reader: Reader, run: RunSummary) -> None:
+    """How many calls the endpoints are given, while the run works: found out from what they answer."""
+    told = reader.latest_event(run.id, EventKind.LIMITS) if run.status is Status.RUNNING else None
+    if told is None:
+        return
+    parts = []
+    for endpoint, limit in told.data.items():
+        rate = "" if limit["a_second"] is None else f", {limit['a_second']:g} a second"
+        parts.append(f"{clean(endpoint)} {limit['at_once']} of {limit['most']}{rate}")
+    st.caption(f"Calls at once: {'; '.join(parts)}")

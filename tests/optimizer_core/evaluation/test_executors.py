@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.sharing.call_limits import CallLimits
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
@@ -217,3 +218,32 @@ def test_decisions_do_not_depend_on_threads_and_processes(bench: Bench) -> None:
     assert lives[0].winner is not None
     assert all(one.decisions == lives[0].decisions for one in lives[1:])
     assert all(one.context.meter.capped_total().calls == lives[0].context.meter.capped_total().calls for one in lives)
+
+
+def test_runs_in_processes_share_a_rate_limit_by_what_they_observe() -> None:
+    """`python -m benchmarks.rate_limit` is the same at its full size: four runs of four processes, minutes long."""
+    gold = {"ask": {"queue": "ask", "tone": "calm"}}
+    settings: dict[str, Any] = {"responder": "oracle", "gold": gold, "calls_per_minute": 1800.0, "latency_s": 0.05}
+    with LoopbackEndpoint(**settings) as endpoint:
+        config = make_config(endpoint, program=PROGRAM, threads=8, processes=2)
+
+        async def asked() -> float:
+            meters = [Meter(Budget()) for _ in range(2)]
+            for meter in meters:
+                meter.limits = CallLimits(config.threads)
+            executors = [made("processes", config, meter) for meter in meters]
+            await asyncio.gather(*(executor.run(row("fine")) for executor in executors))  # they are there
+            begun = time.monotonic()
+            rows = [executor.run(row(f"ask {number}")) for number in range(150) for executor in executors]
+            cells = await asyncio.gather(*rows)
+            took_s = time.monotonic() - begun
+            for executor in executors:
+                executor.close()
+            assert all(cell.score is not None for cell in cells)
+            return took_s
+
+        took_s = asyncio.run(asked())
+        stats = endpoint.stats()
+    assert stats["ok"] == 300
+    assert 300 / (10 + 30 * took_s) > 0.5  # the half of 10 s is for learning; the whole size says more
+    assert stats["failed"].get("429", 0) <= 24
