@@ -84,7 +84,7 @@ def main() -> None:
     if worked_s < 10:
         sys.exit("The runs were over before there was anything to measure.")
     used = stats["ok"] / (options.calls_per_minute / 60 * worked_s)
-    refused = stats["failed"].get("429", 0) / max(1, stats["total"])
+    refused = stats["failed_by_kind"].get("429", 0) / max(1, stats["total"])
     print(f"{options.runs} runs, {options.processes} processes each, {worked_s:.0f} s together:")
     print(f"{used:.1%} of the limit used, {refused:.2%} of {stats['total']} calls refused")
 

@@ -21,6 +21,8 @@ FIRST_PAUSE_S, PAUSE_GROWS = 0.5, 2.5
 """Pause after refusals that say nothing of when to come back, and how it grows while nothing is answered."""
 SHARE = 0.85
 """Of the rate at which it was refused, what is kept."""
+BEYOND = 1.0
+"""How fast the rate grows once that is passed: by so much of it in as many calls again."""
 SOON, SOON_SHARE, EARLY_SHARE = 8, 0.5, 0.8
 """A refusal after so few answers says that the rate was far off; what is kept of it then, and what after few."""
 FIRST_PROBE, LONGEST_PROBE = 80, 600
@@ -86,7 +88,7 @@ class EndpointLimit:
             return None
         curve_s = min(max(self._probe / self._top, SHORTEST_CURVE_S), CURVE_S_A_PROBE * self._probe)
         place = (max(0.0, now - max(self._cut_at, self._closed_until)) - curve_s) / curve_s
-        return max(self._top * (1.0 + (1.0 - SHARE) * place**3), LEAST_RATE)
+        return max(self._top * (1.0 + (BEYOND if place > 0.0 else 1.0 - SHARE) * place**3), LEAST_RATE)
 
     def try_begin(self, now: float) -> float:
         """0 when a call has begun; else the seconds after which it is worth while to try again."""
