@@ -1,7 +1,7 @@
 """Lives of runs that are cut off after any commit, in memory, and what must be the same when they are resumed.
 
 `python -m tests.optimizer_core.crashing` plays every kill point of every scenario and optimizer and prints a table;
-`--faults` has the journal fail there in place of the kill.
+`--mode journal` has the journal fail there in place of the kill, `--mode clock` sets the watch forward and back too.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from unittest import mock
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
-from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.parameters import seed_program
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.runs import assembly
@@ -33,6 +32,7 @@ from mipro_studio.optimizer_core.types import Change, ChangeKind, Record, Status
 from tests.arms import demo_sets_of, instructions_of
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import ROOT, ROWS, make_examples, merge
+from tests.optimizer_core.optimizers.small import ALL
 from tests.programs import desk
 
 SIZES = {"train": 10, "val": 12, "test": 4}
@@ -317,13 +317,14 @@ class Played:
 
 
 def play(
-    stage: Stage, optimizer: str, scenario: Scenario, points: Callable[[int], Sequence[int]], faults: bool = False
+    stage: Stage, optimizer: str, scenario: Scenario, points: Callable[[int], Sequence[int]], mode: str = "kill"
 ) -> Iterator[Played]:
     """The run uninterrupted, then cut off, every other time in its second life as well.
 
     Args:
         points: Commits of the first life to cut off after, given how many the uninterrupted run makes.
-        faults: The journal fails and the run stops by itself, instead of a kill.
+        mode: `kill`; `journal`: it fails and the run stops by itself, instead; `clock`: a kill, and the watch is
+            set by an hour or a month, forward or back, in the middle of each life and between them.
     """
     config = stage.config(optimizer, scenario)
     whole = Perishable(scenario.wishes)
@@ -333,16 +334,39 @@ def play(
     for n, commits in enumerate(points(whole.commits - before)):
         cuts = (commits,) if n % 2 == 0 else (commits, 1 + commits % 7)
         journal = Perishable(scenario.wishes)
-        journal.fault = FAULTS[n % len(FAULTS)]() if faults else None
-        found = remembered(journal, to_the_end(config, journal, scenario, 1 + n, cuts))
+        journal.fault = FAULTS[n % len(FAULTS)]() if mode == "journal" else None
+        with _watch_that_jumps(journal, n) if mode == "clock" else contextlib.nullcontext():
+            found = remembered(journal, to_the_end(config, journal, scenario, 1 + n, cuts))
         yield Played(cuts, tuple(differences(expected, found)))
+
+
+JUMPS_S = (3600.0, -3600.0, 30 * 86400.0, -30 * 86400.0)
+
+
+@contextlib.contextmanager
+def _watch_that_jumps(journal: Perishable, n: int) -> Iterator[None]:
+    """What the watch shows is set anew at every seventh commit, ever in another direction."""
+    jumps = itertools.cycle(JUMPS_S[n % len(JUMPS_S) :] + JUMPS_S[: n % len(JUMPS_S)])
+    off, real, real_ns, commit = [next(jumps)], time.time, time.time_ns, journal.commit
+
+    def committed(records: Sequence[Record]) -> None:
+        if journal.commits % 7 == 6:
+            off[0] += next(jumps)
+        commit(records)
+
+    with (
+        mock.patch.object(journal, "commit", committed),
+        mock.patch.object(time, "time", lambda: real() + off[0]),
+        mock.patch.object(time, "time_ns", lambda: real_ns() + int(off[0] * 1e9)),
+    ):
+        yield
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stride", type=int, default=1)
-    parser.add_argument("--optimizers", nargs="*", default=list(OPTIMIZERS))
-    parser.add_argument("--faults", action="store_true")
+    parser.add_argument("--optimizers", nargs="*", default=list(ALL))
+    parser.add_argument("--mode", choices=("kill", "journal", "clock"), default="kill")
     parser.add_argument("--scenarios", nargs="*", default=[one.name for one in SCENARIOS])
     said = parser.parse_args()
     bad = total = 0
@@ -350,7 +374,7 @@ def main() -> int:
     with Stage() as stage:
         for scenario in (one for one in SCENARIOS if one.name in said.scenarios):
             for optimizer in said.optimizers:
-                played = list(play(stage, optimizer, scenario, lambda n: range(0, n, said.stride), said.faults))
+                played = list(play(stage, optimizer, scenario, lambda n: range(0, n, said.stride), said.mode))
                 wrong = [one for one in played if one.different]
                 total, bad = total + len(played), bad + len(wrong)
                 what = sorted({name for one in wrong for name in one.different})

@@ -45,5 +45,12 @@ def test_a_journal_that_fails_pauses_the_run_and_resumed_it_comes_to_the_same_en
     stage: Stage, optimizer: str
 ) -> None:
     edits = next(scenario for scenario in SCENARIOS if scenario.name == "edits")
-    for played in play(stage, optimizer, edits, lambda commits: range(1, commits, commits // 6), faults=True):
+    for played in play(stage, optimizer, edits, lambda commits: range(1, commits, commits // 6), "journal"):
+        assert not played.different, played
+
+
+@pytest.mark.parametrize("optimizer", ["studio", "mipro_pp", "gepa"])
+def test_a_watch_that_is_set_forward_and_back_changes_no_decision(stage: Stage, optimizer: str) -> None:
+    racing = next(scenario for scenario in SCENARIOS if scenario.name == "racing")
+    for played in play(stage, optimizer, racing, lambda commits: range(3, commits, commits // 3), "clock"):
         assert not played.different, played
