@@ -113,7 +113,7 @@ ROWS: Sequence[Row] = (
     Row("clock", "the watch set by an hour or a month, forward and back, at a commit, with a kill", SAME,
         partial(_decisions, "clock")),
     Row("store bits", "a bit of the store turned over, or its end cut off", SAID, partial(_bits, "store")),
-    Row("log bits", "the same in the write-ahead log", f"{SAID}; a cut log is an earlier commit", partial(_bits, "log")),
+    Row("log bits", "the same in the write-ahead log", f"{SAID}; cut: an earlier commit", partial(_bits, "log")),
     Row("replay bits", "the same in a replay file", SAID, partial(_bits, "replay")),
     Row("study bits", "the same in an Optuna study", "a sentence; the run is unharmed", partial(_bits, "study")),
     Row("pieces", "killed, failing, slow or overtaken in a piece of a long write",
