@@ -118,13 +118,14 @@ def _read_all(reader: Reader, run_id: str) -> None:
 def _counters(db: Database, run_id: str) -> Iterator[Finding]:
     """The counters on the run's row against what they count."""
     counted = db.execute(
-        "select cells_ok, cells_error, n_val, (select count(score) from cells where run_id = id), "
+        "select cells_ok, cells_error, n_val, last_event_id, (select count(score) from cells where run_id = id), "
         "(select count(error) from cells where run_id = id), "
-        "(select count(*) from examples where run_id = runs.id and split = 'val') from runs where id = ?",
+        "(select count(*) from examples where run_id = runs.id and split = 'val'), "
+        "coalesce((select max(id) from events where run_id = runs.id), 0) from runs where id = ?",
         [run_id],
     ).fetchone()
-    if counted[:3] != counted[3:]:
-        yield Finding(f"Run {run_id}: its counts of cells or examples are not those of its rows.", DELETE)
+    if counted[:4] != counted[4:]:
+        yield Finding(f"Run {run_id}: its counts of cells, examples or events are not those of its rows.", DELETE)
 
 
 def _beside(reader: Reader) -> Iterator[Finding]:

@@ -20,11 +20,11 @@ _ORDER = {
 }  # fmt: skip
 """The sealed tables. What people write to a run that stands still (commands, notes) is not sealed."""
 
-# A store that takes a run in gives its own numbers, and says where it came from; a lease is of a worker.
+# A store that takes a run in gives its own numbers; a lease is of a worker.
 _NOT_SEALED: Mapping[str, frozenset[str]] = {
     "runs": frozenset(
         (
-            "id", "origin", "last_event_id", "worker_id", "lease_ends_at", "life_started_at", "lease_steady_s",
+            "id", "last_event_id", "worker_id", "lease_ends_at", "life_started_at", "lease_steady_s",
             "beat_steady_s", "lease_machine", "lease_boot",
         )
     ),
@@ -41,17 +41,20 @@ def damaged(run_id: str, tables: list[str]) -> StudioError:
 
 
 def digests(db: Database, run_id: str) -> dict[str, tuple[str, str]]:
-    """(columns, digest) of every sealed table, the run's row apart."""
+    """(columns, digest) of every sealed table but the short ones that the end of a life changes: events, its row."""
     found = {}
     for table in _ORDER:
+        if table == "events":
+            continue
         columns = _columns(db, table)
         found[table] = (columns, _digest(db, table, columns, run_id))
     return found
 
 
 def seal(db: Database, run_id: str, of: Mapping[str, tuple[str, str]]) -> None:
-    """Store `digests` of the run and one of its row."""
-    for table, (columns, digest) in of.items():
+    """Store `digests` of the run, and those of its events and its row."""
+    events = _columns(db, "events")
+    for table, (columns, digest) in {**of, "events": (events, _digest(db, "events", events, run_id))}.items():
         _store(db, run_id, table, columns, digest)
     seal_row(db, run_id)
 
@@ -99,7 +102,12 @@ def _holds(db: Database, run_id: str, table: str, columns: str, digest: str) -> 
         {name for _, name, *_ in db.execute(f"pragma table_info({table})")} if table in (*_ORDER, "runs") else set()
     )
     # What a later studio has put elsewhere cannot be looked at any more.
-    return not known.issuperset(columns.split(", ")) or _digest(db, table, columns, run_id) == digest
+    if not known.issuperset(columns.split(", ")):
+        return True
+    # Moves of a run that stands still (queued, stopped) are written behind the events that were sealed.
+    sealed = digest.partition(":")[0]
+    first = int(sealed) if table == "events" and sealed.isdecimal() else None
+    return _digest(db, table, columns, run_id, first) == digest
 
 
 def _columns(db: Database, table: str) -> str:
@@ -107,18 +115,16 @@ def _columns(db: Database, table: str) -> str:
     return ", ".join(name for name in names if name not in _NOT_SEALED.get(table, ("run_id",)))
 
 
-def _digest(db: Database, table: str, columns: str, run_id: str) -> str:
-    """Of the values of all rows, in their order, and of how many there are."""
-    of_table = "where id = ?" if table == "runs" else f"where run_id = ?{_which(table)} order by {_ORDER[table]}"
-    found = hashlib.blake2b(digest_size=16)
-    for row in db.execute(f"select {columns} from {table} {of_table}", [run_id]):
+def _digest(db: Database, table: str, columns: str, run_id: str, first: int | None = None) -> str:
+    """How many rows there are, and a digest of their values in order; of the `first` so many rows if that is given."""
+    of_table = "where id = ?" if table == "runs" else f"where run_id = ? order by {_ORDER[table]}"
+    found, rows = hashlib.blake2b(digest_size=16), 0
+    for row in db.execute(
+        f"select {columns} from {table} {of_table} limit ?", [run_id, -1 if first is None else first]
+    ):
         found.update(repr(row).encode("utf-8", "surrogatepass"))
-    return found.hexdigest()
-
-
-def _which(table: str) -> str:
-    # Moves of a run that stands still (queued, stopped) are written beside what was sealed.
-    return " and kind <> 'status'" if table == "events" else ""
+        rows += 1
+    return f"{rows}:{found.hexdigest()}"
 
 
 def _store(db: Database, run_id: str, table: str, columns: str, digest: str) -> None:

@@ -71,7 +71,7 @@ def test_counts_that_are_not_those_of_the_rows_are_found_without_digests(path: P
     spoilt(path, "delete from seals")
     spoilt(path, "update runs set cells_ok = cells_ok + 1")
     done = checked(path)
-    assert done.returncode == 1 and "its counts of cells or examples" in done.stdout
+    assert done.returncode == 1 and "its counts of cells, examples or events" in done.stdout
 
 
 def test_damaged_pages_and_studies_are_found(path: Path, run: str) -> None:

@@ -22,7 +22,7 @@ from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
 from mipro_studio.storage.connection import immediate, open_writer
 from mipro_studio.storage.in_pieces import Passage, abandoned, pieces
 from mipro_studio.storage.replay.arriving import LARGEST_MB, Check, examined
-from mipro_studio.storage.seals import digests, seal
+from mipro_studio.storage.seals import digests, seal, seal_row
 from mipro_studio.storage.views.reader import Reader
 
 __all__ = ["LARGEST_MB", "pack", "unpack"]
@@ -182,4 +182,5 @@ def _arrived(target: Database, run_id: str, origin: str, passage: Passage) -> No
         "where id = ?",
         [to_text(origin), run_id, run_id],
     )
+    seal_row(target, run_id)
     passage.end()
