@@ -116,7 +116,7 @@ def _columns(db: Database, table: str) -> str:
 
 
 def _digest(db: Database, table: str, columns: str, run_id: str, first: int | None = None) -> str:
-    """How many rows there are, and a digest of their values in order; of the `first` so many rows if that is given."""
+    """How many rows there are, and a digest of their values in order; of the `first` so many, if given."""
     of_table = "where id = ?" if table == "runs" else f"where run_id = ? order by {_ORDER[table]}"
     found, rows = hashlib.blake2b(digest_size=16), 0
     for row in db.execute(
