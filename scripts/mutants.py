@@ -313,8 +313,8 @@ MUTANTS = (
     Mutant(
         "runs are listed oldest first",
         "storage/views/runs.py",
-        'f"{_SUMMARY} order by created_at desc, rowid desc limit ? offset ?"',
-        'f"{_SUMMARY} order by created_at, rowid limit ? offset ?"',
+        'f"{_SUMMARY} where {SEEN} order by created_at desc, rowid desc limit ? offset ?"',
+        'f"{_SUMMARY} where {SEEN} order by created_at, rowid limit ? offset ?"',
         ("tests/storage/views/test_reader.py",),
     ),
     # ui
@@ -340,10 +340,10 @@ MUTANTS = (
         ("tests/ui/text/test_format.py",),
     ),
     Mutant(
-        "the line of the best so far follows minibatches",
+        "the best full evaluation may be a minibatch",
         "ui/charts/figures.py",
-        "fulls = ([baseline] if baseline else []) + full",
-        "fulls = ([baseline] if baseline else []) + small",
+        "if trial.kind is TrialKind.FULL and trial.value is not None]",
+        "if trial.value is not None]",
         ("tests/ui/charts/test_figures.py",),
     ),
     Mutant(
@@ -413,8 +413,8 @@ MUTANTS = (
     Mutant(
         "the traces page shows the scores of instructions for demo sets",
         "pages/traces.py",
-        "list(board.instructions).index(name), 1, reader.trials(run.id))",
-        "list(board.instructions).index(name), 0, reader.trials(run.id))",
+        "list(board.instructions).index(name), DEMOS, reader.trials(run.id))",
+        'list(board.instructions).index(name), "instruction", reader.trials(run.id))',
         ("tests/pages/test_traces.py",),
     ),
     # entries
@@ -427,7 +427,7 @@ MUTANTS = (
     ),
     Mutant(
         "a replay file holds the keys that were in the run",
-        "control/launcher.py",
+        "control/take_home.py",
         "return scrubber.record(_without(folders, value))",
         "return _without(folders, value)",
         ("tests/control/test_exports.py",),
