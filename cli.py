@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import check_store, exports, front_output, gate, output, plan_output, push, take
+from mipro_studio.commands import check_store, exports, gate, output, plan_output, push, take
+from mipro_studio.commands.run_options import with_settings
 from mipro_studio.control import launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
-from mipro_studio.optimizer_core.config_paths import all_settings, assigned, merge
+from mipro_studio.optimizer_core.config_paths import all_settings, merge
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.models.model_text import priced, read_model
 from mipro_studio.optimizer_core.secrets import Scrubber
@@ -25,6 +26,10 @@ app = typer.Typer(
 
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+PRICE = (
+    "IN/OUT in dollars per million tokens, of all endpoints; of one with task=, prompt=, teacher=, judge= or "
+    "PREDICTOR= before it. Repeat it."
+)
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")]
 
 
@@ -33,65 +38,16 @@ def _store(path: Path | None) -> Path:
 
 
 @app.command()
+@with_settings
 def run(
     program: Annotated[str, typer.Argument(help="sample:NAME, path.py[:attr] or package.module:attr")],
-    train: Annotated[str | None, typer.Option(help="Training rows: a file, or path.py:name.")] = None,
-    val: Annotated[str | None, typer.Option(help="Validation rows.")] = None,
-    test: Annotated[str | None, typer.Option(help="Sealed test rows.")] = None,
-    data: Annotated[
-        str | None, typer.Option(help="One source that is split (CSV, TSV, JSON, JSONL, Parquet, .gz; path.py:name).")
-    ] = None,
+    given: dict[str, Any],
     split: Annotated[str | None, typer.Option(help="Shares of train/val/test.", show_default="0.4/0.4/0.2")] = None,
-    stratify: Annotated[
-        str | None, typer.Option(help="Column that keeps its shares, or none.", show_default="the label")
-    ] = None,
-    group: Annotated[str | None, typer.Option(help="Column whose values stay in one split.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Of CSV files.", show_default="found out")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of text files.", show_default="found out")] = None,
-    inputs: Annotated[str | None, typer.Option(help="Input columns, by comma.")] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(help="Columns that built-in metrics score, by comma.", show_default="the program's outputs"),
-    ] = None,
-    empty_is_answer: Annotated[
-        bool, typer.Option("--empty-is-answer", help="An empty label is an answer, not a row without one.")
-    ] = False,
     rename: Annotated[str | None, typer.Option(help="Columns to rename, as column=field,column=field.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Built-in name, path.py:function, or judge.")] = None,
     criteria: Annotated[
         list[str] | None, typer.Option(help="What a judge asks of each answer, yes or no; again for more.")
     ] = None,
     judge_model: Annotated[str | None, typer.Option(help="The judge; default: the prompt model.")] = None,
-    objective: Annotated[
-        str | None,
-        typer.Option(
-            help="What the search maximizes, as 'score - 0.1*seconds, prompt_tokens <= 300'; of usd, seconds, tokens "
-            "and prompt_tokens.",
-            show_default="score",
-        ),
-    ] = None,
-    start_from: Annotated[
-        str | None, typer.Option(help="A saved program's JSON whose instructions and demos it begins with.")
-    ] = None,
-    optimizer: Annotated[str | None, typer.Option(help="See the command `optimizers`.")] = None,
-    preset: Annotated[str | None, typer.Option(help="studio, paper, light, medium or heavy; see --dry-run.")] = None,
-    surrogate: Annotated[str | None, typer.Option(help="item_response, tpe or random.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="racing, minibatch or full.")] = None,
-    trials: Annotated[int | None, typer.Option(help="Suggestions of the surrogate.")] = None,
-    candidates: Annotated[int | None, typer.Option(help="Instructions and demo sets a predictor.")] = None,
-    instructions: Annotated[int | None, typer.Option(help="Instructions, where not as many as demo sets.")] = None,
-    minibatch_size: Annotated[int | None, typer.Option(help="Validation examples a trial.")] = None,
-    full_eval_every: Annotated[int | None, typer.Option(help="Trials between full evaluations.")] = None,
-    max_bootstrapped: Annotated[int | None, typer.Option(help="Most bootstrapped demos in a set.")] = None,
-    max_labeled: Annotated[int | None, typer.Option(help="Most demos in a set.")] = None,
-    labeled_demos: Annotated[str | None, typer.Option(help="How they are drawn: spread or random.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Least score of a trace that may become a demo.")] = None,
-    lag: Annotated[int | None, typer.Option(help="Trials under way at once; 1: each knows all before it.")] = None,
-    strategy: Annotated[
-        str | None, typer.Option(help='better_together: p for prompts, w for weights, as "p -> w -> p".')
-    ] = None,
-    breadth: Annotated[int | None, typer.Option(help="ca_opro: instructions tried for one predictor.")] = None,
-    depth: Annotated[int | None, typer.Option(help="ca_opro: times round all predictors.")] = None,
     task_model: Annotated[
         str | None, typer.Option(help="`embedded`, a DSPy model string, or `program`: what the program configures.")
     ] = None,
@@ -101,36 +57,11 @@ def run(
         list[str] | None,
         typer.Option("--model", help="One predictor's: PREDICTOR=MODEL[@API_BASE][,temperature=0.2]...; repeat it."),
     ] = None,
-    adapter: Annotated[
-        str | None, typer.Option(help="chat, json, xml, two_step, baml; auto: as the program configures it.")
-    ] = None,
     api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
-    price: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="IN/OUT in dollars per million tokens, of all endpoints; of one with task=, prompt=, teacher=, "
-            "judge= or PREDICTOR= before it. Repeat it."
-        ),
-    ] = None,
+    price: Annotated[list[str] | None, typer.Option(help=PRICE)] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds one model call may take.")] = None,
-    row_timeout: Annotated[float | None, typer.Option(help="Seconds one row may take before it is given up.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Model calls under way at once.")] = None,
-    executor: Annotated[
-        str | None, typer.Option(help="Where rows run: threads, processes; auto: as the check measures.")
-    ] = None,
-    processes: Annotated[int | None, typer.Option(help="How many; default: one for each processor.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the proposer.")] = None,
-    max_program_runs: Annotated[int | None, typer.Option(help="Cap.")] = None,
-    max_lm_calls: Annotated[int | None, typer.Option(help="Cap.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Cap on all tokens.")] = None,
-    max_usd: Annotated[float | None, typer.Option(help="Cap in dollars, where prices are known.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Cap.")] = None,
-    freeze: Annotated[str | None, typer.Option(help="Predictors left as they are, by comma.")] = None,
-    seed: Annotated[int, typer.Option(help="0 is a seed.")] = 0,
-    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     store: StoreOption = None,
-    review: Annotated[bool, typer.Option("--review", help="Stop after proposing.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, and every preset's; start nothing.")
     ] = False,
@@ -138,13 +69,6 @@ def run(
         bool, typer.Option("--start-anyway", help="Start although the program or metric failed in the check.")
     ] = False,
     agreed: Annotated[bool, typer.Option("--yes", help="Start although a cap cannot be held.")] = False,
-    no_summary: Annotated[bool, typer.Option("--no-summary", help="Proposer sees no dataset summary.")] = False,
-    no_program: Annotated[bool, typer.Option("--no-program", help="Proposer sees no program summary.")] = False,
-    no_tips: Annotated[bool, typer.Option("--no-tips", help="Proposer gets no tips.")] = False,
-    no_demos: Annotated[bool, typer.Option("--no-demos", help="Proposer sees no demos.")] = False,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting, as search.lag=3; `settings` lists them.")
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Optimize PROGRAM, and follow it to the end."""
@@ -152,86 +76,24 @@ def run(
     def model_of(name: str | None) -> dict[str, Any] | None:
         if name is None:
             return None
-        endpoint = name not in (EMBEDDED, OF_PROGRAM)
-        return _given(
-            model=name,
-            api_base=api_base if endpoint else None,
-            api_key_env=api_key_env if endpoint else None,
-            timeout_s=timeout,
-        )
+        endpoint = {} if name in (EMBEDDED, OF_PROGRAM) else {"api_base": api_base, "api_key_env": api_key_env}
+        return _given(model=name, **endpoint, timeout_s=timeout)
 
-    own_models = {
+    models = {
         name: {**(model_of(spec["model"]) or {}), **spec} for name, spec in map(read_model, predictor_models or ())
     }
-
-    switches = {"dataset_summary": no_summary, "program_summary": no_program, "demos": no_demos}
-    config = _given(
+    other = _given(
         program=program,
-        start_from=start_from,
-        metric=metric or ("judge" if criteria else None),
+        metric="judge" if criteria else None,
         judge=_given(criteria=criteria or None, model=model_of(judge_model)),
-        name=name,
-        objective=objective,
-        optimizer=optimizer,
-        preset=preset,
-        seed=seed,
-        threads=threads,
-        executor=executor,
-        processes=processes,
-        row_timeout_s=row_timeout,
-        review=review or None,
-        data=_given(
-            data=data,
-            train=train,
-            val=val,
-            test=test,
-            split=_shares(split) if split else None,
-            stratify=stratify,
-            group=group,
-            delimiter=delimiter,
-            encoding=encoding,
-            inputs=_names(inputs),
-            labels=_names(labels),
-            empty_is_answer=empty_is_answer or None,
-            columns=_renamed(rename) if rename else None,
-        ),
+        data=_given(split=_shares(split) if split else None, columns=_renamed(rename) if rename else None),
         task_model=model_of(task_model),
         prompt_model=model_of(prompt_model),
         teacher=model_of(teacher),
-        models=own_models,
-        adapter=adapter,
-        proposer=_given(
-            temperature=temperature,
-            tips=[] if no_tips else None,
-            **{switch: False for switch, off in switches.items() if off},
-        ),
-        search=_given(
-            trials=trials,
-            candidates=candidates,
-            instructions=instructions,
-            minibatch_size=minibatch_size,
-            full_eval_every=full_eval_every,
-            max_bootstrapped=max_bootstrapped,
-            max_labeled=max_labeled,
-            labels=labeled_demos,
-            threshold=threshold,
-            lag=lag,
-            surrogate=surrogate,
-            schedule=schedule,
-            breadth=breadth,
-            depth=depth,
-            freeze=_names(freeze),
-        ),
-        finetune=_given(strategy=strategy),
-        budget=_given(
-            max_program_runs=max_program_runs,
-            max_lm_calls=max_lm_calls,
-            max_tokens=max_tokens,
-            max_usd=max_usd,
-            max_minutes=max_minutes,
-        ),
+        models=models,
     )
-    found = new_runs.inspect(priced(merge(config, assigned(settings or ())), price or ()))
+    config = priced(merge(other, given), price or ())
+    found = new_runs.inspect(config)
     if dry_run:
         plan_output.show_plan(found, as_json)
         new_runs.require_working(found, start_anyway)
@@ -244,10 +106,6 @@ def run(
 def _given(**values: Any) -> dict[str, Any]:
     """Only what was given: the rest is left to the sample's settings and the defaults."""
     return {name: value for name, value in values.items() if value is not None and value != {}}
-
-
-def _names(text: str | None) -> list[str] | None:
-    return [name.strip() for name in text.split(",") if name.strip()] if text else None
 
 
 def _renamed(text: str) -> dict[str, str]:
@@ -389,12 +247,8 @@ def change(
 def show(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """What a run came to, and which candidates are best for what they take."""
     with Reader(_store(store)) as reader:
-        facts = output.run_facts(reader, reader.run(run_id).id) | front_output.front_facts(reader, run_id)
-    if as_json:
-        output.print_json(facts)
-        return
-    output.print_facts(facts)
-    front_output.print_front(facts)
+        facts = output.run_facts(reader, reader.run(run_id).id)
+    output.print_json(facts) if as_json else output.print_facts(facts)
 
 
 @app.command()

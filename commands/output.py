@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mipro_studio.commands.front_output import front_facts
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.parameters.demos import made_how
 from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM, title
@@ -89,6 +90,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "wall_s": round(summary.wall_s, 2),
         "error": summary.error or None,
         "steps": list(outcome.steps) if outcome else [],
+        **front_facts(reader, summary.id),
     }
 
 
@@ -280,6 +282,7 @@ def print_facts(facts: dict[str, Any]) -> None:
     console.print(table, markup=False, soft_wrap=True)
     if facts["steps"]:
         console.print(_steps_table(facts["steps"]))
+    print_front(facts)
 
 
 def _steps_table(steps: list[dict[str, Any]]) -> Table:

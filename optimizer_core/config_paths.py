@@ -19,7 +19,7 @@ from pydantic_core import PydanticUndefined
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 
-__all__ = ["Setting", "all_settings", "assigned", "merge"]
+__all__ = ["Setting", "all_settings", "assigned", "merge", "put"]
 
 FILLED_IN = frozenset({"base", "program", "start_state"})
 """What the command line or the inspection gives, and nobody sets by a path."""
@@ -112,7 +112,7 @@ def assigned(assignments: Iterable[str]) -> dict[str, Any]:
             near = get_close_matches(path, known, 3) or [one for one in known if one.endswith(f".{path}")]
             hint = f"Did you mean {' or '.join(near)}?" if near else "`settings` lists them all."
             raise BadInput(f"There is no setting {path!r}.", hint)
-        _put(values, path.split("."), _value(text, known[path].type))
+        put(values, path, _value(text, known[path].type))
     return values
 
 
@@ -125,12 +125,14 @@ def _value(text: str, kind: str) -> Any:
         return text.split(",") if kind.startswith("tuple") else text
 
 
-def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
-    for name in path[:-1]:
+def put(values: dict[str, Any], path: str, value: Any) -> None:
+    """Put `value` into the nested `values`, where `path` (such as `search.lag`) says."""
+    *above, last = path.split(".")
+    for name in above:
         below = values.setdefault(name, {})
         assert isinstance(below, Mapping)
         values = below  # type: ignore[assignment]
-    values[path[-1]] = value
+    values[last] = value
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

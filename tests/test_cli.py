@@ -109,7 +109,7 @@ def test_run_prints_one_object_with_all_that_was_promised(completed: Done) -> No
     assert facts.keys() >= PROMISED
     assert facts["lm_calls"].keys() == {"task", "prompt", "teacher"}
     assert facts["cells"].keys() == {"ok", "error"}
-    assert (facts["status"], facts["optimizer"], facts["seed"], facts["error"]) == ("completed", "mipro", 3, None)
+    assert (facts["status"], facts["optimizer"], facts["seed"], facts["error"]) == ("completed", "studio", 3, None)
     assert (facts["test_examples"], facts["cells"]["error"]) == (10, 0)
     # The two sealed evaluations are cells too, and no program runs of the search.
     assert facts["cells"]["ok"] == facts["program_runs"] + 2 * facts["test_examples"]
