@@ -1,5 +1,6 @@
 """What `show` says of the candidates that are best for what they take: the front of quality against cost."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from mipro_studio.optimizer_core.evaluation.objective import objective_of
 from mipro_studio.optimizer_core.objective_spec import QUANTITIES, SCORE
 from mipro_studio.storage import Reader
 
-__all__ = ["front_facts", "print_front"]
+__all__ = ["front_facts", "objective_rows", "print_front"]
 
 
 def front_facts(reader: Reader, run_id: str) -> dict[str, Any]:
@@ -59,3 +60,15 @@ def print_front(facts: dict[str, Any]) -> None:
 
 def _number(value: float | None, places: int) -> str:
     return "-" if value is None else f"{value:.{places}f}"
+
+
+def objective_rows(found: dict[str, Any] | None, score: Callable[[float | None], str]) -> dict[str, str]:
+    """What was maximized, by its name, where that is not the score."""
+    if found is None:
+        return {}
+    told = {
+        split: f"{score((found[f'baseline_{split}'] or {}).get('mean'))} -> "
+        f"{score((found[f'best_{split}'] or {}).get('mean'))}"
+        for split in ("val", "test")
+    }
+    return {"objective": f"{found['text']}: validation {told['val']}, test {told['test']}"}

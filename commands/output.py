@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mipro_studio.commands.front_output import front_facts
+from mipro_studio.commands.front_output import front_facts, objective_rows, print_front
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.parameters.demos import made_how
 from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM, title
@@ -264,7 +264,7 @@ def print_facts(facts: dict[str, Any]) -> None:
         "validation": f"{score(facts['baseline_val'])} -> {score(facts['best_val'])}",
         f"test (n={facts['test_examples']})": f"{score(facts['baseline_test'])} -> {score(facts['best_test'])}",
         "won, lost, tied": f"{paired['won']}, {paired['lost']}, {paired['tied']}" if paired else "-",
-        **_objective_rows(facts["objective_found"], score),
+        **objective_rows(facts["objective_found"], score),
         "winner": f"{facts['winner_name']} ({facts['winner']})" if facts["winner"] else "-",
         "candidates": str(facts["candidates"]),
         "program runs": f"{facts['program_runs'] + test_runs}, {test_runs} of them on the sealed test",
@@ -294,18 +294,6 @@ def _steps_table(steps: list[dict[str, Any]]) -> Table:
         shown = [f"{score(one['mean'])} ({interval(one)})" if one else "-" for one in (step["val"], step["test"])]
         table.add_row(step["strategy"], step["candidate"], *shown, against)
     return table
-
-
-def _objective_rows(found: dict[str, Any] | None, score: Callable[[float | None], str]) -> dict[str, str]:
-    """What was maximized, by its name, where that is not the score."""
-    if found is None:
-        return {}
-    told = {
-        split: f"{score((found[f'baseline_{split}'] or {}).get('mean'))} -> "
-        f"{score((found[f'best_{split}'] or {}).get('mean'))}"
-        for split in ("val", "test")
-    }
-    return {"objective": f"{found['text']}: validation {told['val']}, test {told['test']}"}
 
 
 def print_table(runs: list[RunSummary]) -> None:
