@@ -22,7 +22,16 @@ def priced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
     folder = tmp_path_factory.mktemp("priced")
     store = folder / "studio.db"
     with inside() as endpoint:
-        more = ["--objective", "score-.001*prompt_tokens-usd", "--price", "1/2", "--seed", "2"]
+        more = [
+            "--objective",
+            "score-.001*prompt_tokens-usd",
+            "--price",
+            "1/2",
+            "--seed",
+            "2",
+            "--executor",
+            "threads",
+        ]
         done = shell(*arguments(write_rows(folder), endpoint.base_url, "--store", str(store), "--json", *more))
         assert done.returncode == 0, done.stdout + done.stderr
         yield store, str(last_object(done)["run_id"])
