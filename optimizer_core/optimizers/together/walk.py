@@ -145,7 +145,7 @@ class Walk:
 
     def _best(self, options: Sequence[Candidate]) -> Candidate:
         """The highest mean on the validation set; of equals the first."""
-        means = [self._context.table.mean(option.id, Split.VAL).mean for option in options]
+        means = [self._context.table.mean(one.id, Split.VAL, of=self._context.objective).mean for one in options]
         return max(zip(options, means, strict=True), key=lambda pair: float("-inf") if pair[1] is None else pair[1])[
             0
         ]
