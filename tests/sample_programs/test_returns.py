@@ -16,8 +16,9 @@ from mipro_studio.optimizer_core.evaluation.program_run import run_once
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.programs.program import load_program
-from mipro_studio.optimizer_core.types import Example, Split
+from mipro_studio.optimizer_core.types import Arm, Author, Example, Split
 from mipro_studio.sample_programs.returns import SAMPLE, find_order, metric, return_rules
 from mipro_studio.sample_programs.tasks.returns_data import ORDERS, RULES, settled
 from tests.arms import built
@@ -100,3 +101,26 @@ def test_an_answer_is_right_as_a_whole_or_wrong() -> None:
 def test_the_embedded_model_is_refused_unless_somebody_insists() -> None:
     with pytest.raises(BadInput, match="beyond the embedded model"):
         inspect_request({"program": "sample:returns"}, Path())
+
+
+def test_what_its_agent_is_told_of_its_tools_is_searched_and_reaches_the_model_in_other_words() -> None:
+    assert SAMPLE.defaults["search"]["kinds"] == ["tools"]
+    program = load_program("sample:returns", Path())
+    (seed,) = KINDS["tools"].seeds(program)
+    assert (seed.owner, list(seed.content["tools"])) == ("agent.react", ["find_order", "return_rules"])
+    assert seed.provenance["places"]["find_order"] == "program.agent.tools['find_order']"
+    text = KINDS["tools"].describe(seed).replace("What was bought", "Call it first: what was bought")
+    told = Arm("agent.react", "tools", 1, KINDS["tools"].edited(text, seed), Author.PERSON)
+    heard: list[str] = []
+
+    def listening(request: Any) -> str:
+        heard.append(request.system)
+        return agent(request)
+
+    labels = {name: value for name, value in ROWS[0].items() if name != "request"}
+    case = Example("0", Split.VAL, 0, {"request": ROWS[0]["request"]}, labels)
+    cell = run_once(Arms(program).build([told]), case, scripted_model(listening), Scorer(metric, "metric"), "c")
+    assert cell.score == 1.0 and "<desc>Call it first: what was bought" in heard[0]
+    assert KINDS["tools"].loading(told, seed) == [
+        f"program.agent.tools['find_order'].desc = {told.content['tools']['find_order']['description']!r}"
+    ]
