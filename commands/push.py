@@ -41,7 +41,7 @@ def push(  # noqa: PLR0913 - the options of a command
         config = dict(reader.config(full_id))
     target = {"to": to, "tracking_uri": uri, "experiment": experiment, "name": name}
     request = {"config": config, "store": str(path.absolute()), "run": full_id, "target": target}
-    found = ask_worker("push", {**request, "candidate": candidate})
+    found = ask_worker(["push"], config, {**request, "candidate": candidate}, doing="Logging the run")
     if as_json:
         output.print_json({"run_id": full_id, **found})
         return
