@@ -14,6 +14,10 @@ from mipro_studio.benchmarks.landscapes.report import effects_table, figure, rep
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+OTHERS = "## Arms that were never tried"
+"""The first heading of what other benchmarks wrote."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
@@ -45,10 +49,17 @@ def main() -> None:
     if not said.no_effects:
         text += effects_table(planted(0, said))
     said.out.mkdir(parents=True, exist_ok=True)
-    (said.out / "landscapes.md").write_text(text)
+    (said.out / "landscapes.md").write_text(text + _kept(said.out / "landscapes.md"))
     everywhere = {key: result for key, result in results.items() if key[2] < others}
     (said.out / "landscapes.svg").write_text(figure(everywhere, others, chosen))
     print(text)
+
+
+def _kept(page: Path) -> str:
+    """What other benchmarks found, which stands after this one's part of the page."""
+    old = page.read_text() if page.exists() else ""
+    at = old.find(OTHERS)
+    return "" if at < 0 else f"\n{old[at:]}"
 
 
 def planted(first: int, said: argparse.Namespace) -> dict[str, tuple[list[Finding], list[Finding]]]:
