@@ -18,7 +18,7 @@ from mipro_studio.optimizer_core.data.input_columns import check_inputs, columns
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.python_rows import python_rows
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.evaluation.placement import CHOSEN, place, usable_processors
+from mipro_studio.optimizer_core.evaluation.placement import CHOSEN, Placement, place, usable_processors
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.label_score import label_score, output_types, unanswered
@@ -91,25 +91,12 @@ def _inspected(
     own: tuple[list[dict[str, Any]] | None, tuple[str, ...]],
     calls: tuple[bool, bool],
 ) -> dict[str, Any]:
-    """What `inspect_request` answers, once the program is loaded; `own` is a sample's rows and inputs.
-
-    Args:
-        calls: Whether models are called, and whether the program is run.
-    """
-    rows, inputs = own
+    """What `inspect_request` answers, once the program is loaded; `own`: a sample's rows and inputs; `calls`: whether
+    models are called, and the program is run."""
     config = with_own_model(config, values, program)
     role_models = role_models_of(config, program)
     sample = _sample(config)
-    found = (
-        gather(config.data, python_rows(base, inputs_of(program.module).types))
-        if rows is None
-        else gathered_rows(rows, sample.split_column if sample is not None else None, config.data.limit)
-    )
-    columns = columns_of(found, config.data.columns)
-    inputs = config.data.inputs or found.inputs or inputs or input_columns(program, columns)
-    check_inputs(inputs, program)
-    fields = fields_of(program.module, inputs, optional_inputs(program))
-    data = load_dataset(config.data, found, fields, config.seed, labels_needed=config.metric != JUDGE)
+    data = _dataset(config, base, program, own)
     config = _told(config, data)
     scorer = _scorer(config, program, base, role_models)
     _check_sizes(data, config)
@@ -130,10 +117,7 @@ def _inspected(
         rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])
         config, rehearsal, said = call_models(config, data, base, role_models, rehearse=rehearse)
         warnings += said
-    placement = place(config, rehearsal.work, usable_processors())
-    if placement is not None:
-        config = config.model_copy(update=placement.settings)
-        plan["notes"] = [*plan["notes"], *([placement.why] if rehearsal.work and placement.why != CHOSEN else [])]
+    config, placement = _placed(config, rehearsal, plan)
     if config.metric in BUILT_IN:
         warnings += unanswered(config.data.labels, rehearsal.cells, scorer.name)
     return {
@@ -152,6 +136,34 @@ def _inspected(
         "records": [asdict(example) for example in data.examples],
         **about_rehearsal(rehearsal, config),
     }
+
+
+def _dataset(
+    config: RunConfig, base: Path, program: Program, own: tuple[list[dict[str, Any]] | None, tuple[str, ...]]
+) -> Dataset:
+    """The rows of a person, or the sample's own, as examples of the program."""
+    rows, inputs = own
+    sample = _sample(config)
+    found = (
+        gather(config.data, python_rows(base, inputs_of(program.module).types))
+        if rows is None
+        else gathered_rows(rows, sample.split_column if sample is not None else None, config.data.limit)
+    )
+    columns = columns_of(found, config.data.columns)
+    inputs = config.data.inputs or found.inputs or inputs or input_columns(program, columns)
+    check_inputs(inputs, program)
+    fields = fields_of(program.module, inputs, optional_inputs(program))
+    return load_dataset(config.data, found, fields, config.seed, labels_needed=config.metric != JUDGE)
+
+
+def _placed(config: RunConfig, rehearsal: Rehearsal, plan: dict[str, Any]) -> tuple[RunConfig, Placement | None]:
+    """The settings with where rows are to run, which `plan` is told where it was measured."""
+    placement = place(config, rehearsal.work, usable_processors())
+    if placement is None:
+        return config, None
+    if rehearsal.work and placement.why != CHOSEN:
+        plan["notes"] = [*plan["notes"], placement.why]
+    return config.model_copy(update=placement.settings), placement
 
 
 def _about_program(program: Program) -> dict[str, Any]:

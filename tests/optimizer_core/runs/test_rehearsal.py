@@ -147,7 +147,7 @@ def test_a_run_that_gets_them_asks_for_none_of_them_again(desk: Desk, endpoint: 
     found = desk.check(STEP, optimizer="gepa", search={"trials": 1})
     journal = fresh_journal([])
     journal.commit(new_runs.records_of(found))
-    config = make_config(endpoint, **{**found["config"], "program": found["config"]["program"]})
+    config = make_config(endpoint, **{**found["config"], "executor": "threads"})
     life = live(config.model_copy(update={"base": str(desk.folder)}), journal, base=desk.folder)
     assert life.ending.status is Status.COMPLETED, life.ending.reason
     paid = sum(cell.usage.calls for cell in journal.cells())
