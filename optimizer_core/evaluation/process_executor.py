@@ -60,6 +60,7 @@ class ProcessExecutor:
         self._loop = asyncio.get_running_loop()
         self._calls_a_row = 0.0
         place.meter.watch(self._halted)
+        self._start_workers()  # they take seconds, in which the run has other things to do
 
     async def run(self, request: CellRequest) -> Cell:
         done: asyncio.Future[Cell] = self._loop.create_future()
@@ -75,7 +76,8 @@ class ProcessExecutor:
             return
         if self._refusal is not None:
             self._fail_waiting(self._refusal)
-        self._start_workers()
+        if self._unfinished:
+            self._start_workers()
         self._give_suspects()
         while self._queue and (worker := self._roomiest()) is not None:
             worker.give(heapq.heappop(self._queue), round(self._calls_a_row))
@@ -102,8 +104,6 @@ class ProcessExecutor:
             alone.give(self._suspects.popleft(), 0)
 
     def _start_workers(self) -> None:
-        if not self._unfinished:
-            return
         missing = list(self._sizes)
         for worker in self._workers:
             missing.remove(worker.threads)

@@ -1,0 +1,90 @@
+"""What an executor can do, once it is ready: `python -m benchmarks.executors`.
+
+Rows of the two-predictor program against a loopback endpoint, in threads of one process and in processes, one after
+the other in one command: program runs a second, and the share of the calls at once that the endpoint was serving.
+Starting the processes is left out and printed apart.
+"""
+
+import argparse
+import asyncio
+import itertools
+import time
+from pathlib import Path
+
+from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
+from mipro_studio.optimizer_core.evaluation.executor import Executor, ThreadExecutor
+from mipro_studio.optimizer_core.evaluation.pool import WorkPool
+from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
+from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
+from mipro_studio.optimizer_core.evaluation.worker_process import Place
+from mipro_studio.optimizer_core.models.meter import Meter
+from mipro_studio.optimizer_core.models.sharing.call_limits import CallLimits
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.parameters.seed_program import seed_program
+from mipro_studio.optimizer_core.types import CellKey, Example, Split
+from tests.loopback.config import SPREADS
+from tests.loopback.endpoint import LoopbackEndpoint
+from tests.programs import desk
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = desk.rows(200)
+
+
+def _request(number: int) -> CellRequest:
+    row = ROWS[number % len(ROWS)]
+    labels = {"queue": row["queue"], "tone": row["tone"]}
+    example = Example(str(number), Split.VAL, number, {"message": row["message"]}, labels)
+    return CellRequest(CellKey("c", Split.VAL, example.id), ArmContents(), example)
+
+
+def _made(config: RunConfig, meter: Meter, processes: int) -> Executor:
+    pool = WorkPool(config.threads)
+    if processes:
+        return ProcessExecutor(Place(config, ROOT, meter), processes, pool)
+    return ThreadExecutor(pool, build_runner(config, seed_program(config, ROOT), ROOT, meter))
+
+
+async def _measured(config: RunConfig, endpoint: LoopbackEndpoint, processes: int, rows: int) -> str:
+    meter = Meter(Budget())
+    meter.limits = CallLimits(config.threads)
+    begun = time.monotonic()
+    executor = _made(config, meter, processes)
+    # Everything is there, and the limit of the endpoint is found.
+    await asyncio.gather(*(executor.run(_request(number)) for number in range(4 * config.threads)))
+    ready_s = time.monotonic() - begun
+    endpoint.reset()
+    begun = time.monotonic()
+    cells = await asyncio.gather(*(executor.run(_request(number)) for number in range(rows)))
+    took_s = time.monotonic() - begun
+    executor.close()
+    assert all(cell.error is None for cell in cells)
+    busy = endpoint.stats().utilization(config.threads)
+    return f"{rows / took_s:.0f} | {2 * rows / took_s:.0f} | {busy:.2f} | {ready_s:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, nargs="+", default=[16, 64], help="calls at once")
+    parser.add_argument("--latency-s", type=float, nargs="+", default=[0.1, 0.02])
+    parser.add_argument("--spread", nargs="+", choices=SPREADS, default=["constant"])
+    parser.add_argument("--processes", type=int, nargs="+", default=[0, 2], help="0 = threads of one process")
+    parser.add_argument("--rows", type=int, default=600)
+    options = parser.parse_args()
+    titles = "latency (s) | at once | spread | where | rows a s | calls a s | utilization | ready after (s)"
+    print(f"| {titles} |\n|---:|---:|---|---|---:|---:|---:|---:|", flush=True)
+    for latency_s, threads, spread in itertools.product(options.latency_s, options.threads, options.spread):
+        for processes in options.processes:
+            gold = desk.gold(ROWS)
+            with LoopbackEndpoint(latency_s=latency_s, spread=spread, responder="oracle", gold=gold) as endpoint:
+                model = {"model": "openai/loop", "api_base": endpoint.base_url}
+                settings = {"program": "tests/programs/desk.py:program", "threads": threads, "task_model": model}
+                told = asyncio.run(_measured(parse_config(settings), endpoint, processes, options.rows))
+            where = f"{processes} processes" if processes else "threads"
+            print(f"| {latency_s:g} | {threads} | {spread} | {where} | {told} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
