@@ -48,10 +48,10 @@ def page() -> None:
         polled = any(map(is_active, listed))
         st.fragment(runs, run_every=POLL_S if polled else None)(polled)
         st.space("small")
-        st.subheader("Start with a sample", anchor=False)
+        st.header("Start with a sample", anchor=False)
     else:
         st.space("small")
-        st.subheader("There is no run yet. Start with a sample", anchor=False)
+        st.header("There is no run yet. Start with a sample", anchor=False)
     sample_cards()
 
 

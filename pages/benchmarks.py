@@ -23,12 +23,12 @@ def page() -> None:
         problem(error, "The runs cannot be shown")
         return
     if found:
-        st.subheader("Measured on this machine", anchor=False)
+        st.header("Measured on this machine", anchor=False)
         measured(found)
         with st.expander("Run a benchmark"):
             how_to()
     else:
-        st.subheader("Nothing has been measured yet", anchor=False)
+        st.header("Nothing has been measured yet", anchor=False)
         how_to()
     st.space("medium")
     paper()

@@ -49,17 +49,17 @@ def draw(reader: Reader, run: RunSummary) -> None:
             four_numbers(found, picked)
             objective_line(reader, picked)
             by_predictor(reader, picked)
-            st.subheader("Examples", anchor=False)
+            st.header("Examples", anchor=False)
             if picked.split.value == "test":
                 st.caption("Rows of the sealed test are for telling others; choosing by them would unseal it.")
             row = examples_table(reader, found, picked)
             if row is not None:
                 example_detail(reader, picked, row, found.examples.get(row.example))
         front_panel(reader, run.id)
-        st.subheader("Instructions and demos", anchor=False)
+        st.header("Instructions and demos", anchor=False)
         texts(reader, picked)
         if picked.second[0] != picked.first[0]:
-            st.subheader("Settings that differ", anchor=False)
+            st.header("Settings that differ", anchor=False)
             differing_settings(reader, picked.first[0], picked.second[0])
             st.page_link(SETTINGS.path, label="All settings", icon=SETTINGS.icon, query_params={"run": run.id})
 

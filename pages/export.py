@@ -18,7 +18,7 @@ from mipro_studio.ui.page.of_run import page_of_run
 
 def program(reader: Reader, run: RunSummary) -> None:
     with st.container(border=True):
-        st.subheader("Program", anchor=False)
+        st.header("Program", anchor=False)
         candidate = pick_candidate(reader, run)
         if candidate is None:
             st.text("No candidate has been scored yet, so there is no program to take home.")
@@ -44,5 +44,5 @@ with page_of_run(EXPORT) as opened:
         program(reader, run)
 if run_in_url() is None:
     with st.container(border=True):
-        st.subheader("Open a replay file", anchor=False)
+        st.header("Open a replay file", anchor=False)
         open_replay()

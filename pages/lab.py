@@ -46,7 +46,7 @@ def session(run_id: str, polled: bool) -> None:
 def earlier(runs: list[RunSummary]) -> None:
     """Sessions to come back to."""
     mine = [run for run in runs if run.optimizer in ("lab", *COUNTED)]
-    st.subheader("Earlier sessions", anchor=False)
+    st.header("Earlier sessions", anchor=False)
     if not mine:
         st.caption("None yet. A session is a run: it goes on when this browser is closed, and is kept.")
     for run in mine[:12]:

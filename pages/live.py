@@ -51,10 +51,10 @@ def draw(run_id: str, polled: bool) -> None:
         stages_panel(reader, view, names)
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):
-                st.subheader("What the score depends on", anchor=False)
+                st.header("What the score depends on", anchor=False)
                 importance_panel(reader, view)
             with st.container(border=True, height="stretch"):
-                st.subheader("Spent so far", anchor=False)
+                st.header("Spent so far", anchor=False)
                 burn_table(view.burns, plan)
                 caps(view, config.get("budget") or {})
                 limits_line(reader, view.summary)

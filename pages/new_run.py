@@ -47,7 +47,7 @@ def check(config: RunConfig) -> None:
 
 
 def panel(config: RunConfig | BadInput) -> None:
-    st.subheader("Check and start", anchor=False)
+    st.header("Check and start", anchor=False)
     st.caption(
         "The check runs the program on two training rows with the real models and metric, in a process of its own. "
         "The run takes them over, so they are paid for once."

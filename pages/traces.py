@@ -65,7 +65,7 @@ def sets(reader: Reader, run: RunSummary, name: str, board: review.Board, seen: 
     """The demo sets, and the one that is open."""
     own, asked, why_not = dict(sorted(board.demo_sets[name].items())), reader.changes(run.id), why_not_change(run)
     scores = arm_scores(reader, run.id, list(board.instructions).index(name), DEMOS, reader.trials(run.id))
-    st.subheader("Demo sets", anchor=False)
+    st.header("Demo sets", anchor=False)
     if why_not:
         st.caption(why_not)
     won = winning_arm(reader.outcome(run.id), list(board.instructions).index(name), DEMOS)
@@ -89,7 +89,7 @@ def sets(reader: Reader, run: RunSummary, name: str, board: review.Board, seen: 
 
 def traces(reader: Reader, run_id: str, seen: Seen, titles: Mapping[int, str]) -> None:
     """The teacher's runs, and the one that is stepped through."""
-    st.subheader("Traces", anchor=False)
+    st.header("Traces", anchor=False)
     st.text(summary(seen.fates, seen.threshold))
     kind = st.segmented_control("Show", KINDS, default=KINDS[0], key="tr_kind", required=True) or KINDS[0]
     chosen = of_kind(kind, seen.fates)

@@ -30,7 +30,7 @@ def open_page(page: str = "app.py", **query: str) -> AppTest:
 
 def texts(app: AppTest) -> str:
     """Everything the page says in words, the foreign text included."""
-    kinds = ("text", "caption", "markdown", "title", "subheader", "code", "html")
+    kinds = ("text", "caption", "markdown", "title", "header", "subheader", "code", "html")
     found: list[str] = []
     for kind in kinds:
         for element in app.get(kind):

@@ -103,6 +103,7 @@ _THINGS: Mapping[str, str] = {
     r"^(\d[\d,]*) candidates?$",
     "sealed examples": r"on (\d[\d,]*) examples? that the search never saw",
     "won and lost": r"(better on (?:\d+|none), worse on (?:\d+|none)), [^.\n]*tokens",
+    "LM calls": r"LM calls=([\d,]+)",
     "program runs": r"\((\d[\d,]*) program runs? in all\)|Program runs=([\d,]+)",
 }  # fmt: skip
 

@@ -59,9 +59,9 @@ def _differing(arm: Arm, arms: Mapping[int, Arm]) -> None:
 
 def evidence(reader: Reader, run_id: str, arm: Arm, scored: ArmScore | None, rows: Mapping[str, Example]) -> None:
     """Scores and provenance."""
-    st.subheader("How it did", anchor=False)
+    st.header("How it did", anchor=False)
     st.text(f"Validation {scored.words}." if scored and scored.estimate else "Not tried yet.")
-    st.subheader("Where it comes from", anchor=False)
+    st.header("Where it comes from", anchor=False)
     provenance(reader, run_id, arm, rows)
 
 
@@ -79,5 +79,5 @@ def actions_of(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], note: No
 def head(arm: Arm, asked: Sequence[AskedChange], won: bool) -> None:
     """Number, author, standing."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"Instruction {arm.index}", anchor=False, width="content")
+        st.header(f"Instruction {arm.index}", anchor=False, width="content")
         st.text(f"by {author_words(arm)} · {standing(arm, asked, won=won)}", width="content")

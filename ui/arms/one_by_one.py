@@ -138,7 +138,7 @@ def _button(
 def _card(item: Item, left: Sequence[Item], seeds: Mapping[str, Arm], flags: Sequence[tuple[str, str]]) -> None:
     place = [one.key for one in left].index(item.key) + 1
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"Instruction {item.arm.index}", anchor=False, width="content")
+        st.header(f"Instruction {item.arm.index}", anchor=False, width="content")
         line(f"{item.arm.owner} · {place} of {len(left)} · {DECISIONS[item.decision]}", limit=120)
     line(lineage(item.arm), muted=True)
     old = _text(seeds, item.arm.owner)

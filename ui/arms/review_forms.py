@@ -150,7 +150,7 @@ def add_forms(run: RunSummary, predictor: str, why_not: str) -> None:
     """Write an instruction, or have more of them written."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Write your own", anchor=False)
+        st.header("Write your own", anchor=False)
         text, why = (f"review_new_{part}_{predictor}" for part in ("text", "why"))
         st.text_area("Instruction", key=text, height=140, disabled=bool(why_not))
         st.text_input("Why (kept with it)", key=why, disabled=bool(why_not))
@@ -160,7 +160,7 @@ def add_forms(run: RunSummary, predictor: str, why_not: str) -> None:
             on_click=_write, args=(run.id, predictor, text, why),
         )  # fmt: skip
     with right:
-        st.subheader("Ask for more", anchor=False)
+        st.header("Ask for more", anchor=False)
         hint, number = (f"review_more_{part}_{predictor}" for part in ("hint", "count"))
         st.text_area(
             "What it should take care of, in your words", key=hint, height=140, disabled=bool(why_not),

@@ -23,7 +23,7 @@ def gate(run: RunSummary, n_model: int, n_waiting: int) -> None:
         return
     with st.container(border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         with st.container(width="content", gap="xsmall"):
-            st.subheader("The search has not begun", anchor=False)
+            st.header("The search has not begun", anchor=False)
             waits = f" {plural(n_waiting, 'change')} will be taken up first." if n_waiting else ""
             st.text(
                 f"{plural(n_model, 'instruction')} proposed. Read them, edit or reject, then start the search.{waits}"

@@ -195,7 +195,7 @@ def _runs(group: Any) -> None:
 
 def paper() -> None:
     """The paper's own table, apart from anything measured here."""
-    st.subheader("What the MIPRO paper reports", anchor=False)
+    st.header("What the MIPRO paper reports", anchor=False)
     st.caption(f"Table 2, test scores in percent, mean of 5 runs. {NOTE}")
     rows = [
         {

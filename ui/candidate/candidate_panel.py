@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.types import DEMOS, Arm, Candidate, Json, Split
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import BASELINE, Names, Part, names_of
+from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.page.frame import COMPARE, EXPORT
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.result.evidence import estimate_of, paired
@@ -107,7 +108,7 @@ def _part(part: Part, first: Part, names: Names) -> None:
         return
     kind = one_line(made_how(part.demo_set) if part.demo_set else "").replace("_", " ")
     st.caption(f"{plural(len(demos), 'demo')} shown to the model ({kind}):")
-    shown = [{one_line(name, 40): one_line(value, 300) for name, value in demo.fields.items()} for demo in demos]
+    shown = [demo_row(demo) for demo in demos]
     st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of {one_line(owner, 40)}")
 
 

@@ -24,7 +24,7 @@ __all__ = ["ensure_plotly", "live_chart"]
 
 STATIC = ROOT / "static"
 
-_HTML = """<div class="mipro-chart" role="img"></div>
+_HTML = """<div class="mipro-chart" role="group" aria-label="Chart"></div>
 """
 
 _CSS = """.mipro-chart { width: 100%; min-width: 0; }

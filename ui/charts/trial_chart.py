@@ -22,7 +22,7 @@ def trial_chart(view: LiveView, config: Mapping[str, Any], names: Names, best: s
     plain = f"score ({metric})" if metric else "score"
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.subheader("Search", anchor=False, width="content")
+            st.header("Search", anchor=False, width="content")
             axis = st.segmented_control(
                 "Horizontal axis", list(AXES), default="Program runs", required=True, key="live_axis",
                 label_visibility="collapsed",

@@ -92,7 +92,7 @@ def _card(title: str, value: str, beside: str, caption: str) -> None:
 def example_detail(reader: Reader, picked: Picked, row: ComparedExample, example: Example | None) -> None:
     """Both predictions and traces of one example, step by step."""
     with st.container(border=True, gap="small"):
-        st.subheader(f"Example, {MARKS[row.change].split(' ', 1)[1]}", anchor=False)
+        st.header(f"Example, {MARKS[row.change].split(' ', 1)[1]}", anchor=False)
         if example is not None:
             for name, value in (*example.inputs.items(), *((f"label {n}", v) for n, v in example.labels.items())):
                 line(name, muted=True, limit=80)

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.optimizer_core.types import Arm, Demo
+from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.text.format import one_line, plural
 
 __all__ = ["show_demo_diff"]
@@ -17,6 +18,7 @@ def _key(demo: Demo) -> tuple[bool, str]:
 
 def show_demo_diff(before: Arm | None, after: Arm | None) -> None:
     """The demos of both sets in one table, marked by where they stand."""
+    owner = next((arm.owner for arm in (after, before) if arm is not None), "")
     first: Sequence[Demo] = before.demos if before else ()
     second: Sequence[Demo] = after.demos if after else ()
     if not first and not second:
@@ -29,9 +31,8 @@ def show_demo_diff(before: Arm | None, after: Arm | None) -> None:
         st.caption(f"Demos: {len(first)} before, {len(second)} after, {len(known & kept)} in both.")
     rows = [_row(demo, "same" if _key(demo) in kept else "- gone") for demo in first]
     rows += [_row(demo, "+ new") for demo in second if _key(demo) not in known]
-    st.dataframe(rows, hide_index=True, alt="Demos before and after")
+    st.dataframe(rows, hide_index=True, alt=f"Demos of {one_line(owner, 40)} before and after")
 
 
 def _row(demo: Demo, mark: str) -> dict[str, Any]:
-    fields = {one_line(name, 40): one_line(value, 300) for name, value in demo.fields.items()}
-    return {"change": mark, **fields, "answers from": "teacher" if demo.augmented else "labels"}
+    return {"change": mark, **demo_row(demo)}

@@ -49,9 +49,9 @@ def examples_table(reader: Reader, found: Comparison, picked: Picked) -> Compare
         alt="Examples with what each candidate answered, the largest change of score first",
         column_config={
             "change": st.column_config.TextColumn(width=88),
-            **{name: st.column_config.TextColumn(title, width=max(120, 470 // len(columns)), help="Score and answer")
+            **{name: st.column_config.TextColumn(title, width=max(104, 340 // len(columns)), help="Score and answer")
                for name, title in columns.items()},
-            "wanted": st.column_config.TextColumn(width=130),
+            "wanted": st.column_config.TextColumn(width=104),
             "inputs": st.column_config.TextColumn(width=300),
         },
     )  # fmt: skip
@@ -130,7 +130,7 @@ def _row(row: ComparedExample, example: Example | None, said: Answers, columns: 
         cells[name] = f"{told}  {answer}".strip()
     labels = " · ".join(one_line(value, 60) for value in example.labels.values()) if example else ""
     # The input stands last: it is what a narrow page may cut.
-    return {"change": MARKS[row.change], **cells, "wanted": labels, "inputs": preview(example)}
+    return {"change": MARKS[row.change], "wanted": labels, **cells, "inputs": preview(example)}
 
 
 def _score_word(side: ExampleScore | None) -> str:

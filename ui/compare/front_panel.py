@@ -61,7 +61,7 @@ def front_panel(reader: Reader, run_id: str) -> None:
     offered = [name for name in TITLES if len({point.takes[name] for point in points} - {None}) > 1]
     if len(points) < 2 or not offered:
         return
-    st.subheader("Quality against what it takes", anchor=False)
+    st.header("Quality against what it takes", anchor=False)
     quantity = st.segmented_control(
         "Against", offered, default=offered[-1], key="front_quantity", format_func=TITLES.__getitem__, required=True,
         label_visibility="collapsed",

@@ -21,7 +21,7 @@ def by_predictor(reader: Reader, picked: Picked) -> None:
     names = list(dict.fromkeys([*before, *after]))
     if len(names) < 2:
         return
-    st.subheader("By predictor", anchor=False)
+    st.header("By predictor", anchor=False)
     st.dataframe(
         [{"predictor": one_line(name, 80), **_takes(before.get(name), after.get(name))} for name in names],
         hide_index=True,

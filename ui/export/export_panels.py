@@ -86,7 +86,7 @@ def _kept(name: str, run_id: str, candidate: str) -> Any:
 
 def messages_panel(made: Mapping[str, str]) -> None:
     """Every predictor's chat messages, for people without DSPy."""
-    st.subheader("Plain messages, without DSPy", anchor=False)
+    st.header("Plain messages, without DSPy", anchor=False)
     document = json.loads(made["messages"])
     st.caption(clean(document["how"]))
     for predictor in document["predictors"]:
@@ -103,7 +103,7 @@ def messages_panel(made: Mapping[str, str]) -> None:
 
 def check_panel(run: RunSummary, candidate: str) -> None:
     """Ask the exported program and the plain messages again on k examples; says how many agree."""
-    st.subheader("Does it still give the same answers?", anchor=False)
+    st.header("Does it still give the same answers?", anchor=False)
     st.text(
         "Loads the exported file into a fresh program, asks it on scored examples and compares with the answers in "
         "the score table. Then sends the plain messages straight to the model and compares those."
@@ -160,7 +160,7 @@ def _checked(result: Mapping[str, Any]) -> None:
 
 def report_panel(run: RunSummary) -> None:
     """The HTML report, made when it is asked for."""
-    st.subheader("Report", anchor=False)
+    st.header("Report", anchor=False)
     st.text("One HTML file in plain words: what was tried, what won, by how much and how sure. Opens offline.")
 
     def make() -> bytes:
@@ -173,7 +173,7 @@ def report_panel(run: RunSummary) -> None:
 
 def replay_panel(run: RunSummary) -> None:
     """The run as one file that any studio plays."""
-    st.subheader("Replay file", anchor=False)
+    st.header("Replay file", anchor=False)
     st.text("The whole run in one file. Any studio plays it with a time slider, with no model, key or program.")
     works = run.status in (Status.QUEUED, Status.RUNNING)
 

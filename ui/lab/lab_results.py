@@ -79,7 +79,7 @@ def _switches(arm: Arm) -> None:
 def learn(view: LiveView, config: Mapping[str, Any]) -> None:
     """From reading to counting: a search over the switches within a stated number of program runs."""
     run = view.summary
-    st.subheader("Which of these switches win?", anchor=False)
+    st.header("Which of these switches win?", anchor=False)
     st.text(
         "Reading does not tell. 0-Shot MIPRO++ draws switches, tip and temperature for each trial, writes fresh "
         "instructions that way, and scores them on rows of the validation set."

@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.types import DEMOS, Arm, ErrorClass, Trial, Tri
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import Names
+from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.text.events import event_words
 from mipro_studio.ui.text.foreign_text import line, paragraph
@@ -75,12 +76,8 @@ def _demos(found: Arm | None) -> None:
         return
     kind = one_line(made_how(found)).replace("_", " ")
     st.caption(f"Demo set {found.index}: {plural(len(found.demos), 'demo')}, {kind}")
-    rows = [
-        {name: one_line(value, 300) for name, value in demo.fields.items()}
-        | {"answers from": "teacher" if demo.augmented else "labels"}
-        for demo in found.demos
-    ]
-    st.dataframe(rows, hide_index=True, alt=f"Demos of set {found.index}")
+    alt = f"Demos of set {found.index} of {one_line(found.owner, 40)}"
+    st.dataframe([demo_row(demo) for demo in found.demos], hide_index=True, alt=alt)
 
 
 def trials_tab(view: LiveView, names: Names) -> None:

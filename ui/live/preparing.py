@@ -23,7 +23,7 @@ def preparing(reader: Reader, view: LiveView) -> None:
     with st.container(border=True):
         left, right = st.columns(2, gap="large")
         with left:
-            st.subheader("Demos", anchor=False)
+            st.header("Demos", anchor=False)
             st.text(f"{plural(tried, 'training row')} tried by the teacher." if tried else "No row was tried yet.")
             st.text(
                 f"{plural(len({row for _, row in found}), 'row')} became worked examples, in "
@@ -34,7 +34,7 @@ def preparing(reader: Reader, view: LiveView) -> None:
             if tried:
                 st.page_link(TRACES.path, label="See the traces", icon=TRACES.icon, query_params={"run": run_id})
         with right:
-            st.subheader("Instructions", anchor=False)
+            st.header("Instructions", anchor=False)
             if not written:
                 st.text("None has been written yet. The prompt model is asked once the demos are there.")
             for arm in reversed(written[-_LATEST:]):

@@ -26,7 +26,7 @@ def stages_panel(reader: Reader, view: LiveView, names: Names) -> None:
     if not tunings and not steps:
         return
     with st.container(border=True):
-        st.subheader("Steps", anchor=False)
+        st.header("Steps", anchor=False)
         if steps:
             st.table(
                 step_rows(steps, view.trials, names), border="horizontal", hide_index=True, alt="What steps came to"

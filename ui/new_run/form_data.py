@@ -36,7 +36,7 @@ _HINTS = (
 
 
 def data() -> None:
-    st.subheader("Data", anchor=False)
+    st.header("Data", anchor=False)
     kind = choice("Where rows come from", [OWN_ROWS, *_FILES], "nr_data_kind", label_visibility="collapsed")
     if kind == "Upload":
         _upload()

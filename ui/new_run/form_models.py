@@ -45,7 +45,7 @@ _TESTED = "nr_tested"
 
 
 def models() -> None:
-    st.subheader("Models", anchor=False)
+    st.header("Models", anchor=False)
     model(Role.TASK, "Task model", "Runs the program on every example.", [OWN, ENDPOINT, PROGRAMS])
     model(Role.PROMPT, "Prompt model", "Writes instructions. A stronger one helps.", [SAME, OWN, ENDPOINT])
     model(Role.TEACHER, "Teacher", "Bootstraps the demos.", [SAME, OWN, ENDPOINT])

@@ -21,7 +21,7 @@ __all__ = ["budget", "optimizer", "proposer", "search"]
 
 def optimizer() -> None:
     """Which system, with how much to spend, and whether it stops for a look."""
-    st.subheader("Optimizer and budget", anchor=False)
+    st.header("Optimizer and budget", anchor=False)
     st.selectbox(
         "Optimizer", list(OPTIMIZERS), key="nr_optimizer", format_func=lambda name: OPTIMIZERS[name].title,
         on_change=_clear, **KEPT,

@@ -23,7 +23,7 @@ _MODULES = dict(zip(NO_CODE, ("Predict: answer at once", "ChainOfThought: reason
 
 def program() -> None:
     """Where the program comes from."""
-    st.subheader("Program", anchor=False)
+    st.header("Program", anchor=False)
     kind = choice(
         "Where it comes from", list(KINDS), "nr_program_kind", label_visibility="collapsed", on_change=_leave_sample
     )
@@ -120,7 +120,7 @@ def _upload() -> None:
 
 def metric() -> None:
     """What a score is."""
-    st.subheader("Metric", anchor=False)
+    st.header("Metric", anchor=False)
     kinds = ["My own", "Built in", "A judge"]
     titles = {"My own": "The program's, or a function"}
     kind = choice(

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 STATIC = ROOT / "static"
+# The dark theme's accent is light, so that it can be read as text; Streamlit writes white on buttons of that colour.
+_READABLE = "<style>.stApp button[kind='primary'] * { color: light-dark(#ffffff, #06201d); }</style>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,11 @@ def frame(page: Page, run_name: str | None = None) -> None:
         layout="wide",
         initial_sidebar_state=232,
     )
+    st.html(_READABLE)
     st.logo(str(STATIC / "logo.svg"), size="large")
     run = run_in_url()
     with st.sidebar:
-        st.subheader("MIPRO Studio", anchor=False)
+        st.header("MIPRO Studio", anchor=False)
         for entry in MENU:
             if not entry.of_run:
                 st.page_link(entry.path, label=entry.title, icon=entry.icon, width="stretch")

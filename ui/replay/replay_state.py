@@ -59,6 +59,7 @@ class History:
     cell_sums: Sequence[Mapping[Role, Usage]]
     prompt: Usage | None
     proposed_at: str
+    burns: Mapping[Role, Usage]
 
     def state(self, index: int) -> State:
         """The run as it was right after moment `index`."""
@@ -72,6 +73,8 @@ class History:
         spent = dict(self.cell_sums[cells - 1]) if cells else {}
         if self.prompt is not None and self.proposed_at <= at:
             spent[Role.PROMPT] = self.prompt
+        if index == len(self.moments) - 1:
+            spent = {**self.burns}  # with the work that was lost on the way, as every page counts it
         return State(
             at,
             trials,
@@ -98,7 +101,7 @@ def history(reader: Reader, run: RunSummary) -> History:
         trials = [(trial, *times[trial.order]) for trial in reader.trials(run.id)]
         events = reader.recent_events(run.id, 1_000_000, _LEFT_OUT)
         cells = reader.spending(run.id)
-        prompt = reader.burns(run.id).get(Role.PROMPT)
+        burns = reader.burns(run.id)
         outcome = reader.outcome(run.id)
     moments = _moments(run, trials, events)
     return History(
@@ -111,8 +114,9 @@ def history(reader: Reader, run: RunSummary) -> History:
         [at for at, *_ in cells],
         list(accumulate(n for _, _, n, _ in cells)),
         _sums(cells),
-        prompt,
+        burns.get(Role.PROMPT),
         _proposed_at(events, run),
+        burns,
     )
 
 

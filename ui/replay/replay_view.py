@@ -17,7 +17,7 @@ from mipro_studio.ui.result.evidence import Evidence, evidence_of, no_gain
 from mipro_studio.ui.result.leaders import candidates_tried
 from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.text.events import event_words
-from mipro_studio.ui.text.format import clean, cost_of, count, duration, plural, tokens_of
+from mipro_studio.ui.text.format import cost_of, count, duration, plural, tokens_of
 
 __all__ = ["PLAY", "SECONDS_A_STEP", "ending", "replay"]
 
@@ -50,7 +50,7 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
             open_panel(history.run.id, clicked)
     with st.grid(2, min_column_width=400):
         with st.container(border=True, height="stretch"):
-            st.subheader("Spent until then", anchor=False)
+            st.header("Spent until then", anchor=False)
             burn_table(state.spent, {})
             st.caption("From the answers kept by then. The prompt model's calls count once proposing is over.")
         with st.container(border=True, height="stretch"):
@@ -58,7 +58,7 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
 
 
 def _happened(state: State, names: Names) -> None:
-    st.subheader("What had happened", anchor=False)
+    st.header("What had happened", anchor=False)
     told = [event_words(event, names.of) for _, _, event in reversed(state.events[-50:])]
     rows = [{"what happened": words} for words in told if words]
     if rows:
@@ -134,4 +134,4 @@ def ending(history: History) -> str:
     outcome = history.outcome
     if outcome is None:
         return "It has no winner: the replay ends where the run stands."
-    return "No candidate was shown to beat the baseline." if no_gain(outcome) else clean(outcome.reason)
+    return "No candidate was shown to beat the baseline." if no_gain(outcome) else "From first to last."

@@ -16,10 +16,10 @@ def receipt(reader: Reader, run: RunSummary) -> None:
     """Sizes and seed, models by role, every setting asked for against what took effect, versions."""
     config, said = reader.config(run.id), reader.receipt(run.id)
     _sizes(reader, run)
-    st.subheader("Models", anchor=False)
+    st.header("Models", anchor=False)
     st.table(model_rows(config), border="horizontal", hide_index=True, alt="Models by role")
     st.caption("Keys are read from the environment by the variable's name and are never stored.")
-    st.subheader("Settings, requested and effective", anchor=False)
+    st.header("Settings, requested and effective", anchor=False)
     rows = setting_rows(config, said)
     moved = sum(map(changed, rows))
     asked = sum(row["requested"] not in (LEFT_OPEN, "not set") for row in rows)
@@ -36,7 +36,7 @@ def receipt(reader: Reader, run: RunSummary) -> None:
         alt="Settings, requested and effective",
         column_config={"setting": st.column_config.TextColumn(width=220)},
     )  # fmt: skip
-    st.subheader("Versions", anchor=False)
+    st.header("Versions", anchor=False)
     versions = said.get("versions")
     if isinstance(versions, dict) and versions:
         found = [{"library": one_line(name), "version": one_line(version)} for name, version in versions.items()]

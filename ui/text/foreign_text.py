@@ -24,7 +24,8 @@ def _isolated(text: str) -> str:
 
 def heading(text: object, level: int = 1, limit: int = 120) -> None:
     """A heading made of foreign text."""
-    st.html(f'<h{level} style="{_HEADING}">{_isolated(one_line(text, limit))}</h{level}>')
+    size = "" if level == 1 else ";font-size:21px"
+    st.html(f'<h{level} style="{_HEADING}{size}">{_isolated(one_line(text, limit))}</h{level}>')
 
 
 def line(text: object, *, limit: int = 400, muted: bool = False, bold: bool = False) -> None:
