@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.types import (
     Cell,
     Change,
     ChangeKind,
+    Phase,
     Status,
 )
 from mipro_studio.storage import Reader, Store
@@ -45,6 +46,11 @@ def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any
         if summary.status is Status.COMPLETED:
             raise BadInput(
                 f"Run {summary.id} is completed, so its arms stand.", "Resume it with more trials, then change them."
+            )
+        if summary.status is Status.RUNNING and summary.phase in (Phase.TEST, Phase.DONE):
+            raise BadInput(
+                f"Run {summary.id} is at its sealed test: its search is over, so a change comes too late.",
+                "Ask for more trials when it is finished, then change its arms.",
             )
         payload = Scrubber(key_variables(reader.config(summary.id))).record(dict(payload))
 

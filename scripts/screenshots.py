@@ -3,6 +3,9 @@
     python scripts/screenshots.py OUT [PAGE ...]
     python scripts/screenshots.py --docs [PAGE ...]    only the README's, in their place and no taller than a page
 
+The README's are of a real run: `docs/runs/triage.mipro`, made by `python cli.py run sample:triage --seed 1` on the
+embedded model and packed by `python cli.py pack`.
+
 Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium). PAGE narrows the list by name.
 """
 
@@ -18,27 +21,30 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from PIL import Image
 from playwright.sync_api import Browser, Page, TimeoutError
 
+from mipro_studio.control import take_home
 from mipro_studio.storage import Reader
 from mipro_studio.ui.export.report import report_html
+from mipro_studio.ui.replay.replay_state import history
 from tests.ui.browser import ROOT, chromium, serve, visit
 from tests.ui.factory import MARKER, fill
 
 WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")
 HEIGHT, TALLEST, DOCS_TALLEST = 900, 3200, 1900
-SETTLE_MS, WORKS_MS = 3500, 20_000
+SETTLE_MS, WORKS_MS = 3500, 60_000
+REAL = ROOT / "docs" / "runs" / "triage.mipro"
 DOCS = {
-    "live-running": "light",
-    "live-finished": "dark",
-    "instructions-review": "light",
-    "traces-finished": "light",
-    "compare-finished": "light",
-    "report-finished": "light",
-    "new-run": "light",
+    "replay-search": ("light", "/replay?run={run}&at={middle}"),
+    "live-finished": ("dark", "/live?run={run}"),
+    "instructions": ("light", "/instructions?run={run}"),
+    "traces": ("light", "/traces?run={run}"),
+    "compare": ("light", "/compare?run={run}"),
+    "report": ("light", ""),
+    "new-run": ("light", "/new_run?sample=triage"),
 }
-"""The README's, at the first width."""
+"""The README's, at the first width: scheme and path."""
 RESTS = "[data-testid=stApp][data-test-script-state=notRunning]"
-DRAWN = "() => [...document.querySelectorAll('.mipro-chart')].every(chart => chart.querySelector('.main-svg'))"
+DRAWN = "() => [...document.querySelectorAll('.stBidiComponent')].every(chart => chart.querySelector('.main-svg'))"
 TABS = ("Trials", "Beliefs", "Parallel coordinates", "Spending", "Errors", "Log")
 
 
@@ -110,20 +116,42 @@ def report(browser: Browser, file: Path, store: Path, run_id: str, width: int, s
     page.close()
 
 
-def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str, int, str], bool]) -> None:
+def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], bool]) -> None:
     ids = fill(store)
     with serve(store) as url:
         for scheme, width in product(SCHEMES, WIDTHS):
             page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
             for name, path, heading, tab in pages(ids):
-                if wanted(name, width, scheme):
+                if wanted(name):
                     visit(page, url + path, heading)
                     if tab:
                         page.get_by_role("tab", name=tab).click()
                     shoot(page, out / f"{name}-{width}-{scheme}.png")
             page.close()
-            if wanted("report-finished", width, scheme):
+            if wanted("report-finished"):
                 report(browser, out / f"report-finished-{width}-{scheme}.png", store, ids["finished"], width, scheme)
+
+
+def docs_pages(browser: Browser, out: Path, store: Path, names: list[str]) -> None:
+    """The README's pictures, of the committed run; the replay stands in the middle of its search."""
+    run_id = take_home.open_replay(store, REAL)
+    with Reader(store) as reader:
+        moments = history(reader, reader.run(run_id)).labels
+    middle = next(i for i, label in enumerate(moments) if "trial 12," in label)
+    with serve(store) as url:
+        for name, (scheme, path) in DOCS.items():
+            if names and name not in names:
+                continue
+            file = out / f"{name}-{WIDTHS[0]}-{scheme}.png"
+            if not path:
+                report(browser, file, store, run_id, WIDTHS[0], scheme)
+            else:
+                page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT}, color_scheme=scheme)
+                page.goto(url + path.format(run=run_id, middle=middle))
+                page.wait_for_timeout(SETTLE_MS)  # the first page of a browser fetches plotly.js
+                shoot(page, file)
+                page.close()
+            crop(file)
 
 
 def crop(file: Path) -> None:
@@ -140,20 +168,15 @@ def main(arguments: list[str]) -> int:
     docs = arguments[0] == "--docs"
     out, names = ROOT / "docs" / "screenshots" if docs else Path(arguments[0]), arguments[1:]
     out.mkdir(parents=True, exist_ok=True)
-
-    def wanted(name: str, width: int, scheme: str) -> bool:
-        chosen = DOCS.get(name) == scheme and width == WIDTHS[0] if docs else True
-        return chosen and (not names or name in names)
-
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        empty = Path(folder) / "empty"
-        empty.mkdir()
-        if not docs and not names:
+        if docs:
+            docs_pages(browser, out, Path(folder) / "studio.db", names)
+            return 0
+        if not names:
+            empty = Path(folder) / "empty"
+            empty.mkdir()
             empty_home(browser, out, empty)
-        all_pages(browser, out, Path(folder) / "studio.db", wanted)
-    if docs:
-        for file in out.glob("*.png"):
-            crop(file)
+        all_pages(browser, out, Path(folder) / "studio.db", lambda name: not names or name in names)
     return 0
 
 

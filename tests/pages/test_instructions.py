@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
-from mipro_studio.optimizer_core.types import INSTRUCTION, Arm, Author, Candidate, Event, Settled, Status
+from mipro_studio.optimizer_core.types import INSTRUCTION, Arm, Author, Candidate, ChangeKind, Event, Settled, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, TEXTS
@@ -256,3 +256,16 @@ def test_tool_descriptions_are_read_edited_and_rejected_beside_the_instructions(
     app.text_area(key="review_text_tools_classify_1").input("# look_ap\nA typing error.")
     app.button(key="review_edit_save_tools").click().run()
     assert "Begin with a line `# look_up`" in texts(app) and len(asked(store, "running")) == 2
+
+
+def test_a_change_during_the_sealed_test_is_refused_as_too_late(store: Filled) -> None:
+    path, ids = store
+    with Reader(path) as reader:
+        worker = reader.worker_of(ids["running"])
+    with Store(path) as opened:
+        told = Event("phase", {"phase": "test", "done": 0, "total": 40, "note": ""})
+        SqliteJournal(opened, ids["running"], str(worker)).commit([told])
+    asked_for = {"kind": "instruction", "predictor": "classify", "index": 2}
+    with pytest.raises(BadInput, match="a change comes too late"):
+        review.change(path, ids["running"], ChangeKind.REJECT, asked_for)
+    assert asked(store, "running") == []

@@ -2,10 +2,11 @@
 
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from mipro_studio.optimizer_core.types import Trial, TrialKind
-from mipro_studio.ui.result.leaders import Belief, baseline_of, leader_path
+from mipro_studio.ui.result.leaders import Belief, baseline_of, leader_path, leading
 from mipro_studio.ui.text.format import count, one_line, plural, score
 
 __all__ = ["XAxis", "best_full", "score_range", "sized", "trials_alt", "trials_figure"]
@@ -105,7 +106,7 @@ def trials_figure(
     baseline = baseline_of(trials)
     small = [t for t in trials if t.kind is TrialKind.MINIBATCH and t.done and t.value is not None]
     full = [t for t in trials if t.kind is TrialKind.FULL and t.done and t.value is not None]
-    of_best = [t for t in (*small, *full) if t.candidate == best][-1:]
+    of_best = _gold(trials, [t for t in (*small, *full) if t.candidate == best], n_val)
     end = max((getattr(t, x) for t in trials), default=0)
     edge = {"width": 1.5, "color": "@c0/0.75"}
     data = [
@@ -125,6 +126,16 @@ def trials_figure(
     else:
         _say_empty(layout)
     return {"data": data, "layout": layout}
+
+
+def _gold(trials: Sequence[Trial], of_best: Sequence[Trial], n_val: int) -> list[Trial]:
+    """The last trial of the best candidate, at the mean over all its rows: where the leader's line is."""
+    if not of_best:
+        return []
+    lead = leading(trials, n_val)
+    if lead is None or lead.candidate != of_best[-1].candidate:
+        return [of_best[-1]]
+    return [replace(of_best[-1], mean=lead.mean, objective=lead.objective, n_ok=lead.n_ok)]
 
 
 def score_range(trials: Sequence[Trial]) -> list[float] | None:

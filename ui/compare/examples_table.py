@@ -51,7 +51,7 @@ def examples_table(reader: Reader, found: Comparison, picked: Picked) -> Compare
             "change": st.column_config.TextColumn(width=88),
             **{name: st.column_config.TextColumn(title, width=max(104, 340 // len(columns)), help="Score and answer")
                for name, title in columns.items()},
-            "wanted": st.column_config.TextColumn(width=104),
+            "wanted": st.column_config.TextColumn(width=150),
             "inputs": st.column_config.TextColumn(width=300),
         },
     )  # fmt: skip
