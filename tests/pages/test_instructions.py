@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from mipro_studio.control import review
+from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import INSTRUCTION, Arm, Author, Candidate, ChangeKind, Event, Settled, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
