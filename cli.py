@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import check_store, exports, gate, output, plan_output, push, take
+from mipro_studio.commands import check_store, exports, gate, output, plan_output, push, rows, take
 from mipro_studio.commands.run_options import with_settings
 from mipro_studio.control import launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
@@ -315,6 +315,7 @@ def settings(as_json: JsonOption = False) -> None:
 
 
 exports.register(app)
+app.command("rows")(rows.rows)
 check_store.register(app)
 gate.register(app)
 push.register(app)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.finetuning.row_edits import changed_rows
 from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
@@ -57,7 +58,10 @@ def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any
         def trace_of(row: str) -> Cell | None:
             return _trace(reader, summary.id, row)
 
-        changed_arms(Change(0, kind, payload), board_of(reader, summary.id), trace_of)
+        if kind is ChangeKind.ROWS:
+            changed_rows(payload, {tuning.number: tuning for tuning in reader.tunings(summary.id)})
+        else:
+            changed_arms(Change(0, kind, payload), board_of(reader, summary.id), trace_of)
     with Store(store) as opened, opened.atomic():
         number = opened.send(summary.id, kind.value, payload)
         to_gate = kind is ChangeKind.ASK and summary.status is Status.AWAITING_REVIEW

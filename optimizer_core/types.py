@@ -159,6 +159,7 @@ class ChangeKind(StrEnum):
     RESTORE = "restore"
     ASK = "ask"
     DEMOS = "demos"
+    ROWS = "rows"
 
 
 class TrialKind(StrEnum):
@@ -549,6 +550,8 @@ class Change:
     the prompt model; demos {index, keep, pin, given, replace}: a new demo set of the demos at the positions `keep`
     of set `index`, the traces `pin` ([{example, call}], `call` being the place among the predictor's calls) and the
     demos `given` ([{field: value}]) that were made elsewhere, instead of it if `replace`.
+    rows {tuning, drop, answers}: the rows of a tuning without those at the places `drop` ([0, 3]), and with other
+    answers at some places ({"5": "text"}); no predictor.
     """
 
     id: int

@@ -107,6 +107,8 @@ def changed_arms(change: Change, board: Board, trace_of: Callable[[str], Cell | 
         case ChangeKind.ASK:
             asked_for(payload, board)
             return []
+        case ChangeKind.ROWS:
+            raise BadInput("Training rows are no arms.", "Change them with the command `rows`.")
 
 
 def asked_for(payload: Json, board: Board) -> tuple[str, str, int]:

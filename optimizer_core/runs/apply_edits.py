@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
+from mipro_studio.optimizer_core.finetuning.row_edits import changed_rows
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.duplicates import drop_duplicates
@@ -41,7 +42,10 @@ async def take_up(context: RunContext, order: int) -> None:
         arms: Sequence[Arm] = ()
         refused = ""
         try:
-            arms = await _arms(context, change)
+            if change.kind is ChangeKind.ROWS:
+                await context.note_tuning(changed_rows(change.payload, context.tunings))
+            else:
+                arms = await _arms(context, change)
         except BadInput as refusal:
             refused = str(refusal)
         settled = Settled(change.id, order, tuple(arm.index for arm in arms), refused)

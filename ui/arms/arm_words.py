@@ -110,5 +110,8 @@ def change_words(asked: AskedChange) -> tuple[str, str]:
         case ChangeKind.DEMOS:
             n = len(payload.get("keep") or ()) + len(payload.get("pin") or ())
             said = f"New demo set from set {index}, {plural(n, 'demo')}"
+        case ChangeKind.ROWS:
+            n = len(payload.get("drop") or ()) + len(payload.get("answers") or ())
+            said = f"Change of {plural(n, 'row')} of weights {payload.get('tuning')}"
     text = payload.get("text") or payload.get("hint") or payload.get("reason") or ""
     return f"{said} · {one_line(payload.get('predictor', ''), 40)}", clean(text)

@@ -8,9 +8,19 @@ import pytest
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.finetuning import tuner
+from mipro_studio.optimizer_core.finetuning.row_edits import changed_rows
 from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.runs import assembly
-from mipro_studio.optimizer_core.types import TEACHER, Candidate, Split, Status, Tuning, TuningState
+from mipro_studio.optimizer_core.types import (
+    TEACHER,
+    Candidate,
+    Change,
+    ChangeKind,
+    Split,
+    Status,
+    Tuning,
+    TuningState,
+)
 from tests.arms import pairs
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.inprocess import InProcessEndpoint
@@ -268,9 +278,20 @@ def test_a_person_may_read_the_rows_before_they_are_trained_on(
     assert "rows are about to be trained on" in first.ending.reason
     assert not trainer.jobs
     assert next(iter(memory.tunings())).rows
+    rows = next(iter(memory.tunings())).rows
+    asked = {"tuning": 1, "drop": ["0", 2], "answers": {"1": "[[ ## tone ## ]]\nangry"}}
+    memory.asked += [Change(1, ChangeKind.ROWS, asked), Change(2, ChangeKind.ROWS, {"tuning": 1, "drop": [99]})]
     second = live(settings(model, "bootstrap_finetune", review=True), memory, approved=True)
     assert second.ending.status is Status.COMPLETED
-    assert len(trainer.jobs) == 1
+    (job,) = trainer.jobs.values()
+    assert [row.answer for row in job.rows] == [asked["answers"]["1"], *(row["answer"] for row in rows[3:])]
+    assert [settled.refused for settled in memory.settled()] == [
+        "",
+        f"There is no row 99. Rows count from 0 to {len(rows) - 3}.",
+    ]
+    assert tunings(second)[0].facts["by_a_person"] == {"dropped": 2, "answered_anew": 1}
+    with pytest.raises(BadInput, match="past the point"):
+        changed_rows({"tuning": 1, "drop": [0]}, {1: tunings(second)[0]})
 
 
 @pytest.mark.parametrize("strategy", ["w", "p -> w -> p", "w -> w -> p"])

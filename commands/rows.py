@@ -1,0 +1,62 @@
+"""The rows that weights are about to be tuned on: read, drop some, answer some anew. `cli.py` has the command."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from mipro_studio.commands import output
+from mipro_studio.control import review
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import ChangeKind, Tuning
+from mipro_studio.storage import Reader, default_store
+
+__all__ = ["rows"]
+
+StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
+
+
+def rows(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")],
+    tuning: Annotated[int, typer.Option(help="Which weights, from 1.")] = 1,
+    drop: Annotated[str | None, typer.Option(help="Places of rows not to train on, from 0, by comma.")] = None,
+    answer: Annotated[list[str] | None, typer.Option(help="PLACE=TEXT: another answer; again for more.")] = None,
+    store: StoreOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """The rows that a run tunes weights on. With --drop or --answer: change them while it waits for `approve`."""
+    path = store or default_store()
+    with Reader(path) as reader:
+        full_id = reader.run(run_id).id
+        found = next((one for one in reader.tunings(full_id) if one.number == tuning), None)
+    if found is None:
+        raise BadInput(
+            f"Run {full_id} has no rows of weights {tuning}.", "They are there once traces are bootstrapped."
+        )
+    if not drop and not answer:
+        output.print_json(_as_json(found)) if as_json else _print(found)
+        return
+    answers = dict(_pair(text) for text in answer or ())
+    dropped = [place.strip() for place in (drop or "").split(",") if place.strip()]
+    payload = {"tuning": tuning, "drop": dropped, "answers": answers}
+    number = review.change(path, full_id, ChangeKind.ROWS, payload)
+    output.print_json({"change": number}) if as_json else typer.echo(f"Change {number} waits for the run's worker.")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    place, equals, said = text.partition("=")
+    if not equals:
+        raise BadInput(f"--answer {text!r} has no `=`.", "Say the row's place and its answer: 5=delivery.")
+    return place.strip(), said
+
+
+def _as_json(found: Tuning) -> dict[str, Any]:
+    return {"tuning": found.number, "state": found.state.value, "facts": dict(found.facts), "rows": list(found.rows)}
+
+
+def _print(found: Tuning) -> None:
+    console = Console()
+    for place, row in enumerate(found.rows):
+        asked = row["messages"][-1]["content"] if row["messages"] else ""
+        console.print(f"{place:4} {row['predictor']}: {asked!r} -> {row['answer']!r}", markup=False, soft_wrap=True)
