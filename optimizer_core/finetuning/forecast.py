@@ -12,8 +12,8 @@ LAYERS: Final = 30
 """Of the embedded model."""
 
 ROW_S, TOKEN_S = 0.03, 0.002
-"""Processor seconds of the embedded trainer for a row, and for each of its tokens, in one epoch with all layers tuned
-(docs/better_together.md says where they were measured)."""
+"""Processor seconds of the embedded trainer for a row, and for each of its tokens, in one epoch with all layers tuned.
+A rough constant from one machine, good for the order of magnitude."""
 
 
 def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_chars: float) -> dict[str, Any]:
