@@ -23,6 +23,7 @@ from mipro_studio import cli, command, worker
 from mipro_studio.commands import helper_server
 from mipro_studio.control import launcher
 from mipro_studio.control.worker_children import worker_name
+from mipro_studio.optimizer_core import inspection
 from tests.optimizer_core.builders import dspy_as_new
 
 __all__ = ["Done", "helpers_inside", "shell", "work_on", "workers_inside"]
@@ -37,6 +38,9 @@ def helpers_inside() -> Iterator[None]:
     """What answers once and ends (an inspection, an export, a call to an endpoint) happens in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "run", _run)
+        patch.setattr(
+            inspection, "usable_processors", lambda: 1
+        )  # other processes do not reach an endpoint of this one
         yield
 
 

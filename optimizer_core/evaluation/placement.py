@@ -66,7 +66,12 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
         f"{config.threads} rows at once, each with {1000 * work.processor_s:.0f} ms of work of its own in "
         f"{work.row_s:.2f} s, need {load:.0%} of a processor"
     )
-    wanted = min(config.processes or processors, math.ceil(load / KEEPS_UP), config.threads)
+    wanted = min(math.ceil(load / KEEPS_UP), config.threads)
     if wanted < 2:
         return Placement(None, f"{measured}: threads of one process keep up (up to {KEEPS_UP:.0%}).")
+    # The run's own process, which decides, writes and asks the models, needs a processor of its own: with two of them,
+    # two processes of rows were slower than threads (docs/performance.md).
+    wanted = min(wanted, config.processes or processors - 1)
+    if wanted < 2:
+        return Placement(None, f"{measured}; threads all the same: {processors} processors leave no room for more.")
     return Placement(wanted, f"{measured}, more than the {KEEPS_UP:.0%} that one process can do: {wanted} processes.")

@@ -54,6 +54,7 @@ def asked(case: Any, folder: Path) -> dict[str, Any]:
         "teacher": {"model": "openai/gpt-4.1-mini", **MODEL},
         "search": {"candidates": 3, "max_bootstrapped": BOOTSTRAPPED, "max_labeled": LABELLED},
         "threads": 4,
+        "executor": "threads",  # scripted models live in this process
         "retries": 0,
     }
 
