@@ -38,9 +38,7 @@ def helpers_inside() -> Iterator[None]:
     """What answers once and ends (an inspection, an export, a call to an endpoint) happens in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "run", _run)
-        patch.setattr(
-            inspection, "usable_processors", lambda: 1
-        )  # other processes do not reach an endpoint of this one
+        patch.setattr(inspection, "usable_processors", lambda: 1)  # others do not reach an endpoint of this one
         yield
 
 

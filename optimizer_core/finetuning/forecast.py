@@ -12,7 +12,7 @@ LAYERS: Final = 30
 """Of the embedded model."""
 
 ROW_S, TOKEN_S = 0.03, 0.002
-"""Processor seconds of the embedded trainer for a row, and for each of its tokens, in one epoch with all layers tuned.
+"""Processor seconds of the embedded trainer for a row, and for each of its tokens, in one epoch, all layers tuned.
 A rough constant from one machine, good for the order of magnitude."""
 
 
