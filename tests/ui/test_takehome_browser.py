@@ -60,7 +60,10 @@ def test_the_compare_page_shows_foreign_text_as_text(browser: Browser, filled: t
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     with serve(store) as url:
-        visit(page, f"{url}/compare?run={ids['finished']}&example=val-3", "Compare")
+        visit(page, f"{url}/compare?run={ids['finished']}", "Compare")
+        expect(page.get_by_text("Improvements (8)")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("radio", name="Sealed test")).to_be_checked()
+        visit(page, f"{url}/compare?run={ids['finished']}&split=val&example=val-3", "Compare")
         expect(page.get_by_text("Improvements (26)")).to_be_visible(timeout=60_000)
         expect(page.get_by_text("Step 1 of 2")).to_be_visible(timeout=30_000)
         page.get_by_text("Regressions (1)").click()
