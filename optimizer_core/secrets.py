@@ -44,7 +44,7 @@ _HEADERS = frozenset(("authorization", "x_api_key", "x-api-key", "api-key", "ocp
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # User and password before a host: all that stands between the scheme and the last `@` of the authority.
 _USERINFO = re.compile(r"(?<=://)[^\s/?#\"'<>\\]+(?=@)")
-_OPEN_USERINFO = re.compile(r"(:|:/|://[^\s/?#\"'<>\\]*)$")
+_OPEN_USERINFO = re.compile(r"(:|:/|://[^\s/?#\"'<>\\]*)\Z")
 
 # Keys by their shape, whoever wrote them and wherever: those of the large providers, and what a header carries.
 _BEGINNINGS = (
@@ -59,7 +59,7 @@ _SHAPES = re.compile(
 _CUT = {begun[:length] for begun in (*_BEGINNINGS, "Bearer") for length in range(1, len(begun) + 1)}
 _OPEN_SHAPE = re.compile(
     rf"(?<![A-Za-z0-9])(?:(?:{'|'.join(_BEGINNINGS)})[A-Za-z0-9_-]*|Bearer [A-Za-z0-9._~+/=-]*|"
-    rf"{'|'.join(sorted(_CUT, key=len, reverse=True))})$"
+    rf"{'|'.join(sorted(_CUT, key=len, reverse=True))})\Z"
 )
 
 T = TypeVar("T")

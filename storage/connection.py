@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,17 +57,30 @@ def open_writer(path: Path, busy_s: float | None = None) -> Database:
     with _in_words(path, opening=True):
         db = _database(sqlite3.connect(path, timeout=BUSY_S if busy_s is None else busy_s, isolation_level=None))
         try:
-            _prepare_writer(db, path)
+            _prepare_writer(db, path, BUSY_S if busy_s is None else busy_s)
         except BaseException:
             db.close()
             raise
         return db
 
 
-def _prepare_writer(db: Database, path: Path) -> None:
+def _into_wal(db: Database, busy_s: float) -> None:
+    """SQLite waits for no lock when it changes the journal's mode, so that two that open a new file collide."""
+    deadline = time.monotonic() + busy_s
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.02)
+
+
+def _prepare_writer(db: Database, path: Path, busy_s: float) -> None:
     # Readers never wait for the writer nor it for them: pages poll while a worker commits.
     if db.execute("pragma journal_mode").fetchone()[0] != "wal":
-        db.execute("pragma journal_mode = wal")
+        _into_wal(db, busy_s)
     # In WAL mode this survives a crash of any process; only a power cut may take the last commits, whole.
     # FULL would add an fsync (milliseconds) to every cell.
     db.execute("pragma synchronous = normal")

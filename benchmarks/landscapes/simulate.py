@@ -126,6 +126,8 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     asyncio.get_running_loop().set_default_executor(_AtOnce())
     table, recorder = ScoreTable(), _Recorder()
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
+    # There are no rows to make arms from: what is measured is the choice among those there are.
+    config = config.model_copy(update={"search": config.search.model_copy(update={"made": 0})})
     optimizer = get_optimizer(config.optimizer)
     names = [f"p{index}" for index in range(landscape.family.predictors)]
     arms = {name: range(landscape.family.arms) for name in names}

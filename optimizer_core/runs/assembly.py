@@ -94,7 +94,7 @@ def assemble(
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
-    meter.limits = CallLimits(config.threads)
+    meter.limits = CallLimits(config.threads, finds=config.pace == "found")
     prompt = build_role_model(config.model_for(Role.PROMPT), Role.PROMPT, meter, config, program)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)

@@ -260,3 +260,14 @@ def test_ordinary_words_are_left_alone(text: str) -> None:
 def test_short_values_are_not_learned() -> None:
     learn("none", "dummy")
     assert Scrubber([], {}).text("none of the dummy texts") == "none of the dummy texts"
+
+
+@pytest.mark.parametrize("key", ["sk-canary-7b1f0c5d9e", "gsk_0123456789abcdefghij"])
+def test_a_stream_that_is_cut_anywhere_shows_no_key_of_a_providers_shape(key: str) -> None:
+    """A line's end after the key is no part of it: what is held back begins where the key does, or not at all."""
+    told = f"{key}\n{key}\nand on\n".encode()
+    for first in range(len(told)):
+        for second in (first + 1, first + 3, first + len(key)):
+            stream = ScrubbedBytes(Scrubber(["DESK_KEY"], {"DESK_KEY": "sk-canary-7b1f0c5d9e"}))
+            pieces = (told[:first], told[first:second], told[second:])
+            assert b"".join(map(stream.feed, pieces)) + stream.end() == b"[key hidden]\n[key hidden]\nand on\n"

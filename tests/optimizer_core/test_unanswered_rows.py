@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.runs.extraction import best_full_evaluation
 from mipro_studio.optimizer_core.types import Candidate, Cell, ErrorClass, Split, Trial, TrialKind
@@ -29,6 +30,7 @@ def best(*cells: list[Cell]) -> tuple[str, str]:
         examples={Split.VAL: make_examples(0, N)},
         baseline=Candidate.baseline(1),
         allows=lambda one: True,
+        objective=THE_SCORE,
     )
     names = [part[0].key.candidate for part in cells]
     kinds = [TrialKind.BASELINE if name == BASE else TrialKind.FULL for name in names]

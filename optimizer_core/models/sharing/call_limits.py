@@ -34,9 +34,11 @@ class CallLimits:
 
     Args:
         ceiling: Most calls at once to one endpoint: the run's threads.
+        finds: Limits are found from what endpoints answer; else only a person holds calls back (`hold`).
     """
 
-    def __init__(self, ceiling: int) -> None:
+    def __init__(self, ceiling: int, finds: bool = True) -> None:
+        self._finds = finds
         self._highest = self._ceiling = ceiling
         self._limits: dict[str, EndpointLimit] = {}
         self._lines: dict[str, deque[threading.Event]] = {}
@@ -45,7 +47,7 @@ class CallLimits:
     def _of(self, endpoint: str) -> EndpointLimit:
         made = self._limits.get(endpoint)
         if made is None:
-            made = self._limits[endpoint] = EndpointLimit(self._ceiling)
+            made = self._limits[endpoint] = EndpointLimit(self._ceiling, self._finds)
             made.fixed = self._ceiling < self._highest
             self._lines[endpoint] = deque()
         return made

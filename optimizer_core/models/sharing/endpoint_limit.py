@@ -60,12 +60,14 @@ class EndpointLimit:
 
     Args:
         ceiling: Most calls at once.
+        finds: It begins low and heeds refusals; else the ceiling is all that holds calls back.
     """
 
-    def __init__(self, ceiling: int) -> None:
+    def __init__(self, ceiling: int, finds: bool = True) -> None:
+        self._finds = finds
         self.ceiling = ceiling
         self.fixed = False
-        self.limit = min(START, float(ceiling))
+        self.limit = min(START, float(ceiling)) if finds else float(ceiling)
         self.under_way = 0
         self._top: float | None = None
         self._cut_at = self._closed_until = self._next_at = float("-inf")
@@ -118,9 +120,9 @@ class EndpointLimit:
 
     def ended(self, now: float, end: CallEnd) -> None:
         self.under_way -= 1
-        if end.refused:
+        if end.refused and self._finds:
             self._cut(now, end)
-        elif not end.failed:
+        elif not end.refused and not end.failed:
             self._answer(now, end)
 
     def _answer(self, now: float, end: CallEnd) -> None:

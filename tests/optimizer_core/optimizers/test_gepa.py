@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE
 from mipro_studio.optimizer_core.optimizers.evolution import MINIBATCH, _scores, _shown
 from mipro_studio.optimizer_core.types import Author, Cell, CellKey, ErrorClass, Split, TraceStep, TrialKind
 from tests.arms import instructions_of
@@ -82,8 +83,8 @@ def test_a_metric_beyond_1_does_not_look_perfect(endpoint: LoopbackEndpoint) -> 
 
 def test_an_error_counts_as_the_mean_of_the_others_and_is_told_to_the_prompt_model() -> None:
     cells = [scored("c", "a", 1.0), failed("c", "b", ErrorClass.PARSE), scored("c", "d", 0.5)]
-    assert _scores(cells) == [1.0, 0.75, 0.5]
-    assert _scores([failed("c", "b")]) == [0.0]
+    assert _scores(cells, THE_SCORE) == [1.0, 0.75, 0.5]
+    assert _scores([failed("c", "b")], THE_SCORE) == [0.0]
 
     row = make_examples(1, 0)[0]
     before = TraceStep("queue", {"message": "hello"}, {"queue": "billing"})

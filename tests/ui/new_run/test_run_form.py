@@ -35,7 +35,7 @@ CONFIGS: list[dict[str, Any]] = [
 
 def test_every_setting_of_the_search_has_a_place_in_the_form() -> None:
     placed = {path[1] for path in FIELDS.values() if path[0] == "search"}
-    assert placed | {"freeze"} == set(SearchSettings.model_fields)
+    assert placed | {"freeze", "kinds", "least_headroom", "made"} == set(SearchSettings.model_fields)
 
 
 def test_every_setting_of_the_data_has_a_place_in_the_form() -> None:
