@@ -51,7 +51,7 @@ def test_rows_that_no_candidate_can_answer_keep_none_from_winning() -> None:
     dead = set(range(8))
     winner, reason = best(row(BASE, {}, dead), row(OTHER, HALVES, dead))
     assert winner == OTHER
-    assert "on 12 validation examples" in reason
+    assert "on all of 12 validation examples" in reason
     assert (
         "On 8 more of them no candidate has a score: 8 of 8 program runs failed, all of them alike (refusal)"
         in reason
