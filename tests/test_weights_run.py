@@ -101,9 +101,8 @@ def sent(run: Watched) -> bool:
 
 
 def training(run: Watched) -> bool:
-    """Or over already; by a worker that has the run, so that killing it leaves a run that is lost."""
-    begun = any(job.checkpoint.exists() for job in run.jobs) or tuned(run)
-    return begun and run.status is Status.RUNNING
+    """Or over already."""
+    return any(job.checkpoint.exists() for job in run.jobs) or tuned(run)
 
 
 def tuned(run: Watched) -> bool:
@@ -118,7 +117,7 @@ def test_a_killed_run_ends_with_the_one_job_that_it_began(
     config["search"] = {"threshold": 0.0}
     run = Watched(tmp_path / "studio.db", config, monkeypatch)
     for reached, trainer in ((sent, True), (training, True), (tuned, False)):
-        run.until(reached)
+        run.until(lambda run, reached=reached: reached(run) and run.status is Status.RUNNING)
         before = run.tunings
         run.kill(trainer)
         run.resume()
