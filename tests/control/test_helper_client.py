@@ -216,3 +216,8 @@ def test_the_dashboard_ends_when_the_studio_is_killed(tmp_path: Path) -> None:
             return
         time.sleep(0.1)
     pytest.fail("the dashboard outlived the studio")
+
+
+def test_the_process_is_a_file_too_that_others_may_start() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "sidecar.py")], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "dashboard FILE" in done.stderr
