@@ -16,7 +16,7 @@ from mipro_studio.storage import Reader, log_path
 from tests.test_worker import Bench, status, until
 from tests.working import ROOT, ROWS, endpoint
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(600)
 
 HANGS = ("deaf", "child", "lost_in_a_pattern", "at import")
 ENDS = ("os._exit", "KeyboardInterrupt")
@@ -111,13 +111,13 @@ def ended(bench: Bench, how: str) -> tuple[Path, str]:
     with endpoint() as running:
         # In worker processes for rows this would cost its row alone (tests/optimizer_core/evaluation).
         store, run = spawned(bench, how, running, executor="threads")
-        until(lambda: status(store, run) in (Status.LOST, Status.COMPLETED, Status.FAILED), 100)
+        until(lambda: status(store, run) in (Status.LOST, Status.COMPLETED, Status.FAILED), 250)
         if how == "os._exit":
             with Reader(store) as reader:
                 assert reader.run(run).status is Status.LOST
                 scored = {row.key: row.score for row in reader.cells(run)}
             launcher.resume(store, run)  # without HANG in the environment
-            until(lambda: status(store, run) is Status.COMPLETED, 100)
+            until(lambda: status(store, run) is Status.COMPLETED, 250)
             with Reader(store) as reader:
                 assert scored.items() <= {row.key: row.score for row in reader.cells(run)}.items()
     return store, run
