@@ -32,7 +32,7 @@ __all__ = [
 
 STATIC = ROOT / "static"
 # The dark theme's accent is light, so that it can be read as text; Streamlit writes white on buttons of that colour.
-_READABLE = "<style>.stApp button[kind='primary'] * { color: light-dark(#ffffff, #06201d); }</style>"
+_READABLE = "<style>.stApp button[kind='primary']:not(:disabled) * { color: light-dark(#ffffff, #06201d); }</style>"
 
 
 @dataclass(frozen=True, slots=True)
