@@ -28,6 +28,7 @@ class View:
         seed: For this suggestion.
         progress: Share of the trials, or of the cap on program runs, that is spent, from 0 to 1.
         trial: Number of the trial that the suggestion becomes, from 1.
+        room: Program runs that the cap leaves after the trials asked for so far; None = no cap.
     """
 
     number: int
@@ -37,6 +38,7 @@ class View:
     seed: int
     progress: float = 0.0
     trial: int = 1
+    room: int | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,11 @@ class Optimizer(ABC):
     @abstractmethod
     async def initialize(self, context: RunContext) -> None:
         """Bootstrap demo sets and write the first instructions."""
+
+    async def prepare(self, context: RunContext, view: View) -> None:
+        """Begin what goes on beside the trials, and take up what was begun. Called before every new trial with what
+        its suggestion may know; a resumed run calls it again for the trials that it has."""
+        return
 
     @abstractmethod
     async def propose(self, context: RunContext, view: View) -> Candidate | None:

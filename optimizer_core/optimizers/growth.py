@@ -40,8 +40,10 @@ __all__ = ["MADE_AT", "Growth"]
 
 EVERY, FIRST = 12, 18
 """Suggestions between two times that arms are made, and before the first: there must be something learned."""
+AHEAD = 6
+"""Suggestions that the making goes on beside: what begins before suggestion n can be tried from n + AHEAD on."""
 LATE = 0.85
-"""Share of the search after which no arm is made: it could not be tried any more."""
+"""Share of the search after which no arm is taken up: it could not be tried often enough any more."""
 LESSONS = 8
 """Training rows that the leader is run on each time."""
 LIKELY = 0.4
@@ -51,45 +53,81 @@ TRIES = 2
 IN_SEARCH = 1000
 """Teacher runs of suggestion n have the rollout IN_SEARCH + n."""
 MADE_AT = "made_at"
-"""Key in an arm's provenance: the suggestion before which it was made."""
+"""Key in an arm's provenance: the suggestion before which its making began."""
 
 
 class Growth:
     """Makes arms during the search: the leader teaches rows that nobody solved, sets are composed of all traces and
     labels there are, and the prompt model is shown what the leader got wrong.
 
-    All of it depends on the arms and on what the suggestion may know, so a resumed run makes the same.
+    The model calls of it go on beside the trials. When it begins and when its arms come in is a matter of
+    suggestions and not of time, and all of it depends on the arms and on what these suggestions may know, so a
+    resumed run makes the same.
+
+    Args:
+        view: What the suggestion before which it begins may know.
     """
 
     def __init__(self, context: RunContext, view: View) -> None:
         self._context = context
-        self._view = view
+        self._number = view.number
+        self._room = view.room
         self._seed = view.seed
         self._seen = [
             one for one in by_candidate(view.observed).values() if one.scores and context.allows(one.candidate)
         ]
+        self._lessons: Sequence[asyncio.Task[Cell]] = ()
+        self._written: list[asyncio.Task[Arm]] = []
 
-    @property
-    def due(self) -> bool:
-        number, made = self._view.number, self._context.config.search.made
-        turn = number - FIRST
-        return turn >= 0 and turn % EVERY == 0 and turn // EVERY < made and self._view.progress < LATE
+    @staticmethod
+    def due(view: View, most: int) -> bool:
+        """Whether making arms begins before this suggestion.
 
-    async def make(self) -> None:
-        """Make what there is to make; nothing where the arms of this suggestion are there already."""
-        arms, number = self._context.arms, self._view.number
-        there = any(arm.provenance.get(MADE_AT) == number for arm in arms.everything())
-        posterior = fit(*self._cells, features=self._context.space.features) if len(self._seen) > 1 else None
-        if there or posterior is None or not posterior.converged:
+        Args:
+            most: Times that arms are made in one run.
+        """
+        turn = view.number - FIRST
+        in_time = view.progress * (view.number + AHEAD) < LATE * view.number
+        return turn >= 0 and turn % EVERY == 0 and turn // EVERY < most and in_time
+
+    def over(self, view: View) -> bool:
+        """Whether the arms come in before this suggestion."""
+        return view.number >= self._number + AHEAD
+
+    async def begin(self) -> None:
+        """Ask for what takes model calls; nothing where the arms of this suggestion are there already."""
+        there = any(arm.provenance.get(MADE_AT) == self._number for arm in self._context.arms.everything())
+        if there or len(self._seen) < 2:
+            return
+        posterior = await asyncio.to_thread(fit, *self._cells, features=self._context.space.features)
+        if posterior is None or not posterior.converged:
             return
         leader = self._seen[int(posterior.mode.argmax())].candidate
-        told = await self._teach(leader)
-        written = await asyncio.gather(
-            *(self._instruction(info, leader, told, posterior) for info in self._context.free)
+        self._lessons = [asyncio.create_task(self._context.evaluator.cell(one)) for one in self._wanted(leader)]
+        for info in self._context.free:
+            parent = self._parent(info, leader, posterior)
+            if parent is not None:
+                self._written.append(asyncio.create_task(self._instruction(info, parent)))
+        for task in (*self._lessons, *self._written):
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen even if never awaited
+        await asyncio.sleep(0)  # the tasks ask for their cells before anything else is counted
+
+    async def finish(self, view: View) -> None:
+        """Wait for what was begun, and add the arms.
+
+        Args:
+            view: What the suggestion may know that can be the first to try them.
+        """
+        if not self._lessons:
+            return
+        for lesson in self._lessons:
+            await lesson
+        written = [await task for task in self._written]
+        found = await asyncio.to_thread(
+            lambda: [one for info in self._context.free if (one := self._demo_set(info, view)) is not None]
         )
-        sets = [one for info in self._context.free if (one := self._demo_set(info)) is not None]
-        new = [arm for arm in written if arm is not None]
-        await self._context.add_made(new, drop_equal_sets(sets, self._all_sets()))
+        numbered = [replace(arm, index=next_index(self._context.arms.instructions[arm.owner])) for arm in written]
+        await self._context.add_made(numbered, drop_equal_sets(found, self._all_sets()))
 
     @property
     def _cells(self) -> tuple[list[Candidate], list[Mapping[str, float]]]:
@@ -98,9 +136,9 @@ class Growth:
     def _all_sets(self) -> list[Arm]:
         return [arm for of_name in self._context.arms.demo_sets.values() for arm in of_name.values()]
 
-    async def _teach(self, leader: Candidate) -> list[Cell]:
-        """The leader's runs on training rows that no teacher passed, else on some of the others."""
-        context, rollout = self._context, IN_SEARCH + self._view.number
+    def _wanted(self, leader: Candidate) -> list[CellRequest]:
+        """Runs of the leader on training rows that no teacher passed, else on some of the others."""
+        context, rollout = self._context, IN_SEARCH + self._number
         rows = list(context.examples[Split.TRAIN])
         generator(self._seed, "lessons").shuffle(rows)
         contents = context.arms.contents(leader)
@@ -108,15 +146,19 @@ class Growth:
         passed = {cell.key.example for cell in self._passed(rollout)}
         open_ = [row for row in rows if row.id not in shown]
         chosen = sorted(open_, key=lambda row: row.id in passed)[:LESSONS]
-        keys = {row.id: CellKey(TEACHER, Split.TRAIN, row.id, rollout) for row in chosen}
-        missing = sum(context.table.get(key) is None for key in keys.values())
-        if not context.evaluator.room_for(missing + len(context.examples[Split.VAL])):
+        if self._room is not None and self._room < len(chosen) + len(context.examples[Split.VAL]):
             return []
-        requests = (
-            CellRequest(keys[row.id], contents, row, Role.TASK, Purpose.BOOTSTRAP, BOOTSTRAP_PRIORITY)
+        return [
+            CellRequest(
+                CellKey(TEACHER, Split.TRAIN, row.id, rollout),
+                contents,
+                row,
+                Role.TASK,
+                Purpose.BOOTSTRAP,
+                BOOTSTRAP_PRIORITY,
+            )
             for row in chosen
-        )
-        return list(await asyncio.gather(*(context.evaluator.cell(request) for request in requests)))
+        ]
 
     def _passed(self, before: int = IN_SEARCH * 1000) -> list[Cell]:
         """Traces that may be demos, the best of every row, of teacher runs before this rollout."""
@@ -127,7 +169,7 @@ class Growth:
         best = best_attempts(sorted(runs, key=lambda one: (one.key.example, one.key.rollout)))
         return [one for one in best if one.score is not None and one.score >= threshold]
 
-    def _demo_set(self, info: PredictorInfo) -> Arm | None:
+    def _demo_set(self, info: PredictorInfo, view: View) -> Arm | None:
         """A composed set for one predictor, if it is likely to be better or there are few."""
         context, settings = self._context, self._context.config.search
         size = max(settings.max_labeled, settings.max_bootstrapped)
@@ -137,26 +179,22 @@ class Growth:
         place = context.arms.names.index(info.name)
         pool = self._pool(info) if size else []
         shop = Workshop(place, info.name, info.outputs, sets, pool, size, context.space.features)
-        found = compose(shop, self._view.observed, self._seed)
+        found = compose(shop, view.observed, self._seed)
         few = sum(one.active for one in sets) < settings.candidates
         if found is None or not (few or found.chance >= LIKELY):
             return None
         facts = {
-            MADE_AT: self._view.number,
+            MADE_AT: self._number,
             "author": "search",
             "parents": list(found.parents),
             "hypothesis": "a set of these demos is better than the best there is",
             "evidence": {
                 "chance": round(found.chance, 3),
                 "gain_logits": round(found.gain, 3),
-                "cells": self._n_cells,
+                "cells": sum(one.n for one in by_candidate(view.observed).values()),
             },
         }
         return demos_arm(info.name, next_index(context.arms.demo_sets[info.name]), COMPOSED, found.demos, facts)
-
-    @property
-    def _n_cells(self) -> int:
-        return sum(one.n for one in self._seen)
 
     def _pool(self, info: PredictorInfo) -> list[Demo]:
         """Every trace that passed, as a demo, and labelled rows."""
@@ -167,24 +205,27 @@ class Growth:
         traced = [demo for cell in self._passed() for demo in maker.traced(info.name, cell)]
         return [*traced, *(labeled_demos(rows, info.inputs, info.outputs) if settings.max_labeled else [])]
 
-    async def _instruction(
-        self, info: PredictorInfo, leader: Candidate, told: Sequence[Cell], posterior: Posterior
-    ) -> Arm | None:
-        """A child of the leader's instruction, as long as children are better than their parents now and then."""
-        context = self._context
-        of_name = context.arms.instructions[info.name]
-        place = context.arms.names.index(info.name)
-        if INSTRUCTION not in context.searches or not told or self._hopeless(of_name, place, posterior):
+    def _parent(self, info: PredictorInfo, leader: Candidate, posterior: Posterior) -> Arm | None:
+        """The leader's instruction, where it should have a child: as long as children are better now and then."""
+        of_name = self._context.arms.instructions[info.name]
+        place = self._context.arms.names.index(info.name)
+        searched = INSTRUCTION in self._context.searches
+        if not searched or not self._lessons or self._hopeless(of_name, place, posterior):
             return None
-        parent = of_name[leader.arm(place, INSTRUCTION)]
+        return of_name[leader.arm(place, INSTRUCTION)]
+
+    async def _instruction(self, info: PredictorInfo, parent: Arm) -> Arm:
+        """A child of `parent`, written when the lessons are there. Its index is given when it comes in."""
+        context = self._context
+        told = [await lesson for lesson in self._lessons]
         asked = (evidence_text(told, info.name), context.config.proposer.hint, context.config.proposer.temperature)
-        key = f"reflect/{info.name}/{self._view.number}"
-        child = await reflected(context.proposer.prompter, key, info, parent, next_index(of_name), asked)
+        key = f"reflect/{info.name}/{self._number}"
+        child = await reflected(context.proposer.prompter, key, info, parent, parent.index + 1, asked)
         rows = [row for split in (Split.TRAIN, Split.VAL) for row in context.examples[split]]
         copy = copied(child.text, rows)
         facts = {
             **child.provenance,
-            MADE_AT: self._view.number,
+            MADE_AT: self._number,
             "evidence": {"rows": [one.key.example for one in told]},
         }
         reason = child.reason or (f"it copies a row: {copy!r}" if copy else "")

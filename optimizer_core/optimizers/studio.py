@@ -23,10 +23,10 @@ from mipro_studio.optimizer_core.proposers.teaching import (
     drop_equal_sets,
     most_lessons,
 )
+from mipro_studio.optimizer_core.search.surrogates import Surrogate
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Arm,
-    Candidate,
     Cell,
     CellKey,
     Event,
@@ -55,10 +55,20 @@ class Studio(Mipro):
         _, grounding = await asyncio.gather(_DemoSets(context).build(), context.grounding())
         await write_arms(context, grounding)
 
-    async def propose(self, context: RunContext, view: View) -> Candidate | None:
-        if context.config.search.made and (growth := Growth(context, view)).due:
-            await growth.make()
-        return await super().propose(context, view)
+    def __init__(self, surrogate: Surrogate | None = None) -> None:
+        super().__init__(surrogate)
+        self._growing: dict[int, Growth | None] = {}  # by the suggestion before which it began; None = taken up
+
+    async def prepare(self, context: RunContext, view: View) -> None:
+        if view.number not in self._growing and Growth.due(view, context.config.search.made):
+            begun = self._growing[view.number] = Growth(context, view)
+            await begun.begin()
+        # How much a cap on calls leaves for a trial is judged by all that was spent, so there nothing goes on beside.
+        at_once = context.meter.capped
+        for number, growth in self._growing.items():
+            if growth is not None and (at_once or growth.over(view)):
+                await growth.finish(view)
+                self._growing[number] = None
 
 
 class _DemoSets:

@@ -83,6 +83,10 @@ class Search:
         for order in sorted(self._earlier.keys() - {0}):
             trial = self._earlier[order]
             examples = [self._by_id[name] for name in trial.examples if name in self._by_id]
+            if trial.number > self.n_trials:
+                known = trial.known or 0
+                await self._settle(known)
+                await self._optimizer.prepare(self._context, self._view(self._state(known), known))
             await self._start(trial.kind, Candidate.parse(trial.candidate), examples, trial.number, known=0)
         while True:
             capped: BudgetReached | None = None
@@ -118,13 +122,13 @@ class Search:
             await self._start(TrialKind.FULL, finished, self._val, self.n_trials, known)
             return True
         number = self.n_trials + 1
-        if number == verdict_after(self._settings.trials) + 1:
-            await self.settle()
-            await self._reporter.headroom(self._observed(len(self._items)), number)
+        await self._say_headroom(known)
+        view = self._view(state, known)
+        await self._optimizer.prepare(self._context, view)
         if number % self._settings.full_eval_every == 0:
             await self._reporter.begin(state.observed, number)
         candidate = self._asked_for(self._leader(state)) or grown
-        candidate = candidate or await self._optimizer.propose(self._context, self._view(state, known))
+        candidate = candidate or await self._optimizer.propose(self._context, view)
         if candidate is None:
             await self._context.recorder.write(Event(EventKind.NOTE, {"text": self._optimizer.exhausted}))
             return False
@@ -137,6 +141,17 @@ class Search:
         self._keep_reserve(self._new(candidate.id, [example.id for example in examples]) + reserve, known)
         await self._start(kind, candidate, examples, number, known)
         return True
+
+    async def _say_headroom(self, known: int) -> None:
+        """Once: at the first decision that knows the trials which the verdict needs. Where the verdict may end the
+        run it is waited for, as every trial more would be spent for nothing."""
+        needed = verdict_after(self._settings.trials) + 1
+        if self._settings.least_headroom:
+            if len(self._items) == needed:
+                await self.settle()
+                await self._reporter.headroom(self._observed(needed), self.n_trials + 1)
+        elif (self._items[-1].trial.known or 0) < needed <= known:
+            await self._reporter.headroom(self._observed(known), self.n_trials + 1)
 
     def _known(self) -> int:
         """How many trials, in order, the next decision knows: all but the latest `lag - 1`, and never fewer than the
@@ -188,8 +203,8 @@ class Search:
     async def _finish_best(self) -> None:
         """After the last trial: the full evaluations that are still worth it.
 
-        They run at once, to keep all threads busy, and none of them knows of the others; what they show may ask for
-        more. Under a cap each waits for the one before, as what that leaves of the cap decides about the next.
+        They run at once, to keep all threads busy: the first know of none of the others, and what each shows, in
+        their order, may ask for more. Under a cap each waits for all before it, as what they leave decides.
         """
         capped = any(cap is not None for cap in self._context.config.budget.model_dump().values())
         known = len(self._items) if capped else self._round()
@@ -200,13 +215,15 @@ class Search:
                 await self._start(TrialKind.FULL, best, self._val, self.n_trials, known)
             elif known == len(self._items):
                 break
-            if best is None or capped:
+            if capped:
                 known = len(self._items)
+            elif best is None:
+                known += 1
         await self._reporter.written()
         await self._reporter.report(self._observed(len(self._items)), self.n_trials)
 
     def _round(self) -> int:
-        """What the round of full evaluations that is under way knows; everything, when none is."""
+        """What the latest full evaluation of the end was decided on; everything, when there is none."""
         *before, last = (item.trial for item in self._items)
         again = last.kind is TrialKind.FULL and before and before[-1].number == last.number
         return last.known if again and last.known is not None else len(self._items)
@@ -262,8 +279,10 @@ class Search:
         seed = derive_seed(self._context.config.seed, "suggest", self.n_trials + 1)
         observed = self._observed(known)
         number = self.n_suggested + 1
+        cap = self._context.config.budget.max_program_runs
+        room = None if cap is None else cap - self._items[-1].trial.program_runs
         nothing_to_learn = state.exhausted | state.ruled_out
-        return View(number, observed, pending, nothing_to_learn, seed, self._progress(), self.n_trials + 1)
+        return View(number, observed, pending, nothing_to_learn, seed, self._progress(), self.n_trials + 1, room)
 
     def _progress(self) -> float:
         """Share that is spent of the trials, or of the cap where that ends first. The same when resumed."""

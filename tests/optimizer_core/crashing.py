@@ -169,6 +169,14 @@ SCENARIOS = (
     Scenario("plain"),
     Scenario("racing", {"search": {"schedule": "racing", "surrogate": "item_response", "trials": 12}}),
     Scenario("arms made", {"search": {"schedule": "racing", "surrogate": "item_response", "trials": 34}}),
+    Scenario(
+        "arms made, cap and edits",
+        {
+            "search": {"schedule": "racing", "surrogate": "item_response", "trials": 60},
+            "budget": {"max_program_runs": 190},
+        },
+        wishes=[(14 + at, kind, payload) for at, kind, payload in WISHES],
+    ),
     Scenario("review gate", {"review": True}, gate=True),
     Scenario("edits", wishes=WISHES),
     Scenario("cap", {"budget": {"max_program_runs": 60}}),

@@ -72,11 +72,11 @@ def test_a_cap_holds_for_them(stage: Stage) -> None:
 
 def test_a_person_can_reject_one(stage: Stage) -> None:
     payload = {"predictor": "queue", "kind": "instruction", "index": 4}
-    scenario = Scenario("", {"search": RACE}, ((20, ChangeKind.REJECT, payload),))
+    scenario = Scenario("", {"search": RACE}, ((26, ChangeKind.REJECT, payload),))
     journal = played(stage, scenario)
     (arm,) = [arm for arm in journal.arms() if (arm.owner, arm.kind, arm.index) == ("queue", INSTRUCTION, 4)]
     assert MADE_AT in arm.provenance and not arm.active and arm.reason.startswith("rejected")
-    late = [trial for trial in journal.trials() if trial.order > 26]
+    late = [trial for trial in journal.trials() if trial.order > 30]
     assert late and all(Candidate.parse(trial.candidate).arm(0, INSTRUCTION) != 4 for trial in late)
 
 
