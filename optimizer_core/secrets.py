@@ -7,6 +7,7 @@ and by `ScrubbedBytes` all that a worker, its libraries and its children write t
 import base64
 import codecs
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -55,6 +56,7 @@ _SHAPES = re.compile(
     rf"(?<![A-Za-z0-9])(?:{'|'.join(_BEGINNINGS)})(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{{16,}}|"
     r"(?<=Bearer )(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}"
 )
+_SHAPES_BEGIN = (*_BEGINNINGS, "Bearer ")
 # One that is cut by the end of a piece: from its beginning on, as far as that can be told.
 _CUT = {begun[:length] for begun in (*_BEGINNINGS, "Bearer") for length in range(1, len(begun) + 1)}
 _OPEN_SHAPE = re.compile(
@@ -158,8 +160,19 @@ class Scrubber:
 
     def record(self, record: T) -> T:
         """The same record, or a copy in which every string is scrubbed when one of them holds a secret."""
+        texts: list[str] = []
+        _collect(record, texts)
+        if not self._may_hold("\n".join(texts)):
+            return record
         clean: T = self._value(record)
         return record if clean == record else clean
+
+    def _may_hold(self, text: str) -> bool:
+        """Whether any of the texts joined in `text` may have to be changed; False only where none has. Nearly every
+        record has none, and each is looked at while calls wait to be made."""
+        self._hear()
+        begun = any(secret[:SHORTEST_GUESS] in text for secret in self._secrets)
+        return begun or ("://" in text and "@" in text) or any(shape in text for shape in _SHAPES_BEGIN)
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -173,6 +186,27 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return type(value)(self._value(item) for item in value)
         return value
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    """Append every string that `Scrubber.record` would scrub."""
+    if type(value) is str:
+        texts.append(value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _collect(key, texts)
+            _collect(item, texts)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, texts)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for name in _field_names(type(value)):
+            _collect(getattr(value, name), texts)
+
+
+@functools.cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def without_userinfo(text: str) -> str:
