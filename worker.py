@@ -174,10 +174,11 @@ def live(
 
 
 def _past(reader: Reader, run_id: str, config: RunConfig) -> Past:
-    approved = not config.review or any(command["kind"] == "approve" for command in reader.commands(run_id))
+    approvals = sum(command["kind"] == "approve" for command in reader.commands(run_id))
+    approved = not config.review or approvals > 0
     ended = [event.data["status"] for _, _, event in reader.events_of(run_id, EventKind.ENDED, 1)]
     jobs = tunings_folder(reader.path, run_id)
-    return Past(reader.run(run_id).wall_s, approved, ended == [Status.FAILED], jobs)
+    return Past(reader.run(run_id).wall_s, approved, approvals, ended == [Status.FAILED], jobs)
 
 
 def _stand_in(base: str) -> None:

@@ -14,21 +14,25 @@ class FinetuneSettings(Settings):
 
     Attributes:
         strategy: Steps of better_together in order: p optimizes prompts, w weights, as in `p -> w -> p` (Π and Θ
-            may be written too).
+            may be written too). Several by comma are compared in one run, which does once what they begin with;
+            `all`: the paper's eight.
         restart: A prompt step that follows a weight step begins at the program's own prompts (the paper); else at
             the program so far (DSPy).
         returns: best: of the original program and those that every step ended with, the best on the validation rows
-            (DSPy). last: what the last step ended with (the paper).
+            (DSPy). last: what the last step of the (first) strategy ended with (the paper).
         sets: Demo sets that a prompt step compares, the one that it begins with counted.
         bootstrap: Who answers the training rows for a weight step. program: the program so far, by itself (the
             paper). teacher: the teacher, with labelled demos. auto: the teacher as long as the program is the
             original one, which by itself may get little right; then the program.
-        traces: Which traces become rows: all in the score table, or own: those of this step's bootstrap.
+        traces: Which traces become rows: all that the strategy's steps came to so far, or own: those of this step's
+            bootstrap.
         demos: The rows' prompts hold the program's demos (DSPy's default). Weights that were tuned with demos in
             the prompt answer badly without them; those tuned without do well both ways.
         trainer: auto: by the task model.
         account: The account's id at Fireworks.
         api_base: The trainer's address, where it is not the provider's own.
+        usd_per_mtok: What the trainer asks for a million tokens trained on, every epoch counted: with it, a
+            cap on dollars is held before a job is sent.
         epochs, batch_size, learning_rate: Of the training.
         rank, alpha: Of the low-rank adapter: its product is scaled by alpha / rank.
         first_layer: The first layer that is tuned (embedded model only).
@@ -42,9 +46,10 @@ class FinetuneSettings(Settings):
     bootstrap: Literal["auto", "program", "teacher"] = "auto"
     traces: Literal["all", "own"] = "all"
     demos: bool = False
-    trainer: Literal["auto", "embedded", "together", "fireworks"] = "auto"
+    trainer: Literal["auto", "embedded", "together", "fireworks", "openai"] = "auto"
     account: str = ""
     api_base: str | None = None
+    usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
     epochs: Positive = 3
     batch_size: Positive = 8
     learning_rate: Annotated[float, Field(gt=0)] = 8e-4

@@ -10,6 +10,7 @@ from mipro_studio.ui.compare.compare_pickers import Picked, pick
 from mipro_studio.ui.compare.examples_table import examples_table
 from mipro_studio.ui.compare.front_panel import front_panel, objective_line
 from mipro_studio.ui.compare.predictor_spending import by_predictor
+from mipro_studio.ui.compare.strategies_panel import strategies_panel
 from mipro_studio.ui.page.frame import COMPARE, LIVE, SETTINGS
 from mipro_studio.ui.page.of_run import page_of_run
 from mipro_studio.ui.result.evidence import evidence_of
@@ -32,6 +33,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
     with reader.snapshot():
         outcome, names = reader.outcome(run.id), names_of(reader, run.id)
         verdict(evidence_of(reader, run.id, reader.trials(run.id), outcome), names, outcome, texts=False)
+        strategies_panel(reader, run.id, outcome, names)
         picked = pick(reader, run)
         if picked.first[1] is None or picked.second[1] is None:
             nothing_to_compare(run, picked)

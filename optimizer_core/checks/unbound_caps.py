@@ -6,9 +6,11 @@ import dspy
 
 from mipro_studio.optimizer_core.config import JUDGE, OF_PROGRAM, ModelSpec, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice
 from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
 from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.objective_spec import read_objective
+from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.types import Burn, Role
 
 __all__ = ["measured", "require_prices", "unbound_caps"]
@@ -34,6 +36,11 @@ def unbound_caps(
     """
     specs = {ModelSpec.model_validate_json(key): one.lm for key, one in role_models.items()}
     said = []
+    if config.budget.max_usd is not None and (trainer := _unpriced_trainer(config)):
+        said.append(
+            f"The cap of {config.budget.max_usd:g} dollars is not held before a training is sent: nobody knows what "
+            f"{trainer} asks for it. Say --set finetune.usd_per_mtok=PRICE."
+        )
     if config.budget.max_usd is not None and (unpriced := _unpriced(specs, own)):
         said.append(
             f"The cap of {config.budget.max_usd:g} dollars cannot be held: nobody knows the price of "
@@ -49,6 +56,14 @@ def unbound_caps(
             "not say how many tokens a call takes, so they are estimated."
         )
     return said
+
+
+def _unpriced_trainer(config: RunConfig) -> str:
+    """Who is paid for a training of the run without a known price; empty for nobody."""
+    if not get_optimizer(config.optimizer).tunes(config) or config.finetune.usd_per_mtok is not None:
+        return ""
+    choice = trainer_choice(config)
+    return choice.title if choice.leaves else ""
 
 
 def require_prices(config: RunConfig, role_models: Mapping[str, RoleModel], own: Iterable[dspy.BaseLM] = ()) -> None:

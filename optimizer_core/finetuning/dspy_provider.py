@@ -75,9 +75,12 @@ class EmbeddedProvider(Provider):  # type: ignore[misc]
         Raises:
             StudioError: it failed, or the trainer cannot be reached; asking again goes on where it was.
         """
-        if model != LM_NAME:
-            raise BadInput(f"{model} is tuned already.", "A further tuning begins at the embedded model itself.")
-        asked = _job(train_data, TrainingSettings.model_validate(dict(train_kwargs or {})))
+        begins_at = None if model == LM_NAME else model
+        if begins_at is not None and not Path(begins_at).is_file():
+            raise BadInput(
+                f"{model} is no adapter's file.", "Tune the embedded model, or what an earlier tuning gave."
+            )
+        asked = _job(train_data, TrainingSettings.model_validate(dict(train_kwargs or {})), begins_at)
         self._trainer.submit(asked)
         status = self._over(asked)
         if status.phase is not JobPhase.SUCCEEDED or status.tuned is None:
@@ -99,14 +102,17 @@ class EmbeddedProvider(Provider):  # type: ignore[misc]
             time.sleep(POLL_S)
 
 
-def _job(train_data: Sequence[Mapping[str, Any]], settings: TrainingSettings) -> TrainingJob:
+def _job(
+    train_data: Sequence[Mapping[str, Any]], settings: TrainingSettings, begins_at: str | None = None
+) -> TrainingJob:
     rows = tuple(
         TrainingRow(tuple(one["messages"][:-1]), str(one["messages"][-1]["content"]), "", str(place))
         for place, one in enumerate(train_data)
     )
     told = [settings.model_dump(mode="json"), [[row.messages, row.answer] for row in rows]]
+    told += [begins_at] if begins_at is not None else []
     name = hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:24]
-    return TrainingJob(f"dspy-{name}", MODEL_NAME, rows, settings)
+    return TrainingJob(f"dspy-{name}", MODEL_NAME, rows, settings, begins_at)
 
 
 class _FinetunableLM(dspy.LM):  # type: ignore[misc]

@@ -74,7 +74,8 @@ class JobFolder:
     def load_job(self) -> TrainingJob:
         told = self.read("job.json")
         rows = tuple(TrainingRow(**{**row, "messages": tuple(row["messages"])}) for row in told["rows"])
-        return TrainingJob(told["id"], told["base_model"], rows, TrainingSettings.model_validate(told["settings"]))
+        settings = TrainingSettings.model_validate(told["settings"])
+        return TrainingJob(told["id"], told["base_model"], rows, settings, told.get("begins_at"))
 
 
 class EmbeddedTrainer:
@@ -92,6 +93,11 @@ class EmbeddedTrainer:
             raise TrainerRefused(f"A job cannot be called {job.id!r}.", "Use letters, digits and dashes, 40 at most.")
         if not job.rows:
             raise TrainerRefused("There are no rows to train on.", "Lower the threshold, or use a larger teacher.")
+        if job.begins_at is not None and not Path(job.begins_at).is_file():
+            raise TrainerRefused(
+                f"The adapter {job.begins_at} that is to be trained further is not there any more.",
+                "Bring its folder back, or start a new run.",
+            )
         files = self._files(job)
         try:
             files.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -46,9 +46,11 @@ class FireworksTrainer:
             return
         self._upload(job)
         settings = job.settings
+        # One of the two alone: a model to go on from says itself what it is based on.
+        begins_at = {"baseModel": job.base_model} if job.begins_at is None else {"warmStartFrom": job.begins_at}
         request = {
             "dataset": f"{self._root[1:]}/datasets/{job.id}",
-            "baseModel": job.base_model,
+            **begins_at,
             "outputModel": f"{self._root[1:]}/models/{job.id}",
             "epochs": settings.epochs,
             "learningRate": settings.learning_rate,

@@ -36,8 +36,11 @@ def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_char
         f"Weights are tuned {times}, on at most {most_rows:,} rows for {settings.epochs} epochs "
         f"(about {trained:,} tokens) by {choice.title}"
     )
+    price = settings.usd_per_mtok
+    usd = trained * price / 1e6 if choice.leaves and price is not None else None
     if choice.leaves:
-        said += ": the rows, with the texts of the training rows in them, are sent there, and it is paid for there."
+        paid = "it is paid for there" if usd is None else f"it is paid for there, about {usd:,.2f} dollars at most"
+        said += f": the rows, with the texts of the training rows in them, are sent there, and {paid}."
     else:
         said += f", which takes about {seconds:,.0f} s of one processor at most. Nothing leaves it for that."
     return {
@@ -45,6 +48,7 @@ def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_char
         "rows": most_rows,
         "epochs": settings.epochs,
         "tokens": trained,
+        "usd": usd,
         "processor_s": None if choice.leaves else round(seconds),
         "trainer": choice.title,
         "leaves": choice.leaves,

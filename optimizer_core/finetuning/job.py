@@ -39,12 +39,17 @@ class TrainingJob:
     """What is to be trained. `id` is chosen by us, unique, and at most 40 letters, digits and dashes.
 
     A job with one `id` is always the same job: its rows and settings never change.
+
+    Attributes:
+        begins_at: What an earlier job came to (`JobStatus.tuned`), which this one trains further; None = the base
+            model.
     """
 
     id: str
     base_model: str
     rows: tuple[TrainingRow, ...]
     settings: TrainingSettings
+    begins_at: str | None = None
 
 
 class JobPhase(StrEnum):

@@ -18,7 +18,7 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.finetuning.batch import TokenRow
 from mipro_studio.optimizer_core.finetuning.embedded_trainer import JobFolder
 from mipro_studio.optimizer_core.finetuning.job import TrainingJob
-from mipro_studio.optimizer_core.finetuning.lora import write_adapter
+from mipro_studio.optimizer_core.finetuning.lora import read_adapter, write_adapter
 from mipro_studio.optimizer_core.finetuning.network import load_network
 from mipro_studio.optimizer_core.finetuning.training import Step, train
 from mipro_studio.optimizer_core.models.embedded.connection import connect
@@ -66,7 +66,8 @@ def _train(files: JobFolder, job: TrainingJob) -> None:
     earlier = files.read("progress.json")
     if earlier is not None:
         losses += earlier["losses"]
-    pairs, losses = train(network, rows, job.settings, files.checkpoint, report)
+    begin = read_adapter(Path(job.begins_at)) if job.begins_at is not None else None
+    pairs, losses = train(network, rows, job.settings, files.checkpoint, report, begin)
     files.write("progress.json", {"losses": losses, "steps": len(losses)})
     write_adapter(files.adapter, pairs, job.settings.lora, job.base_model)
     files.write("result.json", {"adapter": files.adapter.name})

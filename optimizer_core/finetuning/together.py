@@ -42,9 +42,11 @@ class TogetherTrainer:
         if self._found(job) is not None:
             return
         settings = job.settings
+        begins_at = {"from_checkpoint": job.begins_at} if job.begins_at is not None else {}
         request = {
             "training_file": self._uploaded(job),
             "model": job.base_model,
+            **begins_at,
             "n_epochs": settings.epochs,
             "batch_size": settings.batch_size,
             "learning_rate": settings.learning_rate,

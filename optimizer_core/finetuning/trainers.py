@@ -12,14 +12,20 @@ from mipro_studio.optimizer_core.finetuning.fireworks import FIREWORKS_URL, Fire
 from mipro_studio.optimizer_core.finetuning.job import Trainer
 from mipro_studio.optimizer_core.finetuning.lora import LoraSettings
 from mipro_studio.optimizer_core.finetuning.network import PROJECTIONS
+from mipro_studio.optimizer_core.finetuning.openai import OPENAI_URL, OpenAITrainer
 from mipro_studio.optimizer_core.finetuning.together import TOGETHER_URL, TogetherTrainer
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.embedded.weights import MODEL_NAME
 
 __all__ = ["TrainerChoice", "trainer_choice", "trainer_for", "training_settings"]
 
-_BY_PREFIX: Final = {"together_ai": "together", "fireworks_ai": "fireworks"}
-_TITLES: Final = {"embedded": "this machine", "together": "Together AI", "fireworks": "Fireworks AI"}
+_BY_PREFIX: Final = {"together_ai": "together", "fireworks_ai": "fireworks", "openai": "openai"}
+_TITLES: Final = {
+    "embedded": "this machine",
+    "together": "Together AI",
+    "fireworks": "Fireworks AI",
+    "openai": "OpenAI",
+}
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,14 @@ def trainer_choice(config: RunConfig) -> TrainerChoice:
     spec, settings = config.task_model, config.finetune
     prefix, _, rest = spec.model.partition("/")
     own = "embedded" if spec.model == EMBEDDED else _BY_PREFIX.get(prefix, "")
+    if own == "openai" and spec.api_base is not None:  # somebody else's endpoint: rows go to nobody unasked
+        own = ""
     name = own if settings.trainer == "auto" else settings.trainer
     if not name or (name == "embedded") != (spec.model == EMBEDDED):
         raise BadInput(
             f"The weights of the task model {spec.model!r} cannot be tuned"
             f"{f' by the trainer {name!r}' if name else ' here'}.",
-            "Use the embedded model, a together_ai/ or fireworks_ai/ model, or say finetune.trainer.",
+            "Use the embedded model, a together_ai/, fireworks_ai/ or openai/ model, or say finetune.trainer.",
         )
     if name == "embedded":
         if unknown := set(settings.projections) - set(PROJECTIONS):
@@ -86,6 +94,8 @@ def trainer_for(config: RunConfig, folder: Path) -> Trainer:
         raise BadInput(f"The environment variable {name!r} that should hold the trainer's key is not set.")
     if choice.name == "together":
         return TogetherTrainer(key, settings.api_base or TOGETHER_URL)
+    if choice.name == "openai":
+        return OpenAITrainer(key, settings.api_base or config.task_model.api_base or OPENAI_URL)
     return FireworksTrainer(key, settings.account, settings.api_base or FIREWORKS_URL)
 
 

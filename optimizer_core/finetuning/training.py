@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mipro_studio.optimizer_core.finetuning.batch import Segment, TokenRow, pack, segments
 from mipro_studio.optimizer_core.finetuning.gradients import Tuned, hidden_states, loss_and_gradients
-from mipro_studio.optimizer_core.finetuning.lora import Key, LoraSettings, Pair, initial_pairs
+from mipro_studio.optimizer_core.finetuning.lora import Key, LoraSettings, Pair, Pairs, initial_pairs
 from mipro_studio.optimizer_core.finetuning.network import Array, Network
 
 __all__ = ["Step", "TrainingSettings", "train"]
@@ -80,6 +80,7 @@ def train(
     settings: TrainingSettings,
     checkpoint: Path,
     report: Callable[[Step], None] = lambda step: None,
+    begin: tuple[Pairs, float] | None = None,
 ) -> tuple[dict[Key, Pair], list[float]]:
     """Train an adapter.
 
@@ -87,17 +88,19 @@ def train(
         checkpoint: File that holds the state at the end of the last epoch; a run with the same rows and settings
             goes on from it.
         report: Told of every step that is done in this process.
+        begin: (pairs, alpha) of an adapter to train further, as `read_adapter` gives them; None: a fresh one.
 
     Returns:
         (pairs, losses): the adapter, and the loss of every step.
 
     Raises:
-        ValueError: no rows, or settings that do not fit the network.
+        ValueError: no rows, or settings that do not fit the network or the adapter to begin with.
     """
     if not rows:
         raise ValueError("there are no rows to train on")
-    identity = _identity(network, rows, settings)
-    state = _restored(checkpoint, identity) or _fresh(network, settings)
+    first = _first(network, settings, begin)
+    identity = _identity(network, rows, settings, first if begin is not None else {})
+    state = _restored(checkpoint, identity) or _fresh(first)
     parts = segments(rows)
     below = _below(network, parts, settings.lora.first_layer)
     total = settings.steps(len(rows))
@@ -116,10 +119,24 @@ def train(
     return state.pairs, state.losses
 
 
-def _fresh(network: Network, settings: TrainingSettings) -> _State:
-    pairs = initial_pairs(network.shape, settings.lora, settings.seed, network.embedding.dtype)
+def _first(network: Network, settings: TrainingSettings, begin: tuple[Pairs, float] | None) -> dict[Key, Pair]:
+    """The adapter that training begins with."""
+    fresh = initial_pairs(network.shape, settings.lora, settings.seed, network.embedding.dtype)
+    if begin is None:
+        return fresh
+    pairs, alpha = begin
+    same = pairs.keys() == fresh.keys() and all(pairs[key].a.shape == pair.a.shape for key, pair in fresh.items())
+    if not same or alpha != settings.lora.alpha:
+        raise ValueError(
+            "the adapter to be trained further has another rank, alpha, or other layers than are asked for"
+        )
+    dtype = network.embedding.dtype
+    return {key: Pair(pairs[key].a.astype(dtype), pairs[key].b.astype(dtype)) for key in fresh}
+
+
+def _fresh(pairs: dict[Key, Pair]) -> _State:
     zeros = {key: Pair(np.zeros_like(pair.a), np.zeros_like(pair.b)) for key, pair in pairs.items()}
-    return _State(pairs, zeros, dict(zeros))
+    return _State(dict(pairs), zeros, dict(zeros))
 
 
 def _batches(n_rows: int, settings: TrainingSettings) -> Iterator[Array]:
@@ -174,11 +191,13 @@ def _below(network: Network, parts: Sequence[Segment], first_layer: int) -> dict
     return states
 
 
-def _identity(network: Network, rows: Sequence[TokenRow], settings: TrainingSettings) -> str:
-    """A hash of all that decides the result."""
+def _identity(network: Network, rows: Sequence[TokenRow], settings: TrainingSettings, first: Pairs) -> str:
+    """A hash of all that decides the result; `first`: the adapter that is trained further, if any."""
     told = [repr(network.shape), settings.model_dump_json(), [[row.prompt, row.answer] for row in rows]]
     digest = hashlib.sha256(json.dumps(told).encode())
     digest.update(np.ascontiguousarray(network.output_gain).tobytes())
+    for pair in first.values():
+        digest.update(pair.a.tobytes() + pair.b.tobytes())
     return digest.hexdigest()
 
 

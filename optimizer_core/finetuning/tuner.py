@@ -29,7 +29,7 @@ from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.types import Event, EventKind, Json, Phase, Tuning, TuningState
 
-__all__ = ["Tuner", "as_records", "fresh_job_id"]
+__all__ = ["PAID_USD", "Tuner", "as_records", "fresh_job_id", "training_tokens"]
 
 POLL_S = 1.0
 LONGEST_POLL_S = 30.0
@@ -38,7 +38,16 @@ MOST_FAILURES = 10
 CALL_LIMIT_S = 600.0
 """One question to the trainer; the longest is the upload of the rows."""
 
+PAID_USD = "paid_usd"
+CHARS_PER_TOKEN = 4
+
 T = TypeVar("T")
+
+
+def training_tokens(job: TrainingJob) -> int:
+    """Tokens that the job trains on, every epoch counted; from their characters, so an estimate."""
+    chars = sum(sum(len(str(message["content"])) for message in row.messages) + len(row.answer) for row in job.rows)
+    return job.settings.epochs * chars // CHARS_PER_TOKEN
 
 
 def fresh_job_id() -> str:
@@ -60,6 +69,7 @@ class Tuner:
 
     Attributes:
         open_trainer: Makes the trainer when it is first needed: a run that tunes nothing needs no key for it.
+        price: Dollars that it asks for a million training tokens, every epoch counted; None where nobody knows.
     """
 
     choice: TrainerChoice
@@ -68,6 +78,7 @@ class Tuner:
     pool: WorkPool
     recorder: Recorder
     meter: Meter
+    price: float | None = None
 
     async def run(self, tuning: Tuning) -> Tuning:
         """`tuning` with what it came to. Where that is an end, it is for the caller to put on record.
@@ -75,17 +86,19 @@ class Tuner:
         Raises:
             RunFailed: the trainer refused the job, or it failed; resuming tries again under a new id.
             RunPaused: the trainer does not answer; resuming asks for the same job again.
-            BudgetReached: the cap on minutes or dollars is reached; the job is cancelled.
+            BudgetReached: a cap is reached: the job is cancelled; or it has no room for the job, which is not sent.
             StopRequested: a person asked for it; the job goes on, and resuming takes it up.
         """
-        trainer = self.open_trainer()
         job = self._job(tuning)
+        if tuning.state is not TuningState.SENT:
+            self._require_room(tuning, job)
+        trainer = self.open_trainer()
         status = await self._begun(trainer, job, tuning)
         told = 0
         began = time.monotonic()
         while not status.phase.over:
             told = await self._report(tuning, status, told)
-            await self._unless_capped(trainer, job, tuning)
+            await self._unless_capped(trainer, job, tuning, status)
             await asyncio.sleep(POLL_S)
             status = await self._ask(lambda: trainer.status(job))
             if status.phase is JobPhase.UNSENT:
@@ -96,7 +109,7 @@ class Tuner:
     def _job(self, tuning: Tuning) -> TrainingJob:
         rows = tuple(TrainingRow(**{**row, "messages": tuple(row["messages"])}) for row in tuning.rows)
         settings = TrainingSettings.model_validate(tuning.facts["settings"])
-        return TrainingJob(tuning.job, tuning.facts["base_model"], rows, settings)
+        return TrainingJob(tuning.job, tuning.facts["base_model"], rows, settings, tuning.facts.get("begins_at"))
 
     async def _begun(self, trainer: Trainer, job: TrainingJob, tuning: Tuning) -> JobStatus:
         """Submit the job unless the trainer has it, and say how far it is."""
@@ -133,15 +146,33 @@ class Tuner:
         await self.recorder.write(*news)
         return len(status.losses)
 
-    async def _unless_capped(self, trainer: Trainer, job: TrainingJob, tuning: Tuning) -> None:
+    def _require_room(self, tuning: Tuning, job: TrainingJob) -> None:
+        usd = 0.0 if self.price is None else self.price * training_tokens(job) / 1e6
         reason = self.meter.cap_reached()
+        if not reason and not self.meter.room_for(usd):
+            reason = (
+                f"The cap on dollars leaves no room for weights {tuning.number}, which take about {usd:.2f} dollars."
+            )
+        if reason:
+            raise BudgetReached(f"{reason} Nothing was sent to be trained.")
+
+    async def _unless_capped(self, trainer: Trainer, job: TrainingJob, tuning: Tuning, status: JobStatus) -> None:
+        reason = self.meter.cap_reached()
+        if not reason and not self.meter.room_for(status.cost_usd or 0.0):
+            reason = "The cap on dollars is reached."
         if reason:
             await self._ask(lambda: trainer.cancel(job))
             said = f"{reason} The training was cancelled."
+            paid = self._paid(tuning, status)
             await self.recorder.write(
-                replace(tuning, state=TuningState.FAILED, facts={**tuning.facts, "message": said})
+                replace(tuning, state=TuningState.FAILED, facts={**tuning.facts, **paid, "message": said})
             )
             raise BudgetReached(said)
+
+    def _paid(self, tuning: Tuning, status: JobStatus) -> dict[str, Any]:
+        """What all jobs of the tuning cost together, which counts under the cap from now on."""
+        self.meter.beside_usd += status.cost_usd or 0.0
+        return {PAID_USD: (tuning.facts.get(PAID_USD) or 0.0) + (status.cost_usd or 0.0)}
 
     async def _ended(self, tuning: Tuning, status: JobStatus, seconds_s: float) -> Tuning:
         said: dict[str, Any] = {
@@ -151,6 +182,7 @@ class Tuner:
             "cost_usd": status.cost_usd,
             "tuned": status.tuned,
             "message": status.message or status.phase.value,
+            **self._paid(tuning, status),
         }
         good = status.phase is JobPhase.SUCCEEDED
         ended = replace(

@@ -35,6 +35,7 @@ class Meter:
 
     Attributes:
         limits: Hold calls back that an endpoint would refuse; None = nothing is held back.
+        beside_usd: Dollars that were spent on no call and count under the cap, such as those of a training.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Meter:
         self._lock = threading.Condition()
         self._lent = 0
         self.limits: CallLimits | None = None
+        self.beside_usd = 0.0
         self._watchers: list[Callable[[], None]] = []
         self._started = time.monotonic() - spent_s
         self._pause_after = pause_after
@@ -207,9 +209,17 @@ class Meter:
 
     def _over(self, lent: int) -> str:
         expected = replace(self._expected(), calls=lent)
-        usd = sum(usd for role, usd in self._known_usd.items() if not role.sealed) + (expected.cost_usd or 0.0)
+        usd = self._spent_usd() + (expected.cost_usd or 0.0)
         caps = self._caps(self.capped_total() + expected, usd)
         return next((f"The cap of {cap} {what} is reached." for used, cap, what in caps if cap and used >= cap), "")
+
+    def _spent_usd(self) -> float:
+        return self.beside_usd + sum(usd for role, usd in self._known_usd.items() if not role.sealed)
+
+    def room_for(self, usd: float) -> bool:
+        """Whether `usd` dollars more stay below the cap."""
+        with self._lock:
+            return self._budget.max_usd is None or self._spent_usd() + usd <= self._budget.max_usd
 
     def cap_reached(self) -> str:
         """Which cap is reached already, in words; empty for none. For work that makes no calls."""
@@ -231,7 +241,8 @@ class Meter:
         if done == 0:
             return self._over(0)
         for used, cap, what in self._caps(spent, spent.cost_usd or 0.0):
-            if cap and used + more * used / done > cap:
+            beside = self.beside_usd if what == "dollars" else 0.0
+            if cap and beside + used + more * used / done > cap:
                 return f"The cap of {cap} {what} leaves no room for another trial and the last full evaluation."
         return ""
 

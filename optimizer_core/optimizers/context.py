@@ -67,7 +67,7 @@ class RunContext:
         searches: The kinds of arms that candidates differ in, as the optimizer says.
         takes: The kinds that a person may add to.
         drops: The optimizer can do without an arm that a person takes out.
-        approved: The review gate is open.
+        approvals: How many times a person has said go at a review gate.
         tuner: Tunes the task model's weights, where the optimizer does.
         tunings: By number, as far as they are on record.
     """
@@ -82,7 +82,7 @@ class RunContext:
     evaluator: Evaluator
     proposer: Proposer
     meter: Meter
-    approved: bool = True
+    approvals: int = 0
     tuner: Tuner | None = None
     searches: Sequence[str] = (INSTRUCTION, DEMOS)
     takes: Sequence[str] = (INSTRUCTION, DEMOS)

@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice, trainer_for, training_settings
-from mipro_studio.optimizer_core.finetuning.tuner import Tuner
+from mipro_studio.optimizer_core.finetuning.tuner import PAID_USD, Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models
 from mipro_studio.optimizer_core.models.sharing.call_limits import CallLimits
@@ -54,12 +54,14 @@ class Past:
     Attributes:
         spent_s: Wall seconds of earlier lives, for the cap on minutes.
         approved: The review gate is open.
+        approvals: How many times a person has said go at one; what gates later in a run go by.
         jobs: Folder in which weights are tuned, which outlives the run's lives.
         failed: The life before was given up. Somebody has mended something since: what failed is asked for again.
     """
 
     spent_s: float = 0.0
     approved: bool = True
+    approvals: int = 0
     failed: bool = False
     jobs: Path = Path("finetuning")
 
@@ -94,6 +96,7 @@ def assemble(
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
     meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
+    meter.beside_usd = sum(tuning.facts.get(PAID_USD) or 0.0 for tuning in journal.tunings())
     meter.limits = CallLimits(config.threads, finds=config.pace == "found")
     prompt = build_role_model(config.model_for(Role.PROMPT), Role.PROMPT, meter, config, program)
     pool = WorkPool(config.threads)
@@ -114,7 +117,7 @@ def assemble(
         evaluator=evaluator,
         proposer=Proposer(config.proposer, prompt, pool, recorder, memory, config.seed),
         meter=meter,
-        approved=past.approved,
+        approvals=past.approvals,
         tuner=_tuner(config, past.jobs, pool, recorder, meter) if optimizer.tunes(config) else None,
         searches=optimizer.searched(config),
         takes=optimizer.accepts(config),
@@ -133,7 +136,8 @@ def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, progr
 
 def _tuner(config: RunConfig, jobs: Path, pool: WorkPool, recorder: Recorder, meter: Meter) -> Tuner:
     settings = training_settings(config.finetune, derive_seed(config.seed, "tuning"))
-    return Tuner(trainer_choice(config), settings, lambda: trainer_for(config, jobs), pool, recorder, meter)
+    price = config.finetune.usd_per_mtok
+    return Tuner(trainer_choice(config), settings, lambda: trainer_for(config, jobs), pool, recorder, meter, price)
 
 
 def needs_weights(config: RunConfig) -> bool:

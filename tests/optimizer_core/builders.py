@@ -116,16 +116,18 @@ def live(
     config: RunConfig,
     journal: MemoryJournal | None = None,
     *,
-    approved: bool = True,
+    approved: bool | int = True,
     failed_before: bool = False,
     base: Path = ROOT,
     meanwhile: Callable[[Assembled], Coroutine[Any, Any, None]] | None = None,
 ) -> Life:
-    """One life of a run, to its end; `meanwhile` runs beside it."""
+    """One life of a run, to its end; `meanwhile` runs beside it. `approved`: how many times a person said go."""
     memory = journal if journal is not None else fresh_journal()
 
     async def main() -> Life:
-        assembled = assemble(config, memory, base, Past(approved=approved, failed=failed_before))
+        assembled = assemble(
+            config, memory, base, Past(approved=bool(approved), approvals=int(approved), failed=failed_before)
+        )
         beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None
         try:
             ending = await assembled.run.execute()

@@ -8,7 +8,14 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.optimizers.together.strategy import PROMPTS, WEIGHTS, Step, parse_strategy
+from mipro_studio.optimizer_core.optimizers.together.strategy import (
+    PROMPTS,
+    WEIGHTS,
+    Step,
+    label,
+    parse_strategies,
+    steps_of,
+)
 from mipro_studio.optimizer_core.optimizers.together.walk import Walk
 from mipro_studio.optimizer_core.parameters.weights import WEIGHTS as WEIGHTS_KIND
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
@@ -37,10 +44,10 @@ _DSPY = {"finetune": {**_SELF_TAUGHT, "restart": False, "returns": "best", "sets
 
 
 class BetterTogether(Optimizer):
-    """Steps of prompts (Bootstrap RS) and of weights in the order of `finetune.strategy`.
+    """Steps of prompts (Bootstrap RS) and of weights in the order of `finetune.strategy`, or of several strategies.
 
-    What every step ended with is on record, and scored on the sealed test, so that one run shows all prefixes of its
-    strategy beside each other.
+    What every step ended with is on record, and scored on the sealed test, so that one run shows its strategies and
+    all their prefixes beside each other.
     """
 
     name = "better_together"
@@ -55,14 +62,18 @@ class BetterTogether(Optimizer):
     under_preset = {"paper": _PAPER, "light": _DSPY, "medium": _DSPY, "heavy": _DSPY}
     sets_trials = True
     reviews_later = True
-    exhausted = "The strategy is through."
+    exhausted = "Every step of the strategy is through."
 
     def __init__(self) -> None:
         self._told = 0
 
+    def strategies(self, config: RunConfig) -> tuple[str, ...]:
+        """As paths, see `Step`; BadInput where one cannot be read."""
+        return parse_strategies(config.finetune.strategy)
+
     def steps(self, config: RunConfig) -> tuple[Step, ...]:
-        """The steps in order; BadInput where the strategy cannot be read."""
-        return parse_strategy(config.finetune.strategy)
+        """The steps of all strategies in order."""
+        return steps_of(self.strategies(config))
 
     def tunes(self, config: RunConfig) -> bool:
         return any(step.kind == WEIGHTS for step in self.steps(config))
@@ -110,14 +121,17 @@ class BetterTogether(Optimizer):
     def final(self, context: RunContext) -> Candidate | None:
         if context.config.finetune.returns == "best":
             return None
-        return self.reached(context)[-1][1]
+        main = self.strategies(context.config)[0]
+        ended = dict(self.reached(context))  # a run that ends early has not come to its last step
+        return next(ended[one] for end in range(len(main), -1, -1) if (one := label(main[:end])) in ended)
 
 
 def _taught(step: Step, bootstrap: str) -> bool:
     """Whether the teacher answers the training rows of a step, and not the task model."""
+    first = not step.before
     if step.kind == PROMPTS:
-        return step.place == 1
-    return bootstrap == "teacher" or (bootstrap == "auto" and step.place == 1)
+        return first
+    return bootstrap == "teacher" or (bootstrap == "auto" and first)
 
 
 class BootstrapFinetune(BetterTogether):
@@ -128,5 +142,5 @@ class BootstrapFinetune(BetterTogether):
     searches = (WEIGHTS_KIND,)
     reviewed = ""
 
-    def steps(self, config: RunConfig) -> tuple[Step, ...]:
-        return parse_strategy(WEIGHTS)
+    def strategies(self, config: RunConfig) -> tuple[str, ...]:
+        return (WEIGHTS,)

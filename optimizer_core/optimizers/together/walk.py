@@ -1,8 +1,9 @@
-"""Where a run of BetterTogether is in its strategy, read off the score table, and what it has to do next.
+"""Where a run of BetterTogether is in its strategies, read off the score table, and what it has to do next.
 
 A step of prompts compares demo sets, bootstrapped by the program that it begins with, on the whole validation set,
 and ends with the best. A step of weights tunes on the traces of the program that it begins with, and ends with that
-program on the new weights, better or not. Nothing is kept here: a resumed run finds its place again.
+program on the new weights, better or not. Strategies that begin alike share those steps, and no step learns from what
+another strategy did. Nothing is kept here: a resumed run finds its place again.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from mipro_studio.optimizer_core.proposers.bootstrap import plan_sets
 from mipro_studio.optimizer_core.proposers.labels import labels_tell_all
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import (
+    TEACHER,
     Candidate,
     Cell,
     Event,
@@ -46,10 +48,14 @@ class Reached:
 
 @dataclass(frozen=True)
 class _Need:
-    """What stands in the way: a candidate to evaluate, or else what `step` needs for the program `start`."""
+    """What stands in the way: a candidate to evaluate, or else what `step` needs for the program `start`.
+
+    `answerers`: ids of those who answered training rows on the way to the step and for it.
+    """
 
     step: Step
     start: Candidate
+    answerers: frozenset[str]
     candidate: Candidate | None = None
 
 
@@ -78,7 +84,7 @@ class Walk:
             if need is None or need.candidate is not None:
                 return need.candidate if need else None
             if need.step.kind == WEIGHTS:
-                await self._tune(need.step, need.start)
+                await self._tune(need)
             else:
                 await self._build(need.step, need.start)
 
@@ -87,35 +93,42 @@ class Walk:
         return self._look()[0]
 
     def _look(self) -> tuple[list[Reached], _Need | None]:
-        current = self._context.baseline
-        reached = [Reached(label(()), current)]
+        ended = {"": self._context.baseline}
+        answerers: dict[str, frozenset[str]] = {"": frozenset()}
+        reached = [Reached(label(""), ended[""])]
         for step in self._steps:
-            start = self._start(step, current)
+            start = self._start(step, ended[step.before])
+            answerers[step.path] = answerers[step.before] | {TEACHER if self._is_taught(step, start) else start.id}
             options = self._options(step, start)
             if options is None:
-                return reached, _Need(step, start)
+                return reached, _Need(step, start, answerers[step.path])
             for option in options:
                 if not self._evaluated(option):
-                    return reached, _Need(step, start, option)
-            current = options[0] if step.kind == WEIGHTS else self._best(options)
-            reached.append(Reached(label(self._steps[: step.place]), current))
+                    return reached, _Need(step, start, answerers[step.path], option)
+            ended[step.path] = options[0] if step.kind == WEIGHTS else self._best(options)
+            reached.append(Reached(label(step.path), ended[step.path]))
         return reached, None
 
     def _start(self, step: Step, current: Candidate) -> Candidate:
         """The program that a step begins with."""
-        after_weights = step.place > 1 and self._steps[step.place - 2].kind == WEIGHTS
-        if step.kind != WEIGHTS and after_weights and self._settings.restart:
+        if step.kind != WEIGHTS and step.before.endswith(WEIGHTS) and self._settings.restart:
             return with_weights(self._context.baseline, weights_of(current))
         return current
+
+    def _is_taught(self, step: Step, start: Candidate) -> bool:
+        """Whether the teacher answers the step's training rows, and not the program that it begins with."""
+        if step.kind == WEIGHTS and self._settings.bootstrap != "auto":
+            return self._settings.bootstrap == "teacher"
+        return start == self._context.baseline
 
     def _options(self, step: Step, start: Candidate) -> list[Candidate] | None:
         """What a step chooses from; None while it is not made."""
         context = self._context
         if step.kind == WEIGHTS:
-            tuning = context.tunings.get(step.nth)
+            tuning = context.tunings.get(step.number)
             if tuning is None or not tuning.state.over:
                 return None
-            return [with_weights(start, step.nth) if tuning.state is TuningState.TUNED else start]
+            return [with_weights(start, step.number) if tuning.state is TuningState.TUNED else start]
         indices = self._indices(step)
         if any(index not in context.arms.demo_sets[name] for name in context.arms.names for index in indices):
             return None
@@ -137,7 +150,7 @@ class Walk:
     def _indices(self, step: Step) -> range:
         """The demo sets of a prompt step; each step has its own."""
         n = self._settings.sets - 1
-        return range((step.nth - 1) * n + 1, step.nth * n + 1)
+        return range((step.number - 1) * n + 1, step.number * n + 1)
 
     def _evaluated(self, candidate: Candidate) -> bool:
         val = self._context.examples[Split.VAL]
@@ -166,7 +179,7 @@ class Walk:
         )
         first = self._indices(step)[0]
         moved = [replace(plan, index=first + place) for place, plan in enumerate(plans[1:])]
-        own = None if start == context.baseline else lambda row: self._answered(start, row)
+        own = None if self._is_taught(step, start) else lambda row: self._answered(start, row)
         await context.build_sets(moved, search.max_labeled, run_teacher=own)
 
     async def _answered(self, program: Candidate, row: Example) -> Cell:
@@ -174,56 +187,67 @@ class Walk:
         cells = await self._context.evaluate(program, [row], BOOTSTRAP_PRIORITY, purpose=Purpose.BOOTSTRAP)
         return cells[0]
 
-    async def _tune(self, step: Step, start: Candidate) -> None:
+    async def _tune(self, need: _Need) -> None:
         context = self._context
         tuner = context.tuner
         assert tuner is not None
-        tuning = context.tunings.get(step.nth)
+        tuning = context.tunings.get(need.step.number)
         if tuning is None:
-            tuning = await self._gathered(step, start)
+            tuning = await self._gathered(need)
         elif tuning.state is TuningState.FAILED:  # in an earlier life: the same rows once more, as another job
             tuning = replace(tuning, state=TuningState.ROWS, job=fresh_job_id())
             await context.note_tuning(tuning)
         if tuning.state is TuningState.EMPTY:
             return
-        if not context.approved:
-            raise ReviewWanted(
-                f"{len(tuning.rows)} rows are about to be trained on ({tuner.choice.title}): read them, then say go."
-            )
+        self._require_go(tuning, tuner.choice.title)
         await context.announce(Phase.TUNE, 0, tuner.settings.steps(len(tuning.rows)))
         await context.note_tuning(await tuner.run(tuning))
 
-    async def _gathered(self, step: Step, start: Candidate) -> Tuning:
+    def _require_go(self, tuning: Tuning, where: str) -> None:
+        """Each time that weights are tuned has a gate of its own."""
+        context = self._context
+        earlier = (one for one in context.tunings.values() if one.number < tuning.number)
+        gates = 1 + sum(one.state is not TuningState.EMPTY for one in earlier)
+        if context.config.review and context.approvals < gates:
+            raise ReviewWanted(
+                f"{len(tuning.rows)} rows are about to be trained on, for weights {tuning.number} ({where}): "
+                "read them, then say go."
+            )
+
+    async def _gathered(self, need: _Need) -> Tuning:
         """The rows of a weight step, written down under the id of the job to be."""
-        context, settings = self._context, self._settings
+        context, settings, step, start = self._context, self._settings, need.step, need.start
         tuner = context.tuner
         assert tuner is not None
-        own = await self._traces(start)
+        own = await self._traces(step, start)
         cells = {cell.key: cell for cell in own}
         if settings.traces == "all":
-            cells = {cell.key: cell for cell in context.table.cells() if cell.key.split is Split.TRAIN} | cells
+            on_train = (cell for cell in context.table.cells() if cell.key.split is Split.TRAIN)
+            cells = {cell.key: cell for cell in on_train if cell.key.candidate in need.answerers} | cells
         adapter = adapter_of(context.config.task_model, context.config, context.program)
         prompts = Prompts(context.arms.module(start), adapter, settings.demos, context.config.folders)
         made = training_rows(cells.values(), prompts, context.config.search.threshold)
         state = TuningState.ROWS if made.rows else TuningState.EMPTY
+        before = weights_of(start)
         facts = {
             "yield": _counts(made),
             "demos": settings.demos,
             "trainer": tuner.choice.name,
             "base_model": tuner.choice.base_model,
             "settings": tuner.settings.model_dump(mode="json"),
-            "strategy": label(self._steps[: step.place]),
+            "strategy": label(step.path),
+            "begins_at": context.tunings[before].facts["tuned"] if before else None,
         }
-        tuning = Tuning(step.nth, state, fresh_job_id(), start.id, as_records(made.rows), facts)
+        tuning = Tuning(step.number, state, fresh_job_id(), start.id, as_records(made.rows), facts)
         await context.note_tuning(tuning)
         await context.recorder.write(Event(EventKind.NOTE, {"text": _in_words(tuning, made, tuner.choice.title)}))
         return tuning
 
-    async def _traces(self, start: Candidate) -> list[Cell]:
+    async def _traces(self, step: Step, start: Candidate) -> list[Cell]:
         """The program's, or the teacher's, runs on all training rows."""
         context = self._context
         rows = context.examples[Split.TRAIN]
-        taught = {"teacher": True, "program": False, "auto": start == context.baseline}[self._settings.bootstrap]
+        taught = self._is_taught(step, start)
         await context.announce(Phase.BOOTSTRAP, 0, len(rows), "traces to learn from")
         done = 0
 

@@ -2,18 +2,26 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
-__all__ = ["Provider", "fireworks", "together"]
+__all__ = ["KEY", "Provider", "fireworks", "openai", "together"]
 
 KEY = "a-key-for-loopback"
 
 
 class Provider:
-    """What the provider knows. `faults`: of the next requests: a status, "lost" (done, never answered) or None."""
+    """What the provider knows.
+
+    Attributes:
+        faults: Of the next requests: a status, "lost" (done, never answered) or None.
+        answered: Requests so far.
+        watch: Told of every request, its number from 1 and whether it is done already: once before, once after. Says
+            whether whoever asked is gone.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -22,9 +30,14 @@ class Provider:
         self.faults: list[int | str | None] = []
         self.state = "running"
         self.url = ""
+        self.answered = 0
+        self.watch: Callable[[int, bool], bool] | None = None
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         raise NotImplementedError
+
+    def is_gone(self, done: bool) -> bool:
+        return self.watch is not None and self.watch(self.answered, done)
 
 
 class _Together(Provider):
@@ -100,6 +113,57 @@ class _Fireworks(Provider):
         return told
 
 
+class _OpenAI(Provider):
+    """Lists in pages of one, however many are asked for, as it may."""
+
+    STATES = {"completed": "succeeded", "error": "failed"}
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        parts = path.strip("/").split("/")
+        match method, parts:
+            case "GET", ["files"]:
+                known = [{"id": f"file-{name}", "filename": name, "status": "processed"} for name in self.files]
+                return 200, self._page(known, body["query"])
+            case "POST", ["files"]:
+                self.files[body["name"]] = body["content"]
+                return 200, {"id": f"file-{body['name']}"}
+            case "GET", ["fine_tuning", "jobs"]:
+                wanted = body["query"].get("metadata[studio_job]")
+                jobs = [self._told(one) for one in self.jobs.values()]
+                return 200, self._page(
+                    [one for one in jobs if one["metadata"]["studio_job"] == wanted], body["query"]
+                )
+            case "POST", ["fine_tuning", "jobs"]:
+                if body["training_file"].removeprefix("file-") not in self.files:
+                    return 400, {"error": {"message": "no such training file", "code": "invalid"}}
+                assert body["method"]["type"] == "supervised" and len(body["suffix"]) <= 18
+                self.submitted += 1
+                name = f"ftjob-{self.submitted}"
+                self.jobs[name] = {"id": name, "metadata": body["metadata"], "request": body}
+                return 200, self._told(self.jobs[name])
+            case "GET", ["fine_tuning", "jobs", name] if name in self.jobs:
+                return 200, self._told(self.jobs[name])
+            case "POST", ["fine_tuning", "jobs", name, "cancel"] if name in self.jobs:
+                self.jobs[name]["status"] = "cancelled"
+                return 200, self._told(self.jobs[name])
+        return 404, {"error": {"message": "not found"}}
+
+    @staticmethod
+    def _page(found: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
+        names = [one["id"] for one in found]
+        start = names.index(query["after"]) + 1 if "after" in query else 0
+        return {"object": "list", "data": found[start : start + 1], "has_more": start + 1 < len(found)}
+
+    def _told(self, job: dict[str, Any]) -> dict[str, Any]:
+        told = {"object": "fine_tuning.job", "fine_tuned_model": None, "error": None, "trained_tokens": None}
+        told |= {"status": self.STATES.get(self.state, self.state), **job}
+        if told["status"] == "succeeded":
+            told["fine_tuned_model"] = f"ft:{job['request']['model']}:me:{job['metadata']['studio_job']}"
+        if told["status"] == "failed":
+            told["error"] = {"code": "exceeded", "message": "the loss is not a number", "param": None}
+        return told
+
+
 @contextmanager
 def _served(provider: Provider) -> Iterator[Provider]:
     class Handler(BaseHTTPRequestHandler):
@@ -117,8 +181,11 @@ def _served(provider: Provider) -> Iterator[Provider]:
             if isinstance(fault, int):
                 return self._send(fault, {"error": {"message": "a fault"}})
             path, _, query = self.path.partition("?")
+            provider.answered += 1
+            if provider.is_gone(False):
+                return self.connection.close()
             status, told = provider.answer(method, path, self._body(raw, query))
-            if fault == "lost":
+            if provider.is_gone(True) or fault == "lost":
                 return self.connection.close()
             return self._send(status, told)
 
@@ -128,7 +195,7 @@ def _served(provider: Provider) -> Iterator[Provider]:
                 content = raw.split(b'filename="')[1].split(b"\r\n\r\n", 1)[1].split(b"\r\n--")[0]
                 return {"name": name, "content": content}
             body = json.loads(raw) if raw else {}
-            return {**body, "query": dict(part.split("=") for part in query.split("&") if part)}
+            return {**body, "query": dict(parse_qsl(query))}
 
         def _send(self, status: int, told: Any) -> None:
             data = json.dumps(told).encode()
@@ -153,6 +220,10 @@ def _served(provider: Provider) -> Iterator[Provider]:
 
 def together() -> Any:
     return _served(_Together())
+
+
+def openai() -> Any:
+    return _served(_OpenAI())
 
 
 def fireworks() -> Any:

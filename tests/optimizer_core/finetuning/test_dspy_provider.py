@@ -6,7 +6,9 @@ from typing import Any
 import dspy
 import pytest
 
+from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetuning.dspy_provider import EmbeddedProvider, FinetuneAdapter, finetunable_lm
+from mipro_studio.optimizer_core.finetuning.embedded_trainer import JobFolder
 from mipro_studio.optimizer_core.models.embedded import CompactAdapter
 from tests.optimizer_core.finetuning.tiny import write_tiny_model
 from tests.programs import desk
@@ -50,13 +52,16 @@ def test_dspy_s_bootstrap_finetune_and_better_together_tune_the_embedded_model(
         weights = dspy.BootstrapFinetune(metric=passes, train_kwargs=KWARGS, num_threads=2)
         both = dspy.BetterTogether(metric=desk.metric, w=weights)
         found = both.compile(
-            again, trainset=ROWS, valset=ROWS[:4], strategy="w", shuffle_trainset_between_steps=False
+            again, trainset=ROWS, valset=ROWS[:4], strategy="w -> w", shuffle_trainset_between_steps=False
         )
     assert not found.flag_compilation_error_occurred
     assert [one["strategy"] for one in found.candidate_programs].count("w") == 1
-    assert len(list((tmp_path / "jobs").iterdir())) == 1, "the same rows and settings are the same job"
+    jobs = [JobFolder(one).load_job() for one in (tmp_path / "jobs").iterdir()]
+    (first,) = (job for job in jobs if job.begins_at is None)  # the same rows and settings are the same job
+    (second,) = (job for job in jobs if job.begins_at is not None)
+    assert second.begins_at == str(tmp_path / "jobs" / first.id / "adapter.gguf"), "it goes on from what it has"
 
 
-def test_a_tuned_model_is_not_tuned_once_more(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="tuned already"):
+def test_a_model_that_is_no_adapter_is_not_tuned_further(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no adapter's file"):
         EmbeddedProvider(tmp_path).finetune(None, "adapter.gguf", [], None)

@@ -117,6 +117,20 @@ def test_a_job_whose_process_is_killed_ends_at_the_same_adapter(tiny: Path, tmp_
     assert all((first[key].a == second[key].a).all() and (first[key].b == second[key].b).all() for key in first)
 
 
+def test_a_job_goes_on_from_the_adapter_of_another(tiny: Path, tmp_path: Path) -> None:
+    trainer, first = EmbeddedTrainer(tmp_path), TrainingJob("first", "tiny", rows(), SETTINGS)
+    trainer.submit(first)
+    end = waited(trainer, first)
+    second = TrainingJob("second", "tiny", rows(), SETTINGS, end.tuned)
+    trainer.submit(second)
+    assert JobFolder(tmp_path / "second").load_job() == second
+    assert np.mean(waited(trainer, second).losses[:3]) < np.mean(end.losses[:3]) - 1
+    lost = TrainingJob("lost", "tiny", rows(), SETTINGS, str(tmp_path / "gone.gguf"))
+    with pytest.raises(TrainerRefused, match="not there any more"):
+        trainer.submit(lost)
+    assert trainer.status(lost).phase is JobPhase.UNSENT
+
+
 def test_a_cancelled_job_ends_without_a_result(tiny: Path, tmp_path: Path) -> None:
     trainer, job = EmbeddedTrainer(tmp_path), TrainingJob("job", "tiny", rows(), SETTINGS)
     trainer.submit(job)

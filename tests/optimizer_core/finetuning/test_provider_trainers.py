@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -15,9 +15,10 @@ from mipro_studio.optimizer_core.finetuning.job import (
     TrainingJob,
     TrainingRow,
 )
+from mipro_studio.optimizer_core.finetuning.openai import OpenAITrainer
 from mipro_studio.optimizer_core.finetuning.together import TogetherTrainer
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
-from tests.optimizer_core.finetuning.providers import KEY, Provider, fireworks, together
+from tests.optimizer_core.finetuning.providers import KEY, Provider, fireworks, openai, together
 
 ROWS = (TrainingRow(({"role": "user", "content": "Où?"},), "ici", "where", "1"),)
 JOB = TrainingJob("run-7-stage-2", "some/base-model", ROWS, TrainingSettings())
@@ -33,12 +34,13 @@ class Case:
         return self.make(KEY)
 
 
-@pytest.fixture(params=["together", "fireworks"])
+@pytest.fixture(params=["together", "fireworks", "openai"])
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
-    with (together if request.param == "together" else fireworks)() as provider:
+    with {"together": together, "fireworks": fireworks, "openai": openai}[request.param]() as provider:
         makes: dict[str, Callable[[str], Trainer]] = {
             "together": lambda key: TogetherTrainer(key, provider.url),
             "fireworks": lambda key: FireworksTrainer(key, "me", provider.url),
+            "openai": lambda key: OpenAITrainer(key, provider.url),
         }
         yield Case(provider, makes[request.param])
 
@@ -79,6 +81,28 @@ def test_a_failure_at_any_request_begins_no_second_job(case: Case, fault: int | 
     case.trainer.submit(JOB)
     assert case.provider.submitted == len(case.provider.jobs) == 1
     assert case.trainer.status(JOB).phase is JobPhase.RUNNING
+
+
+def test_a_job_among_many_is_found_again_by_another_process(case: Case) -> None:
+    others = [replace(JOB, id=f"run-7-stage-{number}") for number in range(4)]
+    for other in others:
+        case.trainer.submit(other)
+    case.trainer.submit(JOB)
+    assert case.provider.submitted == 4, "the job is one of them"
+    case.provider.state = "completed"
+    assert {case.trainer.status(other).tuned for other in others} == {
+        case.trainer.status(other).tuned for other in reversed(others)
+    }
+    assert len({case.trainer.status(other).tuned for other in others}) == 4
+
+
+def test_a_job_may_go_on_from_what_an_earlier_one_came_to(case: Case) -> None:
+    case.trainer.submit(replace(JOB, begins_at="me/earlier"))
+    (job,) = case.provider.jobs.values()
+    asked = job["request"]
+    named = [asked.get(name) for name in ("from_checkpoint", "warmStartFrom", "model")]
+    assert "me/earlier" in named
+    assert not ("baseModel" in asked and "warmStartFrom" in asked)
 
 
 def test_a_lost_poll_says_so_and_loses_nothing(case: Case) -> None:

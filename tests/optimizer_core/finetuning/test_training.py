@@ -47,6 +47,33 @@ def test_a_killed_training_ends_at_the_same_adapter(tmp_path: Path, first_layer:
         assert (pair.a == resumed[key].a).all() and (pair.b == resumed[key].b).all()
 
 
+def test_an_adapter_is_trained_further_and_a_killed_training_of_it_ends_alike(tmp_path: Path) -> None:
+    pairs, before = train(NETWORK, ROWS, SETTINGS, tmp_path / "first.npz")
+    begin = (pairs, SETTINGS.lora.alpha)
+
+    def kill(step: Step) -> None:
+        if step.number == 8:
+            raise Killed
+
+    further, losses = train(NETWORK, ROWS, SETTINGS, tmp_path / "second.npz", begin=begin)
+    assert losses[0] < before[0] / 2, "it begins where the first ended"
+    with pytest.raises(Killed):
+        train(NETWORK, ROWS, SETTINGS, tmp_path / "killed.npz", kill, begin)
+    resumed, again = train(NETWORK, ROWS, SETTINGS, tmp_path / "killed.npz", begin=begin)
+    assert again == losses
+    assert all((resumed[key].b == pair.b).all() for key, pair in further.items())
+    _, fresh = train(NETWORK, ROWS, SETTINGS, tmp_path / "killed.npz")
+    assert fresh == before, "a checkpoint of another beginning is not taken up"
+
+
+@pytest.mark.parametrize("lora", [{"rank": 3}, {"rank": 4, "first_layer": 1}, {"rank": 4, "alpha": 1.0}])
+def test_an_adapter_of_another_form_is_not_trained_further(tmp_path: Path, lora: dict) -> None:
+    pairs, _ = train(NETWORK, ROWS[:4], SETTINGS, tmp_path / "first.npz")
+    other = SETTINGS.model_copy(update={"lora": LoraSettings(**lora)})
+    with pytest.raises(ValueError, match="another rank, alpha, or other layers"):
+        train(NETWORK, ROWS, other, tmp_path / "second.npz", begin=(pairs, SETTINGS.lora.alpha))
+
+
 def test_a_checkpoint_of_other_rows_is_not_taken_up(tmp_path: Path) -> None:
     train(NETWORK, ROWS, SETTINGS, tmp_path / "one.npz")
     _, losses = train(NETWORK, ROWS[:8], SETTINGS, tmp_path / "one.npz")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mipro_studio.optimizer_core.checks.unbound_caps import unbound_caps
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.finetuning import tuner
@@ -179,6 +180,56 @@ def test_the_fidelity_settings_are_those_of_the_paper_and_of_dspy(
     assert twice.context.tuner is None
 
 
+def test_several_strategies_in_one_run_come_to_what_each_comes_to_alone(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    together = run(model, finetune={"strategy": "all"})
+    assert together.ending.status is Status.COMPLETED, together.ending
+    found = prefixes(together)
+    assert list(found) == ["vanilla", "Π", "Π→Θ", "Π→Θ→Π", "Θ", "Θ→Π", "Π→Π", "Θ→Θ"]
+    assert [(one.number, one.facts["strategy"]) for one in tunings(together)] == [(1, "Π→Θ"), (2, "Θ"), (3, "Θ→Θ")]
+    assert len(trainer.jobs) == 3
+    evaluated = [trial.candidate for trial in together.trials]
+    assert len(evaluated) == len(set(evaluated)), "what strategies share is evaluated once"
+    rows = {one.facts["strategy"]: one.rows for one in tunings(together)}
+    for strategy in ("p -> w -> p", "w -> p", "p -> p", "w -> w"):
+        alone = run(model, finetune={"strategy": strategy})
+        for name, candidate in prefixes(alone).items():
+            assert _shown(alone, candidate) == _shown(together, found[name]), name
+        for tuning in tunings(alone):
+            assert tuning.rows == rows[tuning.facts["strategy"]], "no strategy learns from what another one did"
+
+
+def _shown(life: Life, candidate: str) -> list[Any]:
+    """What a program is, whatever its arms are numbered: demos, and what its weights were tuned on."""
+    found = Candidate.parse(candidate)
+    demos = [[dict(demo) for demo in one.demos] for one in life.context.arms.module(found).predictors()]
+    number = weights_of(found)
+    return [demos, life.context.tunings[number].rows if number else None]
+
+
+@pytest.mark.parametrize("commits", [5, 40, 60, 80, 100, 130])
+def test_a_killed_run_of_several_strategies_ends_as_a_whole_one(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer, commits: int
+) -> None:
+    config = settings(model, finetune={"strategy": "p -> w, w -> p"})
+    memory = small.journal()
+    small.killed(config, memory, commits)
+    life = live(config, memory)
+    assert life.ending.status is Status.COMPLETED, life.ending
+    assert set(trainer.submitted.values()) == {1}
+    whole = run(model, finetune={"strategy": "p -> w, w -> p"})
+    assert prefixes(life) == prefixes(whole)
+    assert [one.rows for one in tunings(life)] == [one.rows for one in tunings(whole)]
+
+
+def test_the_paper_s_run_ends_with_the_last_step_of_its_first_strategy(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    life = run(model, preset="paper", finetune={"strategy": "p -> w, w"})
+    assert life.winner == prefixes(life)["Π→Θ"]
+
+
 def test_demos_stand_in_the_rows_where_they_are_asked_for(model: LoopbackEndpoint, trainer: ScriptedTrainer) -> None:
     life = run(model, finetune={"strategy": "p -> w", "demos": True})
     shown = pairs(Candidate.parse(tunings(life)[0].program)) != ((0, 0), (0, 0))
@@ -191,6 +242,7 @@ def test_a_second_tuning_learns_from_the_first_one_s_answers(
     life = run(model, finetune={"strategy": "w -> w", "traces": "own"})
     first, second = tunings(life)
     assert second.program == "i0d0-i0d0-w1"
+    assert [job.begins_at for job in trainer.jobs.values()] == [None, first.facts["tuned"]], "it goes on from it"
     assert len(second.rows) == 2 * small.SIZES["train"] >= len(first.rows)
     assert list(prefixes(life).values()) == ["i0d0-i0d0", "i0d0-i0d0-w1", "i0d0-i0d0-w2"]
 
@@ -294,7 +346,62 @@ def test_a_person_may_read_the_rows_before_they_are_trained_on(
         changed_rows({"tuning": 1, "drop": [0]}, {1: tunings(second)[0]})
 
 
-@pytest.mark.parametrize("strategy", ["w", "p -> w -> p", "w -> w -> p"])
+def test_a_person_reads_the_rows_of_every_tuning(model: LoopbackEndpoint, trainer: ScriptedTrainer) -> None:
+    memory = small.journal()
+    config = settings(model, review=True, finetune={"strategy": "w -> w"})
+    for gate in (1, 2):
+        life = live(config, memory, approved=gate - 1)
+        assert life.ending.status is Status.AWAITING_REVIEW
+        assert f"for weights {gate} (" in life.ending.reason
+        assert len(trainer.jobs) == gate - 1
+        again = live(config, memory, approved=gate - 1)
+        assert again.ending.status is Status.AWAITING_REVIEW, "a resumed run waits on"
+    assert live(config, memory, approved=2).ending.status is Status.COMPLETED
+
+
+def test_a_job_that_would_pass_the_cap_on_dollars_is_not_sent(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    prices = {"input_usd_per_mtok": 0.0, "output_usd_per_mtok": 0.0}
+    priced = {"task_model": prices, "prompt_model": prices, "optimizer": "bootstrap_finetune"}
+    memory = small.journal()
+    too_much = {"budget": {"max_usd": 0.001}, "finetune": {"usd_per_mtok": 10.0}}
+    first = run(model, memory, **priced, **too_much)
+    assert first.ending.capped and "no room for weights 1" in first.ending.reason, first.ending
+    assert not trainer.jobs
+    assert [one.state for one in memory.tunings()] == [TuningState.ROWS]
+    enough = {"budget": {"max_usd": 1.0}, "finetune": {"usd_per_mtok": 10.0}}
+    assert run(model, memory, **priced, **enough).ending.capped is False
+    assert list(trainer.submitted.values()) == [1]
+
+
+def test_what_a_training_cost_counts_under_the_cap_in_later_lives_too(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    prices = {"input_usd_per_mtok": 0.0, "output_usd_per_mtok": 0.0}
+    priced = {"task_model": prices, "prompt_model": prices, "budget": {"max_usd": 1.0}}
+    trainer.cost_usd = 0.8
+    memory = small.journal()
+    life = run(model, memory, finetune={"strategy": "w -> w", "usd_per_mtok": 100.0}, **priced)
+    assert life.ending.capped, life.ending
+    assert [one.state for one in tunings(life)] == [TuningState.TUNED, TuningState.ROWS]
+    assert tunings(life)[0].facts["paid_usd"] == life.context.meter.beside_usd == 0.8
+    again = run(model, memory, finetune={"strategy": "w -> w", "usd_per_mtok": 100.0}, **priced)
+    assert again.ending.capped
+    assert len(trainer.jobs) == 1
+
+
+def test_a_cap_on_dollars_that_no_price_of_the_trainer_holds_is_said(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    asked = settings(model, budget={"max_usd": 1.0})
+    assert any("usd_per_mtok" in said for said in unbound_caps(asked, {}))
+    known = settings(model, budget={"max_usd": 1.0}, finetune={"usd_per_mtok": 4.0})
+    assert not unbound_caps(known, {})
+    assert plan_of(known)["tuning"]["usd"] > 0
+
+
+@pytest.mark.parametrize("strategy", ["w", "p -> w -> p", "w -> w -> p", "all"])
 @pytest.mark.parametrize("bootstrap", ["auto", "program"])
 def test_what_a_strategy_takes_lies_in_its_plan(
     model: LoopbackEndpoint, trainer: ScriptedTrainer, strategy: str, bootstrap: str
@@ -311,6 +418,7 @@ def test_a_strategy_that_cannot_be_run_is_refused_before_anything_is_made(model:
     for changes, said in (
         ({"finetune": {"strategy": "p -> q"}}, "step 'q'"),
         ({"finetune": {"strategy": ""}}, "step ''"),
+        ({"finetune": {"strategy": "p -> w, w ->"}}, "step ''"),
         ({"finetune": {"trainer": "auto"}}, "cannot be tuned here"),
         ({"finetune": {"trainer": "embedded"}}, "cannot be tuned by the trainer 'embedded'"),
         ({"finetune": {"trainer": "fireworks"}}, "account"),

@@ -22,6 +22,7 @@ class ScriptedTrainer:
         lost_answers: So many submissions are taken up while their answer is lost.
         fails: Jobs that are to fail, by their order from 0.
         questions: Questions that a job takes.
+        cost_usd: What a job that succeeds says it cost.
     """
 
     def __init__(self, questions: int = 3) -> None:
@@ -32,6 +33,7 @@ class ScriptedTrainer:
         self.refuses = False
         self.fails: set[int] = set()
         self.questions = questions
+        self.cost_usd = 0.0
         self._asked: Counter[str] = Counter()
 
     def _speak(self) -> None:
@@ -65,7 +67,9 @@ class ScriptedTrainer:
         place = list(self.jobs).index(job.id)
         if place in self.fails:
             return JobStatus(JobPhase.FAILED, step, self.questions, losses, message="out of memory")
-        return JobStatus(JobPhase.SUCCEEDED, step, self.questions, losses, tuned=f"tuned-{place + 1}", cost_usd=0.0)
+        return JobStatus(
+            JobPhase.SUCCEEDED, step, self.questions, losses, tuned=f"tuned-{place + 1}", cost_usd=self.cost_usd
+        )
 
     def cancel(self, job: TrainingJob) -> None:
         self._speak()

@@ -1,0 +1,38 @@
+"""The whole table: python -m tests.kills [--only embedded together fireworks openai] [--moment WORDS]"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.kills.trying import MOMENTS, PROVIDERS, Tried, embedded_kills, provider_kills
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a line a moment. Exit code 1 where anything was not as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kills")
+    parser.add_argument("--only", nargs="*", default=["embedded", *PROVIDERS])
+    parser.add_argument("--moment", default="", help="Only moments with these words in their name.")
+    asked = parser.parse_args(arguments)
+    points = broken = 0
+    for trainer in asked.only:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            for tried in _kills(trainer, Path(folder), asked.moment):
+                points, broken = points + 1, broken + bool(tried.broken)
+                print(f"| {trainer} | {tried.moment} | {'; '.join(tried.broken) or 'the same end'} |", flush=True)
+        print(f"{trainer}: {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{points} kills, {broken} not as promised")
+    return int(broken > 0)
+
+
+def _kills(trainer: str, folder: Path, words: str) -> Iterator[Tried]:
+    if trainer == "embedded":
+        return embedded_kills(folder, [moment for moment in MOMENTS if words in moment])
+    return provider_kills(folder, trainer)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
