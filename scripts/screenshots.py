@@ -4,7 +4,8 @@
     python scripts/screenshots.py --docs [PAGE ...]    only the README's, in their place and no taller than a page
 
 The README's are of a real run: `docs/runs/triage.mipro`, made by `python cli.py run sample:triage --seed 1` on the
-embedded model and packed by `python cli.py pack`.
+embedded model and packed by `python cli.py pack`; that of strategies is of `docs/runs/together.mipro`, made by
+`python -m benchmarks.strategies`.
 
 Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium). PAGE narrows the list by name.
 """
@@ -33,6 +34,7 @@ SCHEMES = ("light", "dark")
 HEIGHT, TALLEST, DOCS_TALLEST = 900, 3200, 1900
 SETTLE_MS, WORKS_MS = 3500, 60_000
 REAL = ROOT / "docs" / "runs" / "triage.mipro"
+TOGETHER = REAL.with_name("together.mipro")
 DOCS = {
     "replay-search": ("light", "/replay?run={run}&at={middle}"),
     "live-finished": ("dark", "/live?run={run}"),
@@ -41,6 +43,7 @@ DOCS = {
     "compare": ("light", "/compare?run={run}"),
     "report": ("light", ""),
     "new-run": ("light", "/new_run?sample=triage"),
+    "strategies": ("light", "/compare?run={together}"),
 }
 """The README's, at the first width: scheme and path."""
 RESTS = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -134,7 +137,7 @@ def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], 
 
 def docs_pages(browser: Browser, out: Path, store: Path, names: list[str]) -> None:
     """The README's pictures, of the committed run; the replay stands in the middle of its search."""
-    run_id = take_home.open_replay(store, REAL)
+    run_id, together = (take_home.open_replay(store, file) for file in (REAL, TOGETHER))
     with Reader(store) as reader:
         moments = history(reader, reader.run(run_id)).labels
     middle = next(i for i, label in enumerate(moments) if "trial 12," in label)
@@ -147,7 +150,7 @@ def docs_pages(browser: Browser, out: Path, store: Path, names: list[str]) -> No
                 report(browser, file, store, run_id, WIDTHS[0], scheme)
             else:
                 page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT}, color_scheme=scheme)
-                page.goto(url + path.format(run=run_id, middle=middle))
+                page.goto(url + path.format(run=run_id, middle=middle, together=together))
                 page.wait_for_timeout(SETTLE_MS)  # the first page of a browser fetches plotly.js
                 shoot(page, file)
                 page.close()

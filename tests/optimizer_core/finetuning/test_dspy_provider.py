@@ -94,7 +94,7 @@ def test_what_dspy_s_optimizers_do_when_polls_fail(
             tuned = weights.compile(student, trainset=ROWS[:2])
             assert {predictor.lm.model for predictor in tuned.predictors()} == {str(tmp_path / "adapter.gguf")}
             return
-        with pytest.raises(Exception, match="no answer|failed"):
+        with pytest.raises(Exception, match=r"no answer|failed"):
             weights.compile(student.deepcopy(), trainset=ROWS[:2])
         both = dspy.BetterTogether(metric=desk.metric, w=weights)
         found = both.compile(student, trainset=ROWS[:2], valset=ROWS[2:4], strategy="w")
