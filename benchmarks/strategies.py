@@ -205,13 +205,12 @@ def _worked(asked: argparse.Namespace) -> int:
     piece, missing = Piece(asked.store.resolve(), asked.minutes), 0
     for entry in _entries(asked):
         summary = piece.settle(entry)
-        done = summary is not None and summary.status is Status.COMPLETED
-        missing += not done
-        if summary is not None:
-            print(
-                f"{entry.task}, seed {entry.seed}: {summary.status.value} {summary.reason} ({summary.wall_s:.0f} s)"
-            )
-        if not done or any(line["run"] == summary.id for line in _read(asked.out)):
+        if summary is None or summary.status is not Status.COMPLETED:
+            missing += 1
+        if summary is None:
+            continue
+        print(f"{entry.task}, seed {entry.seed}: {summary.status.value} {summary.reason} ({summary.wall_s:.0f} s)")
+        if summary.status is not Status.COMPLETED or any(line["run"] == summary.id for line in _read(asked.out)):
             continue
         with asked.out.open("a", encoding="utf-8") as out:
             out.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in piece.lines(entry, summary.id))

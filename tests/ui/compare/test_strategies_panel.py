@@ -8,7 +8,7 @@ import pytest
 from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.parameters.weights import weights_arms
-from mipro_studio.optimizer_core.types import Status, Tuning, TuningState
+from mipro_studio.optimizer_core.types import Candidate, Status, TrialKind, Tuning, TuningState
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.compare.strategies_panel import strategy_rows, trained_for
@@ -61,7 +61,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
     live.bootstrap()
     live.propose()
     live.baseline()
-    live.step()
+    live.evaluate(TrialKind.FULL, Candidate.parse("i0d1-i0d0"))
     live.write(*TUNINGS, *(arm for one in TUNINGS for arm in weights_arms(one)))
     live.write(replace(live.outcome("the best prefix"), steps=tuple(steps())))
     live.end(Status.COMPLETED)
@@ -86,7 +86,7 @@ def test_quality_stands_beside_what_it_took(run: tuple[Path, str]) -> None:
 def test_the_compare_page_shows_strategies_and_the_paper_s_table_apart(run: tuple[Path, str]) -> None:
     app = open_page("pages/compare.py", run=run[1])
     assert "Strategies" in texts(app)
-    shown = app.dataframe(key="strategies_rows").value
+    shown = app.dataframe[0].value
     assert list(shown["strategy"]) == list(MEANS)
     (apart,) = (one for one in app.expander if "Table 1" in one.label)
     assert "never a number with those above" in apart.text[0].value
@@ -97,7 +97,7 @@ def test_a_run_without_steps_has_no_such_panel(tmp_path: Path, monkeypatch: pyte
     live = LiveRun(tmp_path / "studio.db", "plain", age_s=60, config=RunConfig(program="sample:triage"))
     live.begin()
     live.baseline()
-    live.step()
+    live.evaluate(TrialKind.FULL, Candidate.parse("i0d1-i0d0"))
     live.write(live.outcome("best"))
     live.end(Status.COMPLETED)
     live.close()
