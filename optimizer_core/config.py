@@ -214,8 +214,8 @@ class RunConfig(Settings):
         adapter: How prompts are written; auto = as the program configures it, else DSPy's ChatAdapter (the embedded
             model has one of its own). two_step reads replies with the model that wrote them.
         threads: Program runs and prompt-model calls under way at once.
-        pace: How many calls an endpoint is given at once: as many as there are `threads`; or `found` out, for one
-            that limits calls a second (docs/performance.md says where that goes wrong).
+        pace: How many calls an endpoint is given: what is `found` out that it takes, up to `threads` at once
+            (docs/performance.md); or always as many as there are `threads`.
         executor: Where program runs happen: in threads of the run's process, or in processes that share `threads`;
             auto = threads, unless the check measured that one process could not keep up.
         processes: How many; None = one for each processor.
@@ -253,7 +253,7 @@ class RunConfig(Settings):
     finetune: FinetuneSettings = FinetuneSettings()
     budget: Budget = Budget()
     threads: Annotated[int, Field(ge=1, le=512)] = 8
-    pace: Literal["threads", "found"] = "threads"
+    pace: Literal["threads", "found"] = "found"
     executor: Literal["auto", "threads", "processes"] = "auto"
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     row_timeout_s: Annotated[float, Field(gt=0)] | None = None

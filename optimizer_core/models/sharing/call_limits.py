@@ -47,8 +47,8 @@ class CallLimits:
     def _of(self, endpoint: str) -> EndpointLimit:
         made = self._limits.get(endpoint)
         if made is None:
-            made = self._limits[endpoint] = EndpointLimit(self._ceiling, self._finds)
-            made.fixed = self._ceiling < self._highest
+            made = self._limits[endpoint] = EndpointLimit(self._highest, self._finds)
+            made.hold(self._ceiling, self._ceiling < self._highest)
             self._lines[endpoint] = deque()
         return made
 
@@ -65,7 +65,7 @@ class CallLimits:
         with self._lock:
             limit, line = self._of(endpoint), self._lines[endpoint]
             if in_a_loop():
-                limit.begun(time.monotonic())
+                limit.begun()
                 return
             if not line and limit.try_begin(time.monotonic()) == 0.0:
                 return
@@ -76,7 +76,7 @@ class CallLimits:
                 first = line[0] is turn
                 wait_s = limit.try_begin(time.monotonic()) if first else LOOK_S
                 if halted.is_set() and wait_s > 0.0:
-                    limit.begun(time.monotonic())  # the meter refuses it; it is withdrawn like any other
+                    limit.begun()  # the meter refuses it; it is withdrawn like any other
                     wait_s = 0.0
                 if wait_s == 0.0:
                     line.remove(turn)
@@ -96,7 +96,7 @@ class CallLimits:
     def begun(self, endpoint: str) -> None:
         """A call was made without waiting for its turn."""
         with self._lock:
-            self._of(endpoint).begun(time.monotonic())
+            self._of(endpoint).begun()
 
     def withdrawn(self, endpoint: str) -> None:
         """A call that had begun was not made after all."""
@@ -128,9 +128,7 @@ class CallLimits:
         with self._lock:
             self._ceiling = max(1, min(at_once, self._highest))
             for limit in self._limits.values():
-                limit.ceiling = self._ceiling
-                limit.limit = min(limit.limit, float(self._ceiling))
-                limit.fixed = self._ceiling < self._highest
+                limit.hold(self._ceiling, self._ceiling < self._highest)
             return self._ceiling
 
     def shown(self) -> dict[str, dict[str, Any]]:
@@ -139,7 +137,7 @@ class CallLimits:
         with self._lock:
             return {
                 name: {
-                    "at_once": int(limit.limit),
+                    "at_once": limit.at_once,
                     "most": limit.ceiling,
                     "a_second": None if (rate := limit.rate(now)) is None else float(f"{rate:.2g}"),
                 }
