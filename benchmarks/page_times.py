@@ -11,6 +11,7 @@ without a browser, so the figures are the server's own: script, queries, figures
 
 import argparse
 import ast
+import json
 import os
 import statistics
 import tempfile
@@ -26,13 +27,13 @@ from mipro_studio.benchmarks.live_refresh import fill
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import Author, Event, EventKind
-from mipro_studio.storage import SqliteJournal, Store
+from mipro_studio.storage import Reader, SqliteJournal, Store, default_store
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PACE_S = 1.5
-FIRST_MS, REFRESH_MS = 1500.0, 150.0
+FIRST_MS, REFRESH_MS, PANEL_MS = 1500.0, 150.0, 500.0
 ARMS = 20
 
 
@@ -115,6 +116,42 @@ def time_pages(run_id: str, repeat: int, wanted: Sequence[str]) -> None:
         print(f"{name:<36}{first:>9.0f}{median:>9.0f}{max(taken):>9.0f}{note}", flush=True)
 
 
+def candidate_script() -> None:
+    """What a click on a dot or a trial draws."""
+    import streamlit as st
+
+    from mipro_studio.storage import Reader, default_store
+    from mipro_studio.ui.candidate.candidate_panel import panel
+
+    with Reader(default_store()) as reader:
+        panel(reader, st.query_params["run"], st.query_params["mark"])
+
+
+def parameter_script() -> None:
+    """What a click on a bar or a belief draws."""
+    import streamlit as st
+
+    from mipro_studio.storage import Reader, default_store
+    from mipro_studio.ui.candidate.parameter_panel import parameter_panel
+
+    with Reader(default_store()) as reader:
+        parameter_panel(reader, st.query_params["run"], st.query_params["mark"])
+
+
+def time_panels(run_id: str, repeat: int) -> None:
+    """A candidate with as many rows as any, and a choice of as many arms."""
+    with Reader(default_store()) as reader:
+        most = max(reader.trials(run_id), key=lambda trial: trial.n_ok).candidate
+    marks = {"panel of a candidate": (candidate_script, most)}
+    marks["panel of a choice"] = (parameter_script, json.dumps(["answer", "instruction"]))
+    for name, (script, mark) in marks.items():
+        app = AppTest.from_function(script, default_timeout=120)
+        app.query_params["run"], app.query_params["mark"] = run_id, mark
+        first, taken = refreshed(app), [refreshed(app) for _ in range(repeat)]
+        note = f"   over {PANEL_MS:.0f}" if first > PANEL_MS else ""
+        print(f"{name:<36}{first:>9.0f}{statistics.median(taken):>9.0f}{max(taken):>9.0f}{note}", flush=True)
+
+
 def watch_memory(run_id: str, minutes: float) -> None:
     app, _ = opened("pages/live.py", {"run": run_id}, "")
     start = time.monotonic()
@@ -148,6 +185,8 @@ def main() -> None:
             add_arms(store, run_id)
         print(f"{args.trials} trials, {args.cells} cells")
         time_pages(run_id, args.repeat, args.pages)
+        if not args.pages or "panel" in args.pages:
+            time_panels(run_id, args.repeat)
         if not args.pages:
             watch_memory(run_id, args.minutes)
 

@@ -16,6 +16,7 @@ from typing import Any
 from mipro_studio import ROOT, command
 from mipro_studio.control.heartbeat import LIMIT
 from mipro_studio.control.new_runs import inspect, queue, require_consent, require_working
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
 from mipro_studio.optimizer_core.sources import is_live
@@ -103,6 +104,9 @@ def resume(store: Path, run_id: str, trials: int | None = None, *, despite_error
     more = trials is not None and trials > config["search"]["trials"]
     if summary.status is Status.COMPLETED and not more:
         raise BadInput(f"Run {summary.id} is completed.", "Resume it with --trials N for more trials.")
+    listed = OPTIMIZERS.get(summary.optimizer)
+    if summary.status is Status.COMPLETED and listed is not None and listed.bounded:
+        raise BadInput(f"Run {summary.id} is completed. {listed.bounded}", "Start a new run with other settings.")
     with Store(store) as opened, opened.atomic():
         if more:
             config["search"]["trials"] = plan["trials"] = trials

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio.control import launcher
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.finetuning.row_edits import changed_rows
 from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
@@ -45,9 +46,11 @@ def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any
         if summary.origin:
             raise BadInput(f"Run {summary.id} came from a replay file, so it is only shown.")
         if summary.status is Status.COMPLETED:
-            raise BadInput(
-                f"Run {summary.id} is completed, so its arms stand.", "Resume it with more trials, then change them."
-            )
+            listed = OPTIMIZERS.get(summary.optimizer)
+            more = "Resume it with more trials, then change them."
+            if listed is not None and listed.bounded:
+                more = f"{listed.bounded} Start a new run with other settings."
+            raise BadInput(f"Run {summary.id} is completed, so its arms stand.", more)
         if summary.status is Status.RUNNING and summary.phase in (Phase.TEST, Phase.DONE):
             raise BadInput(
                 f"Run {summary.id} is at its sealed test: its search is over, so a change comes too late.",

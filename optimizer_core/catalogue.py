@@ -17,6 +17,7 @@ class Listed:
         searches: The kinds of arms that candidates differ in.
         may_search: Further kinds that it searches where the settings name them.
         switches: What TPE searches are the proposer's switches.
+        bounded: Why more trials would add nothing to a run that is completed; "" where they would.
     """
 
     title: str
@@ -24,6 +25,7 @@ class Listed:
     searches: tuple[str, ...] = ("instruction", "demos")
     may_search: tuple[str, ...] = ()
     switches: bool = False
+    bounded: str = ""
 
 
 OPTIMIZERS: Mapping[str, Listed] = {
@@ -41,11 +43,13 @@ OPTIMIZERS: Mapping[str, Listed] = {
         "BootstrapFewShot",
         "Demos from the first training rows that pass, in the rows' order: one set, no search.",
         searches=("demos",),
+        bounded="It makes one demo set, and no more.",
     ),
     "bootstrap_rs": Listed(
         "Bootstrap RS",
         "Demo sets only: each bootstrapped set once, in DSPy's order, on the whole validation set.",
         searches=("demos",),
+        bounded="It tries each of its demo sets once, and no more.",
     ),
     "bayesian_bootstrap": Listed(
         "Bayesian Bootstrap",
@@ -93,6 +97,7 @@ OPTIMIZERS: Mapping[str, Listed] = {
         "CA-OPRO",
         "Instructions by greedy coordinate ascent: N for one predictor, keep the best, next predictor, D times.",
         searches=("instruction",),
+        bounded="Its breadth and depth say how many trials it has.",
     ),
     "gepa": Listed(
         "GEPA",
@@ -103,11 +108,13 @@ OPTIMIZERS: Mapping[str, Listed] = {
         "BootstrapFinetune",
         "The task model's weights, tuned on the traces that pass the metric. Prompts stay as they are.",
         searches=("weights",),
+        bounded="It tunes once, and no more.",
     ),
     "better_together": Listed(
         "BetterTogether",
         "Prompts and weights in turn, as in p -> w -> p: demo sets by Bootstrap RS, weights by BootstrapFinetune.",
         searches=("demos", "weights"),
+        bounded="The steps of its strategy say how many trials it has.",
     ),
 }
 

@@ -9,6 +9,7 @@ from mipro_studio.ui.arms import instruction_detail, instruction_list
 from mipro_studio.ui.arms.arm_scores import arm_scores
 from mipro_studio.ui.arms.arm_words import winning_arm
 from mipro_studio.ui.arms.further_kinds import further_kinds
+from mipro_studio.ui.arms.instruction_list import QUEUE, TABLE, VIEW, VIEWS
 from mipro_studio.ui.arms.one_by_one import one_by_one
 from mipro_studio.ui.arms.provenance import flags_of
 from mipro_studio.ui.arms.review_forms import add_forms, note_form, show_refusal, why_not_change
@@ -18,16 +19,18 @@ from mipro_studio.ui.page.frame import INSTRUCTIONS, LIVE, query
 from mipro_studio.ui.page.of_run import run_of_page
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.page.url_choices import pick, picked
+from mipro_studio.ui.text.by_nature import lacking
 from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.status import is_active
 
 POLL_S = 3.0
-QUEUE, TABLE, ALL = VIEWS = ("One by one", "Table", "Read all")
 
 
 def nothing_yet(run: RunSummary) -> None:
     """No arm is written: what the run does first, or why it never will."""
-    if is_active(run):
+    if never := lacking(run.optimizer, INSTRUCTION):
+        st.text(never)
+    elif is_active(run):
         st.text("No instruction is written yet. The program's own come first, then the prompt model's proposals.")
     else:
         st.text("The run ended before any instruction was written.")
@@ -56,9 +59,10 @@ def draw(run_id: str, polled: bool) -> None:
             return
         names = list(board.instructions)
         start = QUEUE if run.status is Status.AWAITING_REVIEW and not query("arm") else TABLE
-        view = st.segmented_control("View", VIEWS, default=start, key="ins_view", required=True) or start
+        view = st.segmented_control("View", VIEWS, default=start, key=VIEW, required=True) or start
         if view == QUEUE:
-            one_by_one(reader, run, everything, asked, reader.notes(run_id), why_not_change(run))
+            why_not = why_not_change(run) or lacking(run.optimizer, INSTRUCTION)
+            one_by_one(reader, run, everything, asked, reader.notes(run_id), why_not)
             return
         name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
         one_predictor(reader, run, name, board, view)
@@ -72,9 +76,9 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
     scores = arm_scores(reader, run.id, place, INSTRUCTION, reader.trials(run.id))
     rows = {row.id: row for row in reader.examples(run.id, Split.TRAIN)}
     flags = {index: flags_of(arm, rows, arms[SEED_ARM].text) for index, arm in arms.items()}
-    why_not = why_not_change(run)
-    if why_not:
-        st.caption(why_not)
+    stands, never = why_not_change(run), lacking(run.optimizer, INSTRUCTION)
+    if why_not := stands or never:
+        st.caption(f"{never} {stands}".strip())
     draw_list = instruction_list.table if view == TABLE else instruction_list.cards
     won = winning_arm(reader.outcome(run.id), place, INSTRUCTION)
     draw_list(list(arms.values()), scores, asked, flags, won)
@@ -85,7 +89,8 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
         arm: Arm = arms[pick("Open", "arm", list(arms), first, lambda i: instruction_detail.title(arms[i]))]
         left, right = st.columns([3, 2], gap="large")
         with left:
-            instruction_detail.head(arm, asked, arm.index == won)
+            scored = scores.get(arm.index)
+            instruction_detail.head(arm, asked, arm.index == won, scored.n_candidates if scored else 0)
             instruction_detail.compared(arm, arms)
             for source, passage in flags[arm.index]:
                 st.text(f"Repeats {source} word for word: “{one_line(passage, 300)}”")
@@ -93,8 +98,9 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
             instruction_detail.actions_of(run, arm, asked, note, why_not)
         with right:
             instruction_detail.evidence(reader, run.id, arm, scores.get(arm.index), rows)
-    with st.container(border=True):
-        add_forms(run, name, why_not)
+    if not why_not:
+        with st.container(border=True):
+            add_forms(run, name)
     further_kinds(reader, run, board, name, why_not)
     with st.expander("A note on the run", icon=":material/sticky_note_2:"):
         note_form(run.id, "run", notes.get("run"), "Kept with the run")

@@ -10,10 +10,10 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
 from mipro_studio.ui.new_run import form_data, form_models, form_parts, form_program
-from mipro_studio.ui.new_run.check_panel import consent, found, leaves, not_complete, planned, why_not
+from mipro_studio.ui.new_run.check_panel import consent, found, leaves, not_complete, planned
 from mipro_studio.ui.new_run.prefill import prefill
-from mipro_studio.ui.new_run.rehearsal_view import start_anyway
-from mipro_studio.ui.new_run.run_form import to_config
+from mipro_studio.ui.new_run.run_form import subject, to_config
+from mipro_studio.ui.new_run.start_bar import start_bar
 from mipro_studio.ui.page import drafts
 from mipro_studio.ui.page.access import require_allowed
 from mipro_studio.ui.page.drafts import CHECKED
@@ -54,16 +54,7 @@ def panel(config: RunConfig | BadInput) -> None:
     )
     checked = st.session_state.get(CHECKED)
     unheld = consent(checked) if checked is not None and checked[0] == config else ""
-    reason = why_not(config, checked) or unheld
-    with st.container(horizontal=True):
-        pressed = st.button(
-            "Check", key="nr_check", icon=":material/fact_check:", disabled=isinstance(config, BadInput)
-        )
-        started = st.button(
-            "Start", key="nr_start", icon=":material/play_arrow:", type="primary", disabled=bool(reason),
-            help=reason or "Stores the run and starts its worker.",
-        )  # fmt: skip
-        anyway = start_anyway(config, checked, unheld)
+    pressed, started, anyway = start_bar(config, checked, unheld)
     if isinstance(config, BadInput):
         not_complete(config)
         return
@@ -106,9 +97,11 @@ def start(config: RunConfig, found: Mapping[str, Any], anyway: bool) -> None:
 frame(NEW_RUN)
 st.title("New run", anchor=False)
 prefill()
+drafts.about(*subject(st.session_state))
 left, right = st.columns([3, 2], gap="medium")
 with left:
     form()
+drafts.about(*subject(st.session_state))  # an upload or a field may have come while it was drawn
 with right.container(border=True):
     try:
         wanted: RunConfig | BadInput = to_config(st.session_state)

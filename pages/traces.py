@@ -9,7 +9,7 @@ from mipro_studio.optimizer_core.types import DEMOS, SEED_ARM, TEACHER, Split
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.arm_scores import arm_scores
 from mipro_studio.ui.arms.arm_words import set_names, winning_arm
-from mipro_studio.ui.arms.demo_sets import Pins, largest_made, row_name, set_form, set_panel, sets_table
+from mipro_studio.ui.arms.demo_sets import Pins, largest_made, row_name, set_form, set_panel, sets_list
 from mipro_studio.ui.arms.review_forms import show_refusal, why_not_change
 from mipro_studio.ui.arms.review_queue import waiting
 from mipro_studio.ui.arms.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
@@ -18,6 +18,7 @@ from mipro_studio.ui.page.frame import LIVE, TRACES
 from mipro_studio.ui.page.of_run import run_of_page
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.page.url_choices import pick
+from mipro_studio.ui.text.by_nature import lacking
 from mipro_studio.ui.text.format import one_line, score
 from mipro_studio.ui.text.status import is_active
 
@@ -26,7 +27,9 @@ POLL_S = 3.0
 
 def nothing_yet(run: RunSummary, off: bool) -> None:
     """No demo set and no trace: what the run does first, or why there will be none."""
-    if off:
+    if never := lacking(run.optimizer, DEMOS):
+        st.text(never)
+    elif off:
         st.text("This run builds no demos: both limits on demos were 0, so every candidate is zero-shot.")
     elif is_active(run):
         st.text("No demo set is built yet: the teacher runs on training rows first.")
@@ -66,25 +69,29 @@ def sets(reader: Reader, run: RunSummary, name: str, board: review.Board, seen: 
     own, asked, why_not = dict(sorted(board.demo_sets[name].items())), reader.changes(run.id), why_not_change(run)
     scores = arm_scores(reader, run.id, list(board.instructions).index(name), DEMOS, reader.trials(run.id))
     st.header("Demo sets", anchor=False)
-    if why_not:
-        st.caption(why_not)
+    never = lacking(run.optimizer, DEMOS)
+    if why_not or never:
+        st.caption(f"{never} {why_not}".strip())
+    why_not = why_not or never
     won = winning_arm(reader.outcome(run.id), list(board.instructions).index(name), DEMOS)
-    sets_table(own, scores, asked, won, seen.rows)
+    sets_list(own, scores, asked, won, seen.rows)
     titles = set_names(own.values())
     first = won if own.get(won or SEED_ARM, own[SEED_ARM]).demos else None
     first = first or next((index for index, one in own.items() if one.demos), SEED_ARM)
     with st.container(border=True):
         index = pick("Open", "set", list(own), first, lambda i: f"{i} · {titles[i]}")
-        left, right = st.columns([3, 2], gap="large")
+        left, right = st.columns([3, 2], gap="large") if not why_not else (st.container(), None)
         with left:
             set_panel(own[index], seen.rows, {fate.row: fate.score for fate in seen.fates})
+        if right is None:
+            return
         with right:
             inside = {demo.example_id for demo in own[index].demos if demo.augmented}
             tried = [fate for fate in seen.fates if fate.tried and fate.error is None and fate.row not in inside]
             words = {fate.row: f"metric {score(fate.score)} · {row_name(fate.row, seen.rows)}" for fate in tried}
             weak = [fate.row for fate in tried if not fate.solved]
             most = largest_made(own.values())
-            set_form(run, own[index], Pins(words, weak, most), seen.rows, asked, why_not)
+            set_form(run, own[index], Pins(words, weak, most), seen.rows, asked)
 
 
 def traces(reader: Reader, run_id: str, seen: Seen, titles: Mapping[int, str]) -> None:

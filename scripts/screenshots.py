@@ -1,6 +1,6 @@
 """Pictures of every page, wide and narrow, light and dark, over a store filled for the purpose.
 
-    python scripts/screenshots.py OUT [PAGE ...]
+    python scripts/screenshots.py OUT [PAGE ...]      such as live-finished, new-run-no-code, traces-empty
     python scripts/screenshots.py --docs [PAGE ...]    only the README's, in their place and no taller than a page
 
 The README's are of a real run: `docs/runs/triage.mipro`, made by `python cli.py run sample:triage --seed 1` on the
@@ -48,11 +48,12 @@ DOCS = {
 """The README's, at the first width: scheme and path."""
 RESTS = "[data-testid=stApp][data-test-script-state=notRunning]"
 DRAWN = "() => [...document.querySelectorAll('.stBidiComponent')].every(chart => chart.querySelector('.main-svg'))"
+OF_RUN = ("live", "instructions", "traces", "compare", "present", "export", "replay", "settings")
 TABS = ("Trials", "Beliefs", "Parallel coordinates", "Spending", "Errors", "Log")
 
 
 def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
-    """(name, path, heading, tab to open)"""
+    """(name, path, heading, tab or button to press)"""
     yield "home", "/", "Runs", ""
     yield "new-run", "/new_run?sample=triage", "New run", ""
     yield "lab", "/lab", "Proposer lab", ""
@@ -74,8 +75,15 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     for kind in ("review", "running", "finished", "failed", "hostile"):
         yield f"instructions-{kind}", f"/instructions?run={ids[kind]}", names[kind], ""
         yield f"traces-{kind}", f"/traces?run={ids[kind]}", names[kind], ""
-    for place in ("compare", "export", "settings", "replay"):
-        yield f"{place}-finished", f"/{place}?run={ids['finished']}", names["finished"], ""
+    for place, kind in product(
+        ("compare", "export", "settings", "replay", "present"), ("finished", "failed", "hostile")
+    ):
+        yield f"{place}-{kind}", f"/{place}?run={ids[kind]}", names[kind], ""
+    for slide in range(2, 6):
+        yield f"present-finished-{slide}", f"/present?run={ids['finished']}&slide={slide}", "", ""
+    yield "new-run-no-code", "/new_run?sample=triage", "New run", "No code"
+    for place in OF_RUN:
+        yield f"{place}-replayed", f"/{place}?run={ids['replayed']}", "", ""
     for tab in TABS:
         yield f"live-running-{tab.lower().replace(' ', '-')}", f"/live?run={ids['running']}", names["running"], tab
 
@@ -98,13 +106,16 @@ def shoot(page: Page, file: Path) -> None:
     page.set_viewport_size({"width": width, "height": HEIGHT})
 
 
-def empty_home(browser: Browser, out: Path, folder: Path) -> None:
-    """Home before the first run."""
+def empty_pages(browser: Browser, out: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
+    """Every page before the first run."""
+    places = {"home": "", "lab": "lab", "benchmarks": "benchmarks"} | {place: place for place in OF_RUN}
     with serve(folder / "studio.db") as url:
-        for scheme in SCHEMES:
-            page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT}, color_scheme=scheme)
-            visit(page, url, "Runs")
-            shoot(page, out / f"home-empty-{WIDTHS[0]}-{scheme}.png")
+        for scheme, width in product(SCHEMES, WIDTHS):
+            page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
+            for name, path in places.items():
+                if wanted(f"{name}-empty"):
+                    page.goto(f"{url}/{path}")
+                    shoot(page, out / f"{name}-empty-{width}-{scheme}.png")
             page.close()
 
 
@@ -121,14 +132,19 @@ def report(browser: Browser, file: Path, store: Path, run_id: str, width: int, s
 
 def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], bool]) -> None:
     ids = fill(store)
+    ids["replayed"] = take_home.open_replay(store, REAL)
     with serve(store) as url:
         for scheme, width in product(SCHEMES, WIDTHS):
             page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
             for name, path, heading, tab in pages(ids):
                 if wanted(name):
-                    visit(page, url + path, heading)
+                    if heading and "/present" not in path:
+                        visit(page, url + path, heading)
+                    else:  # its heading is the result
+                        page.goto(url + path)
                     if tab:
-                        page.get_by_role("tab", name=tab).click()
+                        pressed = page.get_by_role("tab", name=tab).or_(page.get_by_role("radio", name=tab))
+                        pressed.or_(page.get_by_role("button", name=tab)).first.click()
                     shoot(page, out / f"{name}-{width}-{scheme}.png")
             page.close()
             if wanted("report-finished"):
@@ -175,11 +191,16 @@ def main(arguments: list[str]) -> int:
         if docs:
             docs_pages(browser, out, Path(folder) / "studio.db", names)
             return 0
-        if not names:
-            empty = Path(folder) / "empty"
-            empty.mkdir()
-            empty_home(browser, out, empty)
-        all_pages(browser, out, Path(folder) / "studio.db", lambda name: not names or name in names)
+
+        def wanted(name: str) -> bool:
+            return not names or name in names
+
+        empty = Path(folder) / "empty"
+        empty.mkdir()
+        if not names or any(name.endswith("-empty") for name in names):
+            empty_pages(browser, out, empty, wanted)
+        if not names or any(not name.endswith("-empty") for name in names):
+            all_pages(browser, out, Path(folder) / "studio.db", wanted)
     return 0
 
 

@@ -3,13 +3,14 @@
 Nothing that was typed is executed: the signature is checked, then handed to DSPy as text.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dspy
 
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.programs.signature_text import signature_fields
+from mipro_studio.optimizer_core.programs.signature_text import Field, plain_signature, read_signature
 
 __all__ = ["OnePredictor", "signature_program"]
 
@@ -24,24 +25,35 @@ class OnePredictor(dspy.Module):  # type: ignore[misc]
 
     def __init__(self, kind: str, signature: str, instruction: str) -> None:
         super().__init__()
-        _, outputs = signature_fields(signature)
-        made = dspy.Signature(signature, instruction) if instruction else dspy.Signature(signature)
+        inputs, outputs = read_signature(signature)
+        described = [field for field in (*inputs, *outputs) if field.description]
+        plain = plain_signature(signature) if described else signature
+        made = dspy.Signature(plain, instruction) if instruction else dspy.Signature(plain)
+        for field in described:
+            made = made.with_updated_fields(field.name, desc=field.description)
         self.signature = made  # what forward() takes, for whoever asks which columns are inputs
-        name = "predict" if hasattr(self, outputs[0]) else outputs[0]
+        name = "predict" if hasattr(self, outputs[0].name) else outputs[0].name
         predictor = _KINDS[kind]
         setattr(self, name, predictor(made))
         self._name = name
-        given = f"dspy.Signature({signature!r}, {instruction!r})" if instruction else repr(signature)
         self.source_text = (
             "class Program(dspy.Module):\n"
             "    def __init__(self):\n"
-            f"        self.{name} = dspy.{predictor.__name__}({given})\n\n"
+            f"        self.{name} = dspy.{predictor.__name__}({_as_code(plain, instruction, described)})\n\n"
             "    def forward(self, **inputs):\n"
             f"        return self.{name}(**inputs)\n"
         )
 
     def forward(self, **inputs: Any) -> Any:
         return getattr(self, self._name)(**inputs)
+
+
+def _as_code(plain: str, instruction: str, described: Sequence[Field]) -> str:
+    """The signature as a person would write it."""
+    if not instruction and not described:
+        return repr(plain)
+    made = f"dspy.Signature({plain!r}, {instruction!r})" if instruction else f"dspy.Signature({plain!r})"
+    return made + "".join(f".with_updated_fields({one.name!r}, desc={one.description!r})" for one in described)
 
 
 def signature_program(reference: str) -> OnePredictor:
@@ -52,7 +64,7 @@ def signature_program(reference: str) -> OnePredictor:
     """
     kind = next(prefix for prefix in NO_CODE if reference.startswith(prefix))
     signature, _, instruction = reference.removeprefix(kind).partition("\n")
-    signature_fields(signature)
+    read_signature(signature)
     try:
         return OnePredictor(kind, signature.strip(), instruction.strip())
     except (ValueError, TypeError, SyntaxError) as error:

@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Endpoint, Reader, endpoints, save_endpoint
+from mipro_studio.ui.new_run.form_parts import preset_sentence
 from mipro_studio.ui.new_run.run_form import OWN_ROWS
 from tests.inside import helpers_inside, work_on
 from tests.loopback.inprocess import InProcessEndpoint
@@ -290,7 +291,10 @@ QUEUES = ("billing", "delivery", "sales", "technical")
 def _no_code(app: AppTest, data: Path) -> AppTest:
     """A program without code that reads its label from a column of another name, fully filled in."""
     app.segmented_control(key="nr_program_kind").set_value("No code").run()
-    app.text_input(key="nr_signature").input("message -> queue: Literal['billing', 'delivery', 'sales', 'technical']")
+    app.text_input(key="nr_field_in_0_name").input("message")
+    app.text_input(key="nr_field_out_0_name").input("queue")
+    app.selectbox(key="nr_field_out_0_kind").set_value("One of these").run()
+    app.text_input(key="nr_field_out_0_more").input("billing, delivery, sales, technical")
     app.text_area(key="nr_instruction").input("Name the queue.")
     app.segmented_control(key="nr_metric_kind").set_value("Built in").run()
     app.segmented_control(key="nr_data_kind").set_value("One file").run()
@@ -311,6 +315,60 @@ def test_columns_are_previewed_and_mapped_to_the_fields_of_the_signature(empty: 
     assert app.session_state["nr_columns"] == "text = message\nteam = queue"
     assert app.session_state["nr_inputs"] == "message"
     assert "The plan" in texts(app)
+
+
+def test_a_program_without_code_is_made_of_fields(empty: Path) -> None:
+    app = open_page(PAGE)
+    app.segmented_control(key="nr_program_kind").set_value("No code").run()
+    app.segmented_control(key="nr_metric_kind").set_value("Built in").run()
+    assert "The program has no input or no output yet." in texts(app)
+    app.text_input(key="nr_field_in_0_name").input("message").run()
+    app.text_input(key="nr_field_in_0_about").input("a letter to us").run()
+    app.button(key="nr_fields_add_out").click().run()
+    app.text_input(key="nr_field_out_0_name").input("tone").run()
+    app.text_input(key="nr_field_out_1_name").input("the queue").run()
+    app.selectbox(key="nr_field_out_1_kind").set_value("One of these").run()
+    app.text_input(key="nr_field_out_1_more").input("billing, sales").run()
+    assert not app.exception
+    assert app.session_state["nr_signature"] == (
+        "message: str = 'a letter to us' -> tone, the_queue: Literal['billing', 'sales']"
+    )
+    app.button(key="nr_field_out_1_out").click().run()
+    assert app.session_state["nr_signature"] == "message: str = 'a letter to us' -> tone"
+
+
+def test_a_pasted_signature_becomes_rows_and_a_wrong_one_is_said(empty: Path) -> None:
+    app = open_page(PAGE)
+    app.segmented_control(key="nr_program_kind").set_value("No code").run()
+    app.text_input(key="nr_fields_pasted").input("question, context: list[str] -> answer: bool").run()
+    assert [app.text_input(key=f"nr_field_in_{row}_name").value for row in (0, 1)] == ["question", "context"]
+    assert app.selectbox(key="nr_field_in_1_kind").value == "List of texts"
+    assert app.selectbox(key="nr_field_out_0_kind").value == "Yes or no"
+    app.text_input(key="nr_fields_pasted").input("nonsense").run()
+    assert "is not a signature" in texts(app)
+    assert app.session_state["nr_signature"] == "question, context: list[str] -> answer: bool"
+
+
+def test_no_preset_is_quoted_of_the_sample_that_was_chosen_before(empty: Path) -> None:
+    app = open_page(PAGE, sample="triage")
+    later = "What each preset means in trials and program runs is shown once the program is known."
+    assert later not in texts(app) and "program runs before the sealed test" in texts(app)
+    app.segmented_control(key="nr_program_kind").set_value("No code").run()
+    assert later in texts(app) and "program runs before the sealed test" not in texts(app)
+    app.segmented_control(key="nr_program_kind").set_value("My own").run()
+    app.text_input(key="nr_program").input("mine.py").run()
+    assert later in texts(app)
+    app.segmented_control(key="nr_program_kind").set_value("Sample").run()
+    assert later not in texts(app)
+
+
+def test_a_preset_is_told_in_a_sentence_with_time_and_money() -> None:
+    plan = {"trials": 30, "program_runs": {"total": [600, 1200]}, "usd": [0.4, 0.9]}
+    assert preset_sentence(plan, "light", 2.0, 4) == (
+        "Light takes 30 trials, 600 to 1,200 program runs before the sealed test, about 5 min to 10 min on "
+        "4 threads at the check's pace and \\$0.40 to \\$0.90."
+    )
+    assert "no price is known" in preset_sentence({**plan, "usd": None}, "light", None, 1)
 
 
 def test_rows_of_a_python_file_are_not_read_before_the_check(empty: Path, tmp_path: Path) -> None:

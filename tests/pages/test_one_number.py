@@ -16,6 +16,7 @@ from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.export.report import report_html
+from mipro_studio.ui.present.slides import presentation_html
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.headline import headline
 from mipro_studio.ui.text.format import clean
@@ -25,8 +26,8 @@ from tests.programs import desk
 from tests.working import MODELS, inside
 
 pytestmark = pytest.mark.timeout(200)
-PAGES = ("live", "compare", "replay", "export", "instructions", "traces", "settings")
-SPEAK_OF_IT = {"live", "compare", "replay", "report", "show"}
+PAGES = ("live", "compare", "present", "replay", "export", "instructions", "traces", "settings")
+SPEAK_OF_IT = {"live", "compare", "present", "replay", "report", "presentation", "show"}
 _SMALL = ("--trials", "8", "--candidates", "3", "--minibatch-size", "6", "--threads", "2", "--seed", "1")
 _HEAD = """
 import dspy
@@ -129,7 +130,8 @@ def everything(store: Path, run: str) -> dict[str, str]:
     """All that is said of a run, by where."""
     said = {name: words_of(open_page(f"pages/{name}.py", run=run)) for name in PAGES}
     with Reader(store) as reader:
-        said["report"] = html.unescape(re.sub(r"<[^>]+>", "\n", report_html(reader, run)))
+        for name, page in (("report", report_html(reader, run)), ("presentation", presentation_html(reader, run))):
+            said[name] = html.unescape(re.sub(r"<[^>]+>", "\n", page))
     shown = shell("show", run, "--store", str(store))
     assert shown.returncode == 0, shown.stderr
     said["show"] = shown.stdout.replace("program runs ", "Program runs=").replace("Program runs= ", "Program runs=")

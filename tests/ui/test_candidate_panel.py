@@ -1,6 +1,5 @@
 """The panel of one candidate, and the names that candidates have."""
 
-import time
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -99,6 +98,3 @@ def test_the_panel_says_what_it_is_and_opens_in_half_a_second(store: Filled, mon
     said = texts(app)
     assert "lassify: instruction" in said and "against the program as it came on the same rows: better on" in said
     assert "Written by the prompt model" in said and f"it is called {outcome.winner}" in said
-    began = time.perf_counter()
-    app.run()
-    assert time.perf_counter() - began < 0.5

@@ -23,6 +23,9 @@ _SETS = {
 }
 
 
+_WAITS = {ChangeKind.REJECT: "rejection", ChangeKind.RESTORE: "return", ChangeKind.EDIT: "edit"}
+
+
 def author_words(arm: Arm) -> str:
     edited = arm.provenance.get("edited_from")
     return f"a person, from {edited}" if edited is not None else _AUTHORS[arm.author]
@@ -66,8 +69,13 @@ def winning_arm(outcome: Outcome | None, place: int, kind: str) -> int | None:
     return Candidate.parse(outcome.winner).arm(place, kind) if outcome and outcome.winner else None
 
 
-def standing(arm: Arm, asked: Iterable[AskedChange] = (), *, won: bool = False) -> str:
-    """Whether the search uses it, and why not; `won`: the winner has it."""
+def standing(arm: Arm, asked: Iterable[AskedChange] = (), *, won: bool = False, tried: int | None = None) -> str:
+    """Whether the search uses it, and why not.
+
+    Args:
+        won: The winner has it.
+        tried: Candidates with it that have a score; None where nobody counted.
+    """
     waits = waiting_for(arm, asked)
     if waits:
         return f"{waits} waits"
@@ -76,18 +84,19 @@ def standing(arm: Arm, asked: Iterable[AskedChange] = (), *, won: bool = False) 
     if arm.index == SEED_ARM:
         return "baseline"
     if arm.active:
-        return "searched"
+        return "searched" if tried is None or tried else "not tried yet"
     return one_line(arm.reason, 60) or "not searched"
 
 
 def waiting_for(arm: Arm, asked: Iterable[AskedChange]) -> str:
-    """`rejection` or `return` when one waits for this arm, else nothing."""
+    """`rejection`, `return` or `edit` when one waits for this arm, else nothing; an edit that keeps it does not."""
     for one in asked:
         payload = one.change.payload
-        about = (payload.get("kind"), payload.get("predictor"), payload.get("index"))
-        asks = one.change.kind in (ChangeKind.REJECT, ChangeKind.RESTORE)
-        if asks and one.settled is None and about == (arm.kind, arm.owner, arm.index):
-            return "rejection" if one.change.kind is ChangeKind.REJECT else "return"
+        about = (payload.get("kind", INSTRUCTION), payload.get("predictor"), payload.get("index"))
+        waits = _WAITS.get(one.change.kind, "")
+        keeps = one.change.kind is ChangeKind.EDIT and payload.get("keep", False)
+        if waits and not keeps and one.settled is None and about == (arm.kind, arm.owner, arm.index):
+            return waits
     return ""
 
 

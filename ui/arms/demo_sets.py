@@ -12,12 +12,15 @@ from mipro_studio.optimizer_core.types import SEED_ARM, Arm, ChangeKind, Example
 from mipro_studio.storage import AskedChange, RunSummary
 from mipro_studio.ui.arms.arm_scores import ArmScore
 from mipro_studio.ui.arms.arm_words import set_names, standing
+from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.arms.review_forms import send, take_out
+from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
 
-__all__ = ["Pins", "answer_counts", "answer_words", "largest_made", "row_name", "set_form", "set_panel", "sets_table"]
+__all__ = ["Pins", "answer_counts", "answer_words", "largest_made", "row_name", "set_form", "set_panel", "sets_list"]
 
-MOST_SHOWN = 50
+VIEWS = ("Table", "Side by side")
+MOST_SHOWN, MOST_CARDS = 50, 24
 _LONG = 40
 _SHORT = 16
 """Characters of an answer that is shown among a set's; longer ones are counted."""
@@ -67,7 +70,43 @@ def answer_words(given: Counter[str]) -> str:
     return ", ".join(f"{times} {answer}" for answer, times in given.most_common())
 
 
-def sets_table(
+def sets_list(
+    sets: Mapping[int, Arm], scores: Mapping[int, ArmScore], asked: Sequence[AskedChange], won: int | None,
+    rows_of: Mapping[str, Example],
+) -> None:  # fmt: skip
+    """The sets as a table, or whole and side by side. `won` is the winner's; demos come from `rows_of`."""
+    view = st.segmented_control("View", VIEWS, default=VIEWS[0], key="tr_view", required=True) or VIEWS[0]
+    if view == VIEWS[0]:
+        _table(sets, scores, asked, won, rows_of)
+    else:
+        _side_by_side(sets, scores, won)
+
+
+def _side_by_side(sets: Mapping[int, Arm], scores: Mapping[int, ArmScore], won: int | None) -> None:
+    """What the model is shown in each set, in its order; the sets with the best means first."""
+    names = set_names(sets.values())
+
+    def mean(index: int) -> float:
+        known = scores[index].mean if index in scores else None
+        return float("-inf") if known is None else known
+
+    ordered = sorted(sets, key=lambda index: -mean(index))
+    with st.grid(2, min_column_width=420):
+        for index in ordered[:MOST_CARDS]:
+            with st.container(border=True, height="stretch", gap="xsmall"):
+                tried = scores[index].words if index in scores else "not tried yet"
+                line(f"{index} · {names[index]}{' · ★ in the winner' if index == won else ''}", bold=True)
+                line(f"Validation {tried}", muted=True)
+                if sets[index].demos:
+                    st.dataframe([demo_row(demo) for demo in sets[index].demos], hide_index=True,
+                                 key=f"tr_card_{index}", alt=f"Demos of set {index}")  # fmt: skip
+                else:
+                    st.text("No demos: the instruction alone (zero-shot).")
+    if len(ordered) > MOST_CARDS:
+        st.caption(f"The {MOST_CARDS} with the best means, of {len(ordered)}. The table has all.")
+
+
+def _table(
     sets: Mapping[int, Arm],
     scores: Mapping[int, ArmScore],
     asked: Sequence[AskedChange],
@@ -88,7 +127,7 @@ def sets_table(
                 "by the teacher": taught,
                 "labelled": len(demo_set.demos) - taught,
                 "answers": answer_words(answer_counts(demo_set, rows_of)),
-                "standing": standing(demo_set, asked, won=index == won),
+                "standing": standing(demo_set, asked, won=index == won, tried=scored.n_candidates if scored else 0),
                 "mean": score(scored.mean) if scored else UNKNOWN,
                 "n": scored.estimate["n"] if scored and scored.estimate else 0,
                 "candidates": scored.n_candidates if scored else 0,
@@ -142,36 +181,34 @@ def set_form(
     pins: Pins,
     rows: Mapping[str, Example],
     asked: Sequence[AskedChange],
-    why_not: str,
 ) -> None:
     """A new set from this one: drop demos, pin traces."""
-    off = bool(why_not)
     make, reject = st.tabs(["Change it", "Reject it" if demo_set.active else "Take it back"])
     prefix = f"tr_{demo_set.owner}_{demo_set.index}"
     with make:
         places = range(len(demo_set.demos))
         st.multiselect(
-            "Drop", places, key=f"{prefix}_drop", disabled=off or not demo_set.demos,
+            "Drop", places, key=f"{prefix}_drop", disabled=not demo_set.demos,
             format_func=lambda place: f"{place} · {row_name(demo_set.demos[place].example_id, rows)}",
         )  # fmt: skip
         st.multiselect(
-            "Pin traces", list(pins.words), key=f"{prefix}_pin", disabled=off or not pins.words,
+            "Pin traces", list(pins.words), key=f"{prefix}_pin", disabled=not pins.words,
             format_func=lambda row: pins.words.get(row, row),
             help="Each becomes a demo of the new set, before the others.",
         )  # fmt: skip
         _caution(demo_set, prefix, pins)
-        st.text_input("Why (kept with it)", key=f"{prefix}_why", disabled=off)
+        st.text_input("Why (kept with it)", key=f"{prefix}_why")
         st.checkbox(
-            "Instead of this set", key=f"{prefix}_replace", disabled=off or demo_set.index == SEED_ARM,
+            "Instead of this set", key=f"{prefix}_replace", disabled=demo_set.index == SEED_ARM,
             help="No new candidate uses this one any more.",
         )  # fmt: skip
         st.button(
-            "Make a new set", key="tr_make", icon=":material/library_add:", disabled=off,
-            help=why_not or "It gets a trial of its own, in the candidate that leads.",
+            "Make a new set", key="tr_make", icon=":material/library_add:",
+            help="It gets a trial of its own, in the candidate that leads.",
             on_click=_make, args=(run.id, demo_set, prefix),
         )  # fmt: skip
     with reject:
-        take_out(run, demo_set, asked, why_not)
+        take_out(run, demo_set, asked)
 
 
 def _caution(demo_set: Arm, prefix: str, pins: Pins) -> None:

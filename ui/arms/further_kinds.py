@@ -45,11 +45,15 @@ def _panel(reader: Reader, run: RunSummary, arms: Mapping[int, Arm], place: int,
         with right:
             if why_not:
                 st.caption(why_not)
+                return
             edit, reject = st.tabs(["Edit", "Reject" if arm.active else "Take back"])
             with edit:
-                edit_form(run, arm, why_not or KINDS[kind].why_not_edited(arms[SEED_ARM]))
+                if unwritten := KINDS[kind].why_not_edited(arms[SEED_ARM]):
+                    st.caption(unwritten)
+                else:
+                    edit_form(run, arm)
             with reject:
-                take_out(run, arm, asked, why_not)
+                take_out(run, arm, asked)
 
 
 def _name(arm: Arm) -> str:

@@ -66,18 +66,21 @@ def evidence(reader: Reader, run_id: str, arm: Arm, scored: ArmScore | None, row
 
 
 def actions_of(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], note: Note | None, why_not: str) -> None:
-    """Edit, reject or take back, note."""
+    """Edit, reject or take back, note; the note alone where the arms stand."""
+    if why_not:
+        note_form(run.id, f"instruction/{arm.owner}/{arm.index}", note, "A note on this instruction")
+        return
     edit, reject, words = st.tabs(["Edit", "Reject" if arm.active else "Take back", "Note"])
     with edit:
-        edit_form(run, arm, why_not)
+        edit_form(run, arm)
     with reject:
-        take_out(run, arm, asked, why_not)
+        take_out(run, arm, asked)
     with words:
         note_form(run.id, f"instruction/{arm.owner}/{arm.index}", note, "A note on this instruction")
 
 
-def head(arm: Arm, asked: Sequence[AskedChange], won: bool) -> None:
+def head(arm: Arm, asked: Sequence[AskedChange], won: bool, tried: int) -> None:
     """Number, author, standing."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Instruction {arm.index}", anchor=False, width="content")
-        st.text(f"by {author_words(arm)} · {standing(arm, asked, won=won)}", width="content")
+        st.text(f"by {author_words(arm)} · {standing(arm, asked, won=won, tried=tried)}", width="content")

@@ -9,10 +9,14 @@ from mipro_studio.optimizer_core.types import Arm, Author
 from mipro_studio.storage import AskedChange
 from mipro_studio.ui.arms.arm_scores import ArmScore
 from mipro_studio.ui.arms.arm_words import author_words, standing
+from mipro_studio.ui.arms.queue_acts import AT
 from mipro_studio.ui.text.format import UNKNOWN, one_line, score
 from mipro_studio.ui.text.long_text import long_text
 
-__all__ = ["Flags", "cards", "table"]
+__all__ = ["ALL", "QUEUE", "TABLE", "VIEW", "VIEWS", "Flags", "cards", "table"]
+
+VIEW = "ins_view"
+QUEUE, TABLE, ALL = VIEWS = ("One by one", "Table", "Read all")
 
 _ROW_PX, _ROWS = 36, 12
 MOST_CARDS = 40
@@ -33,7 +37,7 @@ def table(
     rows = [
         {
             **_row(arm, scores.get(arm.index), flags.get(arm.index, ())),
-            "standing": standing(arm, asked, won=arm.index == won),
+            "standing": standing(arm, asked, won=arm.index == won, tried=_tried(scores, arm)),
         }
         for arm in arms
     ]
@@ -64,6 +68,11 @@ def table(
     st.session_state["ins_rows"] = [arm.index for arm in arms]
     shared = " A mean comes from candidates that differ in other parts too." if scored else ""
     st.caption(f"Click a row to open it below.{shared}")
+
+
+def _tried(scores: Mapping[int, ArmScore], arm: Arm) -> int:
+    scored = scores.get(arm.index)
+    return scored.n_candidates if scored is not None else 0
 
 
 def _open() -> None:
@@ -102,18 +111,22 @@ def cards(
             with st.container(border=True, height="stretch", gap="small"):
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     st.badge(f"{arm.index}", color=_COLOURS[arm.author])
-                    stands = standing(arm, asked, won=arm.index == won)
+                    stands = standing(arm, asked, won=arm.index == won, tried=_tried(scores, arm))
                     st.text(f"by {author_words(arm)} · {stands}", width="content")
                 long_text(arm.text, f"ins_card_{arm.index}", clip=900, name=f"instruction-{arm.index}")
                 scored = scores.get(arm.index)
                 st.text(f"Validation {scored.words}" if scored else "Not tried yet.")
                 for name, passage in flags.get(arm.index, ()):
                     st.text(f"Repeats {name}: “{one_line(passage, 160)}”")
-                st.button("Open", key=f"ins_open_{arm.index}", type="tertiary", on_click=_choose, args=(arm.index,))
+                st.button("Open", key=f"ins_open_{arm.index}", type="tertiary", on_click=_choose, args=(arm,))
     if len(arms) > MOST_CARDS:
         st.caption(f"The first {MOST_CARDS} of {len(arms)}. The table shows all.")
 
 
-def _choose(index: int) -> None:
-    st.session_state["pick_arm"] = index
-    st.query_params["arm"] = str(index)
+def _choose(arm: Arm) -> None:
+    """Open it where it is seen: as a card of its own; what came with the program has none and opens in the table."""
+    st.session_state["pick_arm"] = arm.index
+    st.query_params["arm"] = str(arm.index)
+    if arm.author is not Author.SEED:
+        st.session_state[AT] = (arm.owner, arm.index)
+    st.session_state[VIEW] = TABLE if arm.author is Author.SEED else QUEUE

@@ -15,10 +15,21 @@ from mipro_studio.storage import AskedChange, Note, RunSummary, default_store
 from mipro_studio.ui.arms.arm_words import waiting_for
 from mipro_studio.ui.page import actions
 from mipro_studio.ui.page.notices import problem
+from mipro_studio.ui.text.by_nature import no_more
 from mipro_studio.ui.text.format import ago, clean
 from mipro_studio.ui.text.note_text import note_text
 
-__all__ = ["add_forms", "edit_form", "note_form", "refuse", "send", "show_refusal", "take_out", "why_not_change"]
+__all__ = [
+    "add_forms",
+    "ask_form",
+    "edit_form",
+    "note_form",
+    "refuse",
+    "send",
+    "show_refusal",
+    "take_out",
+    "why_not_change",
+]
 
 _REFUSED = "review_refusal"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -62,13 +73,14 @@ def why_not_change(run: RunSummary) -> str:
     if run.origin:
         return "The run came from a replay file, so it is only shown. Set up one of your own to try other arms."
     if run.status is Status.COMPLETED:
-        return (
-            "The run is completed, so its arms stand. Resume it with more trials on the page Live, then change them."
-        )
+        stands = "The run is completed, so its arms stand."
+        if bound := no_more(run.optimizer):
+            return f"{stands} {bound} Rerun it on the page Live with other settings."
+        return f"{stands} Resume it with more trials on the page Live, then change them."
     return ""
 
 
-def edit_form(run: RunSummary, arm: Arm, why_not: str) -> None:
+def edit_form(run: RunSummary, arm: Arm) -> None:
     """A new arm from this one, whose kind can be written as text."""
     kind, text = title(arm.kind), KINDS[arm.kind].describe(arm)
     if len(text) > LONGEST:
@@ -77,22 +89,21 @@ def edit_form(run: RunSummary, arm: Arm, why_not: str) -> None:
     own = "" if arm.kind == INSTRUCTION else f"_{arm.kind}"
     keys = tuple(f"review_{part}{own}_{arm.owner}_{arm.index}" for part in ("text", "why", "keep"))
     text_key, why_key, keep_key = keys
-    st.text_area(kind.capitalize(), clean(text), key=text_key, height=180, disabled=bool(why_not))
-    st.text_input("Why (kept with it)", key=why_key, disabled=bool(why_not))
+    st.text_area(kind.capitalize(), clean(text), key=text_key, height=180)
+    st.text_input("Why (kept with it)", key=why_key)
     seed = arm.index == SEED_ARM
     st.checkbox(
         "Keep searching the original as well",
         value=seed,
         key=keep_key,
-        disabled=seed or bool(why_not),
+        disabled=seed,
         help="The baseline always stays." if seed else "Otherwise no new candidate uses it. Its scores stay.",
     )
     st.button(
         f"Save as {'a new' if arm.kind == INSTRUCTION else 'new'} {kind}",
         key=f"review_edit_save{own}",
         icon=":material/save:",
-        disabled=bool(why_not),
-        help=why_not or "The original and the difference stay on record.",
+        help="The original and the difference stay on record.",
         on_click=_save_edit,
         args=(run.id, arm, *keys),
     )
@@ -106,13 +117,13 @@ def _save_edit(run_id: str, arm: Arm, text_key: str, why_key: str, keep_key: str
     send(run_id, ChangeKind.EDIT, {**payload, **named, "keep": held[keep_key]}, back)
 
 
-def take_out(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], why_not: str) -> None:
+def take_out(run: RunSummary, arm: Arm, asked: Sequence[AskedChange]) -> None:
     """Reject an arm with a reason, or take a rejection back."""
     kind = arm.kind
     target = {"predictor": arm.owner, "kind": kind, "index": arm.index}
     if not arm.active:
         mine = "taken_out" in arm.provenance
-        blocked = why_not or waiting_for(arm, asked) or ("" if mine else "A person did not take it out.")
+        blocked = _going(arm, asked) or ("" if mine else "A person did not take it out.")
         st.text(f"It is not searched: {arm.reason or 'inactive'}.")
         st.button(
             "Take it back into the search",
@@ -124,7 +135,7 @@ def take_out(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], why_not: s
             args=(run.id, ChangeKind.RESTORE, target),
         )
         return
-    blocked = why_not or ("It waits already." if waiting_for(arm, asked) else "")
+    blocked = _going(arm, asked)
     if arm.index == SEED_ARM:
         blocked = "It is what the program came with: the baseline that all is compared with, so it stays."
     why_key = f"review_reject_{kind}_{arm.owner}_{arm.index}"
@@ -142,36 +153,46 @@ def take_out(run: RunSummary, arm: Arm, asked: Sequence[AskedChange], why_not: s
     )
 
 
+def _going(arm: Arm, asked: Sequence[AskedChange]) -> str:
+    """Why it cannot be taken out or back now: that waits already. An edit that waits is no reason."""
+    return "It waits already." if waiting_for(arm, asked) in ("rejection", "return") else ""
+
+
 def _reject(run_id: str, target: dict[str, Any], why_key: str) -> None:
     send(run_id, ChangeKind.REJECT, {**target, "reason": st.session_state[why_key]}, {why_key: ""})
 
 
-def add_forms(run: RunSummary, predictor: str, why_not: str) -> None:
+def add_forms(run: RunSummary, predictor: str) -> None:
     """Write an instruction, or have more of them written."""
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Write your own", anchor=False)
         text, why = (f"review_new_{part}_{predictor}" for part in ("text", "why"))
-        st.text_area("Instruction", key=text, height=140, disabled=bool(why_not))
-        st.text_input("Why (kept with it)", key=why, disabled=bool(why_not))
+        st.text_area("Instruction", key=text, height=140)
+        st.text_input("Why (kept with it)", key=why)
         st.button(
-            "Add", key="review_write", icon=":material/add:", disabled=bool(why_not),
-            help=why_not or "It gets a trial of its own, in the candidate that leads.",
+            "Add", key="review_write", icon=":material/add:",
+            help="It gets a trial of its own, in the candidate that leads.",
             on_click=_write, args=(run.id, predictor, text, why),
         )  # fmt: skip
     with right:
         st.header("Ask for more", anchor=False)
-        hint, number = (f"review_more_{part}_{predictor}" for part in ("hint", "count"))
-        st.text_area(
-            "What it should take care of, in your words", key=hint, height=140, disabled=bool(why_not),
-            placeholder="Say what to do when two queues fit.",
-        )  # fmt: skip
-        st.number_input("How many", 1, MOST_ASKED, 2, key=number, disabled=bool(why_not))
-        st.button(
-            "Ask the prompt model", key="review_ask", icon=":material/auto_awesome:", disabled=bool(why_not),
-            help=why_not or "The run's worker writes them with what all proposals are shown, and your hint.",
-            on_click=_more, args=(run.id, predictor, hint, number),
-        )  # fmt: skip
+        ask_form(run, predictor)
+
+
+def ask_form(run: RunSummary, predictor: str) -> None:
+    """Have more instructions written, with a hint in a person's words."""
+    hint, number = (f"review_more_{part}_{predictor}" for part in ("hint", "count"))
+    st.text_area(
+        "What it should take care of, in your words", key=hint, height=140,
+        placeholder="Say what to do when two queues fit.",
+    )  # fmt: skip
+    st.number_input("How many", 1, MOST_ASKED, 2, key=number)
+    st.button(
+        "Ask the prompt model", key="review_ask", icon=":material/auto_awesome:",
+        help="The run's worker writes them with what all proposals are shown, and your hint.",
+        on_click=_more, args=(run.id, predictor, hint, number),
+    )  # fmt: skip
 
 
 def _write(run_id: str, predictor: str, text: str, why: str) -> None:

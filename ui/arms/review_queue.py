@@ -33,6 +33,7 @@ def gate(run: RunSummary, n_model: int, n_waiting: int) -> None:
             key="review_approve",
             type="primary",
             icon=":material/play_arrow:",
+            shortcut="Shift+S",
             help="No search money is spent before this.",
             on_click=actions.ask,
             args=("approve", run.id),

@@ -1,5 +1,6 @@
 """What the score depends on, as horizontal bars; drawn by `ui.charts.live_chart`. Pure functions, no Streamlit."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         "orientation": "h",
         "y": [f"{label(row['name'], 30)}   <b>{score(row['spread'])}</b>" for row in ordered],
         "x": [row["spread"] for row in ordered],
+        "customdata": [_mark(row) for row in ordered],
         "marker": {"color": ["@c0" if row.get("real", True) else "@muted/0.6" for row in ordered]},
         "hovertext": ["stands out from noise" if row.get("real", True) else "not told from noise" for row in ordered],
         "hovertemplate": "%{y}<br>%{hovertext}<extra></extra>",
@@ -55,6 +57,11 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     ]
     layout = _bars_layout("how far the score moves with the choice", rangemode="tozero")
     return {"data": [bars], "layout": {**layout, "shapes": bands}}
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    """What a click on a bar tells; "" for rows of an older studio, which name no owner."""
+    return json.dumps([row["predictor"], row["kind"]]) if "predictor" in row and "kind" in row else ""
 
 
 def shares_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:

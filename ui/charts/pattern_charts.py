@@ -1,5 +1,6 @@
 """Figures about a run's arms and trials as plain dicts, drawn by `ui.charts.live_chart`. No Streamlit."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,7 @@ def beliefs_figure(arms: Sequence[Belief], tried: Mapping[tuple[str, str, int], 
                 "mode": "markers",
                 "y": [names[i] for i in known],
                 "x": means,
+                "customdata": [json.dumps([arms[i][name] for name in ("predictor", "kind", "arm")]) for i in known],
                 "error_x": {
                     "type": "data",
                     "symmetric": False,

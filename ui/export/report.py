@@ -12,18 +12,15 @@ from markupsafe import Markup
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.objective_spec import SCORE
-from mipro_studio.optimizer_core.parameters.demos import BY_A_PERSON, made_how
 from mipro_studio.optimizer_core.parameters.registry import KINDS, parameter_name
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import (
     DEMOS,
     INSTRUCTION,
     Arm,
-    Author,
     Candidate,
     CellKey,
     Split,
-    TrialKind,
 )
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.arm_words import author_words
@@ -32,7 +29,8 @@ from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.compare.compare_data import Comparison, compared
 from mipro_studio.ui.result.evidence import Evidence, evidence_of
 from mipro_studio.ui.result.headline import doubt, headline, statistics
-from mipro_studio.ui.result.leaders import candidates_tried
+from mipro_studio.ui.result.what_mattered import named_rows, what_mattered
+from mipro_studio.ui.result.what_was_tried import what_was_tried
 from mipro_studio.ui.settings.settings_rows import model_rows, setting_rows
 from mipro_studio.ui.text.diffs import diff, diff_html
 from mipro_studio.ui.text.format import (
@@ -47,12 +45,11 @@ from mipro_studio.ui.text.format import (
     humane,
     interval,
     one_line,
-    plural,
     score,
 )
 from mipro_studio.ui.text.status import LOOKS
 
-__all__ = ["report_html"]
+__all__ = ["report_facts", "report_html"]
 
 EXAMPLES_SHOWN = 6
 _LONGEST = 4_000
@@ -67,7 +64,7 @@ def report_html(reader: Reader, run_id: str, now: datetime | None = None) -> str
     with reader.snapshot():
         run = reader.run(run_id)
         reader.require_whole(run.id)
-        page: str = _template().render(_facts(reader, run, now or datetime.now(UTC)))
+        page: str = _template().render(report_facts(reader, run, now or datetime.now(UTC)))
         return page
 
 
@@ -83,7 +80,8 @@ def _template() -> Any:
     return made.get_template("report.html.j2")
 
 
-def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
+def report_facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
+    """What the templates of report and presentation are filled with."""
     config, receipt, outcome = reader.config(run.id), reader.receipt(run.id), reader.outcome(run.id)
     trials = reader.trials(run.id)
     evidence = evidence_of(reader, run.id, trials, outcome)
@@ -91,6 +89,7 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
     names = names_of(reader, run.id)
     look = LOOKS[run.status]
     return {
+        "evidence": evidence,
         "run": {
             "name": one_line(run.name, 200),
             "id": run.id,
@@ -104,7 +103,7 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
         "made": f"{now:%-d %B %Y, %H:%M} UTC",
         "program": _program_name(str(config.get("program", ""))),
         "metric": one_line(config.get("metric") or "the program's own metric", 80),
-        "tried": _tried(reader, run),
+        "tried": what_was_tried(reader, run),
         "headline": headline(evidence, names.of(evidence.best)),
         "doubt": doubt(evidence),
         "statistics": statistics(evidence),
@@ -112,6 +111,7 @@ def _facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, Any]:
         "chart": chart(trials, names.of),
         "metric_name": one_line(_maximized(config), 60),
         "importance": _importance(outcome.importance if outcome else ()),
+        "mattered": what_mattered(named_rows(outcome.importance), False) if outcome and outcome.importance else "",
         "arms": _arms(reader, run.id, evidence.best),
         "split": {Split.TEST: "sealed test", Split.VAL: "validation"}[split],
         "won": _examples(reader, run.id, evidence.best, found, split, Change.IMPROVED),
@@ -138,37 +138,6 @@ def _program_name(program: str) -> str:
 
 def _without_folder(rows: Sequence[Mapping[str, str]], folder: str) -> list[dict[str, str]]:
     return [{name: value.replace(f"{folder}/", "") if folder else value for name, value in r.items()} for r in rows]
-
-
-def _tried(reader: Reader, run: RunSummary) -> list[str]:
-    """What the search did, in sentences."""
-    instructions = [arm for arm in reader.instructions(run.id) if arm.index]
-    demo_sets = [arm for arm in reader.demo_sets(run.id) if arm.demos]
-    trials = [trial for trial in reader.trials(run.id) if trial.done]
-    fulls = {trial.candidate for trial in trials if trial.kind is TrialKind.FULL and trial.n_ok}
-    n_tried = candidates_tried(trials)
-    said = []
-    if instructions or demo_sets:
-        said.append(
-            f"{plural(len(instructions), 'instruction was', 'instructions were')} written and "
-            f"{plural(len(demo_sets), 'set')} of worked examples gathered for the steps of the program."
-        )
-    by_person = [arm for arm in instructions if arm.author is Author.PERSON]
-    by_person_sets = [arm for arm in demo_sets if made_how(arm) == BY_A_PERSON]
-    if by_person or by_person_sets:
-        made = [plural(len(by_person), "instruction")] * bool(by_person)
-        sets = plural(len(by_person_sets), "set of worked examples", "sets of worked examples")
-        made += [sets] * bool(by_person_sets)
-        said.append(f"A person wrote or edited {' and '.join(made)} of these.")
-    if n_tried:
-        said.append(
-            f"{plural(n_tried, 'candidate was', 'candidates were')} tried in {plural(run.trials_done, 'trial')} "
-            f"({plural(run.cells_ok + run.cells_error, 'program run')} in all); {count(len(fulls))} of them "
-            f"{'was' if len(fulls) == 1 else 'were'} scored on all of the validation data, the others on a part."
-        )
-    if run.cells_error:
-        said.append(f"{plural(run.cells_error, 'program run')} failed and count in no score.")
-    return said
 
 
 def _numbers(evidence: Evidence) -> list[dict[str, str]]:

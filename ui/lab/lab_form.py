@@ -14,7 +14,7 @@ from mipro_studio.ui.home.samples import all_samples, sample_values
 from mipro_studio.ui.new_run.check_panel import leaves, not_complete
 from mipro_studio.ui.new_run.form_models import model
 from mipro_studio.ui.new_run.form_words import KEPT
-from mipro_studio.ui.new_run.run_form import ENDPOINT, OWN, SAME, model_spec, model_state
+from mipro_studio.ui.new_run.model_fields import ENDPOINT, OWN, SAME, model_spec, model_state
 from mipro_studio.ui.page import actions
 from mipro_studio.ui.page.drafts import drafter
 from mipro_studio.ui.page.frame import LAB

@@ -1,7 +1,6 @@
 """Which predictor and which kind of change the score depends on, named as people name them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -10,12 +9,14 @@ from mipro_studio.optimizer_core.parameters.registry import parameter_name
 from mipro_studio.optimizer_core.types import Candidate, EventKind, Json, Trial
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.arms.slots import Slot, arms_by_slot, slots_of
+from mipro_studio.ui.candidate.parameter_panel import open_parameter
 from mipro_studio.ui.charts.importance_figures import importance_figure, shares_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.drafts import drafter
-from mipro_studio.ui.text.format import clean, one_line, plural, score, share
+from mipro_studio.ui.result.what_mattered import named_rows, what_mattered
+from mipro_studio.ui.text.format import clean, plural, share
 
-__all__ = ["importance_panel", "named_rows", "trial_params", "what_mattered"]
+__all__ = ["importance_bars", "importance_panel", "trial_params"]
 
 _ROW_PX, _REST_PX = 40, 56
 BY_NAME: Mapping[str, str] = {"fANOVA": "fanova", "PED-ANOVA": "ped_anova"}
@@ -23,40 +24,13 @@ EVERY = 10
 """While a run goes on, Optuna's are asked again after so many trials: fANOVA takes most of a second."""
 
 
-def named_rows(importance: Sequence[Json]) -> list[Mapping[str, Any]]:
-    """Rows for the figure, named `answer: demos`."""
-    return [
-        {**row, "name": row.get("name") or row.get("parameter") or f"{row.get('predictor')}: {row.get('kind')}"}
-        for row in sorted(importance, key=lambda row: -float(row.get("spread") or 0.0))
-        if row.get("spread") is not None
-    ]
-
-
-def what_mattered(rows: Sequence[Mapping[str, Any]], so_far: bool) -> str:
-    """The figure in one sentence, for people who ask what mattered."""
-    real = [row for row in rows if row.get("real", True)]
-    when = " so far" if so_far else ""
-    if not real:
-        return f"Nothing stands out from noise{when}: no choice moved the score more than chance would."
-    said = [f"{_of_predictor(str(row['name']))} ({score(row['spread'])})" for row in real[:3]]
-    rest = f", then {' and '.join(said[1:])}" if len(said) > 1 else ""
-    noise = len(rows) - len(real)
-    beside = f" The other {plural(noise, 'choice')} could be chance." if noise else ""
-    return f"What moved the score most{when}: {said[0]}{rest}.{beside}"
-
-
-def _of_predictor(name: str) -> str:
-    """`the demos of answer` for `answer: demos`."""
-    predictor, _, kind = name.rpartition(": ")
-    if not predictor:
-        return one_line(name, 60)
-    kinds = {"instruction": "instruction", "demos": "demos", "instruction x demos": "mix of instruction and demos"}
-    return f"the {kinds.get(kind, one_line(kind, 40))} of {one_line(predictor, 40)}"
-
-
 def importance_panel(reader: Reader, view: LiveView) -> None:
     """What mattered in words and as bars in order; other ways to compute it are one click below."""
-    if not _ours(reader, view):
+    importance: Sequence[Json] = view.importance
+    written = [] if view.outcome is not None else reader.events_of(view.summary.id, EventKind.IMPORTANCE, 1)
+    if written:
+        importance = written[-1][2].data["rows"]
+    if not importance_bars(view.summary.id, importance, "live_importance", over=view.outcome is not None):
         return
     with st.expander("How this is computed, and other ways", icon=":material/functions:"):
         st.caption(
@@ -69,30 +43,30 @@ def importance_panel(reader: Reader, view: LiveView) -> None:
             _optunas(reader, view, chosen)
 
 
-def _ours(reader: Reader, view: LiveView) -> bool:
-    """Bars, or why there are none (False). The outcome's; before there is one, what the worker last wrote down."""
-    importance: Sequence[Json] = view.importance
-    written = [] if view.outcome is not None else reader.events_of(view.summary.id, EventKind.IMPORTANCE, 1)
-    if written:
-        importance = written[-1][2].data["rows"]
+def importance_bars(run_id: str, importance: Sequence[Json], key: str, *, over: bool) -> bool:
+    """The sentence and the bars, or why there are none (False); a click on a bar shows what there was to choose from.
+
+    Args:
+        over: The run has its outcome.
+    """
     rows = named_rows(importance)
     if not rows:
         st.caption(
             "There are too few candidates to tell what mattered from noise."
-            if view.outcome is not None
+            if over
             else "Shown when there are candidates enough: how far the score moves with each predictor's instruction "
             "and demos."
         )
         return False
-    st.text(clean(what_mattered(rows, bool(written))))
-    live_chart(
-        importance_figure(rows),
-        key="live_importance",
-        height=_REST_PX + _ROW_PX * len(rows),
-        alt=clean(what_mattered(rows, bool(written))),
-        revision="importance",
+    said = clean(what_mattered(rows, not over))
+    st.text(said)
+    height = _REST_PX + _ROW_PX * len(rows)
+    clicked = live_chart(importance_figure(rows), key=key, height=height, alt=said, revision="importance")
+    st.caption(
+        f"From {plural(rows[0]['n_cells'], 'scored program run')} of the search. Click a bar to see the choices."
     )
-    st.caption(f"From {plural(rows[0]['n_cells'], 'scored program run')} of the search.")
+    if clicked:
+        open_parameter(run_id, clicked)
     return True
 
 

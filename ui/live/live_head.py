@@ -11,6 +11,7 @@ from mipro_studio.ui.page import actions
 from mipro_studio.ui.page.frame import INSTRUCTIONS, LAB, NEW_RUN
 from mipro_studio.ui.page.notices import notice, problem
 from mipro_studio.ui.result.leaders import candidates_tried
+from mipro_studio.ui.text.by_nature import no_more
 from mipro_studio.ui.text.format import (
     ago,
     between,
@@ -111,7 +112,7 @@ def _go_on(run: RunSummary) -> None:
             help="Keeps the errors as they are and searches on what can be scored, however little that is.",
             on_click=actions.ask, args=("resume_despite_errors", run.id),
         )  # fmt: skip
-    if run.status is Status.COMPLETED and run.optimizer != "lab":
+    if run.status is Status.COMPLETED and run.optimizer != "lab" and not no_more(run.optimizer):
         with st.popover("More trials", icon=":material/add:", key="live_more"):
             least = (run.trials_planned or run.trials_done) + 1
             st.number_input("Trials in all", least, None, least + 9, key="live_more_trials")
@@ -139,7 +140,8 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
     hint = hints.get(run.status)
     cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)
     if run.status is Status.COMPLETED and run.reason and cut_short:
-        hint = "It ended before its last trial. Raise the limit in a new run, or ask for more trials."
+        more = "" if no_more(run.optimizer) else ", or ask for more trials"
+        hint = f"It ended before its last trial. Raise the limit in a new run{more}."
     look = LOOKS[run.status]
     if hint is not None:
         notice(look.word, humane(run.reason), icon=look.icon, colour=look.colour, hint=hint, details=run.error)

@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.parameters.registry import parameter_name
 from mipro_studio.optimizer_core.types import EventKind
 from mipro_studio.storage import LiveView, Reader, default_store, study_path
 from mipro_studio.ui.arms.slots import slots_of
+from mipro_studio.ui.candidate.parameter_panel import open_parameter
 from mipro_studio.ui.charts import pattern_charts as charts
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.notices import problem
@@ -52,7 +53,7 @@ def beliefs_tab(reader: Reader, view: LiveView) -> None:
                     st.caption(f"The {len(shown)} arms with the most cells, of {len(arms)}.")
                 known = [arm for arm in shown if arm["mean"] is not None]
                 top = max(known, key=lambda arm: arm["mean"], default=None)
-                live_chart(
+                clicked = live_chart(
                     charts.beliefs_figure(shown, tried),
                     key=f"live_beliefs_{predictor}_{kind}",
                     height=_REST_PX + _ROW_PX * len(shown),
@@ -60,6 +61,8 @@ def beliefs_tab(reader: Reader, view: LiveView) -> None:
                     "No arm has a score yet.",
                     revision=f"{view.summary.id} {len(shown)}",
                 )  # fmt: skip
+                if clicked:
+                    open_parameter(view.summary.id, clicked)
 
 
 def parallel_tab(reader: Reader, view: LiveView) -> None:

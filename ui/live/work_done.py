@@ -6,7 +6,7 @@ from typing import Any
 
 from mipro_studio.optimizer_core.types import EventKind, Phase, Role, Status
 from mipro_studio.storage import LiveView
-from mipro_studio.ui.text.format import duration, elapsed_s
+from mipro_studio.ui.text.format import elapsed_s, roughly
 
 __all__ = ["WorkDone", "work_done"]
 
@@ -25,7 +25,7 @@ class WorkDone:
 
     @property
     def words(self) -> str:
-        left = "" if self.left_s is None else f" · about {_roughly(self.left_s)} left"
+        left = "" if self.left_s is None else f" · about {roughly(self.left_s)} left"
         return f"{self.share * 100:.0f} % of the work{left}"
 
 
@@ -93,9 +93,3 @@ def _setup_s(view: LiveView) -> float:
         at for _, at, event in view.events if event.kind == EventKind.PHASE and event.data.get("phase") != Phase.SETUP
     ]
     return (elapsed_s(view.summary.started_at, begun[0]) or 0.0) if begun else 0.0
-
-
-def _roughly(seconds: float) -> str:
-    if seconds < 50:
-        return f"{max(5, round(seconds / 5) * 5)} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else duration(seconds)

@@ -14,7 +14,7 @@ from mipro_studio.ui.new_run.rehearsal_view import refused, tried
 from mipro_studio.ui.page.notices import notice, problem
 from mipro_studio.ui.page.uploads import alone
 from mipro_studio.ui.text.foreign_text import line, paragraph
-from mipro_studio.ui.text.format import between, clean, count, one_line, plural, usd
+from mipro_studio.ui.text.format import between, clean, count, dollars, one_line, plural
 
 __all__ = ["consent", "found", "leaves", "not_complete", "planned", "why_not"]
 
@@ -128,7 +128,7 @@ def _plan(plan: Found) -> None:
         "LM calls, sealed test": between(calls.get("test")),
         **({"LM calls, judge of the test": role_plan(plan, Role.JUDGE_TEST)} if "judge_test" in calls else {}),
         **_tokens(plan.get("tokens")),
-        "Dollars": _dollars(plan.get("usd")),
+        "Dollars": dollars(plan.get("usd")).replace("$", "\\$"),
     }
     st.table(table, border="horizontal", alt="What the run is planned to take")
     for note in plan.get("notes") or []:
@@ -141,11 +141,3 @@ def _tokens(tokens: object) -> dict[str, str]:
         return {"Tokens": between(tokens)}
     roles = {"task": "task model", "prompt": "prompt model", "test": "sealed test", "judge_test": "judge of the test"}
     return {f"Tokens, {roles.get(name, one_line(name, 20))}": between(bounds) for name, bounds in tokens.items()}
-
-
-def _dollars(bounds: object) -> str:
-    if not isinstance(bounds, (list, tuple)):
-        return "not known"
-    low, high = bounds
-    text = usd(low) if low == high else f"{usd(low)} to {usd(high)}"
-    return text.replace("$", "\\$")

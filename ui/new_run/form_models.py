@@ -12,7 +12,15 @@ from mipro_studio.optimizer_core.secrets import refuse_secrets
 from mipro_studio.optimizer_core.types import ErrorClass, Role
 from mipro_studio.storage import Endpoint, default_store, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.ui.new_run.form_words import KEPT, choice
-from mipro_studio.ui.new_run.run_form import ENDPOINT, MODEL_FIELDS, OWN, PROGRAMS, SAME, model_spec, model_state
+from mipro_studio.ui.new_run.model_fields import (
+    ENDPOINT,
+    MODEL_FIELDS,
+    OWN,
+    PROGRAMS,
+    SAME,
+    model_spec,
+    model_state,
+)
 from mipro_studio.ui.page.access import code_refusal
 from mipro_studio.ui.page.drafts import predictors
 from mipro_studio.ui.page.notices import notice, problem

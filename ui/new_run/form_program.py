@@ -9,9 +9,11 @@ from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Role
 from mipro_studio.ui.home.samples import all_samples, sample_values
+from mipro_studio.ui.new_run.field_rows import field_rows
 from mipro_studio.ui.new_run.form_models import model
 from mipro_studio.ui.new_run.form_words import KEPT, choice
-from mipro_studio.ui.new_run.run_form import ENDPOINT, KINDS, OWN, OWN_ROWS, SAME, to_state
+from mipro_studio.ui.new_run.model_fields import ENDPOINT, OWN, SAME
+from mipro_studio.ui.new_run.run_form import KINDS, OWN_ROWS, to_state
 from mipro_studio.ui.page.access import code_refusal
 from mipro_studio.ui.page.notices import notice, problem
 from mipro_studio.ui.page.uploads import keep_program
@@ -85,13 +87,7 @@ def _take_sample() -> None:
 
 
 def _signature() -> None:
-    st.text_input(
-        "Signature",
-        key="nr_signature",
-        placeholder="message -> queue: Literal['billing', 'delivery', 'sales']",
-        help="Inputs, an arrow, outputs. Types: str, int, float, bool, list, dict, Literal, Optional.",
-        **KEPT,
-    )
+    field_rows()
     st.radio("Module", list(_MODULES), key="nr_module", format_func=_MODULES.__getitem__, horizontal=True, **KEPT)
     st.text_area(
         "Instruction to begin with",

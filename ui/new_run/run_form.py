@@ -4,42 +4,19 @@ Widget values live in the session under the keys of `FIELDS`; `to_state` fills t
 earlier run), `to_config` reads them back. `optimizer_core.config` owns the defaults and the checks.
 """
 
-import re
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from mipro_studio.optimizer_core.catalogue import METRICS, OPTIMIZERS
-from mipro_studio.optimizer_core.config import (
-    EMBEDDED,
-    JUDGE,
-    NO_CODE,
-    OF_PROGRAM,
-    ModelSpec,
-    RunConfig,
-    parse_config,
-)
+from mipro_studio.optimizer_core.config import JUDGE, NO_CODE, RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.models.model_text import read_model, write_model
 from mipro_studio.optimizer_core.programs.signature_text import signature_fields
-from mipro_studio.optimizer_core.roles import MODEL_PLACES
 from mipro_studio.optimizer_core.types import Role
+from mipro_studio.ui.new_run.model_fields import ROLES, model_spec, model_state
 
-__all__ = [
-    "BY_PRESET",
-    "ENDPOINT",
-    "FIELDS",
-    "KINDS",
-    "MODEL_FIELDS",
-    "OWN",
-    "OWN_ROWS",
-    "PROGRAMS",
-    "ROLES",
-    "SAME",
-    "model_spec",
-    "model_state",
-    "to_config",
-    "to_state",
-]
+__all__ = ["BY_PRESET", "FIELDS", "KINDS", "OWN_ROWS", "subject", "to_config", "to_state"]
 
 KINDS = ("Sample", "No code", "My own", "Upload")
 """Where a program may come from."""
@@ -96,21 +73,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 BY_PRESET = (*(key for key, path in FIELDS.items() if path[0] == "search"), "nr_temperature")
 """Settings that the preset and the optimizer fill in as long as they are empty."""
 
-ROLES: Mapping[Role, str] = {role: place[0] for role, place in MODEL_PLACES.items() if len(place) == 1}
-"""The roles whose model stands at the top of a config; the judge's is beside its criteria."""
-MODEL_FIELDS = (
-    "model", "api_base", "api_key_env", "timeout_s", "temperature", "max_tokens",
-    "input_usd_per_mtok", "output_usd_per_mtok",
-)  # fmt: skip
-SAME, OWN, ENDPOINT, PROGRAMS = "Same as the task model", "Embedded", "Endpoint", "The program's"
-"""What a role's model may be."""
-
 OWN_ROWS = "The program's own"
 """Where rows come from when no file is named; only samples have some."""
 
 _DATA_TEXTS = ("stratify", "group", "delimiter", "encoding")
-_TEXTS = {"api_base", "api_key_env"}
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def to_state(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,15 +130,6 @@ def _metric_state(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def model_state(role: Role, spec: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The widgets of one role's model."""
-    kind = SAME if spec is None else {EMBEDDED: OWN, OF_PROGRAM: PROGRAMS}.get(spec["model"], ENDPOINT)
-    values = dict(spec) if spec is not None and kind == ENDPOINT else {**ModelSpec().model_dump(), "model": ""}
-    state = {f"nr_{role}_{name}": values[name] for name in MODEL_FIELDS}
-    state |= {f"nr_{role}_{name}": values[name] or "" for name in _TEXTS}
-    return state | {f"nr_{role}_kind": kind}
-
-
 def to_config(state: Mapping[str, Any]) -> RunConfig:
     """The config that the widgets stand for.
 
@@ -199,6 +156,17 @@ def to_config(state: Mapping[str, Any]) -> RunConfig:
     return parse_config(config)
 
 
+def subject(state: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """(program, rows) that the widgets name, for telling whether a plan is about them; None where they do not yet."""
+    named: list[str | None] = []
+    for part in (_program, _data):
+        try:
+            named.append(json.dumps(part(state), sort_keys=True))
+        except BadInput:
+            named.append(None)
+    return named[0], named[1]
+
+
 def _program(state: Mapping[str, Any]) -> str:
     kind = state.get("nr_program_kind")
     if kind == "Sample":
@@ -208,7 +176,7 @@ def _program(state: Mapping[str, Any]) -> str:
     if kind == "No code":
         signature = " ".join(str(state.get("nr_signature") or "").split())
         if not signature:
-            raise BadInput("No signature is given.", "Write one like: question, context -> answer.")
+            raise BadInput("The program has no input or no output yet.", "Name what goes in and what comes out.")
         signature_fields(signature)
         return f"{state.get('nr_module')}{signature}\n{str(state.get('nr_instruction') or '').strip()}".strip()
     if kind == "Upload":
@@ -261,30 +229,6 @@ def _data(state: Mapping[str, Any]) -> dict[str, Any]:
     if kind not in parts and state.get("nr_program_kind") == "No code":
         raise BadInput("A program without code brings no rows.", "Name a data file, or upload one.")
     return data
-
-
-def model_spec(state: Mapping[str, Any], role: Role) -> dict[str, Any] | None:
-    """The model of a role as the widgets have it; None = the same as another role's.
-
-    Raises:
-        BadInput: it has no name, or a key stands where the name of its variable belongs.
-    """
-    kind = state.get(f"nr_{role}_kind")
-    if kind == SAME:
-        return None
-    if kind in (OWN, PROGRAMS):
-        return {"model": EMBEDDED if kind == OWN else OF_PROGRAM}
-    spec = {name: state.get(f"nr_{role}_{name}") for name in MODEL_FIELDS}
-    spec |= {name: str(spec[name] or "").strip() or None for name in _TEXTS}
-    spec["model"] = str(spec["model"] or "").strip()
-    if not spec["model"]:
-        raise BadInput(f"The {role.value} model has no name.", "Name one as DSPy does, such as openai/NAME.")
-    if spec["api_key_env"] and not _VARIABLE.fullmatch(spec["api_key_env"]):
-        raise BadInput(
-            f"What is given for the {role.value} model's key is not the name of an environment variable.",
-            "Put the key into the environment and name the variable here; a key itself would be stored.",
-        )
-    return spec
 
 
 def _words(text: object) -> list[str]:

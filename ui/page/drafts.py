@@ -9,10 +9,10 @@ from mipro_studio.control.helper_client import Drafter
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 
-__all__ = ["CHECKED", "Draft", "drafter", "effective", "known_fields", "latest", "predictors", "work_out"]
+__all__ = ["CHECKED", "Draft", "about", "drafter", "effective", "known_fields", "latest", "predictors", "work_out"]
 
 Draft = Mapping[str, Any]
-_KEY = "nr_draft"
+_KEY, _ABOUT = "nr_draft", "nr_about"
 CHECKED = "nr_checked"
 """Session key of the latest check: the config it was about, and its answer."""
 _FACTS_OF = ("program", "data", "seed")
@@ -36,8 +36,8 @@ def work_out(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> Draft 
     except BadInput as error:
         return error
     if answer is not None:
-        st.session_state[_KEY] = (config.program, answer)
-    elif latest(config.program) is None:
+        st.session_state[_KEY] = (st.session_state.get(_ABOUT), answer)
+    elif _of_program() is None:
         st.session_state.pop(_KEY, None)  # what is known is about another program
     return answer
 
@@ -50,10 +50,22 @@ def _facts(values: Mapping[str, Any], checked: tuple[RunConfig, Any] | None) -> 
     return checked[1].get("facts") if same else None
 
 
-def latest(program: str | None = None) -> Draft | None:
-    """The plan that was worked out last, if it was of `program` (or of anything)."""
-    about, answer = st.session_state.get(_KEY, (None, None))
-    found: Draft | None = answer if answer and program in (None, about) else None
+def about(program: str | None, rows: str | None) -> None:
+    """Say what the form is about now, None where it does not say: a plan of anything else is not quoted."""
+    st.session_state[_ABOUT] = (program, rows)
+
+
+def latest() -> Draft | None:
+    """The plan that was worked out last, if it is of the program and the rows that the form names."""
+    now, (of, answer) = st.session_state.get(_ABOUT), st.session_state.get(_KEY, (None, None))
+    found: Draft | None = answer if of is not None and of == now and None not in of else None
+    return found
+
+
+def _of_program() -> Draft | None:
+    """The plan that was worked out last, if it is of the form's program: that program's fields are known by it."""
+    now, (of, answer) = st.session_state.get(_ABOUT), st.session_state.get(_KEY, (None, None))
+    found: Draft | None = answer if of and now and of[0] is not None and of[0] == now[0] else None
     return found
 
 
@@ -65,7 +77,7 @@ def effective(part: str, name: str) -> Any:
 
 def predictors() -> list[str]:
     """Names of the program's predictors, as far as they are known."""
-    draft = latest()
+    draft = _of_program()
     return [info["name"] for info in draft["facts"]["predictors"]] if draft else []
 
 
@@ -77,7 +89,7 @@ def _of_a_failed_check() -> Sequence[Mapping[str, Any]]:
 
 def known_fields() -> tuple[list[str], list[str]]:
     """(inputs, outputs) of the program as far as they are known: those of the first and of all predictors."""
-    draft = latest()
+    draft = _of_program()
     infos = draft["facts"]["predictors"] if draft else _of_a_failed_check()
     if not infos:
         return [], []

@@ -20,6 +20,7 @@ __all__ = [
     "LAB",
     "LIVE",
     "NEW_RUN",
+    "PRESENT",
     "REPLAY",
     "SETTINGS",
     "TRACES",
@@ -55,10 +56,11 @@ BENCHMARKS = Page("pages/benchmarks.py", "Benchmarks", ":material/leaderboard:")
 COMPARE = Page("pages/compare.py", "Compare", ":material/difference:", of_run=True)
 EXPORT = Page("pages/export.py", "Export & report", ":material/download:", of_run=True)
 REPLAY = Page("pages/replay.py", "Replay", ":material/slow_motion_video:", of_run=True)
+PRESENT = Page("pages/present.py", "Present", ":material/slideshow:", of_run=True)
 SETTINGS = Page("pages/settings.py", "Settings", ":material/receipt_long:", of_run=True)
 MENU = (
     HOME, NEW_RUN, LAB, BENCHMARKS,
-    LIVE, INSTRUCTIONS, TRACES, COMPARE, EXPORT, REPLAY, SETTINGS,
+    LIVE, INSTRUCTIONS, TRACES, COMPARE, PRESENT, EXPORT, REPLAY, SETTINGS,
 )  # fmt: skip
 
 

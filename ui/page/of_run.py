@@ -19,13 +19,14 @@ __all__ = ["page_of_run", "run_of_page"]
 
 @contextmanager
 def page_of_run(
-    page: Page, *, moving: bool = False, otherwise: str = ""
+    page: Page, *, moving: bool = False, otherwise: str = "", bare: bool = False
 ) -> Iterator[tuple[Reader, RunSummary] | None]:
     """An open reader and the run in the URL; None once the page has said that there is none.
 
     Args:
         moving: The page shows the run's status itself, as it changes.
         otherwise: What to say where the address names no run.
+        bare: The page has a heading of its own.
     """
     asked = run_in_url()
     with reading_or_error() as (reader, error):
@@ -41,15 +42,21 @@ def page_of_run(
             yield None
             return
         frame(page, run.name)
-        heading(run.name if page is LIVE else f"{page.title}: {run.name}")
-        look = LOOKS[run.status]
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if not moving:
-                st.badge(look.word, icon=look.icon, color=look.colour)
-            if run.origin and not moving:
-                st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
-            st.caption(f"{one_line(run.optimizer, 30)} · seed {run.seed} · {run.id}", width="content")
+        if not bare:
+            _head(page, run, moving)
         yield reader, run
+
+
+def _head(page: Page, run: RunSummary, moving: bool) -> None:
+    """Name, status, and what identifies the run."""
+    heading(run.name if page is LIVE else f"{page.title}: {run.name}")
+    look = LOOKS[run.status]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if not moving:
+            st.badge(look.word, icon=look.icon, color=look.colour)
+        if run.origin and not moving:
+            st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
+        st.caption(f"{one_line(run.optimizer, 30)} · seed {run.seed} · {run.id}", width="content")
 
 
 def run_of_page(page: Page, otherwise: str = "") -> RunSummary | None:

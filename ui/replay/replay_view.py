@@ -9,6 +9,7 @@ from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.charts.figures import score_range, trials_alt, trials_figure
 from mipro_studio.ui.charts.live_chart import live_chart
+from mipro_studio.ui.live.importance import importance_bars
 from mipro_studio.ui.live.spending import burn_table
 from mipro_studio.ui.page.frame import query, tell_url
 from mipro_studio.ui.page.store import reading
@@ -48,6 +49,10 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
         )
         if clicked:
             open_panel(history.run.id, clicked)
+    if state.outcome is not None:
+        with st.container(border=True):
+            st.header("What the score depends on", anchor=False)
+            importance_bars(history.run.id, state.outcome.importance, "replay_importance", over=True)
     with st.grid(2, min_column_width=400):
         with st.container(border=True, height="stretch"):
             st.header("Spent until then", anchor=False)

@@ -9,7 +9,7 @@ from typing import Any
 from mipro_studio.ui.result.evidence import Evidence
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
 
-__all__ = ["chance_words", "doubt", "figure", "headline", "objective_words", "of_tokens", "statistics"]
+__all__ = ["chance_words", "doubt", "figure", "headline", "objective_words", "of_tokens", "statistics", "two_figures"]
 
 Estimate = Mapping[str, Any]
 _UNSURE = 0.1
@@ -34,7 +34,7 @@ def headline(found: Evidence, leader: str) -> str:
         return f"{leads} on {on}, not final{_beside(found)}."
     rows = plural(int(after.get("n") or 0), "example")
     where = f"{rows} that the search never saw" if found.tested else f"the {rows} that the search chose by"
-    before_word, after_word = _two(before, after, found.shares)
+    before_word, after_word = two_figures(before, after, found.shares)
     parts = [_won(block.paired, int(after.get("n") or 0)), of_tokens(found.tokens)]
     return f"{before_word} to {after_word} on {where}: {', '.join(part for part in parts if part)}."
 
@@ -143,7 +143,7 @@ def _percent(share: float, digits: int) -> str:
     return f"{float(f'{exact:.{digits + 2}f}') * 100:.{digits}f} %"
 
 
-def _two(before: Estimate, after: Estimate, shares: bool) -> tuple[str, str]:
+def two_figures(before: Estimate, after: Estimate, shares: bool) -> tuple[str, str]:
     """Two means, told finely enough to differ when they do."""
     said = figure(before, shares), figure(after, shares)
     if not shares or said[0] != said[1] or before.get("mean") == after.get("mean"):

@@ -19,6 +19,7 @@ __all__ = [
     "cost_of",
     "count",
     "delta",
+    "dollars",
     "duration",
     "elapsed_s",
     "estimated",
@@ -28,6 +29,7 @@ __all__ = [
     "one_line",
     "parse_time",
     "plural",
+    "roughly",
     "score",
     "share",
     "tokens_of",
@@ -66,6 +68,14 @@ def count(value: float | None) -> str:
     if value >= 100_000:
         return f"{value / 1e3:.0f} k"
     return f"{value:,.0f}"
+
+
+def dollars(bounds: object) -> str:
+    """`$0.40 to $0.90` of a plan."""
+    if not isinstance(bounds, (list, tuple)):
+        return "not known"
+    low, high = bounds
+    return usd(low) if low == high else f"{usd(low)} to {usd(high)}"
 
 
 def plural(value: int, word: str, words: str = "") -> str:
@@ -162,6 +172,13 @@ def duration(seconds: float | None) -> str:
     if whole < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def roughly(seconds: float) -> str:
+    """Of what is to come: `45 s`, `12 min`, `2 h 05 m`."""
+    if seconds < 50:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else duration(seconds)
 
 
 _ISO = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from mipro_studio.optimizer_core.types import LEGAL_MOVES, Phase, Status
 from mipro_studio.storage import RunSummary
+from mipro_studio.ui.text.by_nature import no_more
 from mipro_studio.ui.text.format import count, elapsed_s, plural
 
 __all__ = [
@@ -132,5 +133,5 @@ def gave_up(run: RunSummary) -> bool:
 def why_not_resume(run: RunSummary) -> str:
     """The reason on a resume button that is off."""
     if run.status is Status.COMPLETED:
-        return "All its trials are done. Ask for more trials instead."
+        return f"All its trials are done. {no_more(run.optimizer) or 'Ask for more trials instead.'}"
     return "It is not standing still."

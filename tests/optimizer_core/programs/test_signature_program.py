@@ -2,7 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import dspy
 import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput
@@ -41,3 +43,17 @@ def test_a_type_that_is_a_module_is_not_imported() -> None:
     with pytest.raises(BadInput, match="not a type"):
         load_program("predict:a: antigravity -> b", HERE)
     assert "antigravity" not in sys.modules
+
+
+def test_a_description_reaches_the_model_and_the_code_that_is_taken_home() -> None:
+    reference = "predict:message = 'a letter to us' -> queue: Literal['a', 'b'] = \"the team's\"\nName it."
+    program = load_program(reference, HERE)
+    (info,) = program.predictors
+    assert (info.inputs, info.outputs, info.instruction) == (("message",), ("queue",), "Name it.")
+    made = program.module.queue.signature
+    assert made.input_fields["message"].json_schema_extra["desc"] == "a letter to us"
+    namespace: dict[str, Any] = {"dspy": dspy}
+    exec(str(program.source), namespace)
+    again = namespace["Program"]().queue.signature
+    assert again.output_fields["queue"].json_schema_extra["desc"] == "the team's"
+    assert again.instructions == made.instructions and again.output_fields["queue"].annotation is not str

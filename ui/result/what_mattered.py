@@ -1,0 +1,40 @@
+"""Which choices moved the score, in order and in one sentence: the same wherever a run is told of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mipro_studio.optimizer_core.types import Json
+from mipro_studio.ui.text.format import one_line, plural, score
+
+__all__ = ["named_rows", "what_mattered"]
+
+
+def named_rows(importance: Sequence[Json]) -> list[Mapping[str, Any]]:
+    """Core's rows for the figure, named `answer: demos`, the largest first."""
+    return [
+        {**row, "name": row.get("name") or row.get("parameter") or f"{row.get('predictor')}: {row.get('kind')}"}
+        for row in sorted(importance, key=lambda row: -float(row.get("spread") or 0.0))
+        if row.get("spread") is not None
+    ]
+
+
+def what_mattered(rows: Sequence[Mapping[str, Any]], so_far: bool) -> str:
+    """The figure in one sentence, for people who ask what mattered."""
+    real = [row for row in rows if row.get("real", True)]
+    when = " so far" if so_far else ""
+    if not real:
+        return f"Nothing stands out from noise{when}: no choice moved the score more than chance would."
+    said = [f"{_of_predictor(str(row['name']))} ({score(row['spread'])})" for row in real[:3]]
+    rest = f", then {' and '.join(said[1:])}" if len(said) > 1 else ""
+    noise = len(rows) - len(real)
+    beside = f" The other {plural(noise, 'choice')} could be chance." if noise else ""
+    return f"What moved the score most{when}: {said[0]}{rest}.{beside}"
+
+
+def _of_predictor(name: str) -> str:
+    """`the demos of answer` for `answer: demos`."""
+    predictor, _, kind = name.rpartition(": ")
+    if not predictor:
+        return one_line(name, 60)
+    kinds = {"instruction": "instruction", "demos": "demos", "instruction x demos": "mix of instruction and demos"}
+    return f"the {kinds.get(kind, one_line(kind, 40))} of {one_line(predictor, 40)}"
