@@ -31,6 +31,7 @@ from mipro_studio.control.heartbeat import LEASE_S, Heart, Waiting
 from mipro_studio.control.worker_children import Keeper, Mirror, worker_name
 from mipro_studio.optimizer_core import telemetry
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.environment import keep_keys_back, withhold_of
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested, StudioError
 from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.inspection import inspect_request
@@ -148,6 +149,7 @@ def live(
         return 1
     if (anew := planned_anew(config, plan)) != plan:  # of more trials, say
         store.update_plan(run_id, worker_id, anew)
+    withhold_of(stored)
     scrubber = Scrubber(key_variables(stored))
     scrubber.hide(*(host.secrets if host is not None else ()))
     journal = SqliteJournal(store, run_id, worker_id)
@@ -226,6 +228,7 @@ async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
 
 def inspect() -> int:
     request = json.loads(sys.stdin.read())
+    withhold_of(request["config"])
     scrubber = Scrubber(key_variables(request["config"]))
     base = Path(request["cwd"])
     try:
@@ -247,6 +250,7 @@ def inspect() -> int:
 def answer_request(what: str) -> int:
     """Print what is made of a request on standard input as the last line, as JSON: {error} when it cannot be done."""
     request = json.loads(sys.stdin.read())
+    withhold_of(request["config"])
     scrubber = Scrubber(key_variables(request["config"]))
     try:
         refuse_secrets(request["config"])
@@ -273,7 +277,9 @@ def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str
     """Print what `takehome` makes of a candidate as the last line, as JSON: {error} when it cannot be had."""
     from mipro_studio.control import exports
 
-    scrubber = Scrubber(exports.hidden_variables(store, run_id))
+    config = exports.stored_config(store, run_id)
+    withhold_of(config)
+    scrubber = Scrubber(key_variables(config))
     answer: dict[str, Any] = {}
     try:
         if what == "export":
@@ -289,6 +295,7 @@ def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str
 
 
 def main(arguments: list[str]) -> int:
+    keep_keys_back()
     try:
         return _done(arguments)
     except StudioError as error:

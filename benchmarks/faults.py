@@ -43,15 +43,14 @@ class Row:
 
 
 def _decisions(mode: str, quick: bool) -> Tried:
-    from tests.optimizer_core.crashing import SCENARIOS, Stage, play
-    from tests.optimizer_core.optimizers.small import ALL
+    from tests.optimizer_core.crashing import OPTIMIZERS, SCENARIOS, Stage, play
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # tasks of a killed life tell of it
     stride = {"kill": 9, "journal": 23, "clock": 23}[mode] * (4 if quick else 1)
     points, broken = 0, []
     with Stage() as stage:
         for n, scenario in enumerate(SCENARIOS):
-            for m, optimizer in enumerate(ALL):
+            for m, optimizer in enumerate(OPTIMIZERS):
                 first = (5 * n + 3 * m) % stride
 
                 def some(commits: int, first: int = first) -> Sequence[int]:
@@ -61,7 +60,7 @@ def _decisions(mode: str, quick: bool) -> Tried:
                     points += 1
                     if played.different:
                         broken.append(f"{scenario.name}, {optimizer}, cut after {played.cuts}: {played.different}")
-    return Tried(points, broken, f"{len(ALL)} optimizers x {len(SCENARIOS)} scenarios")
+    return Tried(points, broken, f"{len(OPTIMIZERS)} optimizers x {len(SCENARIOS)} scenarios")
 
 
 def _bits(kind: str, quick: bool) -> Tried:
@@ -143,6 +142,10 @@ ROWS: Sequence[Row] = (
         _of("tests/storage/replay")),
     Row("uploads", "disks that fill, files that are too large or half", "whole or not at all",
         _of("tests/ui/page/test_uploads.py", "tests/optimizer_core/test_files.py")),
+    Row("rows", "rows that end, hold or fill their process", "the error of that row, and of no other",
+        _of("tests/optimizer_core/evaluation/test_executors.py")),
+    Row("inherited", "children and helpers that look for the keys", "no process has a key that it does not need",
+        _of("tests/optimizer_core/test_environment.py")),
     Row("leaks", "keys in text, records, streams, children, code and addresses", "blacked out everywhere",
         _of("tests/optimizer_core/test_secrets.py")),
     Row("strangers", "other Hosts, Origins, accounts and tokens", "nobody gets in",

@@ -31,7 +31,7 @@ PANELS: Mapping[str, Mapping[str, str]] = {
         },
     },
     "How it runs": {"name": "name", "adapter": "adapter", "threads": "threads", "executor": "executor",
-                    "processes": "processes", "row_timeout": "row_timeout_s"},
+                    "processes": "processes", "row_timeout": "row_timeout_s", "row_memory": "row_memory_mb"},
     "Caps": {
         name: f"budget.{name}"
         for name in ("max_program_runs", "max_lm_calls", "max_tokens", "max_usd", "max_minutes")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mipro_studio import command
+from mipro_studio.optimizer_core.environment import worker_environment
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
@@ -46,6 +47,7 @@ def ask_worker(
             text=True,
             timeout=limit_s,
             check=False,
+            env=worker_environment(),
         )
     except subprocess.TimeoutExpired as error:
         raise BadInput(f"{doing} took longer than {limit_s:.0f} s.", hint) from error

@@ -29,17 +29,17 @@ from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.exports.verification import Check, examples_to_check, verify
 from mipro_studio.optimizer_core.files import written_aside
 from mipro_studio.optimizer_core.metrics.loading import load_metric
+from mipro_studio.optimizer_core.models.embedded.hashes import require_as_made
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model, tuned_spec
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.programs.plain_messages import document
 from mipro_studio.optimizer_core.programs.program import Program
-from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, CellKey, Role, Split
 from mipro_studio.storage import Reader
 
-__all__ = ["PROGRAM_FILE", "Choice", "chosen", "export", "files", "hidden_variables", "verified"]
+__all__ = ["PROGRAM_FILE", "Choice", "chosen", "export", "files", "stored_config", "verified"]
 
 PROGRAM_FILE = "program.json"
 WEIGHTS_ENDING = ".gguf"
@@ -99,10 +99,10 @@ def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
     return Choice(config, named, module, program, beyond_saved(program, arms, wanted))
 
 
-def hidden_variables(store: Path, run_id: str) -> set[str]:
-    """Names of the environment variables whose values must not be printed."""
+def stored_config(store: Path, run_id: str) -> dict[str, Any]:
+    """The run's settings, which name the environment variables whose values must not be printed."""
     with Reader(store) as reader:
-        return key_variables(reader.config(run_id))
+        return reader.config(run_id)
 
 
 def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
@@ -115,6 +115,7 @@ def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
     """
     choice = chosen(store, run_id, candidate)
     if weights := choice.config.task_model.weights:
+        require_as_made(Path(weights))
         with written_aside(out.with_suffix(WEIGHTS_ENDING), WEIGHTS_ENDING) as aside:
             shutil.copyfile(weights, aside)
     save_program(choice.module, out)

@@ -15,9 +15,10 @@ from typing import Any
 
 from mipro_studio import command
 from mipro_studio.control.optuna_dashboard import TOKEN_VARIABLE
+from mipro_studio.optimizer_core.environment import helper_environment
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.roles import key_variables
-from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
+from mipro_studio.optimizer_core.secrets import Scrubber
 
 __all__ = ["Dashboards", "Drafter", "ping"]
 

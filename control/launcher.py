@@ -3,7 +3,6 @@
 Used by the pages and the command line. Imports neither streamlit nor dspy, so that both start fast.
 """
 
-import os
 import subprocess
 import sys
 import threading
@@ -17,8 +16,9 @@ from mipro_studio import ROOT, command
 from mipro_studio.control.heartbeat import LIMIT
 from mipro_studio.control.new_runs import inspect, queue, require_consent, require_working
 from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
+from mipro_studio.optimizer_core.environment import worker_environment
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
-from mipro_studio.optimizer_core.files import PRIVATE_FILE, private_folder
+from mipro_studio.optimizer_core.files import open_log
 from mipro_studio.optimizer_core.sources import is_live
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
@@ -197,12 +197,10 @@ def spawn(store: Path, run_id: str) -> int:
     """Start the worker of a QUEUED run in a session of its own, so that it outlives us. Returns its pid."""
     log = log_path(store, run_id)
     try:
-        private_folder(log.parent)
-        out = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
+        out = open_log(log)
     except OSError as error:
         raise StudioError(f"The log {log} cannot be written: {error.strerror}.", "Check its folder.") from error
     with out:
-        os.fchmod(out.fileno(), PRIVATE_FILE)
         try:
             process = subprocess.Popen(
                 command("worker", "run", str(store.resolve()), run_id),
@@ -210,7 +208,7 @@ def spawn(store: Path, run_id: str) -> int:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**worker_environment(), "PYTHONUNBUFFERED": "1"},
             )
         except OSError as error:
             raise StudioError(f"The worker could not be started: {error}.") from error

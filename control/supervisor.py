@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from mipro_studio.control.family import Family
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import ScrubbedBytes, Scrubber
 from mipro_studio.optimizer_core.types import Status
@@ -92,13 +93,17 @@ def _send(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def end_left_behind(worker: int, life: str) -> None:
+def end_left_behind(worker: int, life: str, family: Family) -> None:
     """Ask them to end, and end those that do not."""
-    _send(left_behind(worker, life), signal.SIGTERM)
+
+    def left() -> list[int]:
+        return [*{*left_behind(worker, life), *family.living()} - {os.getpid()}]
+
+    _send(left(), signal.SIGTERM)
     deadline = time.monotonic() + GRACE_S
-    while time.monotonic() < deadline and left_behind(worker, life):
+    while time.monotonic() < deadline and left():
         time.sleep(0.05)
-    _send(left_behind(worker, life), signal.SIGKILL)
+    _send(left(), signal.SIGKILL)
 
 
 class _Overseer:
@@ -109,12 +114,14 @@ class _Overseer:
         self._next = self._ours_until = time.monotonic()
         self._claimed = False
         self._asked_since: float | None = None
+        self.family = Family(worker)
 
     def look(self) -> None:
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + STORE_LOOK_S
+        self.family.look()
         with suppress(StudioError), Reader(self._store) as reader:  # a locked store: the next look may see more
             owner = reader.worker_of(self._run_id)
             stops = [one for one in reader.commands(self._run_id, pending=True) if one["kind"] == "stop"]
@@ -171,7 +178,7 @@ def main(arguments: list[str]) -> int:
         if alive and os.getppid() != worker:
             alive = False
             overseer.settle()
-            end_left_behind(worker, life)
+            end_left_behind(worker, life, overseer.family)
         elif alive:
             overseer.look()
     log.write(stream.end())

@@ -11,9 +11,10 @@ from typing import Any
 
 from mipro_studio import command, storage
 from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
+from mipro_studio.optimizer_core.environment import helper_environment
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
-from mipro_studio.optimizer_core.secrets import Scrubber, helper_environment
+from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.storage import Reader
 
 __all__ = ["export", "export_files", "open_replay", "pack", "verify"]

@@ -4,14 +4,16 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mipro_studio import command
+from mipro_studio.control.family import adopt_orphans
 from mipro_studio.control.supervisor import KEYS_VARIABLE, LIFE_VARIABLE
-from mipro_studio.optimizer_core.secrets import helper_environment, tell_learned
+from mipro_studio.optimizer_core.environment import helper_environment, keeper_environment
+from mipro_studio.optimizer_core.secrets import tell_learned
 
 __all__ = ["Keeper", "Mirror", "worker_name"]
 
@@ -35,14 +37,15 @@ class Keeper:
         variables: Names of the environment variables that hold the run's keys.
     """
 
-    def __init__(self, store: Path, run_id: str, life: str, variables: Iterable[str]) -> None:
+    def __init__(self, store: Path, run_id: str, life: str, variables: Collection[str]) -> None:
         self._command = command("control.supervisor", str(os.getpid()), life, str(store), run_id, *sorted(variables))
         self._log = os.dup(1)
         with suppress(OSError):
             # A worker that finds the disk full can still say so: what follows has room in the same block.
             os.write(self._log, f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC] Worker {life} begins.\n".encode())
-        self._environment = {**os.environ}  # it must know the keys that it blacks out
+        self._environment = keeper_environment(*variables)
         os.environ[LIFE_VARIABLE] = life
+        adopt_orphans()
         self._learned: list[str] = []
         self._process = self._start()
         tell_learned(self._tell)

@@ -4,9 +4,9 @@ The settings are requests. What took effect is in the run's receipt (`optimizer_
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
@@ -221,6 +221,8 @@ class RunConfig(Settings):
         processes: How many; None = one for each processor.
         row_timeout_s: Seconds that a program run and its metric may take on one row, after which it is given up;
             None = ten minutes, or as long as one LM call with all its attempts where that is more.
+        row_memory_mb: Megabytes that a process for program runs may take beyond what it takes when it is ready, and
+            each child of the program in all; a row that takes more is that row's error. Processes only (Linux).
         retries: Further attempts of one LM call that failed for a reason that passes.
         retry_budget: The run pauses when a worker has made so many further attempts in all.
         pause_after: The run pauses after this many LM calls in a row that failed for such a reason.
@@ -257,6 +259,7 @@ class RunConfig(Settings):
     executor: Literal["auto", "threads", "processes"] = "auto"
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     row_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    row_memory_mb: Annotated[int, Field(ge=16)] | None = None
     retries: Count = 4
     retry_budget: Positive = 1000
     pause_after: Positive = 10
@@ -267,6 +270,12 @@ class RunConfig(Settings):
     base: str = ""
     start_from: str | None = None
     start_state: str = ""
+
+    @model_validator(mode="after")
+    def _memory_needs_processes(self) -> Self:
+        if self.row_memory_mb is not None and self.executor == "threads":
+            raise ValueError("threads share the memory of the run's own process: with row_memory_mb say processes")
+        return self
 
     def model_for(self, role: Role) -> ModelSpec:
         """The model that works in `role`; roles without a model of their own use the task model."""

@@ -5,8 +5,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["PRIVATE_FILE", "PRIVATE_FOLDER", "private_folder", "write_private", "written_aside"]
+__all__ = ["PRIVATE_FILE", "PRIVATE_FOLDER", "open_log", "private_folder", "write_private", "written_aside"]
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -19,6 +20,18 @@ def private_folder(path: Path) -> Path:
         with suppress(PermissionError):  # somebody else's folder stays as they made it
             path.chmod(PRIVATE_FOLDER)
     return path
+
+
+def open_log(path: Path) -> BinaryIO:
+    """`path` to be appended to, by its owner alone; made with its folder when missing.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    private_folder(path.parent)
+    log = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
+    os.fchmod(log.fileno(), PRIVATE_FILE)
+    return log
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What may not go out: keys and passwords in what is written and shown, and in the environment of other processes.
+"""What may not go out: keys and passwords in what is written and shown.
 
 One place for all of it. Whatever holds a secret is written with it blacked out: records, messages, reports, replays,
 and by `ScrubbedBytes` all that a worker, its libraries and its children write to its log.
@@ -22,9 +22,10 @@ __all__ = [
     "HIDDEN",
     "ScrubbedBytes",
     "Scrubber",
-    "helper_environment",
     "keys_among",
     "learn",
+    "learn_variable",
+    "names_secret",
     "refuse_secrets",
     "tell_learned",
     "without_userinfo",
@@ -53,8 +54,8 @@ _BEGINNINGS = (
     "xoxa-", "xoxb-", "xoxp-",
 )  # fmt: skip
 _SHAPES = re.compile(
-    rf"(?<![A-Za-z0-9])(?:{'|'.join(_BEGINNINGS)})(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{{16,}}|"
-    r"(?<=Bearer )(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}"
+    rf"(?<![A-Za-z0-9])(?:{'|'.join(_BEGINNINGS)})(?=[A-Za-z_-]{{0,64}}[0-9])[A-Za-z0-9_-]{{16,}}|"
+    r"(?<=Bearer )(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,}"
 )
 _SHAPES_BEGIN = (*_BEGINNINGS, "Bearer ")
 # One that is cut by the end of a piece: from its beginning on, as far as that can be told.
@@ -77,6 +78,16 @@ def learn(*values: str) -> None:
             _learned[value] = None
             for listener in _listeners:
                 listener(value)
+
+
+def learn_variable(name: str, value: str) -> None:
+    """A variable that the program's own code sets: what it reads from a file of keys, say."""
+    learn(*_guessed({name: value}))
+
+
+def names_secret(name: str, value: str) -> bool:
+    """Whether a variable holds a key, by its name or by an address in it."""
+    return any(_guessed({name: value}))
 
 
 def tell_learned(listener: Callable[[str], None]) -> None:
@@ -257,30 +268,6 @@ class ScrubbedBytes:
 
     def _clean(self, text: str) -> bytes:
         return self._scrubber.text(text).encode("utf-8", "surrogateescape")
-
-
-_HELPERS_NEED = re.compile(
-    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|XDG_\w+|LD_LIBRARY_PATH|"
-    r"DYLD_\w+|PYTHON\w+|COVERAGE_\w+|MIPRO_STUDIO_(?!TOKEN$)\w+|LITELLM_LOCAL_MODEL_COST_MAP|(OMP|MKL|OPENBLAS)_NUM_THREADS|"
-    r"SYSTEMROOT|APPDATA|LOCALAPPDATA|DSPY_CACHEDIR"
-)
-_NETWORK_NEEDS = re.compile(
-    r"(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.IGNORECASE
-)
-
-
-def helper_environment(*names: str, network: bool = False) -> dict[str, str]:
-    """The environment of a process that runs no code of a person's: what Python and the studio need, and `names`.
-
-    A list of what is passed on, because nobody can tell by its name that a variable holds no key.
-
-    Args:
-        network: It reaches out, so it needs to know the proxy, whose address may hold a password.
-    """
-    passed = {name for name in os.environ if _HELPERS_NEED.fullmatch(name) and not _USERINFO.search(os.environ[name])}
-    if network:
-        passed |= {name for name in os.environ if _NETWORK_NEEDS.fullmatch(name)}
-    return {name: value for name, value in os.environ.items() if name in {*passed, *names}}
 
 
 def refuse_secrets(config: Mapping[str, Any]) -> None:

@@ -176,10 +176,10 @@ FULL_KINDS = (TrialKind.BASELINE, TrialKind.FULL)
 class ErrorClass(StrEnum):
     """Why a cell has no score.
 
-    The first four pass with time and are retried. AUTH and MODEL say that no call can succeed, and end the run. The
-    others belong to the cell: a filter's or the model's REFUSAL, a REQUEST that the endpoint does not take or that is
-    too long (CONTEXT), a reply that is EMPTY, is none (MALFORMED), or cannot be parsed. CRASH: the process that ran
-    the program ended in the middle of the row.
+    The first four pass with time and are retried. AUTH and MODEL say that no call can succeed, and end the run where
+    none does. The others belong to the cell: a filter's or the model's REFUSAL, a REQUEST that the endpoint does not
+    take or that is too long (CONTEXT), a reply that is EMPTY, is none (MALFORMED), or cannot be parsed. CRASH: the
+    process that ran the program ended in the middle of the row.
     """
 
     RATE_LIMIT = "rate_limit"

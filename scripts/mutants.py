@@ -226,10 +226,10 @@ MUTANTS = (
     ),
     Mutant(
         "helper processes get every key",
-        "optimizer_core/secrets.py",
-        "return {name: value for name, value in os.environ.items() if name in {*passed, *names}}",
-        "return dict(os.environ)",
-        (f"{CORE}/test_secrets.py", "tests/control/test_helper_client.py"),
+        "optimizer_core/environment.py",
+        "return {name: value for name, value in known.items() if name in {*passed, *names}}",
+        "return known",
+        (f"{CORE}/test_environment.py", "tests/control/test_helper_client.py"),
     ),
     # optimizer_core: the objective
     Mutant(

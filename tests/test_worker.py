@@ -3,6 +3,7 @@
 Workers that are killed, or whose log is searched for a key, are processes; the others are played inside this one.
 """
 
+import json
 import os
 import signal
 import time
@@ -32,12 +33,27 @@ LOST_CALLS = 2 * THREADS
 
 CANARY = "sk-canary-7b1f0c5d9e"
 LEAKY = f"""# The desk, with a child and a C library that print the key.
-import ctypes, os, sys
+import ctypes, json, os, subprocess, sys
 sys.path.insert(0, {str(Path(DESK).parent)!r})
 from desk import *
-os.system("printenv DESK_KEY; printenv DESK_KEY >&2")
+subprocess.run("printenv DESK_KEY; printenv DESK_KEY >&2", shell=True, env=os.environ)
 ctypes.CDLL(None).puts(os.environ["DESK_KEY"].encode())
 ctypes.CDLL(None).fflush(None)
+
+# What processes of the studio can be seen to hold: [module, key in the command line, key in the environment].
+def ours():
+    for process in os.listdir("/proc"):
+        try:
+            called, given = (open(f"/proc/{{process}}/{{name}}", "rb").read() for name in ("cmdline", "environ"))
+        except OSError:
+            continue
+        words, key = called.decode().split(chr(0)), os.environ["DESK_KEY"].encode()
+        if any(word.endswith("mipro_studio/__main__.py") for word in words):
+            yield words[3], key in called, key in given
+
+inherited = subprocess.run(["printenv", "DESK_KEY"], capture_output=True).stdout.decode()
+with open(os.environ["LEAKY_SEES"], "a") as seen:
+    seen.write(json.dumps({{"inherited": inherited, "ours": [*ours()]}}) + chr(10))
 """
 HIDDEN = "[key hidden]"
 REHEARSED = 4
@@ -227,7 +243,7 @@ def searched(bench: Bench, running: LoopbackEndpoint) -> tuple[Path, str, bytes]
     running.control(require_key=CANARY, quote_key=True, fail_rate=0.06, fail_kinds={"500": 1.0}, fail_by="prompt")
     program = bench.folder / "leaky.py"
     program.write_text(LEAKY)
-    changes = {"retries": 0, "pause_after": 10_000, "program": str(program)}
+    changes = {"retries": 0, "pause_after": 10_000, "program": str(program), "executor": "processes", "processes": 1}
     store, run = bench.queue("quoted", running, changes, api_key_env="DESK_KEY")
     start_process(store, run)
     on_the_way = b""
@@ -260,6 +276,7 @@ def lives(bench: Bench) -> Iterator[dict[str, Any]]:
     """All runs of this file: what is played inside this process is played while the real processes work."""
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as pool, ExitStack() as endpoints:
         patch.setenv("DESK_KEY", CANARY)
+        patch.setenv("LEAKY_SEES", str(bench.folder / "seen.jsonl"))
         patch.setattr(attempts, "FIRST_BACKOFF_S", 0.05)
         one, two, three = (endpoints.enter_context(endpoint()) for _ in range(3))
         early = pool.submit(killed_after, bench, 30, one)
@@ -335,3 +352,16 @@ def test_a_key_that_the_endpoint_quotes_is_written_nowhere(bench: Bench, lives: 
     assert CANARY not in quoted.shown
     assert CANARY not in quoted.refused.stdout + quoted.refused.stderr
     assert not (bench.folder / "refused").exists()
+
+
+def test_no_key_is_in_a_command_line_nor_with_a_process_that_needs_none(bench: Bench, lives: dict[str, Any]) -> None:
+    lines = (bench.folder / "seen.jsonl").read_text().splitlines()
+    seen = [json.loads(line) for line in lines]
+    cells = "optimizer_core.evaluation.cell_worker"
+    assert any(name == cells for one in seen for name, _, _ in one["ours"]), "seen from both processes that import it"
+    found = {(name, listed, given) for one in seen for name, listed, given in one["ours"]}
+    assert not [name for name, listed, _ in found if listed]
+    needs = {"worker", "control.supervisor", cells}
+    assert {name for name, _, given in found if given} == needs
+    assert "control.optuna_sync" in {name for name, _, _ in found}
+    assert {one["inherited"] for one in seen} == {""}, "a child of the program was given the key of the run's model"

@@ -54,7 +54,8 @@ def rehearsed(config: RunConfig, examples: Sequence[Example], base: Path) -> Reh
     """
     journal = MemoryJournal()
     journal.commit(list(examples))
-    brief = config.model_copy(update={"retries": min(config.retries, 1), "executor": "threads"})
+    threads = {"executor": "threads", "row_memory_mb": None}
+    brief = config.model_copy(update={"retries": min(config.retries, 1), **threads})
     return asyncio.run(_act(brief, journal, base))
 
 

@@ -6,6 +6,8 @@ runs the rows that it is sent in threads of its own. It ends when the other end 
 
 import asyncio
 import os
+import re
+import resource
 import socket
 import sys
 import threading
@@ -18,20 +20,33 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 from mipro_studio.optimizer_core import telemetry
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.data.python_rows import import_classes
+from mipro_studio.optimizer_core.environment import keep_keys_back, withhold_of
 from mipro_studio.optimizer_core.errors import RunFailed, StudioError
 from mipro_studio.optimizer_core.evaluation import frames
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
+from mipro_studio.optimizer_core.evaluation.worker_process import OUT_OF_MEMORY
 from mipro_studio.optimizer_core.models.sharing.borrowing import BorrowingMeter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
+from mipro_studio.optimizer_core.secrets import tell_learned
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["main"]
 
 EXIT_S = 2.0
+OUT_OF_MEMORY_WORDS = "MemoryError"
+
+
+def limit_memory(more_mb: int | None) -> None:
+    """Let this process, and each of its children, take `more_mb` beyond what this one takes now; None = no limit."""
+    if more_mb is None:
+        return
+    taken = re.search(r"^VmData:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    most = (int(taken[1]) if taken else 0) * 1024 + more_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 class _Workplace:
@@ -39,6 +54,7 @@ class _Workplace:
 
     def __init__(self, config: RunConfig, base: Path, threads: int, channel: frames.Channel) -> None:
         self._config = config
+        self.row_memory_mb = config.row_memory_mb
         self._base = base
         self._channel = channel
         self.meter = BorrowingMeter(channel.send)
@@ -61,7 +77,11 @@ class _Workplace:
     async def _answer(self, request: CellRequest) -> dict[str, Any]:
         try:
             import_classes(self._config.data, [request.example], self._base)
-            return {"cell": frames.cell_as_json(await self._executor.run(request))}
+            cell = await self._executor.run(request)
+            if self._config.row_memory_mb is not None and OUT_OF_MEMORY_WORDS in cell.error_message:
+                # Whichever row it was that took the memory: all that were under way are run again, one at a time.
+                os._exit(OUT_OF_MEMORY)
+            return {"cell": frames.cell_as_json(cell)}
         except TookTooLong as late:
             return {"late_s": late.limit_s}
         except StudioError as error:
@@ -92,11 +112,13 @@ async def _serve(channel: frames.Channel) -> None:
     if first is None:  # nobody needs this process any more
         return
     _, settings, base, threads = first
+    withhold_of(settings)
     try:
         workplace = _Workplace(parse_config(settings), Path(base), threads, channel)
     except Exception as error:  # noqa: BLE001 - whatever a person's code raises when it is imported
         channel.send(["unready", frames.error_as_json(RunFailed(f"{type(error).__name__}: {error}"))])
         return
+    limit_memory(workplace.row_memory_mb)
     channel.send(["ready"])
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -113,7 +135,9 @@ async def _serve(channel: frames.Channel) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    keep_keys_back()
     channel = frames.Channel(socket.socket(fileno=int(arguments[0])))
+    tell_learned(lambda key: channel.send(["learned", key]))
     telemetry.switch_on_if_asked()
     try:
         asyncio.run(_serve(channel))

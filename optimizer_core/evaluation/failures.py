@@ -21,6 +21,10 @@ CANDIDATES, SPREAD = 6, 40
 SHARE, SPREAD_SHARE = 0.85, 0.95
 """Share of failures that counts as nearly all: of what worked before, and of what may be bad candidates."""
 
+REFUSALS = 3
+"""Calls in a row that say that no call can succeed, after which that is believed although some did: a firewall or an
+address in a row is refused in the same words as a key."""
+
 ALL_THE_SAME = "Or go on all the same (resume --despite-errors)."
 TRY_AGAIN = f"Mend it, then resume: what has a score is kept, what failed is tried again. {ALL_THE_SAME}"
 LONGEST = 240
@@ -56,10 +60,15 @@ class FailureWatch:
         if cell.error is None:
             self._scored.add(cell.key.candidate)
             return None
-        if cell.error in (ErrorClass.AUTH, ErrorClass.MODEL):
+        if self._refused():
             return RunFailed(f"The model refused: {cell.error_message}", "Mend the key or model, then resume.")
         stretch = [] if self.despite_errors else self._hopeless()
         return _reason(stretch, {seen.key: row for seen, row in self._latest}) if stretch else None
+
+    def _refused(self) -> bool:
+        """Whether the latest cell says that no call can succeed, and nothing speaks against that."""
+        latest = [cell.error in (ErrorClass.AUTH, ErrorClass.MODEL) for cell, _ in self._latest]
+        return latest[-1] and (not self._scored or (len(latest) >= REFUSALS and all(latest[-REFUSALS:])))
 
     def _hopeless(self) -> list[Cell]:
         """The latest cells, as far back as (nearly) all of them failed; empty while there is hope."""

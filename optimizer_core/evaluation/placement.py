@@ -59,6 +59,8 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
         return Placement(None, CHOSEN)
     if config.executor == "processes":
         return Placement(config.processes or processors, CHOSEN)
+    if config.row_memory_mb is not None:
+        return Placement(config.processes or processors, "memory is limited, which takes processes")
     if work is None or work.row_s <= 0.0:
         return None
     load = config.threads * work.processor_s / work.row_s

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import socket
 import subprocess
 import threading
@@ -18,11 +19,14 @@ from mipro_studio.optimizer_core.evaluation import frames
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.sharing.lending import Lender
+from mipro_studio.optimizer_core.secrets import learn
 from mipro_studio.optimizer_core.types import Cell, Role
 
 __all__ = ["Listener", "Place", "Row", "WorkerProcess"]
 
 GRACE_S = 5.0
+OUT_OF_MEMORY = 77
+"""Exit code of a process that has reached the limit of its memory."""
 
 
 @dataclass(eq=False)
@@ -79,6 +83,7 @@ class WorkerProcess(asyncio.Protocol):
     def __init__(self, place: Place, threads: int, listener: Listener) -> None:
         self._listener = listener
         self._meter = place.meter
+        self._memory_mb = place.config.row_memory_mb
         self.threads = threads
         self.rows: dict[int, Row] = {}
         self.is_ready = False
@@ -96,6 +101,7 @@ class WorkerProcess(asyncio.Protocol):
                 command("optimizer_core.evaluation.cell_worker", str(theirs.fileno())),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                env=dict(os.environ),  # with the keys of the run's models, which others do not inherit
             )
 
     async def connect(self) -> None:
@@ -146,6 +152,8 @@ class WorkerProcess(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for message in self._unpacker.feed(data):
             match message:
+                case ["learned", str(key)]:
+                    learn(key)
                 case ["news", news]:
                     self.lender.hear(news)
                 case ["ready"]:
@@ -195,4 +203,6 @@ class WorkerProcess(asyncio.Protocol):
         code = self.process.returncode
         if code is None:
             return "closed its connection"
+        if code == OUT_OF_MEMORY:
+            return f"took more than the {self._memory_mb} MB that it may"
         return f"was ended by signal {-code}" if code < 0 else f"exited with code {code}"

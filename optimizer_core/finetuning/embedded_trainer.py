@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio import command
+from mipro_studio.optimizer_core.environment import helper_environment
+from mipro_studio.optimizer_core.files import open_log
 from mipro_studio.optimizer_core.finetuning.job import (
     JobPhase,
     JobStatus,
@@ -32,7 +34,6 @@ from mipro_studio.optimizer_core.finetuning.job import (
 )
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.embedded.runtime import open_lock, try_lock
-from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = ["EmbeddedTrainer", "JobFolder"]
 
@@ -153,7 +154,7 @@ class EmbeddedTrainer:
                 return
             if self._given_up(files):
                 return
-            with files.log.open("ab") as log:
+            with open_log(files.log) as log:
                 subprocess.Popen(
                     command("optimizer_core.finetuning.process", str(files.folder)),
                     stdin=subprocess.DEVNULL,

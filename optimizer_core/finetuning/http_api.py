@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.finetuning.job import TrainerRefused, TrainerUnavailable, TrainingJob
+from mipro_studio.optimizer_core.models.deadlines import within
 
 __all__ = ["Api", "chat_lines"]
 
 TIMEOUT_S = 60.0
+"""The wait for the next byte."""
+DEADLINE_S = 300.0
+"""A whole exchange; the longest is the upload of the rows."""
 LONGEST_MESSAGE = 500
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed. A conflict (409) passes: what it conflicts with can be found."""
@@ -46,8 +51,8 @@ class Api:
 
     def _ask(self, method: str, path: str, *, missing_is_none: bool = False, **more: Any) -> Any:
         try:
-            answer = self._client.request(method, path, **more)
-        except httpx.HTTPError as error:
+            answer = within(DEADLINE_S, lambda: self._client.request(method, path, **more), self._name)
+        except (httpx.HTTPError, LMError) as error:
             raise TrainerUnavailable(f"{self._name} did not answer: {type(error).__name__}.") from error
         if answer.status_code == 404 and missing_is_none:
             return None

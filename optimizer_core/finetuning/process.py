@@ -22,6 +22,7 @@ from mipro_studio.optimizer_core.finetuning.lora import read_adapter, write_adap
 from mipro_studio.optimizer_core.finetuning.network import load_network
 from mipro_studio.optimizer_core.finetuning.training import Step, train
 from mipro_studio.optimizer_core.models.embedded.connection import connect
+from mipro_studio.optimizer_core.models.embedded.hashes import expect, sha256
 from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
 from mipro_studio.optimizer_core.models.embedded.tokens import Tokenizer
 from mipro_studio.optimizer_core.models.embedded.weights import weights_path
@@ -35,6 +36,7 @@ NICENESS = 5
 
 def main(arguments: list[str]) -> int:
     """Train the job in the folder."""
+    os.umask(0o077)  # checkpoints and what is trained hold what was in the rows
     files = JobFolder(Path(arguments[0]))
     files.write("process.json", {"pid": os.getpid()})
     signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
@@ -70,6 +72,7 @@ def _train(files: JobFolder, job: TrainingJob) -> None:
     pairs, losses = train(network, rows, job.settings, files.checkpoint, report, begin)
     files.write("progress.json", {"losses": losses, "steps": len(losses)})
     write_adapter(files.adapter, pairs, job.settings.lora, job.base_model)
+    expect(files.adapter, sha256(files.adapter))  # whoever loads it looks whether it still is what was trained
     files.write("result.json", {"adapter": files.adapter.name})
     files.checkpoint.unlink(missing_ok=True)
 

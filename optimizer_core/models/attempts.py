@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import dspy
-from dspy import lm15
 from dspy.utils.exceptions import LMError
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.models.calls import CallLog, CallRecord, current_log, refuse_open_logs
-from mipro_studio.optimizer_core.models.classes import classify
+from mipro_studio.optimizer_core.models.classes import classify, refusal_in
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.sharing.call_limits import endpoint_of
 from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd
@@ -33,7 +32,6 @@ __all__ = ["Account", "Asking", "aask", "account_of", "ask", "current_attempt"]
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
-_FILTERED = "content_filter"
 _LOOK_S = 0.1
 """How often a waiting task looks whether the run is being halted."""
 
@@ -142,7 +140,7 @@ class Attempt:
             reply = entry.get("outputs") or [""]
             first = reply[0]["text"] if isinstance(reply[0], dict) else reply[0]
             messages = tuple(entry.get("messages") or ())
-            refusal = _refusal(entry.get("response"))
+            refusal = refusal_in(entry.get("response"))
             log.add(CallRecord(messages, str(first or ""), spent, refusal, _predictor()))
 
     def _spent(self, entry: Mapping[str, Any]) -> Usage:
@@ -213,22 +211,6 @@ def _tokens(entry: Mapping[str, Any], requests: int) -> tuple[int, int, int]:
         made = count_tokens(_reply_texts(entry.get("outputs") or ()))
         estimated += made
     return given, made, estimated
-
-
-def _refusal(response: Any) -> str:
-    """The words of a refusal, or that a filter cut the reply; empty for any other reply."""
-    if isinstance(response, tuple):  # of several completions
-        return next(filter(None, map(_refusal, response)), "")
-    if isinstance(response, lm15.Response):
-        said = [part.text for part in response.message.parts if part.type == "refusal"]
-        return said[0] if said else response.finish_reason if response.finish_reason == _FILTERED else ""
-    for choice in getattr(response, "choices", None) or ():  # LiteLLM's
-        message = getattr(choice, "message", None)
-        fields = getattr(message, "provider_specific_fields", None) or {}
-        refused = getattr(message, "refusal", None) or fields.get("refusal")
-        if refused or getattr(choice, "finish_reason", None) == _FILTERED:
-            return str(refused or _FILTERED)
-    return ""
 
 
 def _reply_texts(outputs: Iterable[Any]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import dspy
 from dspy.utils.callback import with_callbacks
 
+from mipro_studio.optimizer_core.environment import conventional, withhold
 from mipro_studio.optimizer_core.models.attempts import Asking, aask, account_of, ask, current_attempt
 from mipro_studio.optimizer_core.models.calls import current_log
 from mipro_studio.optimizer_core.secrets import keys_among, learn
@@ -38,6 +39,7 @@ def count_foreign_models() -> None:
 def _made(self: Any, *args: Any, **kwargs: Any) -> None:
     """A key that stands in a program's own code is one that nobody may see, as those of the environment."""
     learn(*keys_among(kwargs))
+    withhold(conventional(str(args[0] if args else kwargs.get("model", ""))))
     _plain_init(self, *args, **kwargs)
 
 

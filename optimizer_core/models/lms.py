@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.config import EMBEDDED, ModelSpec
 from mipro_studio.optimizer_core.errors import BadInput, ModelUnavailable
 from mipro_studio.optimizer_core.models.attempts import Account, Asking, aask, ask
 from mipro_studio.optimizer_core.models.classes import classify
-from mipro_studio.optimizer_core.models.deadlines import awaited_within, within
+from mipro_studio.optimizer_core.models.deadlines import awaited_within, bound_replies, within
 from mipro_studio.optimizer_core.models.engines import ThreadedEngine, native_engine, prices_usd_per_token
 from mipro_studio.optimizer_core.models.following import follow
 from mipro_studio.optimizer_core.models.foreign import PLAIN_ACALL, PLAIN_CALL, count_foreign_models
@@ -29,6 +29,7 @@ __all__ = ["MeteredLM", "adapter_for", "build_lm", "classify"]
 
 # Before a person's program is imported, which may take DSPy's functions by name.
 follow()
+bound_replies()
 count_foreign_models()
 count_own_calls()
 

@@ -7,17 +7,19 @@ is read until the memory is.
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from dspy import lm15
 from dspy._vendor.lm15.transports import ReadTimeout, StdlibTransport, WriteTimeout
 
 from mipro_studio.optimizer_core.models.classes import TOO_LARGE
+from mipro_studio.optimizer_core.models.deadlines import MOST_BYTES, packed_again
 
 __all__ = ["BoundedTransport"]
 
 LONGEST_CONNECT_S = 10.0
-MOST_BYTES = 16 * 1024 * 1024
 
 
 class BoundedTransport(StdlibTransport):  # type: ignore[misc]
@@ -25,7 +27,7 @@ class BoundedTransport(StdlibTransport):  # type: ignore[misc]
 
     Args:
         timeout_s: Seconds from the beginning of a call, connecting included, to the last byte of its reply.
-        most_bytes: Longest reply, headers included.
+        most_bytes: Longest reply, headers included, as it comes and unpacked.
     """
 
     def __init__(self, timeout_s: float, most_bytes: int = MOST_BYTES, **settings: Any) -> None:
@@ -63,6 +65,26 @@ class BoundedTransport(StdlibTransport):  # type: ignore[misc]
         connection.sock.begin(self._begun.at + self._timeout_s, self._most_bytes)
         return super()._send_request(connection, *arguments, **settings)
 
+    def _read_head(self, connection: Any, **settings: Any) -> Any:
+        head = super()._read_head(connection, **settings)
+        if packed_again(head.headers_all("content-encoding")):
+            raise _too_large()
+        return head
+
+    def _iter_body(self, *arguments: Any, **settings: Any) -> Iterator[bytes]:
+        """What a compressed reply unpacks to is limited as well: a kilobyte becomes a megabyte."""
+        left = self._most_bytes
+        with closing(super()._iter_body(*arguments, **settings)) as chunks:
+            for chunk in chunks:
+                left -= len(chunk)
+                if left < 0:
+                    raise _too_large()
+                yield chunk
+
+
+def _too_large() -> lm15.ProviderError:
+    return lm15.ProviderError("The reply is longer than an answer can be.", provider_code=TOO_LARGE)
+
 
 class _BoundedSocket:
     """A socket that serves one exchange after another, each until its deadline and up to its number of bytes."""
@@ -91,7 +113,7 @@ class _BoundedSocket:
         data = self._sock.recv(size)
         self._left -= len(data)
         if self._left < 0:
-            raise lm15.ProviderError("The reply is longer than an answer can be.", provider_code=TOO_LARGE)
+            raise _too_large()
         return data
 
     def settimeout(self, timeout_s: float | None) -> None:

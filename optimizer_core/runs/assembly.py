@@ -129,7 +129,8 @@ def assemble(
 def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, program: Program) -> Executor:
     """Whatever runs the program; auto is decided by the check, and means threads where there was none."""
     runner = build_runner(config, program, base, meter)  # bad input is heard of here, wherever rows will be run
-    if config.executor != "processes" or is_live(config.program) or is_live(config.metric):
+    processes = config.executor == "processes" or config.row_memory_mb is not None
+    if not processes or is_live(config.program) or is_live(config.metric):
         return ThreadExecutor(pool, runner)
     return ProcessExecutor(Place(config, base, meter), config.processes or usable_processors(), pool)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio import ROOT
+from mipro_studio import ROOT, command
+from mipro_studio.control.family import Family
 from mipro_studio.optimizer_core.secrets import HIDDEN
 
 KEY = "canary-0123456789"
@@ -145,6 +146,8 @@ CHILDREN = {
     "in a session of its own": "['setsid', 'sleep', '60']",
     "with a child of its own": "['sh', '-c', 'sleep 60 & sleep 61']",
 }
+ORPHAN = "import os, sys, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); "
+"""A daemon, as they make themselves: two forks, a session of its own."""
 
 
 @pytest.mark.parametrize("end", ["sys.exit(0)", "os.kill(os.getpid(), 9)"])
@@ -162,6 +165,49 @@ os.write(TELL, " ".join(str(one.pid) for one in children).encode() + b"\\n")
     for pid in pids:
         wait_gone(pid)
     assert not [one for one in Path("/proc").iterdir() if b"MIPRO_LIFE=life-1\0" in _environment(one)]
+
+
+@pytest.mark.parametrize("end", ["sys.exit(0)", "os.kill(os.getpid(), 9)"])
+def test_a_daemon_without_the_runs_session_and_environment_ends_with_the_worker(
+    tmp_path: Path, started: list[Working], end: str
+) -> None:
+    code = f"""
+daemon = {ORPHAN!r} + f"os.write({{TELL}}, str(os.getpid()).encode() + bytes([10])); time.sleep(60)"
+subprocess.run([sys.executable, "-c", daemon], env={{}}, pass_fds=[TELL])
+for word in ("one", "two", "three"):
+    print(word, flush=True)
+    os.read(int(os.environ["GO"]), 1)
+{end}
+"""
+    wait, go = os.pipe()
+    os.set_inheritable(wait, True)
+    started.append(Working(tmp_path, code, GO=str(wait), keep=[wait]))
+    pid = int(started[0].told())
+    for word in ("one", "two", "three"):
+        started[0].said(word)
+        time.sleep(
+            0.6
+        )  # the keeper looks twice a second, after what it writes: before it writes the third in any case
+        assert not gone(pid)
+        os.write(go, b".")
+    started[0].process.wait(20)
+    wait_gone(pid)
+
+
+def test_the_helpers_of_a_run_are_no_children_of_its_program() -> None:
+    helper = subprocess.Popen(command("control.supervisor"), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        family = Family(os.getpid())
+        family.look()
+        family.look()
+        assert other.pid in family.living() and helper.pid not in family.living()
+        other.kill()
+        other.wait()
+        assert other.pid not in family.living()
+    finally:
+        helper.kill()
+        helper.wait()
 
 
 def _environment(process: Path) -> bytes:

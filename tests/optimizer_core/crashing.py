@@ -1,15 +1,19 @@
 """Lives of runs that are cut off after any commit, in memory, and what must be the same when they are resumed.
 
 `python -m tests.optimizer_core.crashing` plays every kill point of every scenario and optimizer and prints a table;
-`--mode journal` has the journal fail there in place of the kill, `--mode clock` sets the watch forward and back too.
+`--mode whole` is faster by half, `--mode journal` has the journal fail there in place of the kill, `--mode clock`
+sets the watch forward and back too.
 """
 
 import argparse
 import asyncio
 import contextlib
+import copy
 import errno
 import heapq
 import itertools
+import logging
+import os
 import random
 import sqlite3
 import sys
@@ -24,15 +28,17 @@ from unittest import mock
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import LeaseLost, StudioError
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.finetuning import tuner
 from mipro_studio.optimizer_core.parameters import seed_program
 from mipro_studio.optimizer_core.programs.program import Program, load_program
 from mipro_studio.optimizer_core.runs import assembly
 from mipro_studio.optimizer_core.runs.run import Ending
-from mipro_studio.optimizer_core.types import Change, ChangeKind, Record, Status, Trial, Usage
+from mipro_studio.optimizer_core.types import Change, ChangeKind, Record, Status, Trial, Tuning, Usage
 from tests.arms import demo_sets_of, instructions_of
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import ROOT, ROWS, make_examples, merge
 from tests.optimizer_core.optimizers.small import ALL
+from tests.optimizer_core.optimizers.together.trainer import ScriptedTrainer
 from tests.programs import desk
 
 SIZES = {"train": 10, "val": 12, "test": 4}
@@ -41,6 +47,13 @@ SEARCH = {
     **{"threshold": 0.5, "max_labeled": 2, "breadth": 2, "depth": 2},
 }
 MOST_LIVES = 6
+TUNING = ("bootstrap_finetune", "better_together")
+OPTIMIZERS = (*ALL, *TUNING)
+TRAINER_KEY = "TRAINER_KEY"
+STRATEGIES: Mapping[str, Mapping[str, Any]] = {
+    "bootstrap_finetune": {"trainer": "together"},
+    "better_together": {"trainer": "together", "strategy": "p -> w -> p", "sets": 3},
+}
 
 
 class VirtualPool:
@@ -115,14 +128,19 @@ class Perishable(MemoryJournal):
 
     Attributes:
         fault: What the next commit then raises, once. None: nothing is ever written again, as after a kill.
+        trainer: Tunes weights; it outlives the lives of a run, as a provider does.
     """
 
     def __init__(self, wishes: Sequence[Wish] = ()) -> None:
         super().__init__()
         self.left: int | None = None
         self.fault: Exception | None = None
+        self.trainer = ScriptedTrainer()
+        self._said = wishes
         self._wishes = list(wishes)
         self._asked = 0
+        self._history: list[tuple[Sequence[Record], ScriptedTrainer]] = []
+        self.opened_at: int | None = None
         super().commit(make_examples(**SIZES))
 
     def commit(self, records: Sequence[Record]) -> None:
@@ -132,6 +150,8 @@ class Perishable(MemoryJournal):
             self.left = None
             raise self.fault
         super().commit(records)
+        trainer = copy.deepcopy(self.trainer) if self.trainer.jobs else ScriptedTrainer()
+        self._history.append((list(records), trainer))
         if self.left is not None:
             self.left -= 1
         begun = [record.order for record in records if isinstance(record, Trial) and not record.done]
@@ -142,6 +162,22 @@ class Perishable(MemoryJournal):
     def ask(self, kind: ChangeKind, payload: Mapping[str, Any]) -> None:
         self._asked += 1
         self.asked.append(Change(self._asked, kind, payload))
+
+    def open_gate(self) -> None:
+        """A person looks at what waits at the review gate, changes some of it and says go."""
+        self.opened_at = len(self._history)
+        for kind, payload in GATE:
+            self.ask(kind, payload)
+
+    def after(self, commits: int) -> "Perishable":
+        """The journal as a kill after so many commits would have left it."""
+        left = Perishable(self._said)
+        for place, (records, trainer) in enumerate(self._history[:commits]):
+            if place == self.opened_at:
+                left.open_gate()
+            left.commit(records)
+            left.trainer = copy.deepcopy(trainer)
+        return left
 
 
 WISHES: Sequence[Wish] = (
@@ -199,9 +235,12 @@ class Stage:
 
     def __enter__(self) -> "Stage":
         self.endpoint.start()
+        self._given = mock.patch.dict(os.environ, {TRAINER_KEY: "a-key-of-the-trainer"})
+        self._given.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._given.stop()
         self.endpoint.close()
 
     def plain(self, **settings: Any) -> RunConfig:
@@ -219,7 +258,15 @@ class Stage:
         }
         if optimizer == "opro":
             settings = merge(settings, {"search": {"freeze": ["tone"]}})
-        return self.plain(**merge(settings, scenario.config))
+        made = merge(settings, scenario.config)
+        return self.tuning(optimizer, made) if optimizer in TUNING else self.plain(**made)
+
+    def tuning(self, optimizer: str, settings: Mapping[str, Any]) -> RunConfig:
+        """The same of an optimizer that tunes weights; how it searches is its own."""
+        own = {name: SEARCH[name] for name in ("max_bootstrapped", "max_labeled", "threshold")}
+        config = self.plain(**{**settings, "search": own, "finetune": STRATEGIES[optimizer]})
+        task = config.task_model.model_copy(update={"api_key_env": TRAINER_KEY})
+        return config.model_copy(update={"task_model": task})
 
 
 def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool = True) -> Ending:
@@ -233,6 +280,8 @@ def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool 
 
     with (
         mock.patch.object(assembly, "WorkPool", VirtualPool),
+        mock.patch.object(assembly, "trainer_for", lambda config, folder: getattr(journal, "trainer", None)),
+        mock.patch.object(tuner, "POLL_S", 0.0),
         mock.patch.object(seed_program, "load_program", _loaded),
         _dspy_configured_anew(),
     ):
@@ -270,7 +319,7 @@ def to_the_end(
     config: RunConfig, journal: Perishable, scenario: Scenario, timing: int, cuts: Sequence[int] = ()
 ) -> Ending:
     """Live on until a life comes to an end, a person passing the gate; life n is cut off after `cuts[n]` commits."""
-    approved = not scenario.gate
+    approved = not scenario.gate or journal.opened_at is not None
     for life in range(MOST_LIVES):
         journal.left = cuts[life] if life < len(cuts) else None
         try:
@@ -282,8 +331,7 @@ def to_the_end(
         elif ending.status is not Status.AWAITING_REVIEW:
             return ending
         else:
-            for kind, payload in GATE:
-                journal.ask(kind, payload)
+            journal.open_gate()
             approved = True
     raise AssertionError("The run comes to no end.")
 
@@ -300,7 +348,14 @@ def remembered(journal: MemoryJournal, ending: Ending) -> dict[str, Any]:
         "changes": {one.change: one for one in journal.settled()},
         "waiting": list(journal.changes()),
         "outcome": journal.outcome(),
+        "tunings": {tuning.number: _of_any_job(tuning) for tuning in journal.tunings()},
+        "jobs": sorted(getattr(journal, "trainer", ScriptedTrainer()).submitted.values()),
     }
+
+
+def _of_any_job(tuning: Tuning) -> Tuning:
+    """`tuning` without the id that is drawn for its job, and without the seconds that the job took."""
+    return replace(tuning, job="", facts={**tuning.facts, "waited_s": 0.0})
 
 
 def _timeless(record: Any) -> Any:
@@ -331,7 +386,8 @@ def play(
 
     Args:
         points: Commits of the first life to cut off after, given how many the uninterrupted run makes.
-        mode: `kill`; `journal`: it fails and the run stops by itself, instead; `clock`: a kill, and the watch is
+        mode: `kill`; `whole`: a kill of the uninterrupted run itself, as it went, on both sides of a gate;
+            `journal`: it fails and the run stops by itself, instead; `clock`: a kill, and the watch is
             set by an hour or a month, forward or back, in the middle of each life and between them.
     """
     config = stage.config(optimizer, scenario)
@@ -340,7 +396,13 @@ def play(
     ending = to_the_end(config, whole, scenario, 0)
     expected = remembered(whole, ending)
     for n, commits in enumerate(points(whole.commits - before)):
-        cuts = (commits,) if n % 2 == 0 else (commits, 1 + commits % 7)
+        again = () if n % 2 == 0 else (1 + commits % 7,)
+        if mode == "whole":
+            journal = whole.after(commits)
+            found = remembered(journal, to_the_end(config, journal, scenario, 1 + n, again))
+            yield Played((commits, *again), tuple(differences(expected, found)))
+            continue
+        cuts = (commits, *again)
         journal = Perishable(scenario.wishes)
         journal.fault = FAULTS[n % len(FAULTS)]() if mode == "journal" else None
         with _watch_that_jumps(journal, n) if mode == "clock" else contextlib.nullcontext():
@@ -373,10 +435,11 @@ def _watch_that_jumps(journal: Perishable, n: int) -> Iterator[None]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stride", type=int, default=1)
-    parser.add_argument("--optimizers", nargs="*", default=list(ALL))
-    parser.add_argument("--mode", choices=("kill", "journal", "clock"), default="kill")
+    parser.add_argument("--optimizers", nargs="*", default=list(OPTIMIZERS))
+    parser.add_argument("--mode", choices=("kill", "whole", "journal", "clock"), default="kill")
     parser.add_argument("--scenarios", nargs="*", default=[one.name for one in SCENARIOS])
     said = parser.parse_args()
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # tasks of a killed life tell of it
     bad = total = 0
     started = time.monotonic()
     with Stage() as stage:

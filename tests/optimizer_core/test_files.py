@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio.optimizer_core.files import private_folder, write_private, written_aside
+from mipro_studio.optimizer_core.files import open_log, private_folder, write_private, written_aside
 
 
 def mode(path: Path) -> int:
@@ -22,6 +22,16 @@ def test_a_file_and_the_folder_made_for_it_are_for_their_owner_alone(tmp_path: P
     path = tmp_path / "made" / "report #1?.html"
     write_private(path, b"words")
     assert (path.read_bytes(), mode(path), mode(path.parent)) == (b"words", 0o600, 0o700)
+
+
+def test_a_log_is_appended_to_and_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "run.log"
+    for words in (b"one\n", b"two\n"):
+        with open_log(path) as log:
+            log.write(words)
+        assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+        path.chmod(0o644)  # as an older studio made it
+    assert path.read_bytes() == b"one\ntwo\n"
 
 
 def test_a_file_that_others_could_read_is_closed_by_the_next_write(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from mipro_studio.optimizer_core.secrets import (
     HIDDEN,
     ScrubbedBytes,
     Scrubber,
-    helper_environment,
     keys_among,
     learn,
     refuse_secrets,
@@ -173,21 +172,6 @@ def test_a_stream_holds_nothing_back_that_cannot_become_a_key() -> None:
     assert stream.feed(b"a line that is over.\n") == b"a line that is over.\n"
     assert stream.feed(b"and a beginning: sk-can") == b"and a beginning: "
     assert stream.feed(b"non.") == b"sk-cannon."
-
-
-def test_a_helper_is_given_what_it_needs_and_no_key_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"PATH": "/bin", "HTTPS_PROXY": "http://me:pw@proxy", "DESK": KEY, "OPENAI_API_KEY": KEY, "LC_ALL": "C"}
-    given |= {
-        "XDG_CACHE_HOME": "/c",
-        "MIPRO_STUDIO_STORE": "s.db",
-        "DATABASE_URL": "db://me:pw@h",
-        "XDG_X": "a://u:p@h",
-    }
-    monkeypatch.setattr("os.environ", given)
-    always = {"PATH", "LC_ALL", "XDG_CACHE_HOME", "MIPRO_STUDIO_STORE"}
-    assert set(helper_environment()) == always
-    assert set(helper_environment("DESK", "NOT_SET")) == always | {"DESK"}
-    assert set(helper_environment(network=True)) == always | {"HTTPS_PROXY"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import ctypes
 import os
 import re
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -27,6 +29,10 @@ class Misbehaving(dspy.Module):
                 time.sleep(float(rest))
             case "stuck":  # in C code that holds Python's lock
                 re.match(r"(a+)+b", "a" * 40)
+            case "hoard":
+                bytearray(int(rest) << 20)
+            case "hoarding":  # in a child
+                subprocess.run([sys.executable, "-c", f"bytearray({rest} << 20)"], check=True, capture_output=True)
             case "ask":
                 return self.answer(message=message)
         return dspy.Prediction(queue=what, tone="calm")

@@ -20,10 +20,10 @@ def unit(*parts: Any) -> float:
 
 
 @cache
-def answer(instruction: str, demos: str, message: str, field: str) -> str:
+def answer(instruction: str, demos: str, message: str, field: str, tuned: bool = False) -> str:
     labels = desk.QUEUES if field == "queue" else desk.TONES
     right = labels[int(unit("gold", message, field) * len(labels))]
-    quality = 0.25 + 0.4 * unit("instruction", instruction) + 0.3 * unit("demos", demos)
+    quality = 0.25 + 0.4 * unit("instruction", instruction) + 0.3 * unit("demos", demos) + 0.2 * tuned
     if unit("difficulty", message, field) < quality:
         return right
     return labels[(labels.index(right) + 1) % len(labels)]
@@ -33,7 +33,8 @@ class Quick(dspy.Predict):
     def forward(self, **kwargs: Any) -> dspy.Prediction:
         (field,) = self.signature.output_fields
         demos = repr([sorted(dict(demo.items()).items()) for demo in self.demos])
-        found = answer(self.signature.instructions, demos, kwargs["message"], field)
+        tuned = "tuned" in getattr(self.lm or dspy.settings.lm, "model", "")
+        found = answer(self.signature.instructions, demos, kwargs["message"], field, tuned)
         return self._forward_postprocess([{field: found}], self.signature, **kwargs)
 
 

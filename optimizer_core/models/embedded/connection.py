@@ -12,7 +12,9 @@ from typing import IO, Final
 import httpx
 
 from mipro_studio import command
+from mipro_studio.optimizer_core.environment import helper_environment
 from mipro_studio.optimizer_core.errors import ModelUnavailable
+from mipro_studio.optimizer_core.models.embedded.hashes import require_as_made
 from mipro_studio.optimizer_core.models.embedded.runtime import (
     ServerLayout,
     ServerPaths,
@@ -23,7 +25,6 @@ from mipro_studio.optimizer_core.models.embedded.runtime import (
     wait_lock,
 )
 from mipro_studio.optimizer_core.models.embedded.weights import weights_path
-from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = ["Connection", "connect"]
 
@@ -60,9 +61,11 @@ def connect(weights: Path | None = None, adapters: Sequence[Path] = (), *, timeo
     """A connection to the machine's server for ``weights`` (default: :func:`weights_path`) with ``adapters``.
 
     Raises :class:`optimizer_core.errors.ModelUnavailable` when no server answers in ``timeout_s``
-    seconds, with the end of the server's log when it died.
+    seconds, with the end of the server's log when it died; or when an adapter is not what was trained.
     """
     path = weights if weights is not None else weights_path()
+    for adapter in adapters:
+        require_as_made(adapter)
     deadline = time.monotonic() + timeout_s
     layout = ServerLayout.of_this_machine()
     paths = server_paths(path, layout, adapters)

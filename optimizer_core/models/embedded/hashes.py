@@ -11,9 +11,10 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from mipro_studio.optimizer_core.errors import ModelUnavailable
 from mipro_studio.optimizer_core.files import write_private
 
-__all__ = ["expect", "expected", "remember", "sha256", "sha256_of"]
+__all__ = ["expect", "expected", "remember", "require_as_made", "sha256", "sha256_of"]
 
 _CHUNK_BYTES = 1 << 20
 _known: dict[Path, dict[str, object]] = {}
@@ -59,6 +60,22 @@ def expect(path: Path, digest: str) -> None:
 def expected(path: Path) -> str:
     """The hash that was given to `expect`; empty when none was."""
     return str(_record(path).get("expected", ""))
+
+
+def require_as_made(path: Path) -> None:
+    """Refuse a file that was made here and holds something else by now; one that nobody told of may be anything.
+
+    Raises:
+        ModelUnavailable: it was changed or cut, or is not there.
+    """
+    try:
+        if (wanted := expected(path)) and sha256_of(path) != wanted:
+            raise ModelUnavailable(
+                f"The tuned weights in {path} are not those that were trained: the file was changed.",
+                "Put the file back, or train once more.",
+            )
+    except OSError as error:
+        raise ModelUnavailable(f"The tuned weights in {path} cannot be read: {error.strerror}.") from error
 
 
 def _identity(path: Path) -> dict[str, object]:

@@ -24,9 +24,9 @@ from typing import Final
 
 import platformdirs
 
+from mipro_studio.optimizer_core.environment import helper_environment
 from mipro_studio.optimizer_core.errors import ModelUnavailable
 from mipro_studio.optimizer_core.models.embedded.hashes import remember, sha256, sha256_of
-from mipro_studio.optimizer_core.secrets import helper_environment
 
 __all__ = [
     "APP_NAME",

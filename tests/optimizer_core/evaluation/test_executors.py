@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.config import Budget, RunConfig
-from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StopRequested
+from mipro_studio.optimizer_core.errors import BadInput, BudgetReached, RunPaused, StopRequested
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.executor import Executor, ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.frames import Unpacker, cell_as_json, cell_of, packed
@@ -46,7 +46,7 @@ class Bench:
         self.loop = asyncio.new_event_loop()
         self.meters = {kind: Meter(Budget()) for kind in KINDS}
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        self.config = make_config(endpoint, program=PROGRAM, threads=4, processes=2, retries=0)
+        self.config = make_config(endpoint, program=PROGRAM, threads=4, processes=2, retries=0, row_memory_mb=400)
         self.executors: dict[str, Executor] = {kind: self.wait(self._made(kind)) for kind in KINDS}
 
     async def _made(self, kind: str) -> Executor:
@@ -162,6 +162,22 @@ def test_a_row_that_ends_its_process_costs_that_row_only(bench: Bench, what: str
     assert (crashed.score, crashed.error) == (None, ErrorClass.CRASH)
     assert ("code 7" if what == "exit" else "signal 11") in crashed.error_message
     assert [cell.score for cell in others] == [5.0] * 7
+
+
+def test_a_row_that_takes_more_memory_than_it_may_costs_that_row_only(bench: Bench) -> None:
+    beside = [row(f"sleep 0.{number}") for number in range(1, 8)]
+    hoard, *others = bench.cells("processes", row("hoard 2000"), *beside, row("hoard 20"), row("hoarding 20"))
+    assert (hoard.score, hoard.error) == (None, ErrorClass.CRASH)
+    assert "took more than the 400 MB that it may" in hoard.error_message
+    assert [cell.score for cell in others] == [5.0] * 9, [cell.error_message for cell in others]
+    (of_a_child,) = bench.cells("processes", row("hoarding 2000"))
+    assert of_a_child.error is ErrorClass.PROGRAM and "CalledProcessError" in of_a_child.error_message
+
+
+def test_a_limit_of_memory_takes_processes() -> None:
+    assert make_config(row_memory_mb=400).executor == "auto"
+    with pytest.raises(BadInput, match="say processes"):
+        make_config(row_memory_mb=400, executor="threads")
 
 
 def test_a_row_that_holds_pythons_lock_is_ended_with_its_process(bench: Bench) -> None:

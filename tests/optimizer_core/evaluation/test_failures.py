@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from mipro_studio.optimizer_core.errors import RunFailed, RunPaused, StudioError
-from mipro_studio.optimizer_core.evaluation.failures import FIRST, LATE, FailureWatch, in_words
+from mipro_studio.optimizer_core.evaluation.failures import FIRST, LATE, REFUSALS, FailureWatch, in_words
 from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, ErrorClass, Example, Split
 from tests.optimizer_core.builders import failed, scored
 
@@ -100,6 +100,21 @@ def test_a_teacher_that_worked_once_and_then_fails_ends_the_run() -> None:
 
 def test_a_wrong_key_ends_the_run_at_the_first_row() -> None:
     assert end_of(failing("i0d0", range(5), ErrorClass.AUTH))[0] == 1
+
+
+@pytest.mark.parametrize("kind", [ErrorClass.AUTH, ErrorClass.MODEL])
+@pytest.mark.parametrize("earlier", [False, True], ids=["in this life", "in an earlier one"])
+def test_a_row_that_is_refused_among_others_that_are_not_is_its_own_failure(kind: ErrorClass, earlier: bool) -> None:
+    calm = [cell for n in range(1, 200, 8) for cell in fine("i0d0", range(n, n + 7)) + failing("i0d0", [n + 7], kind)]
+    before = fine("i0d0", [0])
+    assert end_of(calm, known=before) == (0, None) if earlier else end_of(before + calm) == (0, None)
+
+
+@pytest.mark.parametrize("kind", [ErrorClass.AUTH, ErrorClass.MODEL])
+def test_a_key_that_is_withdrawn_while_the_run_works_ends_it_at_once(kind: ErrorClass) -> None:
+    count, reason = end_of(fine("i0d0", range(50)) + failing("i0d0", range(50, 100), kind))
+    assert count == 50 + REFUSALS and isinstance(reason, RunFailed)
+    assert end_of(failing("i0d0", range(50, 100), kind), known=fine("i0d0", range(50)))[0] == REFUSALS
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorClass if kind not in (ErrorClass.AUTH, ErrorClass.MODEL)])

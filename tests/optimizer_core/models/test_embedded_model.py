@@ -113,6 +113,8 @@ def test_the_state_file_with_the_key_is_private_and_the_key_is_needed(claim: Con
     paths = runtime.server_paths(weights_path(), runtime.ServerLayout.of_this_machine())
     assert stat.S_IMODE(paths.state.stat().st_mode) == 0o600
     assert claim.api_key not in repr(claim)
+    server = runtime.read_state(paths)
+    assert server is not None and claim.api_key.encode() not in Path(f"/proc/{server.pid}/cmdline").read_bytes()
     for base_url in claim.base_urls:
         stranger = httpx.post(f"{base_url}/v1/chat/completions", json={"messages": []}, trust_env=False)
         assert stranger.status_code == 401

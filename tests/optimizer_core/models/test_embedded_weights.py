@@ -10,6 +10,7 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import ModelUnavailable
 from mipro_studio.optimizer_core.models.embedded import hashes, repack, weights
+from mipro_studio.optimizer_core.models.embedded.connection import connect
 
 CONTENT = b"GGUF stand-in" * 1000
 RECORD = ".model.gguf.sha256"
@@ -163,3 +164,21 @@ def test_a_copy_that_was_made_here_and_changed_is_made_anew(
     copy = repack.fast_copy(weights.weights_path())
     copy.write_bytes(b"evil" + copy.read_bytes()[4:])
     assert repack.fast_copy(weights.weights_path()).read_bytes() == b"fast " + CONTENT
+
+
+def test_tuned_weights_that_were_changed_or_cut_are_not_loaded(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter.gguf"
+    adapter.write_bytes(b"GGUF" + b"weights" * 1000)
+    hashes.expect(adapter, hashes.sha256(adapter))
+    hashes.require_as_made(adapter)
+    whole = adapter.read_bytes()
+    for damaged in (whole[:-1], whole[:-1] + b"t", b""):
+        adapter.write_bytes(damaged)
+        with pytest.raises(ModelUnavailable, match="not those that were trained"):
+            connect(weights=tmp_path / "any.gguf", adapters=[adapter])
+    adapter.unlink()
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        connect(weights=tmp_path / "any.gguf", adapters=[adapter])
+    unknown = tmp_path / "of_an_older_studio.gguf"
+    unknown.write_bytes(b"anything")
+    hashes.require_as_made(unknown)

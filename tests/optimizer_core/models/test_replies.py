@@ -1,9 +1,12 @@
 """What endpoints really answer: usage of any kind, refusals, replies that are none, too slow or without end."""
 
 import asyncio
+import functools
+import gzip
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 import dspy
@@ -124,6 +127,14 @@ ANSWERS: dict[str, tuple[bytes, ErrorClass]] = {
         error(400, "Your request was rejected as a result of our safety system."),
         ErrorClass.REFUSAL,
     ),
+    "a filter that blocks (400)": (error(400, "Prompt blocked: OTHER"), ErrorClass.REFUSAL),
+    "a filter that inspects (400)": (error(400, "no", "data_inspection_failed"), ErrorClass.REFUSAL),
+    "a policy (422)": (error(422, "This request violates our usage policies."), ErrorClass.REFUSAL),
+    "for legal reasons (451)": (error(451, "not here"), ErrorClass.REFUSAL),
+    "an output filter under a name of its own": (completion("", finish="SAFETY"), ErrorClass.REFUSAL),
+    "another such name": (completion("I will", finish="guardrail_intervened"), ErrorClass.REFUSAL),
+    "a full window as the end": (completion("I will", finish="length"), ErrorClass.PARSE),
+    "a blocked account (403)": (error(403, "Your account has been blocked"), ErrorClass.AUTH),
     "moderation (403)": (error(403, "your input was flagged by moderation"), ErrorClass.REFUSAL),
     "an output filter": (completion("", finish="content_filter"), ErrorClass.REFUSAL),
     "an output filter in the middle": (completion("I will", finish="content_filter"), ErrorClass.REFUSAL),
@@ -211,6 +222,41 @@ def test_a_reply_without_end_is_left_after_so_many_bytes() -> None:
         assert endpoint.sent_bytes < 64 * 1024 * 1024
     assert classify(caught.value) is ErrorClass.MALFORMED
     assert meter.total(Role.TASK).calls == 1  # not once more
+
+
+@functools.cache
+def packed(times: int) -> bytes:
+    """A small answer that unpacks to 64 MB, compressed `times` over."""
+    body = b" " * (64 * 1024 * 1024)
+    for _ in range(times):
+        body = gzip.compress(body, 1)
+    return http(body, content_encoding=", ".join(["gzip"] * times))
+
+
+@pytest.mark.parametrize("way", ["native", "litellm"])
+@pytest.mark.parametrize(
+    "answer", [partial(packed, 1), partial(packed, 2), without_end], ids=["packed", "packed twice", "without end"]
+)
+def test_a_reply_may_unpack_to_so_much_and_no_more_whichever_way_it_comes(
+    answer: Any, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "litellm":
+        monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")  # a gateway, which DSPy leaves to LiteLLM
+    meter = Meter(Budget())
+    with RawEndpoint(answer) as endpoint:
+        lm = lm_of(endpoint, meter, retries=3, timeout_s=100.0)
+        assert isinstance(lm.engine, str) is (way == "litellm")
+        with pytest.raises(LMError, match="longer than an answer can be") as caught:
+            lm("hello")
+        assert endpoint.sent_bytes < 64 * 1024 * 1024
+    assert classify(caught.value) is ErrorClass.MALFORMED
+    assert meter.total(Role.TASK).calls == 1  # not once more
+
+
+def test_a_reply_that_is_packed_is_read_all_the_same(raw: RawEndpoint) -> None:
+    body = completion(GOOD).partition(b"\r\n\r\n")[2]
+    raw.answer = lambda: http(gzip.compress(body), content_encoding="gzip")
+    assert cell_of(raw).score == 1.0
 
 
 @pytest.mark.parametrize(
