@@ -17,6 +17,9 @@ Row = dict[str, Any]
 
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _BY_NAME = {**{name: mark for mark, name in _NAMES.items()}, "\\t": "\t"}
+_UNSEEN = "\u200b\u200e\u2060\ufeff"
+"""Characters without a width that spreadsheets and web pages leave before a column's name."""
+
 _SNIFFED_CHARS, _SNIFFED_ROWS = 65_536, 50
 _QUOTE_HINT = "A cell that begins with a quote ends at the next: double those inside it, or take a stray one out."
 
@@ -142,7 +145,7 @@ def _lines(text: str, name: str, style: _Style, offset: int) -> Iterator[Line]:
 
 def _columns(header: Sequence[str], name: str, n_rows: int) -> list[str]:
     """Names of the columns; those without one are numbered."""
-    named = [cell.strip() for cell in header]
+    named = [cell.strip(_UNSEEN).strip() for cell in header]
     twice = [column for column, count in Counter(named).items() if column and count > 1]
     if twice:
         places = [str(i) for i, column in enumerate(named, start=1) if column == twice[0]]

@@ -32,6 +32,7 @@ _NO_TEXT = (
     (b"\xff\xd8\xff", "an image"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
 )
+_POINTER = b"version https://git-lfs.github.com/spec/"
 _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\v\x1b")
 
 
@@ -60,6 +61,10 @@ def bytes_of(path: Path) -> bytes:
         raise BadInput(f"{path.name!r} cannot be read: {error.strerror}.") from error
     if not raw:
         raise BadInput(f"{path.name!r} has no rows: it is empty (0 bytes).")
+    if raw.startswith(_POINTER):
+        raise BadInput(f"{path.name!r} is a pointer of Git LFS and not the data.", "Fetch it with: git lfs pull")
+    if raw[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise BadInput(f"{path.name!r} is a web page and no data.", "Fetch the file itself (a raw or download link).")
     return _unpacked(raw, path.name) if raw.startswith(_GZIP) else raw
 
 

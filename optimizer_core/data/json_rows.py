@@ -1,10 +1,11 @@
 """JSON and JSON Lines: every row with the line it begins in, and nothing that JSON cannot say taken for granted."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from mipro_studio.optimizer_core.data.json_tables import from_viewer, rows_of_object
 from mipro_studio.optimizer_core.errors import BadInput
 
 __all__ = ["DEEPEST", "JsonRows", "json_rows", "jsonl_rows"]
@@ -14,7 +15,6 @@ Row = dict[str, Any]
 DEEPEST = 100
 """Levels of nesting in a row. Libraries that a program passes it to give up somewhere above that."""
 
-_WRAPPERS = ("rows", "data", "examples", "records", "items", "instances")
 _INT64 = 2**63
 
 
@@ -51,7 +51,9 @@ class _Decoder:
             value, end = self._json.raw_decode(text, at)
             _check_depth(value)
         except json.JSONDecodeError as error:
-            raise BadInput(f"{self.name!r} line {line(error.pos)} is not JSON: {error.msg}.") from error
+            raise BadInput(
+                f"{self.name!r} line {line(error.pos)} is not JSON: {error.msg}.", _why(text, error.pos)
+            ) from error
         except _Refused as error:
             raise BadInput(f"{where}: {error}.") from error
         except RecursionError as error:
@@ -66,6 +68,18 @@ class _Decoder:
     @property
     def notes(self) -> list[str]:
         return [f"{self.name!r} holds NaN {self.nans} times: it is read as null."] if self.nans else []
+
+
+def _why(text: str, at: int) -> str:
+    """What people write that JSON does not know, where one of it stands at `at`; empty when it is something else."""
+    here = text[at:].lstrip()
+    if here.startswith(("//", "#", "/*")):
+        return "JSON knows no comments: take them out."
+    if here.startswith(("}", "]")) and text[:at].rstrip().endswith(","):
+        return "JSON knows no comma behind the last item: take it out."
+    if here.startswith(("'", "None", "True", "False")):
+        return "That is how Python writes a value: write the rows with json.dumps."
+    return "" if here else "The text ends there: in JSON Lines each object stands whole on its line."
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Row:
@@ -119,12 +133,13 @@ def jsonl_rows(text: str, name: str) -> JsonRows:
         if not content:
             continue
         value, end = decoder.value(content, 0, lambda _, number=number: number)  # type: ignore[misc]
-        if content[end:].strip():
-            raise BadInput(f"{name!r} line {number} holds more than one value.", "Write one object a line.")
+        if rest := content[end:].strip():
+            what = "ends in a comma" if rest == "," else "holds more than one value"
+            raise BadInput(f"{name!r} line {number} {what}.", "Write one object a line, and nothing between them.")
         if not isinstance(value, dict):
             raise BadInput(f"{name!r} line {number} is not an object.", 'Write one a line, as {"text": "..."}.')
         found.rows.append(value)
-    found.rows, truncated = _from_viewer(found.rows)
+    found.rows, truncated = from_viewer(found.rows)
     found.notes += decoder.notes + truncated
     return found
 
@@ -137,6 +152,7 @@ def json_rows(text: str, name: str) -> JsonRows:
     """
     decoder = _Decoder(name)
     start = _after_space(text, 0)
+    notes: list[str] = []
     if start == len(text):
         return JsonRows()
     if text[start] == "[":
@@ -145,11 +161,11 @@ def json_rows(text: str, name: str) -> JsonRows:
         value, end = _document(text, start, decoder)
         if isinstance(value, dict) and text.startswith("{", _after_space(text, end)):
             return jsonl_rows(text, name)
-        rows = _unwrapped(value, name)
+        rows, notes = rows_of_object(value, name)
     if (rest := _after_space(text, end)) < len(text):
         raise BadInput(f"{name!r} line {_line(text, rest)} is not JSON: Extra data.")
-    rows, truncated = _from_viewer(rows)
-    return JsonRows(rows, [*decoder.notes, *truncated])
+    rows, truncated = from_viewer(rows)
+    return JsonRows(rows, [*decoder.notes, *notes, *truncated])
 
 
 def _line(text: str, at: int) -> int:
@@ -227,59 +243,3 @@ def _document(text: str, start: int, decoder: _Decoder) -> tuple[Any, int]:
         return _once(pairs), at + 1
     except _Refused as error:
         raise BadInput(f"{decoder.name!r} line {_line(text, start)}: {error}.") from error
-
-
-def _unwrapped(value: Any, name: str) -> list[Row]:
-    wrong = BadInput(f"{name!r} must hold a list of objects.", 'Use one object a row, as [{"text": "..."}, ...].')
-    if not isinstance(value, dict):
-        raise wrong
-    lists: dict[str, list[Row]] = {key: one for key, one in value.items() if _is_rows(one)}
-    for key in (*_WRAPPERS, *(lists if len(lists) == 1 else ())):
-        if key in lists:
-            return lists[key]
-    if len(lists) > 1:
-        raise BadInput(
-            f"{name!r} holds several lists of rows: {', '.join(lists)}.",
-            "Write each to a file of its own and name them with --train, --val and --test.",
-        )
-    rows = _from_split(value) or _from_columns(value)
-    if not rows:
-        raise wrong
-    return rows
-
-
-def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
-
-
-def _from_split(value: Mapping[str, Any]) -> list[Row]:
-    """pandas' orient="split"."""
-    columns, data = value.get("columns"), value.get("data")
-    if not isinstance(columns, list) or not isinstance(data, list):
-        return []
-    if not all(isinstance(row, list) and len(row) == len(columns) for row in data):
-        return []
-    return [dict(zip(map(str, columns), row, strict=True)) for row in data]
-
-
-def _from_columns(value: Mapping[str, Any]) -> list[Row]:
-    """{column: [values]} or, as pandas writes it when nothing is said, {column: {row: value}}."""
-    columns = list(value.values())
-    if columns and all(isinstance(one, list) for one in columns) and len({len(one) for one in columns}) == 1:
-        return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
-    if columns and all(isinstance(one, dict) and one.keys() == columns[0].keys() for one in columns):
-        return [{name: column[key] for name, column in value.items()} for key in columns[0]]
-    return []
-
-
-def _from_viewer(rows: list[Any]) -> tuple[list[Row], list[str]]:
-    """Rows as Hugging Face's dataset viewer wraps them: {"row_idx": 0, "row": {...}, "truncated_cells": []}."""
-    wrapped = all(isinstance(row.get("row"), dict) and row.keys() <= _VIEWER_KEYS for row in rows)
-    if not rows or not wrapped:
-        return rows, []
-    cut = sum(bool(row.get("truncated_cells")) for row in rows)
-    note = f"{cut} rows have cells that the dataset viewer cut short: fetch the data set itself."
-    return [row["row"] for row in rows], [note] if cut else []
-
-
-_VIEWER_KEYS = {"row_idx", "row", "truncated_cells"}

@@ -48,10 +48,13 @@ class DemosKind:
         return arms
 
     def apply(self, module: Any, contents: Mapping[str, Json], program: "Program", folders: Sequence[Path]) -> None:
+        from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
+
+        taken = inputs_of(program.module).types
         for name, predictor in module.named_predictors():
             demos = [Demo(*demo) for demo in contents[name]["demos"]] if name in contents else []
             if name in contents and demos != own_demos(predictor):
-                predictor.demos = [_as_dspy(demo, predictor.signature, tuple(folders)) for demo in demos]
+                predictor.demos = [_as_dspy(demo, predictor.signature, taken, tuple(folders)) for demo in demos]
 
     def describe(self, arm: Arm) -> str:
         if not arm.demos:
@@ -96,16 +99,24 @@ def _annotation(name: str, signature: Any) -> Any:
     return signature.fields[name].annotation if name in signature.fields else Any
 
 
-def _as_dspy(demo: Demo, signature: Any, folders: tuple[Path, ...]) -> Any:
-    """A demo as the program shows it: a teacher's values are what they were, labels stay as the file has them."""
+def _as_dspy(demo: Demo, signature: Any, taken: Mapping[str, Any], folders: tuple[Path, ...]) -> Any:
+    """A demo as the program shows it: a teacher's values are what they were, labels stay as the file has them.
+
+    Args:
+        taken: Annotations of the program's inputs: a row's value is what the program would be given, as in DSPy's
+            LabeledFewShot, whatever the predictor declares.
+    """
     import dspy  # pages describe arms without it
 
     from mipro_studio.optimizer_core.programs.values import decode
 
-    typed = signature.fields if demo.augmented else signature.input_fields
-    fields = {
-        name: decode(value, typed[name].annotation if name in typed else Any, folders)
+    fields = signature.fields if demo.augmented else signature.input_fields
+    types = {name: field.annotation for name, field in fields.items()}
+    if demo.example_id and not demo.augmented:
+        types |= {name: kind for name, kind in taken.items() if name in types and kind is not Any}
+    values = {
+        name: decode(value, types.get(name, Any), folders)
         for name, value in demo.fields.items()
         if name in signature.fields
     }
-    return dspy.Example({"augmented": True, **fields} if demo.augmented else fields)
+    return dspy.Example({"augmented": True, **values} if demo.augmented else values)

@@ -289,6 +289,14 @@ INPUTS = [
         typed={"first": "int(row['first'])", "second": "float(row['second'])", "strict": "row['strict'] == 'true'"},
     ),
     Case(
+        "a list from a CSV file",
+        "inputs.py:Listing",
+        inputs=("text", "given"),
+        format="csv",
+        typed={"given": "__import__('json').loads(row['given'])"},
+        **given(lambda n: json.dumps(["a", f"b{n}"])),
+    ),
+    Case(
         "a conversation from a CSV file",
         "inputs.py:Chat",
         inputs=("given", "text"),

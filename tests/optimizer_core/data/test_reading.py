@@ -76,6 +76,22 @@ BAD_FILES: list[tuple[str, str | bytes | None, str]] = [
     ("nothing.csv.gz", gzip.compress(b""), "'nothing.csv.gz' has no rows"),
     ("rows.parquet", "no parquet", "'rows.parquet' is not a Parquet file"),
     ("rows.xlsx", "x", "'rows.xlsx' is not a kind of file I read"),
+    ("pointer.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "is a pointer of Git LFS"),
+    ("pointer.parquet", "version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "is a pointer of Git LFS"),
+    ("gone.jsonl", "\n<!DOCTYPE html>\n<html><body>404</body></html>", "'gone.jsonl' is a web page"),
+    (
+        "comment.jsonl",
+        '// rows\n{"a": 1}',
+        "'comment.jsonl' line 1 is not JSON: Expecting value. JSON knows no comments",
+    ),
+    (
+        "comma.json",
+        '[{"a": 1},\n{"a": 2},\n]',
+        "'comma.json' line 3 is not JSON: Expecting value. JSON knows no comma",
+    ),
+    ("comma.jsonl", '{"a": 1},\n{"a": 2},\n', "'comma.jsonl' line 1 ends in a comma"),
+    ("repr.jsonl", "{'a': None}", "That is how Python writes a value"),
+    ("tall.jsonl", '{\n "a": 1\n}\n{\n "a": 2\n}\n', "each object stands whole on its line"),
 ]
 
 
@@ -137,6 +153,30 @@ def test_an_encoding_that_is_guessed_is_said(tmp_path: Path, encoding: str) -> N
     assert table.rows[0] == {"text": "café at noon", "label": "x"}
     assert table.how["encoding"] == encoding.replace("latin-1", "cp1252")
     assert len(table.notes) == 1 and encoding in table.notes[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"q1": {"a": 1, "b": 2}, "q2": {"a": 3, "b": 4}}, True),  # rows by a name of their own
+        ({"5": {"a": 1, "b": 2}, "7": {"a": 3, "b": 4}}, True),  # pandas' orient="index"
+        ({"q1": {"a": 1, "b": 2, "note": "x"}, "q2": {"a": 3, "b": 4}}, True),  # not all have the same fields
+        ({"a": {"0": 1, "1": 3}, "b": {"0": 2, "1": 4}}, False),  # pandas when nothing is said
+        ({"a": {"q1": 1, "q2": 3, "q3": 5}, "b": {"q1": 2, "q2": 4, "q3": 6}}, False),  # and with an index of names
+    ],
+)
+def test_an_object_of_objects_is_rows_by_name_or_columns_by_row(
+    tmp_path: Path, content: dict[str, Any], told: bool
+) -> None:
+    table = read_table(written(tmp_path, "a.json", json.dumps(content)))
+    assert [(row["a"], row["b"]) for row in table.rows[:2]] == [(1, 2), (3, 4)]
+    assert any("their keys are in no column" in note for note in table.notes) is told
+
+
+def test_characters_without_a_width_are_no_part_of_a_columns_name(tmp_path: Path) -> None:
+    assert read_table(written(tmp_path, "a.csv", "\u200btext,label\u200e\na,b\n")).rows == [
+        {"text": "a", "label": "b"}
+    ]
 
 
 def test_an_encoding_that_is_named_goes_before_any_guess(tmp_path: Path) -> None:

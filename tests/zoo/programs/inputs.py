@@ -268,3 +268,10 @@ class Priced(dspy.Module):
 
 def metric(example, pred, trace=None):
     return pred.answer == example.answer
+
+
+class Listing(Given):
+    """A list for forward(), which its predictor takes as text."""
+
+    def forward(self, given: list[str], text):
+        return self.ask(given=given, text=text)
