@@ -40,7 +40,7 @@ class End:
     status: Status
     reason: str
     jobs: list[str]
-    decisions: dict[str, Any] = field(compare=False)
+    decisions: dict[str, Any] = field(compare=False, repr=False)
 
 
 class KilledRun:
@@ -156,7 +156,9 @@ def tuned_desk() -> LoopbackEndpoint:
 
     def respond(messages: list[dict[str, Any]], body: dict[str, Any]) -> str:
         asked = messages[-1]["content"]
-        message = next(text for text in gold if text in asked)
+        message = next((text for text in gold if text in asked), None)
+        if message is None:  # the check of a request, which asks anything
+            return "Yes."
         number = int(message.split()[1])
         right = "studio-" in body["model"] or number % 3 == 0 or (number % 2 == 0 and len(messages) > 2)
         name = "tone" if "## tone ##" in asked else "queue"
@@ -167,7 +169,7 @@ def tuned_desk() -> LoopbackEndpoint:
         }
         return f"[[ ## {name} ## ]]\n{value if right else wrong[name]}\n\n[[ ## completed ## ]]"
 
-    return LoopbackEndpoint(in_thread=True, responder=respond, models=["task"])
+    return LoopbackEndpoint(in_thread=True, responder=respond)
 
 
 @contextmanager

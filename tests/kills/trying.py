@@ -49,11 +49,14 @@ def embedded_kills(folder: Path, moments: Iterable[str] = MOMENTS) -> Iterator[T
             yield _judged(moment, whole, run, before, run.live())
 
 
-def provider_kills(folder: Path, name: str, requests: Iterable[int] = ()) -> Iterator[Tried]:
+def provider_kills(
+    folder: Path, name: str, requests: Iterable[int] = (), before_and_after: Sequence[bool] = (False, True)
+) -> Iterator[Tried]:
     """With a provider on loopback, killed before and after it did what a request asks; polls are lost after that.
 
     Args:
         requests: Numbers of requests, from 1; none = all that a run makes.
+        before_and_after: False: killed before the provider does it; True: when it has.
     """
     with tuned_desk() as model, at_provider(folder, model, name) as make:
         with PROVIDERS[name]() as provider:
@@ -61,7 +64,7 @@ def provider_kills(folder: Path, name: str, requests: Iterable[int] = ()) -> Ite
             whole = make("whole", provider).live()
             assert whole.status is Status.COMPLETED and provider.submitted == 1, whole
         for number in list(requests) or range(1, provider.answered + 1):
-            for done in (False, True):
+            for done in before_and_after:
                 yield _killed_at(number, done, make, whole, PROVIDERS[name])
 
 
