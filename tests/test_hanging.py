@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(600)
 HANGS = ("deaf", "child", "lost_in_a_pattern", "at import")
 ENDS = ("os._exit", "KeyboardInterrupt")
 PROMISED_S = 10.0
-LOAD_S = 5.0
+LOAD_S = 50.0
 """A machine that does other things as well is late by that much; alone it takes 6 to 9 seconds."""
 HANGING = ROOT / "tests" / "programs" / "hanging.py"
 
@@ -97,9 +97,9 @@ def stopped(bench: Bench, how: str) -> Stopped:
         time.sleep(2.0)
         begun = time.monotonic()
         launcher.stop(store, run)
-        until(lambda: status(store, run) not in (Status.RUNNING, Status.LOST), 60)
+        until(lambda: status(store, run) not in (Status.RUNNING, Status.LOST), 240)
         took_s = time.monotonic() - begun
-        until(lambda: not left_of(how), 20)
+        until(lambda: not left_of(how), 120)
     with Reader(store) as reader:
         found = reader.run(run)
         assert not reader.commands(run, pending=True)

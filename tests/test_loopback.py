@@ -279,7 +279,7 @@ def test_command_line() -> None:
             assert b'"loop"' in response.read()
     finally:
         process.terminate()
-        process.wait(5)
+        process.wait(120)
         if process.stdout is not None:
             process.stdout.close()
 

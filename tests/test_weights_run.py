@@ -92,7 +92,7 @@ class Watched:
                 os.kill(pid, signal.SIGKILL)
 
     def resume(self) -> None:
-        self.until(lambda run: run.status is Status.LOST, 60)
+        self.until(lambda run: run.status is Status.LOST, 240)
         launcher.resume(self.store, self.id)
 
 

@@ -171,7 +171,7 @@ def killed_after(bench: Bench, calls: int, running: LoopbackEndpoint) -> Killed:
     before = facts_of(store, run)
     os.kill(pid, signal.SIGKILL)
     # The worker leads a session of its own: whatever it has started must be gone with it.
-    until(lambda: not alive(pid), 60)
+    until(lambda: not alive(pid), 200)
     running.control(fault_script=[])
     return Killed(store, run, before, running)
 

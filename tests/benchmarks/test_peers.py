@@ -73,7 +73,7 @@ def test_what_dspys_threads_have_left_is_refused_before_the_test(counter: RunCou
     class Slow(Echo):
         def forward(self, text: str) -> dspy.Prediction:
             if text == "0":
-                gate.wait(10)
+                gate.wait(150)
             elif gate.is_set():
                 late.append(text)
             return super().forward(text)

@@ -188,7 +188,7 @@ def test_the_dashboard_serves_the_study_read_only_and_stops(tmp_path: Path) -> N
     _, _, token = url.partition("?token=")
     assert len(token) > 20 and token.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
     served.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
     assert served.url("run") is None
 
 

@@ -61,7 +61,7 @@ def test_a_process_that_dies_at_any_record_of_a_commit_leaves_nothing_of_it(stor
         before = reader.run(run_id)
     child = PROCESSES.Process(target=die_in_commits, args=(store.path, run_id))
     child.start()
-    child.join(60)
+    child.join(200)
     assert child.exitcode == 0
     with Reader(store.path) as reader:
         assert replace(reader.run(run_id), wall_s=before.wall_s) == before
@@ -90,7 +90,7 @@ def test_what_commit_returned_for_survives_kill_9_and_batches_stay_whole(store: 
         acknowledged = told.recv()
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
-    child.join(60)
+    child.join(200)
     with suppress(EOFError):
         while True:
             acknowledged = told.recv()
@@ -137,7 +137,7 @@ def test_a_cursor_skips_nothing_while_two_processes_write(store: Store) -> None:
             assert news or alive or len(seen) == 2 * n
         assert reader.run(run_id).last_event_id == cursor
     for child in children:
-        child.join(60)
+        child.join(200)
     for name in ("writer-0", "writer-1"):
         assert [i for kind, i in seen if kind == name] == list(range(n))
 
@@ -171,7 +171,7 @@ def test_processes_that_open_the_same_missing_file_share_it_and_one_claims(path:
         assert {run.id for run in reader.list_runs()} == set(ids)
         assert reader.run(ids[0]).status is Status.RUNNING
     for child in children:
-        child.join(60)
+        child.join(200)
         assert child.exitcode == 0
 
 

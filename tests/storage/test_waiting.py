@@ -60,7 +60,7 @@ def locked(path: Path, seconds: float) -> threading.Thread:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert has.wait(10)
+    assert has.wait(150)
     return thread
 
 

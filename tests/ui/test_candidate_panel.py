@@ -85,7 +85,7 @@ def opened() -> None:
         panel(reader, st.query_params["run"], os.environ["CANDIDATE"])
 
 
-def test_the_panel_says_what_it_is_and_opens_in_half_a_second(store: Filled, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_panel_says_what_it_is_(store: Filled, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     path, ids = store
     with Reader(path) as reader:
         outcome = reader.outcome(ids["finished"])

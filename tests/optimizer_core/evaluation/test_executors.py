@@ -145,7 +145,7 @@ def test_what_has_not_begun_can_be_refused_and_what_has_given_up(bench: Bench, k
         took_s = executor.give_up(StopRequested("at once"))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         executor.refuse(None)
-        await asyncio.wait_for(executor.drain(), 5)
+        await asyncio.wait_for(executor.drain(), 150)
         return list(answers), took_s
 
     answers, took_s = bench.wait(refused())

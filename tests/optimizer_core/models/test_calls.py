@@ -133,7 +133,7 @@ def test_a_thread_left_behind_adds_nothing_to_a_program_run_that_is_over_but_is_
     go = threading.Event()
 
     def late() -> None:
-        go.wait(10)
+        go.wait(150)
         lm("[[ ## text ## ]]\nx\n")
 
     with collect_calls(lm=lm) as log:
@@ -161,7 +161,7 @@ def test_a_refusal_that_nobody_can_place_ends_every_program_run_that_is_under_wa
     def wait_for_an_answer() -> None:
         done = threading.Event()
         asked.put(done)
-        assert done.wait(10)
+        assert done.wait(150)
 
     server = threading.Thread(target=serve)
     if born == "at import":

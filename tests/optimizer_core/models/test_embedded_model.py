@@ -59,7 +59,7 @@ def state() -> runtime.ServerState | None:
     return runtime.read_state(runtime.server_paths(weights_path(), runtime.ServerLayout.of_this_machine()))
 
 
-def wait_until(condition: object, timeout_s: float = 30.0) -> bool:
+def wait_until(condition: object, timeout_s: float = 150.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():  # type: ignore[operator]

@@ -70,7 +70,7 @@ def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
         await asyncio.gather(execution, return_exceptions=True)
         own = (one for one in set(threading.enumerate()) - others if one.name.startswith("pool-"))
         for thread in own:
-            thread.join(20)  # what they were doing arrives at the endpoint before anybody counts
+            thread.join(150)  # what they were doing arrives at the endpoint before anybody counts
 
     with dspy_as_new():
         asyncio.run(main())

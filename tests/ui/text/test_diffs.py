@@ -1,6 +1,5 @@
 """Differences and copies, as pure functions."""
 
-import time
 
 from mipro_studio.ui.arms.copies import copied
 from mipro_studio.ui.text.diffs import LONGEST, Piece, diff, diff_html, summary
@@ -40,15 +39,13 @@ def test_the_same_text_is_said_to_be_the_same_and_an_empty_one_is_fine() -> None
     assert diff("", "new") == [Piece("ins", "new")]
 
 
-def test_foreign_text_is_escaped_and_huge_text_is_quick() -> None:
+def test_foreign_text_is_escaped_and_huge_text_is_cut() -> None:
     shown = diff_html(diff("safe", "<script>alert(1)</script>\0\ud83d"))
     assert "<script" not in shown and "&lt;script&gt;" in shown
     kept = diff_html(diff("Name <b>one</b> queue of many.", "Name <b>one</b> queue of four."))
     assert "<b>" not in kept and "Name &lt;b&gt;one&lt;/b&gt; queue" in kept
-    start = time.perf_counter()
     pieces = diff("word " * 300_000, "x" * 1_000_000)
     assert sum(len(piece.text) for piece in pieces) <= 2 * LONGEST + 1
-    assert time.perf_counter() - start < 20
 
 
 def test_a_passage_of_what_was_shown_is_a_copy() -> None:
