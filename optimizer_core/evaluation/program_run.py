@@ -161,11 +161,13 @@ def _about_predictors(
 
 
 def _answer(prediction: Any) -> dict[str, Any]:
-    """The prediction's fields; a program may also answer with a text or a number. Nobody reads them back."""
+    """The prediction's fields, or a record's; any other value is `output`. Nobody reads them back."""
     if prediction is None:
         return {}
-    items = prediction.items() if hasattr(prediction, "items") else [("output", prediction)]
-    return {str(name): as_prompted(value) for name, value in items}
+    if hasattr(prediction, "items"):
+        return {str(name): as_prompted(value) for name, value in prediction.items()}
+    shown = as_prompted(prediction)
+    return shown if isinstance(shown, dict) else {"output": shown}
 
 
 def _steps(module: dspy.Module, trace: list[Any], said: Mapping[int, str]) -> tuple[TraceStep, ...]:

@@ -9,6 +9,7 @@ from mipro_studio.optimizer_core.metrics.answer_number import final_number, same
 from mipro_studio.optimizer_core.metrics.answer_text import as_it_stands, normalized, token_f1
 from mipro_studio.optimizer_core.metrics.scoring import Metric, MetricError
 from mipro_studio.optimizer_core.metrics.typed_equality import alike, is_compound, text_in
+from mipro_studio.optimizer_core.programs.value_tags import field_names, is_record
 
 __all__ = ["BUILT_IN", "built_in_metric"]
 
@@ -65,16 +66,26 @@ def built_in_metric(name: str, labels: Sequence[str] = ()) -> Metric:
     def metric(example: Any, prediction: Any, trace: Any = None) -> float:
         given = dict(example.labels().items())
         wanted = [one for one in labels if one in given] or [one for one in given if one not in ASIDE]
-        scored = [one for one in wanted if one in prediction]
+        fields = _fields(prediction, wanted)
+        scored = [one for one in wanted if one in fields]
         if not scored:
             raise MetricError(
-                f"The prediction has none of the label columns {sorted(wanted or given)}: it has "
-                f"{sorted(prediction.keys())}.",
+                f"The prediction has none of the label columns {sorted(wanted or given)}: it has {sorted(fields)}.",
                 "Name the label column as the program's output (--rename), or name other labels (--labels).",
             )
-        return sum(compare(prediction[one], given[one]) for one in scored) / len(scored)
+        return sum(compare(fields[one], given[one]) for one in scored) / len(scored)
 
     return metric
+
+
+def _fields(prediction: Any, wanted: Sequence[str]) -> Mapping[str, Any]:
+    """What a program put out, by name: also of a record. Any other value is the one label that is wanted."""
+    if hasattr(prediction, "keys"):
+        return {str(name): prediction[name] for name in prediction.keys()}  # noqa: SIM118 - a dspy.Prediction
+    fields = {name: getattr(prediction, name) for name in field_names(prediction)} if is_record(prediction) else {}
+    if prediction is not None and len(wanted) == 1 and wanted[0] not in fields:
+        return {wanted[0]: prediction}
+    return fields
 
 
 BUILT_IN: Mapping[str, Metric] = {name: built_in_metric(name) for name in _COMPARISONS}

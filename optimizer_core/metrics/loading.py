@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN, built_in_metric
@@ -33,7 +34,25 @@ def load_metric(reference: str | None, program: Program, base: Path, labels: Seq
     if ":" not in reference:
         raise BadInput(f"There is no metric {reference!r}.", f"Use {', '.join(BUILT_IN)} or path.py:function.")
     home, attribute = import_reference(reference, base)
-    found = getattr(home, attribute, None)
+    return Scorer(_found(home, attribute, reference), attribute)
+
+
+def _found(home: Any, attribute: str, reference: str) -> Any:
+    """What `reference` names, also inside of another object (`path.py:Grader.strict`); a class is called for it."""
+    found = home
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise BadInput(f"{reference!r} is not there: nothing in it is named {part!r}.")
+        found = getattr(found, part)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except Exception as error:  # a person's class may refuse in any way
+            said = " ".join(str(error).split())[:200]
+            raise BadInput(
+                f"Making the metric {reference!r} raised {type(error).__name__}: {said}.",
+                "A class must work without arguments; name an object of it otherwise.",
+            ) from error
     if not callable(found):
-        raise BadInput(f"{reference!r} is not a function.")
-    return Scorer(found, attribute)
+        raise BadInput(f"{reference!r} is a {type(found).__name__}, not a function.")
+    return found

@@ -113,7 +113,8 @@ def _readable_errors(target: str) -> Iterator[None]:
     except SyntaxError as error:
         raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
     except (Exception, SystemExit) as error:
-        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {error}.") from error
+        said = " ".join(str(error).split())[:300]  # pydantic's errors are a paragraph
+        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {said}.") from error
     finally:
         sys.argv = arguments
 

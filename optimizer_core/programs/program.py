@@ -206,13 +206,22 @@ def _only_program(home: ModuleType, reference: str) -> Any:
     return getattr(home, found[0])
 
 
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
 def _as_module(found: Any, reference: str) -> dspy.Module:
+    if isinstance(found, type) and issubclass(found, dspy.Signature):
+        raise BadInput(
+            f"{reference!r} is a signature and no program yet.",
+            f"Write `program = dspy.Predict({found.__name__})` (or ChainOfThought) in its file, and name that.",
+        )
     if not isinstance(found, dspy.Module) and callable(found):
         try:
             found = found()
         except Exception as error:
             raise BadInput(
-                f"Building the program {reference!r} raised {type(error).__name__}: {error}.",
+                f"Building the program {reference!r} raised {type(error).__name__}: {_in_one_line(error)}.",
                 "A class or factory must work without arguments.",
             ) from error
     if not isinstance(found, dspy.Module):

@@ -58,6 +58,38 @@ def test_a_built_in_metric_is_the_mean_over_the_predicted_labels() -> None:
         Scorer(BUILT_IN["exact_match"], "exact_match")(example, dspy.Prediction(other="x"))
 
 
+class Found(BaseModel):
+    answer: str
+    sure: bool = True
+
+
+@pytest.mark.parametrize(
+    ("given", "put_out", "expected"),
+    [
+        ({"answer": "x"}, "x", 1.0),
+        ({"answer": "x"}, "text with an answer in it", 0.0),
+        ({"answer": 3}, 3, 1.0),
+        ({"answer": ["a", "b"]}, ["a", "b"], 1.0),
+        ({"answer": "x", "sure": True}, Found(answer="x", sure=False), 0.5),
+        ({"found": {"answer": "x", "sure": True}}, Found(answer="x"), 1.0),
+        ({"answer": "x", "sure": True}, {"answer": "x"}, 1.0),
+    ],
+    ids=repr,
+)
+def test_a_program_may_put_out_what_is_no_prediction(given: dict[str, Any], put_out: Any, expected: float) -> None:
+    example = dspy.Example(question="q", **given).with_inputs("question")
+    assert built_in_metric("exact_match")(example, put_out) == expected
+
+
+@pytest.mark.parametrize("put_out", [None, "x", ("x", "y")], ids=repr)
+def test_what_tells_no_label_apart_is_not_scored(put_out: Any) -> None:
+    example = dspy.Example(question="q", answer="x", **({} if put_out is None else {"other": "y"})).with_inputs(
+        "question"
+    )
+    with pytest.raises(MetricError, match="none of the label columns"):
+        built_in_metric("exact_match")(example, put_out)
+
+
 def test_labels_that_are_named_are_scored_and_no_others() -> None:
     example = dspy.Example(text="t", a="x", b="y", c="z").with_inputs("text")
     prediction = dspy.Prediction(a="x", b="no", c="no")

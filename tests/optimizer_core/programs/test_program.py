@@ -143,7 +143,13 @@ def test_metrics_are_found_by_name_by_file_and_beside_the_program(tmp_path: Path
     desk = load_program(DESK, ROOT)
     assert load_metric(None, desk, ROOT).name == "metric"
     assert load_metric("token_f1", desk, ROOT).name == "token_f1"
-    write(tmp_path, "def fair(example, prediction, trace=None):\n    return 0.5\nnumber = 3\n", "metrics.py")
+    write(
+        tmp_path,
+        "def fair(example, prediction, trace=None):\n    return 0.5\nnumber = 3\n"
+        "class Strict:\n    def __init__(self, model):\n        self.model = model\n"
+        "    def __call__(self, example, pred):\n        return 1\nGrader = Strict\n",
+        "metrics.py",
+    )
     assert load_metric("metrics.py:fair", desk, tmp_path)(None, None) == 0.5
     write(tmp_path, CLASS)
     bare = load_program("mine.py", tmp_path)
@@ -151,11 +157,40 @@ def test_metrics_are_found_by_name_by_file_and_beside_the_program(tmp_path: Path
         None: "brings no metric",
         "accuracy": "There is no metric 'accuracy'",
         "gone.py:fair": "There is no file 'gone.py'",
-        "metrics.py:number": "is not a function",
-        "metrics.py:gone": "is not a function",
+        "metrics.py:number": "is a int, not a function",
+        "metrics.py:gone": "nothing in it is named 'gone'",
+        "metrics.py:Grader.gone": "nothing in it is named 'gone'",
+        "metrics.py:Strict": "raised TypeError: Strict.__init__.. missing 1 required",
     }.items():
         with pytest.raises(BadInput, match=sentence):
             load_metric(reference, bare, tmp_path)
+
+
+def test_a_metric_may_stand_in_a_class_or_be_one(tmp_path: Path) -> None:
+    write(tmp_path, CLASS)
+    program = load_program("mine.py", tmp_path)
+    grader = "class Grader:\n    def __call__(self, example, pred):\n        return 0.25\n"
+    static = "    @staticmethod\n    def strict(example, pred, trace=None):\n        return 0.75\n"
+    write(tmp_path, grader + static, "metrics.py")
+    assert load_metric("metrics.py:Grader.strict", program, tmp_path)(None, None) == 0.75
+    assert load_metric("metrics.py:Grader", program, tmp_path)(None, None) == 0.25
+    assert load_metric("dspy.evaluate:SemanticF1", program, tmp_path).name == "SemanticF1"
+
+
+def test_a_signature_is_no_program_and_what_building_raises_is_one_line(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        HEAD + "class Ask(dspy.Signature):\n    text: str = dspy.InputField()\n    label: str = dspy.OutputField()\n",
+    )
+    with pytest.raises(BadInput, match=r"is a signature and no program yet.*dspy.Predict\(Ask\)"):
+        load_program("mine.py:Ask", tmp_path)
+    made = "from pydantic import BaseModel\nclass Options(BaseModel):\n    depth: int\n"
+    write(tmp_path, HEAD + made + "def make():\n    return Options()\n", "made.py")
+    write(tmp_path, HEAD + made + "Options()\n", "at_import.py")
+    for reference in ("made.py:make", "at_import.py"):
+        with pytest.raises(BadInput, match="1 validation error") as caught:
+            load_program(reference, tmp_path)
+        assert "\n" not in str(caught.value)
 
 
 def desk_arms() -> Arms:
