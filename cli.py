@@ -8,6 +8,7 @@ import typer
 
 from mipro_studio.commands import check_store, exports, gate, output, plan_output, push, rows, take
 from mipro_studio.commands.run_options import with_settings
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.control import launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, merge
@@ -24,7 +25,6 @@ app = typer.Typer(
     help="Optimize LM programs. Exit codes: 0 completed, 1 failed, 2 bad input, 3 ended at a cap or standing still.",
 )
 
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 PRICE = (
     "IN/OUT in dollars per million tokens, of all endpoints; of one with task=, prompt=, teacher=, judge= or "

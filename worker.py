@@ -268,8 +268,9 @@ def _held(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pushed(request: dict[str, Any]) -> dict[str, Any]:
-    from mipro_studio.control.mlflow_push import push
+    from mipro_studio.control import langfuse_push, mlflow_push
 
+    push = langfuse_push.push if request["target"]["to"] == "langfuse" else mlflow_push.push
     return push(Path(request["store"]), request["run"], request["target"], request["candidate"])
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
 
@@ -19,7 +20,6 @@ app = typer.Typer(
     help="Compare optimizers, ours and DSPy's. Exit codes: 0 all measured, 1 some have no result yet, 2 bad input.",
 )
 
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
 
 
 @app.command()

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from mipro_studio.commands import output
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.storage import Finding, check_store, default_store
 
 __all__ = ["register"]
 
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mipro_studio.commands import output
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.files import write_private
@@ -15,7 +16,6 @@ __all__ = ["register"]
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")]
 OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import typer
 
 from mipro_studio.commands import output
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.control.asking import ask_worker
 from mipro_studio.optimizer_core.config_paths import assigned, merge
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
@@ -64,7 +65,7 @@ def gate(  # noqa: PLR0913 - the options of a command
     examples: Annotated[int, typer.Option(help="Rows won and lost that the comment shows.", min=0)] = 5,
     markdown_out: Annotated[Path | None, typer.Option("--markdown", help="File for the comment.")] = None,
     junit_out: Annotated[Path | None, typer.Option("--junit", help="File for the test report.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Database file; default .mipro-studio/studio.db.")] = None,
+    store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Hold a program against another on the same rows. Exit codes: 0 pass, 1 fail, 2 bad input, 3 undecided."""

@@ -1,12 +1,12 @@
 """The command `push`: a run's winner into somebody else's registry, through their own client."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mipro_studio.commands import output
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.control.asking import ask_worker
 from mipro_studio.storage import Reader, default_store
 
@@ -15,6 +15,7 @@ __all__ = ["register"]
 
 class Target(StrEnum):
     MLFLOW = "mlflow"
+    LANGFUSE = "langfuse"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,12 +27,12 @@ def push(  # noqa: PLR0913 - the options of a command
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")],
     to: Annotated[Target, typer.Option(help="Where it goes.")] = Target.MLFLOW,
     uri: Annotated[
-        str, typer.Option(help="Address of the tracking server.", show_default="MLFLOW_TRACKING_URI")
+        str, typer.Option(help="Address of the server.", show_default="MLFLOW_TRACKING_URI, LANGFUSE_HOST")
     ] = "",
-    experiment: Annotated[str, typer.Option(help="Experiment.", show_default="the name")] = "",
+    experiment: Annotated[str, typer.Option(help="MLflow's experiment.", show_default="the name")] = "",
     name: Annotated[str, typer.Option(help="Begins the names of prompts.", show_default="the run's name")] = "",
     candidate: Annotated[str, typer.Option(help="A candidate's id.", show_default="the winner")] = "",
-    store: Annotated[Path | None, typer.Option(help="Database file; default .mipro-studio/studio.db.")] = None,
+    store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Log a run's winner: prompts of every predictor, the program, its numbers. No key leaves this machine."""
@@ -45,9 +46,9 @@ def push(  # noqa: PLR0913 - the options of a command
     if as_json:
         output.print_json({"run_id": full_id, **found})
         return
-    typer.echo(
-        f"Logged candidate {found['candidate']} as {found['model_uri']} in the experiment {found['experiment']}."
-    )
+    if "model_uri" in found:
+        where = f"{found['model_uri']} in the experiment {found['experiment']}"
+        typer.echo(f"Logged candidate {found['candidate']} as {where}.")
     for prompt in found["prompts"]:
         typer.echo(f"Registered {prompt}.")
     for note in found["notes"]:

@@ -1,12 +1,12 @@
 """The rows that weights are about to be tuned on: read, drop some, answer some anew. `cli.py` has the command."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from mipro_studio.commands import output
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.control import review
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import ChangeKind, Tuning
@@ -14,7 +14,6 @@ from mipro_studio.storage import Reader, default_store
 
 __all__ = ["rows"]
 
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Database file; default .mipro-studio/studio.db.")]
 
 
 def rows(

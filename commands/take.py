@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from mipro_studio.commands import output
+from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.control import review
+from mipro_studio.control.registries import is_in_registry, predictors_of
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.parameters.saved_state import SavedPredictor, read_saved, saved_predictors
+from mipro_studio.optimizer_core.parameters.saved_state import SavedPredictor
 from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind
 from mipro_studio.storage import Reader, default_store
 
@@ -23,21 +25,30 @@ def register(app: typer.Typer) -> None:
 
 def take(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run that is not over.")],
-    file: Annotated[str, typer.Argument(help="A saved program's JSON: a compiled one, or an export.")],
-    store: Annotated[Path | None, typer.Option(help="Database file; default .mipro-studio/studio.db.")] = None,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|URI",
+            help="A saved program's JSON (a compiled one, or an export), or what a registry holds: runs:/RUN/FILE, "
+            "models:/NAME/VERSION and prompts:/NAME/VERSION of MLflow, langfuse:NAME.",
+        ),
+    ],
+    predictor: Annotated[str, typer.Option(help="Whose a prompt is that does not say so itself.")] = "",
+    store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Give a run the instructions and demos of a saved program, as arms that its search tries."""
     path = store or default_store()
-    saved = saved_predictors(read_saved(file, Path.cwd()))
+    saved = predictors_of(file, Path.cwd(), predictor)
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
         board = review.board_of(reader, full_id)
+    name = file if is_in_registry(file) else Path(file).name
     known = [one for one in saved if one.name in board.instructions]
     if not known:
         names = f"It holds {', '.join(one.name for one in saved)}; the run has {', '.join(board.instructions)}."
         raise BadInput(f"{file!r} has no predictor of run {full_id}.", names)
-    numbers = [number for one in known for number in _asked(path, full_id, one, board, Path(file).name)]
+    numbers = [number for one in known for number in _asked(path, full_id, one, board, name)]
     if as_json:
         output.print_json({"run_id": full_id, "changes": numbers})
     else:

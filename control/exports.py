@@ -15,6 +15,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
+from mipro_studio.control.registries import PROGRAM_FILE
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.data.python_rows import import_classes
 from mipro_studio.optimizer_core.errors import BadInput
@@ -41,7 +42,6 @@ from mipro_studio.storage import Reader
 
 __all__ = ["PROGRAM_FILE", "Choice", "chosen", "export", "files", "stored_config", "verified"]
 
-PROGRAM_FILE = "program.json"
 WEIGHTS_ENDING = ".gguf"
 WEIGHTS_FILE = f"program{WEIGHTS_ENDING}"
 

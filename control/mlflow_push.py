@@ -19,7 +19,8 @@ import cloudpickle
 import dspy
 
 from mipro_studio import ROOT
-from mipro_studio.control.exports import PROGRAM_FILE, Choice, chosen
+from mipro_studio.control.exports import Choice, chosen
+from mipro_studio.control.registries import PREDICTOR_TAG, PROGRAM_FILE, PROGRAM_TAG
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.exports.export import save_program, without_secrets
@@ -30,7 +31,7 @@ from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import Outcome
 from mipro_studio.storage import Reader
 
-__all__ = ["push"]
+__all__ = ["prompt_name", "push"]
 
 _NAME = "program"
 
@@ -63,7 +64,8 @@ def push(store: Path, run_id: str, target: Mapping[str, str], candidate: str = "
             mlflow.log_params({"optimizer": summary.optimizer, "seed": summary.seed, "model": pickled.model_name})
             mlflow.log_metrics(_metrics(outcome, choice.candidate))
             _log_files(mlflow, choice)
-            prompts = _register(mlflow, choice, called, run_id)
+            beside = {"mipro_studio.run": run_id, PROGRAM_TAG: f"runs:/{run.info.run_id}/{PROGRAM_FILE}"}
+            prompts = _register(mlflow, choice, called, beside)
             with pickled.in_place():
                 logged = mlflow.dspy.log_model(
                     pickled.module, name=_NAME, pip_requirements=[f"dspy=={version('dspy')}"], prompts=prompts
@@ -112,23 +114,23 @@ def _log_files(mlflow: Any, choice: Choice) -> None:
         mlflow.log_artifact(str(path))
 
 
-def _register(mlflow: Any, choice: Choice, called: str, run_id: str) -> list[Any]:
+def _register(mlflow: Any, choice: Choice, called: str, beside: Mapping[str, str]) -> list[Any]:
     """A prompt for every predictor whose messages can be written without its input."""
     parts = plain_messages(choice.module, adapter_of(choice.config.task_model, choice.config, choice.program))
-    tags = {"mipro_studio.run": run_id, "mipro_studio.candidate": choice.candidate}
+    tags = {**beside, "mipro_studio.candidate": choice.candidate}
     return [
         mlflow.genai.register_prompt(
-            name=_prompt_name(called, part["name"]),
+            name=prompt_name(called, part["name"]),
             template=part["messages"],
-            commit_message=f"MIPRO Studio, run {run_id}, candidate {choice.candidate}",
-            tags={**tags, "predictor": part["name"]},
+            commit_message=f"MIPRO Studio, run {beside['mipro_studio.run']}, candidate {choice.candidate}",
+            tags={**tags, PREDICTOR_TAG: part["name"]},
         )
         for part in parts
         if part["messages"]
     ]
 
 
-def _prompt_name(called: str, predictor: str) -> str:
+def prompt_name(called: str, predictor: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in f"{called}-{predictor}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
+from mipro_studio.control.registries import is_in_registry, program_of
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Burn, Cell, Event, EventKind, Example, Record, Split
 from mipro_studio.storage import Store
@@ -30,6 +31,8 @@ def inspect(config: dict[str, Any], *, rehearse: bool = True) -> dict[str, Any]:
     Raises:
         BadInput: anything about the request that cannot work; nothing was created.
     """
+    if is_in_registry(str(config.get("start_from") or "")):
+        config = {**config, "start_state": program_of(config["start_from"], Path.cwd())}
     asked = {"config": config, "cwd": str(Path.cwd()), "rehearse": rehearse}
     return ask_worker(
         ["inspect"],

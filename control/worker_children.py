@@ -14,6 +14,7 @@ from mipro_studio.control.family import adopt_orphans
 from mipro_studio.control.supervisor import KEYS_VARIABLE, LIFE_VARIABLE
 from mipro_studio.optimizer_core.environment import helper_environment, keeper_environment
 from mipro_studio.optimizer_core.secrets import tell_learned
+from mipro_studio.storage.team import VARIABLES as TEAM_VARIABLES
 
 __all__ = ["Keeper", "Mirror", "worker_name"]
 
@@ -94,7 +95,7 @@ class Mirror:
         self._process = subprocess.Popen(
             command("control.optuna_sync", str(store), run_id),
             stdin=subprocess.PIPE,
-            env=helper_environment(),
+            env=helper_environment(*TEAM_VARIABLES),  # it reads the store
             start_new_session=True,  # it takes its last look after whatever ends the worker
         )
 

@@ -216,9 +216,10 @@ class RunConfig(Settings):
         threads: Program runs and prompt-model calls under way at once.
         pace: How many calls an endpoint is given: what is `found` out that it takes, up to `threads` at once
             (docs/performance.md); or always as many as there are `threads`.
-        executor: Where program runs happen: in threads of the run's process, or in processes that share `threads`;
-            auto = threads, unless the check measured that one process could not keep up.
-        processes: How many; None = one for each processor.
+        executor: Where program runs happen: in threads of the run's process, in processes that share `threads`, or in
+            such processes on the nodes of a Ray cluster; auto = threads, unless the check measured that one process
+            could not keep up.
+        processes: How many; None = one for each processor (of the cluster).
         row_timeout_s: Seconds that a program run and its metric may take on one row, after which it is given up;
             None = ten minutes, or as long as one LM call with all its attempts where that is more.
         row_memory_mb: Megabytes that a process for program runs may take beyond what it takes when it is ready, and
@@ -256,7 +257,7 @@ class RunConfig(Settings):
     budget: Budget = Budget()
     threads: Annotated[int, Field(ge=1, le=512)] = 8
     pace: Literal["threads", "found"] = "found"
-    executor: Literal["auto", "threads", "processes"] = "auto"
+    executor: Literal["auto", "threads", "processes", "ray"] = "auto"
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     row_timeout_s: Annotated[float, Field(gt=0)] | None = None
     row_memory_mb: Annotated[int, Field(ge=16)] | None = None

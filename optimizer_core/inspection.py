@@ -42,6 +42,7 @@ from mipro_studio.optimizer_core.programs.tool_holders import holders
 from mipro_studio.optimizer_core.programs.values import shown
 from mipro_studio.optimizer_core.runs.assembly import needs_weights
 from mipro_studio.optimizer_core.runs.draft_plan import Facts
+from mipro_studio.optimizer_core.runs.fit_cap import fit_cap, with_val_rows
 from mipro_studio.optimizer_core.runs.plan import make_plan
 from mipro_studio.optimizer_core.runs.presets import merge, preset_rows, resolve, trimmed
 from mipro_studio.optimizer_core.sources import is_module_object
@@ -73,7 +74,7 @@ def inspect_request(
     asked = parse_config({**values, "program": values.get("program", "")})
     config, rows, inputs = _with_defaults(values, asked)
     config = _absolute(config, base)
-    if config.start_from:
+    if config.start_from and not config.start_state:  # what a registry holds was fetched before
         config = config.model_copy(update={"start_state": read_saved(config.start_from, base)})
     program = seed_program(config, base)
     try:
@@ -109,9 +110,13 @@ def _inspected(
     config = resolve(config, program, len(data.of(Split.VAL)), values)
     warnings = [*data.warnings, *_beyond_embedded(sample, config, values), *overridden(config, program)]
     sizes = {split.value: len(data.of(split)) for split in Split}
+    config, sizes, left_out = fit_cap(config, sizes, len(program.predictors), values)
+    data = with_val_rows(data, sizes[Split.VAL], config.seed)
     agents = [one.owner for one in holders(program.module) if one.owner not in config.search.freeze]
-    lengths = _row_chars(data), _instruction_chars(program)
-    plan = make_plan(config, sizes, len(program.predictors), *lengths, len(agents))
+    plan = make_plan(
+        config, sizes, len(program.predictors), facts.row_chars, facts.instruction_chars, len(agents)
+    )
+    plan["notes"] = [*([left_out] if left_out else []), *plan["notes"]]
     rehearsal = Rehearsal()
     if calls[0]:
         rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])

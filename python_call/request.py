@@ -202,7 +202,7 @@ def _models(settings: dict[str, Any], objects: dict[str, Any], configured: dict[
 
 def _require_threads(settings: dict[str, Any]) -> None:
     """Objects of this process are not to be had in others."""
-    if settings.get("executor") == "processes":
+    if settings.get("executor") in ("processes", "ray"):
         raise BadInput(
             "Objects of this process cannot be run in others.", "Leave executor out, or name the program by its file."
         )

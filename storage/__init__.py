@@ -6,7 +6,7 @@ from mipro_studio.storage.clock import present
 from mipro_studio.storage.connection import StoreUnavailable
 from mipro_studio.storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.storage.journal import SqliteJournal
-from mipro_studio.storage.paths import default_store, log_path, study_path, study_url, tunings_folder
+from mipro_studio.storage.paths import default_store, log_path, store_at, study_path, study_url, tunings_folder
 from mipro_studio.storage.pulse import PulseFile
 from mipro_studio.storage.replay.packing import pack, unpack
 from mipro_studio.storage.rows import (
@@ -53,6 +53,7 @@ __all__ = [
     "pack",
     "present",
     "save_endpoint",
+    "store_at",
     "study_path",
     "study_url",
     "tunings_folder",

@@ -14,6 +14,7 @@ from mipro_studio.storage.codec import from_text
 from mipro_studio.storage.damage import DAMAGES
 from mipro_studio.storage.paths import is_run_id, study_path
 from mipro_studio.storage.seals import broken, is_sealed
+from mipro_studio.storage.team import team_address
 from mipro_studio.storage.views.reader import Reader
 
 __all__ = ["Finding", "check_store"]
@@ -57,6 +58,8 @@ def check_store(path: Path) -> list[Finding]:
 
 
 def _structure(reader: Reader) -> Iterator[Finding]:
+    if team_address(reader.path) is not None:  # its server looks after pages and references itself
+        return
     said = [row[0] for row in reader.database.execute(f"pragma integrity_check({MOST})")]
     if said != ["ok"]:
         yield Finding(f"The file's structure is damaged: {'; '.join(said)[:300]}.", RESTORE)
@@ -65,7 +68,7 @@ def _structure(reader: Reader) -> Iterator[Finding]:
 def _references(reader: Reader) -> Iterator[Finding]:
     db = reader.database
     lost: dict[str, int] = {}
-    for table, *_ in db.execute("pragma foreign_key_check"):
+    for table, *_ in db.execute("pragma foreign_key_check") if team_address(reader.path) is None else ():
         lost[table] = lost.get(table, 0) + 1
     for table, count in lost.items():
         yield Finding(f"{count} rows of {table} belong to a run that is not there.", RESTORE)

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlite_utils import Database
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage.damage import CHECK, DAMAGES, damaged_file
 from mipro_studio.storage.migrations import MIGRATION_NAMES, MIGRATIONS
+from mipro_studio.storage.team import team_address
 
 __all__ = ["BUSY_S", "StoreUnavailable", "create_private", "immediate", "open_reader", "open_writer", "snapshot"]
 
@@ -48,6 +49,8 @@ def open_writer(path: Path, busy_s: float | None = None) -> Database:
     Raises:
         StudioError: the file cannot be opened, is not a database, or was written by a newer studio.
     """
+    if (address := team_address(path)) is not None:
+        return _postgres()(address, busy_s=busy_s)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Prompts, data and answers are private. SQLite gives its -wal and -shm files the mode of the main file.
@@ -62,6 +65,17 @@ def open_writer(path: Path, busy_s: float | None = None) -> Database:
             db.close()
             raise
         return db
+
+
+def _postgres() -> Callable[..., Database]:
+    """What opens a team's store; its driver is an extra."""
+    try:
+        from mipro_studio.storage.postgres import open_postgres
+    except ImportError as error:
+        raise StudioError(
+            "A store on PostgreSQL needs the package psycopg.", "Install mipro-studio[postgres]."
+        ) from error
+    return open_postgres
 
 
 def _into_wal(db: Database, busy_s: float) -> None:
@@ -111,6 +125,8 @@ def open_reader(path: Path) -> Database:
     Raises:
         StudioError: the file is missing, is not a database, or has another schema than this studio.
     """
+    if (address := team_address(path)) is not None:
+        return _postgres()(address, read_only=True)
     if not path.is_file():
         raise StudioError(f"There is no store at {path}.", "Start a run, or name another store.")
     if path.stat().st_size == 0:

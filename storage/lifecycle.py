@@ -131,8 +131,8 @@ def _end_life(db: Database, run_id: str, to: Status, now: Moment) -> None:
 def _count_time(db: Database, run_id: str, now: Moment) -> None:
     """Add the seconds since the last beat, by the clock that nobody sets."""
     db.execute(
-        "update runs set wall_s = wall_s + max(0.0, coalesce(? - beat_steady_s, 0.0)) where id = ?",
-        [now.steady_s, run_id],
+        "update runs set wall_s = wall_s + ? - beat_steady_s where id = ? and beat_steady_s < ?",
+        [now.steady_s, run_id, now.steady_s],
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.storage.team import is_team_address, password_put_away, team_file
 
 __all__ = [
     "STORE_VARIABLE",
@@ -14,6 +15,7 @@ __all__ = [
     "is_run_id",
     "log_path",
     "pulse_path",
+    "store_at",
     "study_path",
     "study_url",
     "tunings_folder",
@@ -22,13 +24,27 @@ __all__ = [
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 STORE_VARIABLE = "MIPRO_STUDIO_STORE"
-"""Environment variable that names the store's file."""
+"""Environment variable that names the store: a file, or a team's by its URL."""
+
+FOLDER = Path(".mipro-studio")
+"""What a working folder keeps of the studio."""
 
 
 def default_store() -> Path:
-    """The store of this working folder, or the one the environment names. Nothing is created."""
+    """The store of this working folder, or the one the environment names. No store is created."""
     named = os.environ.get(STORE_VARIABLE, "")
-    return Path(named).expanduser() if named else Path(".mipro-studio") / "studio.db"
+    return store_at(password_put_away(STORE_VARIABLE) if named else str(FOLDER / "studio.db"))
+
+
+def store_at(named: str) -> Path:
+    """The store that a person names, a file's path or a URL `postgresql://...`.
+
+    Everything passes a store on as a path: of a team's store it is a small file that holds the URL.
+
+    Raises:
+        BadInput: the URL holds a password.
+    """
+    return team_file(named, FOLDER) if is_team_address(named) else Path(named).expanduser()
 
 
 def is_run_id(text: object) -> bool:

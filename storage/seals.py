@@ -90,6 +90,8 @@ def broken(db: Database, run_id: str) -> list[str]:
 
 def broken_rows(db: Database, run_ids: list[str]) -> set[str]:
     """Those of the runs whose own row is not what was sealed."""
+    if not run_ids:
+        return set()
     marks = ", ".join("?" * len(run_ids))
     sealed = db.execute(
         f"select run_id, columns, digest from seals where name = 'runs' and run_id in ({marks})", run_ids
@@ -119,9 +121,8 @@ def _digest(db: Database, table: str, columns: str, run_id: str, first: int | No
     """How many rows there are, and a digest of their values in order; of the `first` so many, if given."""
     of_table = "where id = ?" if table == "runs" else f"where run_id = ? order by {_ORDER[table]}"
     found, rows = hashlib.blake2b(digest_size=16), 0
-    for row in db.execute(
-        f"select {columns} from {table} {of_table} limit ?", [run_id, -1 if first is None else first]
-    ):
+    most = "" if first is None else f" limit {first}"
+    for row in db.execute(f"select {columns} from {table} {of_table}{most}", [run_id]):
         found.update(repr(row).encode("utf-8", "surrogatepass"))
         rows += 1
     return f"{rows}:{found.hexdigest()}"

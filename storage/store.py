@@ -319,12 +319,12 @@ class Store:
         with self.atomic() as db:
             status_of(db, run_id)  # it is there
             refuse_imported(db, run_id)
-            cursor = db.execute(
+            ((command_id,),) = db.execute(
                 "insert into commands (run_id, kind, payload, sent_at, life) "
-                "select id, ?, ?, ?, lives from runs where id = ?",
+                "select id, ?, ?, ?, lives from runs where id = ? returning id",
                 [to_text(kind), to_json(payload or {}), iso(self.now()), run_id],
-            )
-            return int(cursor.lastrowid)
+            ).fetchall()
+            return int(command_id)
 
     def pending_commands(self, run_id: str) -> list[Command]:
         """Commands that nobody has handled yet, oldest first."""

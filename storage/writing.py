@@ -77,11 +77,11 @@ def write_event(db: Database, run_id: str, event: Event, at: str) -> None:
         _phase(db, run_id, event)
     if event.kind == EventKind.PROGRESS:
         return
-    cursor = db.execute(
-        "insert into events (run_id, at, kind, data) values (?, ?, ?, ?)",
+    ((event_id,),) = db.execute(
+        "insert into events (run_id, at, kind, data) values (?, ?, ?, ?) returning id",
         [run_id, at, to_text(event.kind), to_json(event.data)],
-    )
-    db.execute("update runs set last_event_id = ? where id = ?", [cursor.lastrowid, run_id])
+    ).fetchall()
+    db.execute("update runs set last_event_id = ? where id = ?", [event_id, run_id])
 
 
 def _phase(db: Database, run_id: str, event: Event) -> None:
@@ -179,9 +179,12 @@ def _tuning(db: Database, run_id: str, tuning: Tuning) -> None:
     )
     db.execute(
         "insert into tuning_rows (run_id, number, body) values (?, ?, ?) "
-        "on conflict (run_id, number) do update set body = excluded.body where body <> excluded.body",
+        "on conflict (run_id, number) do update set body = excluded.body where tuning_rows.body <> excluded.body",
         [run_id, tuning.number, to_json(tuning.rows)],
     )
+
+
+_MEASURED = ("score", "error", "error_message", *USAGE, "seconds_s", "at")
 
 
 def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
@@ -201,9 +204,9 @@ def _cell(db: Database, run_id: str, cell: Cell, at: str) -> None:
     ).fetchall()[0][0]
     seq = seq if old is None else old[0]
     db.execute(
-        "insert or replace into cells (run_id, split, candidate, example, rollout, seq, score, error, "
-        f"error_message, {', '.join(USAGE)}, seconds_s, at) "
-        f"values (?, ?, ?, ?, ?, ?, ?, ?, ?, {', '.join('?' * len(USAGE))}, ?, ?)",
+        f"insert into cells (run_id, split, candidate, example, rollout, seq, {', '.join(_MEASURED)}) "
+        f"values ({', '.join('?' * (6 + len(_MEASURED)))}) on conflict (run_id, split, candidate, example, rollout) "
+        f"do update set {', '.join(f'{name} = excluded.{name}' for name in _MEASURED)}",
         [
             *key,
             seq,
@@ -232,7 +235,7 @@ def _trial(db: Database, run_id: str, trial: Trial, at: str) -> None:
         "candidate = excluded.candidate, done = excluded.done, mean = excluded.mean, n_ok = excluded.n_ok, "
         "n_error = excluded.n_error, program_runs = excluded.program_runs, known = excluded.known, "
         "objective = excluded.objective, "
-        "done_at = case when excluded.done then coalesce(done_at, excluded.done_at) end",
+        "done_at = case when excluded.done = 1 then coalesce(trials.done_at, excluded.done_at) end",
         [
             run_id,
             trial.order,
@@ -252,7 +255,8 @@ def _trial(db: Database, run_id: str, trial: Trial, at: str) -> None:
     )
     db.execute(
         "insert into trial_examples (run_id, trial_order, body) values (?, ?, ?) "
-        "on conflict (run_id, trial_order) do update set body = excluded.body where body <> excluded.body",
+        "on conflict (run_id, trial_order) do update set body = excluded.body "
+        "where trial_examples.body <> excluded.body",
         [run_id, trial.order, to_json(trial.examples)],
     )
 
@@ -262,15 +266,16 @@ def _count_trials(db: Database, run_id: str) -> None:
     # baseline (number 0) is none. Counted anew because a retried trial may change its mean.
     db.execute(
         "update runs set (trials_planned, trials_done, baseline_val, best_val) = ("
-        "  select max(trials_planned, max(number)),"  # what a person adds is tried beside the plan
-        "    count(distinct case when done and number > 0 then number end),"
-        "    max(case when done and kind = ? then mean end),"
+        # What a person adds is tried beside the plan.
+        "  select case when trials_planned < max(number) then max(number) else trials_planned end,"
+        "    count(distinct case when done = 1 and number > 0 then number end),"
+        "    max(case when done = 1 and kind = ? then mean end),"
         # The score of the one that is best by what the search maximizes.
-        "    (select mean from trials as best where best.run_id = trials.run_id and done and kind in (?, ?)"
-        "     order by coalesce(objective, mean) desc limit 1)"
+        "    (select mean from trials as best where best.run_id = ? and done = 1 and kind in (?, ?)"
+        "     order by coalesce(objective, mean) desc nulls last limit 1)"
         "  from trials where run_id = ?"
         ") where id = ?",
-        [TrialKind.BASELINE, TrialKind.BASELINE, TrialKind.FULL, run_id, run_id],
+        [TrialKind.BASELINE, run_id, TrialKind.BASELINE, TrialKind.FULL, run_id, run_id],
     )
 
 

@@ -69,6 +69,8 @@ def receipt(
 def _where(placement: Placement | None) -> tuple[str, str]:
     if placement is None:
         return "threads", "nothing was measured that speaks for processes"
+    if placement.ray:
+        return "the nodes of a Ray cluster", placement.why
     return f"{placement.processes} processes" if placement.processes else "threads", placement.why
 
 

@@ -34,7 +34,7 @@ from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.secrets import tell_learned
 from mipro_studio.optimizer_core.types import Role
 
-__all__ = ["main"]
+__all__ = ["main", "serve_on"]
 
 EXIT_S = 2.0
 OUT_OF_MEMORY_WORDS = "MemoryError"
@@ -134,17 +134,24 @@ async def _serve(channel: frames.Channel) -> None:
     await ended.wait()
 
 
-def main(arguments: list[str]) -> int:
+def serve_on(sock: socket.socket) -> None:
+    """Fill cells for whoever is at the other end of `sock`, until that is closed."""
     keep_keys_back()
-    channel = frames.Channel(socket.socket(fileno=int(arguments[0])))
+    channel = frames.Channel(sock)
     tell_learned(lambda key: channel.send(["learned", key]))
     telemetry.switch_on_if_asked()
     try:
         asyncio.run(_serve(channel))
-        return 0
     finally:
         sys.stdout.flush()
         telemetry.flush()
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        serve_on(socket.socket(fileno=int(arguments[0])))
+        return 0
+    finally:
         # A row that hangs must not keep a process that nobody needs.
         end = threading.Timer(EXIT_S, os._exit, [0])
         end.daemon = True

@@ -35,15 +35,20 @@ class Work:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where program runs happen, and why in one sentence; `processes` is None for threads of the run's process."""
+    """Where program runs happen, and why in one sentence; `processes` is None for threads of the run's process.
+
+    On a Ray cluster (`ray`) it is how many a person asked for, None for one a processor of the cluster.
+    """
 
     processes: int | None
     why: str
+    ray: bool = False
 
     @property
     def settings(self) -> dict[str, object]:
         """What the run's settings say of it."""
-        return {"executor": "processes" if self.processes else "threads", "processes": self.processes}
+        where = "ray" if self.ray else "processes" if self.processes else "threads"
+        return {"executor": where, "processes": self.processes}
 
 
 def usable_processors() -> int:
@@ -57,6 +62,8 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
         return Placement(None, "an object of your own process can be run nowhere else")
     if config.executor == "threads":
         return Placement(None, CHOSEN)
+    if config.executor == "ray":
+        return Placement(config.processes, CHOSEN, ray=True)
     if config.executor == "processes":
         return Placement(config.processes or processors, CHOSEN)
     if config.row_memory_mb is not None:

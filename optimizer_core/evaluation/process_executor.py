@@ -10,6 +10,7 @@ import heapq
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +18,7 @@ from mipro_studio.optimizer_core.errors import RunFailed, StudioError
 from mipro_studio.optimizer_core.evaluation import frames
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
-from mipro_studio.optimizer_core.evaluation.worker_process import Place, Row, WorkerProcess
+from mipro_studio.optimizer_core.evaluation.worker_process import Listener, Place, Row, WorkerProcess
 from mipro_studio.optimizer_core.types import Cell, ErrorClass
 
 __all__ = ["ProcessExecutor"]
@@ -36,10 +37,18 @@ class ProcessExecutor:
         processes: How many; they share the run's number of threads.
         pool: Threads of this process for the calls of the prompt model, which are refused, given up and drained with
             the program runs.
+        worker: What starts one, given place, threads and who is told; on another machine, say.
     """
 
-    def __init__(self, place: Place, processes: int, pool: WorkPool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        processes: int,
+        pool: WorkPool,
+        worker: Callable[[Place, int, Listener], WorkerProcess] = WorkerProcess,
+    ) -> None:
         self._place = place
+        self._worker = worker
         self._pool = pool
         threads = place.config.threads
         self._sizes = [len(range(part, threads, processes)) for part in range(min(processes, threads))]
@@ -108,7 +117,7 @@ class ProcessExecutor:
         for worker in self._workers:
             missing.remove(worker.threads)
         for threads in missing:
-            worker = WorkerProcess(self._place, threads, self)
+            worker = self._worker(self._place, threads, self)
             self._workers.append(worker)
             task = self._loop.create_task(worker.connect())
             self._starting.add(task)
@@ -147,7 +156,10 @@ class ProcessExecutor:
         self._pump()
 
     def ended(self, worker: WorkerProcess) -> None:
-        """A process has ended; whatever rows it had are under suspicion, the only one is the one."""
+        """A process has ended; whatever rows it had are under suspicion, the only one is the one.
+
+        Unless its machine may have gone with it: then that one has to do it again.
+        """
         if self._closed:
             return
         self._workers.remove(worker)
@@ -157,7 +169,7 @@ class ProcessExecutor:
             if self._failed_starts >= MOST_FAILED_STARTS:
                 words = f"A process for the program {worker.how_it_ended()} before it was ready."
                 self._fail_all(RunFailed(words, "The log has what it wrote."))
-        if len(rows) == 1:
+        if len(rows) == 1 and (rows[0].suspect or not worker.may_lose_its_machine):
             self._settle(rows[0], self._crashed(rows[0], worker))
         else:
             for row in rows:

@@ -89,12 +89,17 @@ class WorkerProcess(asyncio.Protocol):
         self.is_ready = False
         self.alone = False
         self.killed = False
+        self.may_lose_its_machine = False
         self._next = 0
         self._known: set[str] = set()
         self._unpacker = frames.Unpacker()
         self._transport: Any = None
         self.lender = Lender(place.meter, self._answer)
         self._first = ["settings", place.config.model_dump(mode="json"), str(place.base.resolve()), threads]
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start the process, which has the other end of our socket."""
         self._ours, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(

@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.evaluation.journal import Journal
 from mipro_studio.optimizer_core.evaluation.placement import usable_processors
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
+from mipro_studio.optimizer_core.evaluation.ray_executor import ray_executor
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
@@ -129,10 +130,13 @@ def assemble(
 def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, program: Program) -> Executor:
     """Whatever runs the program; auto is decided by the check, and means threads where there was none."""
     runner = build_runner(config, program, base, meter)  # bad input is heard of here, wherever rows will be run
-    processes = config.executor == "processes" or config.row_memory_mb is not None
+    processes = config.executor in ("processes", "ray") or config.row_memory_mb is not None
     if not processes or is_live(config.program) or is_live(config.metric):
         return ThreadExecutor(pool, runner)
-    return ProcessExecutor(Place(config, base, meter), config.processes or usable_processors(), pool)
+    place = Place(config, base, meter)
+    if config.executor == "ray":
+        return ray_executor(place, pool)
+    return ProcessExecutor(place, config.processes or usable_processors(), pool)
 
 
 def _tuner(config: RunConfig, jobs: Path, pool: WorkPool, recorder: Recorder, meter: Meter) -> Tuner:

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
-from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, PredictorInfo, Program
+from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, PredictorInfo
+from mipro_studio.optimizer_core.runs.fit_cap import fit_cap
 from mipro_studio.optimizer_core.runs.plan import make_plan
 from mipro_studio.optimizer_core.runs.presets import get_preset, merge, preset_rows, resolve
 from mipro_studio.sample_programs import CATALOG
@@ -53,24 +54,18 @@ def draft(values: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     sample = CATALOG.get(str(values.get("program", "")).removeprefix(SAMPLE_PREFIX))
     config = parse_config(merge(sample.defaults, values) if sample is not None else dict(values))
     outline: Any = _Outline(facts.predictors)
+    most = get_preset(config.preset).max_val or facts.sizes["val"]
+    sizes = {**facts.sizes, "val": min(facts.sizes["val"], most)}
+    resolved, sizes, left_out = fit_cap(
+        resolve(config, outline, sizes["val"], values), sizes, len(facts.predictors), values
+    )
+    plan = make_plan(resolved, sizes, len(facts.predictors), facts.row_chars, facts.instruction_chars)
     return {
-        "plan": _plan(config, outline, facts, values),
+        "plan": {**plan, "notes": [*([left_out] if left_out else []), *plan["notes"]]},
         "presets": preset_rows(config, outline, facts.sizes, values),
-        "settings": asdict_of(resolve(config, outline, _n_val(config, facts), values)),
+        "settings": asdict_of(resolved),
         "facts": asdict(facts),
     }
-
-
-def _n_val(config: RunConfig, facts: Facts) -> int:
-    most = get_preset(config.preset).max_val or facts.sizes["val"]
-    return min(facts.sizes["val"], most)
-
-
-def _plan(config: RunConfig, outline: Program, facts: Facts, values: Mapping[str, Any]) -> dict[str, Any]:
-    n_val = _n_val(config, facts)
-    resolved = resolve(config, outline, n_val, values)
-    sizes = {**facts.sizes, "val": n_val}
-    return make_plan(resolved, sizes, len(facts.predictors), facts.row_chars, facts.instruction_chars)
 
 
 def asdict_of(config: RunConfig) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
 from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program
+from mipro_studio.optimizer_core.runs.fit_cap import with_val_rows
 from mipro_studio.optimizer_core.runs.plan import make_plan
-from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.types import Split
 
 __all__ = ["PRESETS", "Preset", "get_preset", "merge", "preset_rows", "resolve", "trimmed"]
@@ -237,10 +237,8 @@ def preset_rows(
 def trimmed(data: Dataset, config: RunConfig) -> Dataset:
     """`data` with no more validation rows than the preset uses, drawn by the run's seed."""
     most = get_preset(config.preset).max_val
-    rows = data.of(Split.VAL)
-    if most is None or len(rows) <= most:
+    n_val = len(data.of(Split.VAL))
+    if most is None or n_val <= most:
         return data
-    kept = {row.id for row in generator(config.seed, "preset").sample(rows, most)}
-    examples = tuple(row for row in data.examples if row.split is not Split.VAL or row.id in kept)
-    note = f"The preset {config.preset!r} uses {most} of the {len(rows)} validation rows."
-    return replace(data, examples=examples, warnings=(*data.warnings, note))
+    note = f"The preset {config.preset!r} uses {most} of the {n_val} validation rows."
+    return replace(with_val_rows(data, most, config.seed), warnings=(*data.warnings, note))

@@ -90,7 +90,8 @@ class CellViews:
         """Candidate -> its first cells, of those that were asked every example of `split`, in the examples' order."""
         whole = (
             " and c.split = ? and c.rollout = 0 and c.candidate in (select candidate from cells "
-            "where run_id = c.run_id and split = c.split and rollout = 0 group by candidate having count(*) = "
+            "where run_id = c.run_id and split = c.split and rollout = 0 "
+            "group by run_id, split, candidate having count(*) = "
             "(select count(*) from examples where run_id = cells.run_id and split = cells.split))"
         )
         found: dict[str, list[Cell]] = {}
@@ -179,7 +180,8 @@ class CellViews:
     def candidate_means(self, run_id: str, split: Split = Split.VAL) -> list[CandidateMean]:
         """One row for every candidate with a cell in `split`, in order of its first cell."""
         rows = self._db.execute(
-            "select candidate, count(score), count(error), avg(score), total(score), total(score * score) "
+            "select candidate, count(score), count(error), avg(score), coalesce(sum(score), 0.0), "
+            "coalesce(sum(score * score), 0.0) "
             "from cells where run_id = ? and split = ? group by candidate order by min(seq)",
             [run_id, split],
         )

@@ -115,10 +115,9 @@ class RunViews:
 
     def recent_events(self, run_id: str, limit: int, without: Sequence[str] = ()) -> list[StoredEvent]:
         """The latest events that are of none of the kinds `without`, oldest first."""
-        marks = ", ".join("?" * len(without))
+        others = f"and kind not in ({', '.join('?' * len(without))}) " if without else ""
         rows = self._db.execute(
-            f"select id, at, kind, data from events where run_id = ? and kind not in ({marks}) "
-            "order by id desc limit ?",
+            f"select id, at, kind, data from events where run_id = ? {others}order by id desc limit ?",
             [run_id, *without, limit],
         ).fetchall()
         return [(cursor, at, Event(from_text(kind), from_json(data))) for cursor, at, kind, data in reversed(rows)]

@@ -35,6 +35,17 @@ WORKER = "worker-1"
 LEASE_S = 30.0
 
 
+def whose_rows(store: Store) -> dict[str, set[str]]:
+    """Whose rows each table holds."""
+    tables = store.db.execute("select name from sqlite_master where type = 'table' order by name").fetchall()
+    keys = {
+        name: "id" if name == "runs" else "run_id"
+        for (name,) in tables
+        if not name.startswith(("sqlite_", "_sqlite", "studio_"))
+    }
+    return {name: {row[0] for row in store.db.execute(f"select {key} from {name}")} for name, key in keys.items()}
+
+
 class HandClock:
     """A clock that stands still until it is turned."""
 

@@ -10,7 +10,12 @@ from mipro_studio.optimizer_core.types import Split, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store, in_pieces, log_path, pack, unpack
 from mipro_studio.storage.in_pieces import LEASE_S, Passage
 from mipro_studio.storage.store import IN_ONE_PIECE
-from tests.storage.samples import SAMPLES, WORKER, HandClock, cell, example, queued, running
+from tests.storage.samples import SAMPLES, WORKER, HandClock, cell, example, queued, running, whose_rows
+
+BACK_ENDS = True
+SQLITE_ALONE = (
+    "test_whoever_is_killed_in_any_piece_leaves_nothing_to_see_and_the_next_writer_takes_the_rest_away",
+)  # fmt: skip # minutes on a server
 
 ROWS = tuple(example(f"r{n}", [*Split][n % 3], n) for n in range(IN_ONE_PIECE + 600))
 
@@ -53,12 +58,6 @@ def take_in(store: Store, replay: Path) -> None:
 WAYS: dict[str, Callable[[Store, Path], None]] = {"create": create, "delete": delete, "take in": take_in}
 
 
-def of_runs(store: Store) -> dict[str, set[str]]:
-    """Whose rows each table holds."""
-    tables = [name for name in store.db.table_names() if not name.startswith(("sqlite_", "_sqlite"))]
-    return {name: {row["id" if name == "runs" else "run_id"] for row in store.db[name].rows} for name in tables}
-
-
 def shown(path: Path) -> list[str]:
     with Reader(path) as reader:
         assert reader.count_runs() == len(reader.list_runs())
@@ -99,7 +98,7 @@ def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def prepared(store: Store, way: str) -> dict[str, set[str]]:
-    before = of_runs(store)
+    before = whose_rows(store)
     if way == "delete":
         run_id = queued(store, "large", records=ROWS)
         log_path(store.path, run_id).parent.mkdir(exist_ok=True)
@@ -126,7 +125,7 @@ def test_whoever_is_killed_in_any_piece_leaves_nothing_to_see_and_the_next_write
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(in_pieces.Lease, "is_over", lambda self, now: True)
             store.delete_run(queued(store))
-        assert of_runs(store) == before
+        assert whose_rows(store) == before
         assert not [*path.parent.glob("logs/*.log")]
     assert tried >= 4
 
@@ -136,13 +135,13 @@ def test_a_failure_in_any_piece_takes_away_what_was_written(store: Store, replay
     def fail() -> None:
         raise StudioError("The disk fails.")
 
-    before = of_runs(store)
+    before = whose_rows(store)
     for at in range(3):
         with pytest.MonkeyPatch.context() as patch:
             counted(patch, at, fail)
             with pytest.raises(StudioError, match="The disk fails"):
                 WAYS[way](store, replay)
-        assert of_runs(store) == before
+        assert whose_rows(store) == before
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -193,7 +192,7 @@ def test_who_was_taken_for_dead_and_comes_back_changes_nothing(path: Path, monke
         monkeypatch.setattr(in_pieces.time, "sleep", slept)
         with pytest.raises(StudioError, match="took too long to be written"):
             queued(store, "large", records=ROWS)
-        assert of_runs(store)["runs"] == set(cleaned)
+        assert whose_rows(store)["runs"] == set(cleaned)
 
 
 def test_a_file_that_is_being_taken_in_already_is_a_sentence(store: Store, path: Path, replay: Path) -> None:

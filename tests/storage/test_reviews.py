@@ -25,6 +25,8 @@ from tests.arms import demo_sets_of, instructions_of
 from tests.storage.samples import WORKER, queued, running
 from tests.storage.test_journal import HOSTILE
 
+BACK_ENDS = True
+
 CHANGE = {"predictor": "answer", "text": "Mine."}
 ARM = instruction_arm("answer", 4, "Mine.", Author.PERSON, {"change": 1})
 

@@ -1,10 +1,12 @@
 """What every executor has to do, and what only processes can: outlive a row that ends its process."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from mipro_studio.optimizer_core.evaluation.frames import Unpacker, cell_as_json
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
+from mipro_studio.optimizer_core.evaluation.ray_executor import ray_executor
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.models.meter import Meter
@@ -29,7 +32,10 @@ from mipro_studio.optimizer_core.types import Author, Cell, CellKey, Demo, Error
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROOT, dspy_as_new, fresh_journal, live, make_config
 
-KINDS = ("threads", "processes")
+HAS_RAY = find_spec("ray") is not None
+"""The extra `ray`; its tests start a cluster of two nodes on this machine. CI does without (docs/cluster.md)."""
+PROCESSES = ("processes", "ray") if HAS_RAY else ("processes",)
+KINDS = ("threads", *PROCESSES)
 PROGRAM = "tests/programs/misbehaving.py"
 ARMS = ArmContents.of(
     [
@@ -47,6 +53,7 @@ class Bench:
         self.meters = {kind: Meter(Budget()) for kind in KINDS}
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.config = make_config(endpoint, program=PROGRAM, threads=4, processes=2, retries=0, row_memory_mb=400)
+        self.cluster = two_nodes() if HAS_RAY else None
         self.executors: dict[str, Executor] = {kind: self.wait(self._made(kind)) for kind in KINDS}
 
     async def _made(self, kind: str) -> Executor:
@@ -65,6 +72,21 @@ class Bench:
         for executor in self.executors.values():
             self.loop.call_soon_threadsafe(executor.close)
         self.loop.call_soon_threadsafe(self.loop.stop)
+        if self.cluster is not None:
+            import ray
+
+            ray.shutdown()
+            self.cluster.shutdown()
+
+
+def two_nodes() -> Any:
+    """A Ray cluster of two nodes with two processors each, named as a person would name theirs."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    cluster.add_node(num_cpus=2)
+    os.environ["RAY_ADDRESS"] = cluster.address
+    return cluster
 
 
 def made(kind: str, config: RunConfig, meter: Meter) -> Executor:
@@ -72,6 +94,8 @@ def made(kind: str, config: RunConfig, meter: Meter) -> Executor:
     pool = WorkPool(config.threads)
     if kind == "processes":
         return ProcessExecutor(Place(config, ROOT, meter), config.processes or 1, pool)
+    if kind == "ray":
+        return ray_executor(Place(config, ROOT, meter), pool)
     with dspy_as_new():
         return ThreadExecutor(pool, build_runner(config, load_program(config.program, ROOT), ROOT, meter))
 
@@ -110,7 +134,7 @@ def test_every_executor_gives_the_same_cells(bench: Bench) -> None:
         row("unscored"),
     ]
     by_kind = [[same(cell) for cell in bench.cells(kind, *requests)] for kind in KINDS]
-    assert by_kind[0] == by_kind[1]
+    assert all(cells == by_kind[0] for cells in by_kind[1:])
     scores = [data["score"] for data in by_kind[0]]
     assert scores == [5.0, 7.0, 5.0, None, None]
     assert [data["error"] for data in by_kind[0][3:]] == [ErrorClass.PROGRAM, ErrorClass.METRIC]
@@ -155,12 +179,14 @@ def test_what_has_not_begun_can_be_refused_and_what_has_given_up(bench: Bench, k
     assert bench.cells(kind, row("fine"))[0].score == 5.0  # open again
 
 
+@pytest.mark.parametrize("kind", PROCESSES)
 @pytest.mark.parametrize("what", ["exit", "segfault"])
-def test_a_row_that_ends_its_process_costs_that_row_only(bench: Bench, what: str) -> None:
+def test_a_row_that_ends_its_process_costs_that_row_only(bench: Bench, what: str, kind: str) -> None:
     beside = [row(f"sleep 0.{number}") for number in range(1, 8)]
-    crashed, *others = bench.cells("processes", row(what), *beside)
+    crashed, *others = bench.cells(kind, row(what), *beside)
     assert (crashed.score, crashed.error) == (None, ErrorClass.CRASH)
-    assert ("code 7" if what == "exit" else "signal 11") in crashed.error_message
+    if kind == "processes":
+        assert ("code 7" if what == "exit" else "signal 11") in crashed.error_message
     assert [cell.score for cell in others] == [5.0] * 7
 
 
@@ -180,8 +206,9 @@ def test_a_limit_of_memory_takes_processes() -> None:
         make_config(row_memory_mb=400, executor="threads")
 
 
-def test_a_row_that_holds_pythons_lock_is_ended_with_its_process(bench: Bench) -> None:
-    stuck, good = bench.cells("processes", row("stuck", limit_s=0.5), row("fine"))
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_a_row_that_holds_pythons_lock_is_ended_with_its_process(bench: Bench, kind: str) -> None:
+    stuck, good = bench.cells(kind, row("stuck", limit_s=0.5), row("fine"))
     assert isinstance(stuck, TookTooLong)
     assert good.score == 5.0
 
@@ -206,6 +233,31 @@ def test_a_cap_on_calls_is_exact(kind: str, bench: Bench) -> None:
     assert sum(isinstance(answer, BudgetReached) for answer in answers) == 7
 
 
+@pytest.mark.skipif(not HAS_RAY, reason="the extra `ray` is not installed (requirements-ray.txt)")
+def test_a_node_that_dies_costs_what_was_under_way_on_it(bench: Bench) -> None:
+    """Its rows are run again elsewhere: every row has its cell, and each node's rows are paid for twice at most."""
+    endpoint: LoopbackEndpoint = bench.endpoint  # type: ignore[attr-defined]
+    node = bench.cluster.add_node(num_cpus=2)
+    config = bench.config.model_copy(update={"threads": 6, "processes": 6})
+
+    async def asked() -> list[Any]:
+        executor = made("ray", config, Meter(Budget()))
+        try:
+            rows = [executor.run(row(f"ask {number}")) for number in range(120)]
+            working = asyncio.gather(*rows, return_exceptions=True)
+            while endpoint.stats()["total"] < 30:
+                await asyncio.sleep(0.02)
+            await asyncio.to_thread(bench.cluster.remove_node, node, False)
+            return await working
+        finally:
+            executor.close()
+
+    endpoint.reset()
+    cells = bench.wait(asked())
+    assert [cell.score for cell in cells] == [5.0] * 120
+    assert 120 <= endpoint.stats()["total"] <= 120 + config.threads
+
+
 def test_a_message_is_read_however_it_is_cut() -> None:
     messages = [["a", 1.5, {"b": None}], ["\udc80 é"], []]
     stream = b"".join(map(packed, messages))
@@ -228,6 +280,7 @@ def test_decisions_do_not_depend_on_threads_and_processes(bench: Bench) -> None:
     with LoopbackEndpoint(in_thread=True, responder="oracle", gold=desk.gold(desk.rows(60))) as endpoint:
         config = make_config(endpoint, threads=6, seed=3, search={"trials": 4})
         ways = [{"executor": "threads"}, *({"executor": "processes", "processes": number} for number in (1, 3))]
+        ways += [{"executor": "ray", "processes": 2}] if HAS_RAY else []
         lives = [live(config.model_copy(update=way), fresh_journal()) for way in ways]
     assert lives[0].winner is not None
     assert all(one.decisions == lives[0].decisions for one in lives[1:])

@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parents[3]
         {"preset": "light"},
         {"optimizer": "bootstrap_rs", "search": {"trials": 5}},
         {"search": {"freeze": ["tone"]}, "budget": {"max_program_runs": 300}},
+        {"budget": {"max_program_runs": 150}},
     ],
 )
 def test_it_says_what_the_inspection_says(changes: dict[str, object]) -> None:
