@@ -1,10 +1,11 @@
 """SQLite through sqlite-utils: the store a worker writes, the reader pages look through, the mirrored study."""
 
 import mipro_studio.storage.quick_start  # isort: skip # noqa: F401 - before anything imports sqlite-utils
+from mipro_studio.storage.beside.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
+from mipro_studio.storage.beside.study import StudyMirror
 from mipro_studio.storage.checking import Finding, check_store
 from mipro_studio.storage.clock import present
 from mipro_studio.storage.connection import StoreUnavailable
-from mipro_studio.storage.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.paths import default_store, log_path, store_at, study_path, study_url, tunings_folder
 from mipro_studio.storage.pulse import PulseFile
@@ -22,7 +23,6 @@ from mipro_studio.storage.rows import (
     TrialTimes,
 )
 from mipro_studio.storage.store import Command, Store
-from mipro_studio.storage.study import StudyMirror
 from mipro_studio.storage.views.reader import Reader
 
 __all__ = [

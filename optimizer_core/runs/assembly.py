@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mipro_studio.optimizer_core.cluster.ray_executor import ray_executor
 from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
 from mipro_studio.optimizer_core.data.python_rows import import_classes
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
@@ -12,7 +13,6 @@ from mipro_studio.optimizer_core.evaluation.journal import Journal
 from mipro_studio.optimizer_core.evaluation.placement import usable_processors
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
-from mipro_studio.optimizer_core.evaluation.ray_executor import ray_executor
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable

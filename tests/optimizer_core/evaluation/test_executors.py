@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mipro_studio.optimizer_core.cluster.ray_executor import ray_executor
 from mipro_studio.optimizer_core.config import Budget, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, BudgetReached, RunPaused, StopRequested
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
@@ -19,7 +20,6 @@ from mipro_studio.optimizer_core.evaluation.frames import Unpacker, cell_as_json
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
-from mipro_studio.optimizer_core.evaluation.ray_executor import ray_executor
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
 from mipro_studio.optimizer_core.models.meter import Meter

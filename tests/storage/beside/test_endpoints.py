@@ -8,7 +8,7 @@ import pytest
 from mipro_studio.optimizer_core.config import ModelSpec
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import Endpoint, endpoints, forget_endpoint, save_endpoint
-from mipro_studio.storage.endpoints import endpoints_path
+from mipro_studio.storage.beside.endpoints import endpoints_path
 
 
 def test_what_is_saved_comes_back_by_name(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.types import Trial, TrialKind
 from mipro_studio.storage import StudyMirror, study_path, study_url
-from mipro_studio.storage.study import SPARE_CHOICES
+from mipro_studio.storage.beside.study import SPARE_CHOICES
 from tests.storage.samples import trial
 
 optuna = pytest.importorskip("optuna")
