@@ -140,7 +140,7 @@ class Perishable(MemoryJournal):
         self._wishes = list(wishes)
         self._asked = 0
         self._history: list[tuple[Sequence[Record], ScriptedTrainer]] = []
-        self.opened_at: int | None = None
+        self.opened: list[int] = []
         super().commit(make_examples(**SIZES))
 
     def commit(self, records: Sequence[Record]) -> None:
@@ -164,16 +164,16 @@ class Perishable(MemoryJournal):
         self.asked.append(Change(self._asked, kind, payload))
 
     def open_gate(self) -> None:
-        """A person looks at what waits at the review gate, changes some of it and says go."""
-        self.opened_at = len(self._history)
-        for kind, payload in GATE:
+        """A person looks at what waits at the review gate, changes some of it (at the first) and says go."""
+        for kind, payload in () if self.opened else GATE:
             self.ask(kind, payload)
+        self.opened.append(len(self._history))
 
     def after(self, commits: int) -> "Perishable":
         """The journal as a kill after so many commits would have left it."""
         left = Perishable(self._said)
         for place, (records, trainer) in enumerate(self._history[:commits]):
-            if place == self.opened_at:
+            for _ in range(self.opened.count(place)):
                 left.open_gate()
             left.commit(records)
             left.trainer = copy.deepcopy(trainer)
@@ -269,12 +269,13 @@ class Stage:
         return config.model_copy(update={"task_model": task})
 
 
-def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool = True) -> Ending:
-    """One life; `timing` decides in which order answers come in."""
+def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool | int = True) -> Ending:
+    """One life; `timing` decides in which order answers come in, `approved` is how many times a person said go."""
+    past = assembly.Past(approved=bool(approved), approvals=int(approved))
 
     async def main() -> Ending:
         asyncio.get_running_loop().set_default_executor(_AtOnce())
-        assembled = assembly.assemble(config, journal, ROOT, assembly.Past(approved=approved))
+        assembled = assembly.assemble(config, journal, ROOT, past)
         assembled.pool.rng = random.Random(timing)  # type: ignore[attr-defined]
         return await assembled.run.execute()
 
@@ -319,11 +320,10 @@ def to_the_end(
     config: RunConfig, journal: Perishable, scenario: Scenario, timing: int, cuts: Sequence[int] = ()
 ) -> Ending:
     """Live on until a life comes to an end, a person passing the gate; life n is cut off after `cuts[n]` commits."""
-    approved = not scenario.gate or journal.opened_at is not None
     for life in range(MOST_LIVES):
         journal.left = cuts[life] if life < len(cuts) else None
         try:
-            ending = live(config, journal, timing + life, approved)
+            ending = live(config, journal, timing + life, len(journal.opened) if scenario.gate else True)
         except LeaseLost:
             continue
         if ending.status is Status.PAUSED:
@@ -332,7 +332,6 @@ def to_the_end(
             return ending
         else:
             journal.open_gate()
-            approved = True
     raise AssertionError("The run comes to no end.")
 
 
