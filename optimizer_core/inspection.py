@@ -103,20 +103,13 @@ def _inspected(
     _check_sizes(data, config)
     _check_freeze(config, program)
     require_prices(config, role_models, _brought(config, program))
-    sizes = {split.value: len(data.of(split)) for split in Split}
+    sizes = _sizes(data)
     facts = Facts(program.predictors, sizes, _row_chars(data), _instruction_chars(program))
     presets = preset_rows(config, program, sizes, values)
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
     warnings = [*data.warnings, *_beyond_embedded(sample, config, values), *overridden(config, program)]
-    sizes = {split.value: len(data.of(split)) for split in Split}
-    config, sizes, left_out = fit_cap(config, sizes, len(program.predictors), values)
-    data = with_val_rows(data, sizes[Split.VAL], config.seed)
-    agents = [one.owner for one in holders(program.module) if one.owner not in config.search.freeze]
-    plan = make_plan(
-        config, sizes, len(program.predictors), facts.row_chars, facts.instruction_chars, len(agents)
-    )
-    plan["notes"] = [*([left_out] if left_out else []), *plan["notes"]]
+    config, data, plan = _planned(config, program, data, facts, values)
     rehearsal = Rehearsal()
     if calls[0]:
         rehearse = calls[1] and bool(plan["program_runs"]["rehearsal"])
@@ -130,7 +123,7 @@ def _inspected(
         "config": config.model_dump(mode="json"),
         "program": _about_program(program),
         "metric": {"name": scorer.name},
-        "data": _about_data(data, sizes) | {"report": _report(config, scorer, program, data)},
+        "data": _about_data(data, _sizes(data)) | {"report": _report(config, scorer, program, data)},
         "plan": plan,
         "presets": presets,
         "facts": asdict(facts),
@@ -141,6 +134,23 @@ def _inspected(
         "records": [asdict(example) for example in data.examples],
         **about_rehearsal(rehearsal, config),
     }
+
+
+def _sizes(data: Dataset) -> dict[str, int]:
+    return {split.value: len(data.of(split)) for split in Split}
+
+
+def _planned(
+    config: RunConfig, program: Program, data: Dataset, facts: Facts, values: dict[str, Any]
+) -> tuple[RunConfig, Dataset, dict[str, Any]]:
+    """The plan, with the settings and the rows that fit the caps."""
+    n_predictors = len(program.predictors)
+    config, sizes, left_out = fit_cap(config, _sizes(data), n_predictors, values)
+    data = with_val_rows(data, sizes[Split.VAL], config.seed)
+    agents = [one.owner for one in holders(program.module) if one.owner not in config.search.freeze]
+    plan = make_plan(config, sizes, n_predictors, facts.row_chars, facts.instruction_chars, len(agents))
+    plan["notes"] = [*([left_out] if left_out else []), *plan["notes"]]
+    return config, data, plan
 
 
 def _dataset(

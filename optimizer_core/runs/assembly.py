@@ -96,9 +96,7 @@ def assemble(
     examples = _by_split(rows)
     config = resolve(config, program, len(examples[Split.VAL]))
     optimizer = get_optimizer(config.optimizer)
-    meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
-    meter.beside_usd = sum(tuning.facts.get(PAID_USD) or 0.0 for tuning in journal.tunings())
-    meter.limits = CallLimits(config.threads, finds=config.pace == "found")
+    meter = _meter(config, journal, past)
     prompt = build_role_model(config.model_for(Role.PROMPT), Role.PROMPT, meter, config, program)
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
@@ -125,6 +123,14 @@ def assemble(
         drops=optimizer.drops,
     )
     return Assembled(Run(context, optimizer, executor, past.approved), context, pool, executor)
+
+
+def _meter(config: RunConfig, journal: Journal, past: Past) -> Meter:
+    """What the run has spent, its caps, and the limits of its endpoints."""
+    meter = Meter(config.budget, journal.burns(), past.spent_s, config.pause_after, config.retry_budget)
+    meter.beside_usd = sum(tuning.facts.get(PAID_USD) or 0.0 for tuning in journal.tunings())
+    meter.limits = CallLimits(config.threads, finds=config.pace == "found")
+    return meter
 
 
 def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, program: Program) -> Executor:

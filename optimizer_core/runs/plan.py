@@ -49,10 +49,7 @@ def make_plan(
     `facts` is what `planned_anew` needs to make the plan of a run whose settings have changed.
     """
     optimizer = get_optimizer(config.optimizer)
-    work = optimizer.work(config, n_predictors - len(config.search.freeze))
-    if TOOLS in optimizer.searched(config):
-        written = n_agents * ((config.search.instructions or config.search.candidates) - 1)
-        work = replace(work, instructions=work.instructions + written)
+    work = _work(config, n_predictors, n_agents)
     n_train, n_val, n_test = (sizes.get(split, 0) for split in ("train", "val", "test"))
     if not optimizer.evaluates:
         n_val = n_test = 0
@@ -61,7 +58,7 @@ def make_plan(
     calls = _lm_calls(config, program_runs, n_predictors, n_test)
     calls["prompt"] = _prompt_calls(config, work, (n_train, n_val), n_predictors)
     tokens = _tokens(config, calls, row_chars, instruction_chars)
-    plan = {
+    plan: dict[str, Any] = {
         "trials": config.search.trials,
         "candidates": config.search.candidates,
         "minibatch_size": cells.size,
@@ -79,10 +76,21 @@ def make_plan(
     }  # fmt: skip
     notes = _notes(config, sizes, cells.size) if optimizer.evaluates else []
     if work.tunings:
-        chars = row_chars + instruction_chars
-        tuning = tuning_forecast(config, work.tunings, n_train * n_predictors, chars)
-        plan, notes = {**plan, "tuning": tuning}, [tuning["text"], *notes]
+        plan["tuning"] = tuning_forecast(
+            config, work.tunings, n_train * n_predictors, row_chars + instruction_chars
+        )
+        notes = [plan["tuning"]["text"], *notes]
     return {**plan, "notes": [*notes, *_cap_notes(config, plan)]}
+
+
+def _work(config: RunConfig, n_predictors: int, n_agents: int) -> Work:
+    """What the optimizer does before the search and in it."""
+    optimizer = get_optimizer(config.optimizer)
+    work = optimizer.work(config, n_predictors - len(config.search.freeze))
+    if TOOLS not in optimizer.searched(config):
+        return work
+    written = n_agents * ((config.search.instructions or config.search.candidates) - 1)
+    return replace(work, instructions=work.instructions + written)
 
 
 def planned_anew(config: RunConfig, plan: Mapping[str, Any]) -> dict[str, Any]:
