@@ -1,4 +1,7 @@
-"""The whole table: python -m tests.kills [--only embedded together fireworks openai] [--moment WORDS]"""
+"""The whole table: python -m tests.kills [--only embedded together fireworks openai] [--moment WORDS]
+
+Some twenty seconds of a processor for ten kills at a provider, a minute for ten on this machine.
+"""
 
 import argparse
 import sys
@@ -15,12 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kills")
     parser.add_argument("--only", nargs="*", default=["embedded", *PROVIDERS])
     parser.add_argument("--moment", default="", help="Only moments with these words in their name.")
+    parser.add_argument("--requests", type=int, nargs="*", default=[], help="Only these of a provider's, from 1.")
     asked = parser.parse_args(arguments)
     points = broken = 0
     for trainer in asked.only:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            for tried in _kills(trainer, Path(folder), asked.moment):
+            for tried in _kills(trainer, Path(folder), asked):
                 points, broken = points + 1, broken + bool(tried.broken)
                 print(f"| {trainer} | {tried.moment} | {'; '.join(tried.broken) or 'the same end'} |", flush=True)
         print(f"{trainer}: {time.monotonic() - began:.0f} s", flush=True)
@@ -28,10 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     return int(broken > 0)
 
 
-def _kills(trainer: str, folder: Path, words: str) -> Iterator[Tried]:
+def _kills(trainer: str, folder: Path, asked: argparse.Namespace) -> Iterator[Tried]:
     if trainer == "embedded":
-        return embedded_kills(folder, [moment for moment in MOMENTS if words in moment])
-    return provider_kills(folder, trainer)
+        return embedded_kills(folder, [moment for moment in MOMENTS if asked.moment in moment])
+    return provider_kills(folder, trainer, asked.requests)
 
 
 if __name__ == "__main__":
