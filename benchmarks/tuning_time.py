@@ -1,7 +1,7 @@
 """What a training takes on the embedded model: python -m benchmarks.tuning_time
 
-Trains one epoch on triage's gold labels at several sizes and prompt lengths, in this process, and prints processor
-seconds a step and the two constants of `optimizer_core/finetuning/forecast.py` that fit them best.
+Trains one epoch on triage's gold labels at several sizes and prompt lengths, in this process with one thread, and
+prints processor seconds a step and a token: the constant of `optimizer_core/finetuning/forecast.py`.
 """
 
 import tempfile
@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import dspy
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mipro_studio.optimizer_core.finetuning.batch import TokenRow
-from mipro_studio.optimizer_core.finetuning.forecast import CHARS_PER_TOKEN, LAYERS, ROW_S, TOKEN_S
+from mipro_studio.optimizer_core.finetuning.forecast import CHARS_PER_TOKEN, LAYERS, TOKEN_S
 from mipro_studio.optimizer_core.finetuning.lora import LoraSettings
 from mipro_studio.optimizer_core.finetuning.network import Network, load_network
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings, train
@@ -55,10 +54,10 @@ def _case(n: int, repeats: int, tokenizer: Tokenizer) -> Case:
     return Case(rows, chars)
 
 
-def _seconds(network: Network, case: Case, first_layer: int, threads: int) -> tuple[float, float, int]:
+def _seconds(network: Network, case: Case, first_layer: int) -> tuple[float, float, int]:
     """(processor seconds, wall seconds, steps) of an epoch."""
     settings = TrainingSettings(epochs=1, lora=LoraSettings(first_layer=first_layer))
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(threads):
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         began, wall = time.process_time(), time.monotonic()
         _, losses = train(network, case.rows, settings, Path(folder) / "checkpoint.npz")
         return time.process_time() - began, time.monotonic() - wall, len(losses)
@@ -71,24 +70,17 @@ def main() -> int:
     cases = {(n, repeats): _case(n, repeats, tokenizer) for n, repeats, _ in CASES}
     connection.close()
     network = load_network(fast_copy(weights_path()))
-    print("| rows | tokens by characters | first layer | threads | processor s a step | wall s a step |")
+    print("| rows | tokens by characters | first layer | processor s a step | wall s a step | processor s a token |")
     print("|---|---|---|---|---|---|")
-    known, found = [], []
     for n, repeats, first_layer in CASES:
-        case = cases[n, repeats]
-        tokens = case.chars / CHARS_PER_TOKEN
-        for threads in (1, 2) if (n, repeats, first_layer) == CASES[0] else (1,):
-            used, wall, steps = _seconds(network, case, first_layer, threads)
-            print(
-                f"| {n} | {tokens:.0f} | {first_layer} | {threads} | {used / steps:.2f} | {wall / steps:.2f} |",
-                flush=True,
-            )
-            if threads == 1:
-                tuned = (LAYERS - first_layer) / LAYERS
-                known.append([tuned * n, tuned * tokens])
-                found.append(used)
-    (row_s, token_s), *_ = np.linalg.lstsq(np.array(known), np.array(found), rcond=None)
-    print(f"ROW_S {row_s:.3f} (stands at {ROW_S}), TOKEN_S {token_s:.4f} (stands at {TOKEN_S})")
+        tokens = cases[n, repeats].chars / CHARS_PER_TOKEN
+        used, wall, steps = _seconds(network, cases[n, repeats], first_layer)
+        each = used / tokens * LAYERS / (LAYERS - first_layer)
+        print(
+            f"| {n} | {tokens:.0f} | {first_layer} | {used / steps:.2f} | {wall / steps:.2f} | {each:.4f} |",
+            flush=True,
+        )
+    print(f"The forecast takes {TOKEN_S} s a token.")
     return 0
 
 

@@ -153,13 +153,14 @@ def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], 
 
 def docs_pages(browser: Browser, out: Path, store: Path, names: list[str]) -> None:
     """The README's pictures, of the committed run; the replay stands in the middle of its search."""
-    run_id, together = (take_home.open_replay(store, file) for file in (REAL, TOGETHER))
+    run_id = take_home.open_replay(store, REAL)
+    together = take_home.open_replay(store, TOGETHER) if TOGETHER.exists() else ""
     with Reader(store) as reader:
         moments = history(reader, reader.run(run_id)).labels
     middle = next(i for i, label in enumerate(moments) if "trial 12," in label)
     with serve(store) as url:
         for name, (scheme, path) in DOCS.items():
-            if names and name not in names:
+            if (names and name not in names) or ("{together}" in path and not together):
                 continue
             file = out / f"{name}-{WIDTHS[0]}-{scheme}.png"
             if not path:

@@ -1,9 +1,9 @@
-"""Our gradients against torch's autograd through transformers' own Llama, on the embedded model's weights.
+"""Our gradients against torch's autograd, on the embedded model's weights.
 
-    python scripts/torch_gradients.py FILE.gguf    (needs torch, transformers and gguf; no part of the studio does)
+    python scripts/torch_gradients.py FILE.gguf    (needs torch and gguf; no part of the studio needs torch)
 
-Adapters are put beside transformers' projections in its own order of rows (llama.cpp permutes those of query and key
-for its rotary embedding), each row is run alone, and the gradients are compared with those of the packed batch.
+The forward pass is written once more with torch's own attention, norm and cross-entropy, one row at a time; the
+gradients of every pair are compared with those of our packed batch.
 """
 
 import sys
@@ -15,23 +15,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
+from torch.nn import functional
 
 from mipro_studio.optimizer_core.finetuning.batch import TokenRow, pack, segments
 from mipro_studio.optimizer_core.finetuning.gradients import Tuned, answers, loss_and_gradients
 from mipro_studio.optimizer_core.finetuning.lora import Key, LoraSettings, Pair, initial_pairs
-from mipro_studio.optimizer_core.finetuning.network import NetworkShape, load_network
+from mipro_studio.optimizer_core.finetuning.network import Network, load_network
 
-THEIRS = {
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
 SETTINGS = LoraSettings(rank=4, alpha=8.0)
+Leaves = dict[Key, tuple[Any, Any]]
 
 
 def rows() -> list[TokenRow]:
@@ -46,36 +38,61 @@ def rows() -> list[TokenRow]:
     return [*(row(prefix) for _ in range(4)), row(()), row(())]
 
 
-def in_their_order(b: Any, name: str, shape: NetworkShape) -> Any:
-    """Rows of B as transformers has them."""
-    if name not in ("attn_q", "attn_k"):
-        return b
-    heads = shape.heads if name == "attn_q" else shape.kv_heads
-    return b.reshape(heads, shape.head_width // 2, 2, -1).swapaxes(1, 2).reshape(b.shape)
+class Llama:
+    """The network in torch. `leaves` are A and B of every pair, which have gradients."""
+
+    def __init__(self, network: Network, leaves: Leaves) -> None:
+        self.network, self.leaves, self.shape = network, leaves, network.shape
+
+    def logits(self, row: TokenRow) -> Any:
+        """(answer tokens, vocabulary), each before its token."""
+        tokens = [*row.prompt, *row.answer]
+        x = torch.tensor(self.network.embedding[tokens])
+        for index in range(self.shape.layers):
+            x = self._layer(index, x)
+        x = self._normed(x, self.network.output_gain)
+        return x[len(row.prompt) - 1 : -1] @ torch.tensor(self.network.embedding).T
+
+    def _layer(self, index: int, x: Any) -> Any:
+        layer = self.network.layers[index]
+        h = self._normed(x, layer.attention_gain)
+        q, k, v = (self._heads(self._map(index, name, h)) for name in ("attn_q", "attn_k", "attn_v"))
+        attended = functional.scaled_dot_product_attention(
+            self._turned(q)[None], self._turned(k)[None], v[None], is_causal=True, enable_gqa=True
+        )[0]
+        x = x + self._map(index, "attn_output", attended.transpose(0, 1).reshape(len(x), -1))
+        h = self._normed(x, layer.feed_forward_gain)
+        gated = functional.silu(self._map(index, "ffn_gate", h)) * self._map(index, "ffn_up", h)
+        return x + self._map(index, "ffn_down", gated)
+
+    def _map(self, index: int, name: str, h: Any) -> Any:
+        a, b = self.leaves[index, name]
+        weights = torch.tensor(self.network.layers[index].projections[name])
+        return functional.linear(h, weights) + SETTINGS.scale * functional.linear(functional.linear(h, a), b)
+
+    def _normed(self, x: Any, gain: Any) -> Any:
+        return functional.rms_norm(x, (x.shape[-1],), torch.tensor(gain), self.shape.norm_epsilon)
+
+    def _heads(self, x: Any) -> Any:
+        return x.reshape(len(x), -1, self.shape.head_width).transpose(0, 1)
+
+    def _turned(self, x: Any) -> Any:
+        """Rotary embedding of neighbours, as numbers of the complex plane."""
+        width = self.shape.head_width
+        angles = torch.arange(x.shape[1])[:, None] * self.shape.rope_base ** -(torch.arange(0, width, 2) / width)
+        turns = torch.polar(torch.ones_like(angles), angles)
+        together = torch.view_as_complex(x.reshape(*x.shape[:-1], width // 2, 2).contiguous())
+        return torch.view_as_real(together * turns).reshape(x.shape)
 
 
-def hooked(model: Any, leaves: dict[Key, tuple[Any, Any]], shape: NetworkShape) -> None:
-    """Every projection adds its pair's product."""
-    for (index, name), (a, b) in leaves.items():
-
-        def add(module: Any, given: Any, y: Any, a: Any = a, b: Any = b, name: str = name) -> Any:
-            return y + SETTINGS.scale * (given[0] @ a.T) @ in_their_order(b, name, shape).T
-
-        model.model.layers[index].get_submodule(THEIRS[name]).register_forward_hook(add)
-
-
-def by_torch(model: Any, asked: list[TokenRow]) -> tuple[Any, Any]:
+def by_torch(model: Llama, asked: list[TokenRow]) -> tuple[Any, Any]:
     """(mean loss, logits that predict the answers), each row by itself."""
-    logits, targets = [], []
-    for row in asked:
-        found = model(torch.tensor([[*row.prompt, *row.answer]])).logits[0]
-        logits.append(found[len(row.prompt) - 1 : -1])
-        targets += row.answer
-    together = torch.cat(logits)
-    return torch.nn.functional.cross_entropy(together, torch.tensor(targets)), together
+    together = torch.cat([model.logits(row) for row in asked])
+    targets = torch.tensor([token for row in asked for token in row.answer])
+    return functional.cross_entropy(together, targets), together
 
 
-def differences(ours: dict[Key, Pair], leaves: dict[Key, tuple[Any, Any]]) -> Iterator[tuple[float, Key, str]]:
+def differences(ours: dict[Key, Pair], leaves: Leaves) -> Iterator[tuple[float, Key, str]]:
     """The largest difference within a tensor as a share of its largest gradient."""
     for key, (a, b) in leaves.items():
         for half, theirs in (("a", a.grad), ("b", b.grad)):
@@ -93,20 +110,17 @@ def main(path: Path) -> int:
     batch = pack(segments(asked))
     loss, ours = loss_and_gradients(tuned, batch)
 
-    model = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.float32)
-    model.requires_grad_(False).eval()
     leaves = {
         key: (torch.tensor(p.a).requires_grad_(), torch.tensor(p.b).requires_grad_()) for key, p in pairs.items()
     }
-    hooked(model, leaves, network.shape)
-    known, logits = by_torch(model, asked)
+    known, logits = by_torch(Llama(network, leaves), asked)
     known.backward()
 
     found = sorted(differences(ours, leaves))
     order = [part for part in batch.parts if part.n_targets]
     assert [part.own[-part.n_targets :] for part in order] == [row.answer for row in asked]
     apart = float(np.abs(answers(tuned, batch) - logits.detach().numpy()).max())
-    print(f"loss {loss:.6f}, torch {float(known):.6f}; logits at most {apart:.2e} apart")
+    print(f"loss {loss:.6f}, torch {known.item():.6f}; logits at most {apart:.2e} apart")
     worst, key, half = found[-1]
     print(f"{len(found)} tensors: median {found[len(found) // 2][0]:.1e}, worst {worst:.1e} ({key}, {half})")
     return int(worst > 1e-3)

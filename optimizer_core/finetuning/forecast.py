@@ -11,9 +11,10 @@ CHARS_PER_TOKEN: Final = 4
 LAYERS: Final = 30
 """Of the embedded model."""
 
-ROW_S, TOKEN_S = 0.03, 0.002
-"""Processor seconds of the embedded trainer for a row, and for each of its tokens, in one epoch, all layers tuned.
-A rough constant from one machine, good for the order of magnitude."""
+TOKEN_S = 0.004
+"""Processor seconds of the embedded trainer for a token of a row, in one epoch, all layers tuned. What a step takes
+grows with its tokens and with little else (`python -m benchmarks.tuning_time`: within 4 % over prompts of 37 to 86
+tokens); 0.004 on an idle machine, 0.010 on the same with its processors shared by many."""
 
 
 def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_chars: float) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_char
     tokens = most_rows * prompt_chars / CHARS_PER_TOKEN
     trained = round(tunings * settings.epochs * tokens)
     tuned = max(0, LAYERS - settings.first_layer) / LAYERS
-    seconds = tunings * settings.epochs * tuned * (ROW_S * most_rows + TOKEN_S * tokens)
+    seconds = tunings * settings.epochs * tuned * TOKEN_S * tokens
     times = "once" if tunings == 1 else f"{tunings} times"
     said = (
         f"Weights are tuned {times}, on at most {most_rows:,} rows for {settings.epochs} epochs "
