@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.placement import CHOSEN, Placement, place, usable_processors
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
-from mipro_studio.optimizer_core.metrics.label_score import label_score, output_types, unanswered
+from mipro_studio.optimizer_core.metrics.label_score import label_score, misfits, output_types, unanswered
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_model import RoleModel
@@ -200,8 +200,11 @@ def _report(config: RunConfig, scorer: Scorer, program: Program, data: Dataset) 
     """See `data_report`. A metric of a person's own is only tried on a few rows: it may take its time."""
     built_in = config.metric in BUILT_IN
     rows = data.examples[: LABEL_ROWS if built_in else METRIC_TRIES]
-    given = None if config.metric == JUDGE else label_score(scorer, rows, output_types(program.module))
-    return data_report(data, scorer.name, built_in, given)
+    types = output_types(program.module)
+    given = None if config.metric == JUDGE else label_score(scorer, rows, types)
+    return data_report(
+        data, scorer.name, built_in, given, misfits(data.roles.labels, rows, types) if built_in else ()
+    )
 
 
 def _about_data(data: Dataset, sizes: Mapping[str, int]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Which columns are what: inputs, labels that a score is of, and the rest, which is kept and not scored."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.programs.value_tags import shown
 
 __all__ = ["ASIDE", "Columns", "Fields", "end_outputs", "is_missing", "sort_columns"]
 
@@ -93,5 +95,8 @@ def _why(name: str, fields: Fields, asked: bool, known: bool) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Null, or text without a letter. An empty list is a value."""
+    """Null, NaN, or text without a letter. An empty list is a value."""
+    value = shown(value) if isinstance(value, dict) else value
+    if isinstance(value, float):
+        return math.isnan(value)
     return value is None or (isinstance(value, str) and not value.strip())

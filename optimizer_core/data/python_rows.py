@@ -130,15 +130,22 @@ def _part(found: Any, name: str) -> Any:
 
 def _rows(found: Any, reference: str) -> list[Any]:
     if _is_table(found):
-        return list(found.to_dict("records"))
+        return _rows_of_table(found)
     if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
         raise BadInput(f"{reference!r} is a {type(found).__name__} and no rows.", f"Make it {_WHAT}.")
     return list(found)
 
 
 def _is_table(found: Any) -> bool:
-    """Whether `found` is a data frame of pandas, which need not be installed."""
+    """Whether `found` is a data frame of pandas or polars, which need not be installed."""
     return hasattr(found, "columns") and callable(getattr(found, "to_dict", None))
+
+
+def _rows_of_table(table: Any) -> list[Any]:
+    """Rows whose missing values are None: pandas has NaN, NaT and NA for them."""
+    if hasattr(table, "to_dicts"):
+        return list(table.to_dicts())
+    return list(table.astype(object).where(table.notna(), None).to_dict("records"))
 
 
 class _Columns:

@@ -16,11 +16,18 @@ __all__ = ["data_report"]
 MOST_CLASSES = 20
 """Values of a label that are listed; the rest are counted together under `OTHERS`."""
 
+_NULL_WORDS = frozenset({"nan", "none", "null", "nil", "n/a", "na", "<na>", "nat"})
+"""What pandas, Python, SQL and people write for a value that is not there."""
+
 OTHERS = "(others)"
 
 
 def data_report(
-    data: Dataset, metric: str, built_in: bool, of_labels: Mapping[str, Any] | None = None
+    data: Dataset,
+    metric: str,
+    built_in: bool,
+    of_labels: Mapping[str, Any] | None = None,
+    misfits: Sequence[str] = (),
 ) -> dict[str, Any]:
     """{sentences, sources, columns, classes, repeats, label_score}, JSON values only.
 
@@ -28,6 +35,7 @@ def data_report(
         metric: Name of the metric.
         built_in: It scores the label columns and nothing else.
         of_labels: What the metric gives the labels themselves; see `optimizer_core.metrics.label_score`.
+        misfits: Sentences about labels that the program cannot put out; see there.
 
     Returns:
         sentences: What was done with the rows, for a person.
@@ -45,6 +53,8 @@ def data_report(
             *data.notes,
             _about_labels(data, metric, built_in),
             *_about_score(of_labels, metric),
+            *misfits,
+            *_about_null_words(data),
             *_about_classes(classes, data),
         ],
         "sources": [{"name": name, **how} for name, how in data.tables.items()],
@@ -132,6 +142,20 @@ def _about_score(found: Mapping[str, Any] | None, metric: str) -> list[str]:
     labels = json.dumps(shown(found["lowest"]["labels"]), ensure_ascii=False)
     lowest = f"{found['lowest']['score']:.2f}, of {labels[:200]}"
     return [f"{said}: the right answer is not always right by it. The lowest is {lowest}."]
+
+
+def _about_null_words(data: Dataset) -> list[str]:
+    """A file of text has no null: what programs write for it may also be an answer that is called so."""
+    said = []
+    for name in data.roles.labels:
+        words = Counter(value for row in data.examples if isinstance(value := row.labels.get(name), str))
+        for word, count in words.items():
+            if word.strip().lower() in _NULL_WORDS:
+                are = "label is" if count == 1 else "labels are"
+                said.append(
+                    f"{count} {are} the text {word!r} in {name!r}, an answer as any other: empty it if it is none."
+                )
+    return said
 
 
 def _about_classes(classes: Mapping[str, Mapping[str, Mapping[str, int]]], data: Dataset) -> list[str]:

@@ -1,17 +1,20 @@
 """What a metric gives the labels themselves, as if the program had answered them: less than 1 is worth knowing."""
 
-from collections.abc import Mapping, Sequence
+import ast
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dspy
+from dspy.adapters.utils import get_annotation_name
 
-from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.programs.conversion import Misfit, convert
 from mipro_studio.optimizer_core.programs.program_inputs import as_dspy
-from mipro_studio.optimizer_core.programs.values import decode
+from mipro_studio.optimizer_core.programs.values import decode, text_of
 from mipro_studio.optimizer_core.types import Cell, Example
 
-__all__ = ["label_score", "output_types", "unanswered"]
+__all__ = ["label_score", "misfits", "output_types", "unanswered"]
 
 
 def output_types(module: dspy.Module) -> dict[str, Any]:
@@ -42,6 +45,42 @@ def label_score(scorer: Scorer, rows: Sequence[Example], types: Mapping[str, Any
     lowest, row = min(scores, key=lambda scored: scored[0])
     mean = sum(score for score, _ in scores) / len(scores)
     return {"mean": mean, "n": len(scores), "lowest": {"score": lowest, "labels": dict(row.labels)}}
+
+
+def misfits(labels: Sequence[str], rows: Sequence[Example], types: Mapping[str, Any]) -> list[str]:
+    """A sentence for each label that is often nothing the program could put out: "a; b" where it puts out a list.
+
+    Args:
+        types: Annotations of the program's outputs.
+    """
+    said = []
+    for name in labels:
+        given = [row.labels[name] for row in rows if row.labels.get(name) is not None]
+        wrong = [value for value in given if name in types and not _fits(value, types[name])]
+        if wrong:
+            said.append(
+                f"{len(wrong)} of {len(given)} labels {name!r} are nothing that the program can put out there "
+                f"({get_annotation_name(types[name])}), such as {text_of(wrong[0])[:80]!r}."
+            )
+    return said
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a label can be what the output declares; also lists and objects as Python writes them."""
+    tries: list[Callable[[], Any]] = [lambda: decode(value)]
+    if isinstance(value, str):
+        tries.append(lambda: ast.literal_eval(value.strip()))
+    if isinstance(value, int | float):
+        tries.append(lambda: str(value))  # 3.0 where whole numbers are put out
+    for made in tries:
+        try:
+            convert(made(), annotation, ())
+            return True
+        except (Misfit, BadInput):
+            continue
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # no value of Python
+            continue
+    return False
 
 
 def unanswered(labels: Sequence[str], cells: Sequence[Cell], metric: str) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from mipro_studio.optimizer_core.programs import library_values
 from mipro_studio.optimizer_core.programs.live_objects import kept_value
 
 __all__ = [
@@ -93,6 +94,9 @@ def tag(value: Any) -> Any:
     if is_record(value):
         fields = {name: tag(getattr(value, name)) for name in field_names(value)}
         return {TAG: "record", "class": _class_name(value), "value": fields}
+    if (of_library := library_values.written(value)) is not None:
+        kind, inner = of_library
+        return {TAG: kind, "value": inner}
     kind = "Path" if isinstance(value, Path) else type(value).__name__
     if isinstance(value, _TEXTS.get(kind, ())):
         return {TAG: kind, "value": as_text(value)}
@@ -199,6 +203,8 @@ def _restored(kind: str, tagged: dict[str, Any]) -> Any:
         return _class(tagged["class"])[tagged["name"]]  # type: ignore[index]
     if kind == "record":
         return _record(_class(tagged["class"]), untag(inner))
+    if kind in library_values.KINDS:
+        return library_values.read(kind, inner)
     if kind in _TEXTS:
         return TypeAdapter(_TEXTS[kind]).validate_python(inner)
     made = _SEQUENCES.get(kind)
@@ -218,6 +224,8 @@ def shown(value: Any) -> Any:
         if TAG not in value:
             return {name: shown(inner) for name, inner in value.items()}
         inner = value.get("value")
+        if value[TAG] in library_values.KINDS:
+            return library_values.plain(inner)
         if value[TAG] == "dict" and isinstance(inner, list):
             return {str(shown(key)): shown(item) for key, item in inner}
         return shown(inner)

@@ -103,6 +103,26 @@ it = [dspy.Example(q=when, image=dspy.Image("https://example.org/a.png"), part=P
     assert set(row.inputs().keys()) == {"q", "image", "part"}
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        "[1.0, float('nan'), 3.0]",
+        "pandas.array([1, None, 3], dtype='Int64')",
+        "['x', pandas.NA, 'y']",
+        "pandas.to_datetime(['2026-01-02', None, '2026-01-03'])",
+        "numpy.array([1.5, float('nan'), 2.5], dtype='float32')",
+    ],
+    ids=["nan", "Int64", "NA", "NaT", "float32"],
+)
+@pytest.mark.parametrize("rows", ["table", "[dspy.Example(q=q, a=a) for q, a in zip('abc', column)]"])
+def test_a_missing_value_of_a_table_is_no_label(tmp_path: Path, column: str, rows: str) -> None:
+    code = f"import numpy, pandas\ncolumn = {column}\ntable = pandas.DataFrame({{'q': list('abc'), 'a': column}})\n"
+    found = source(tmp_path, f"{code}it = {rows}")
+    data = load_dataset(DataSpec(split=(0.5, 0.5, 0.0)), found, Fields(("q",), outputs=("a",)), 0)
+    assert sorted(row.inputs["q"] for row in data.examples) == ["a", "c"]
+    assert data.warnings == ("1 row has no label 'a' and is left out.",)
+
+
 def test_a_class_that_only_the_rows_define_is_found_in_another_process(tmp_path: Path) -> None:
     """Another process is played by forgetting the module."""
     found = source(tmp_path, "it = [dspy.Example(q='x', gold=Part(name='nut')).with_inputs('q')]")

@@ -1,6 +1,7 @@
 """What a person is told of their rows."""
 
-from typing import Any
+import datetime
+from typing import Any, Literal
 
 import dspy
 import pytest
@@ -10,7 +11,7 @@ from mipro_studio.optimizer_core.data import Fields, Gathered, data_report, load
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.report import MOST_CLASSES, OTHERS
 from mipro_studio.optimizer_core.metrics.built_in import built_in_metric
-from mipro_studio.optimizer_core.metrics.label_score import label_score, output_types, unanswered
+from mipro_studio.optimizer_core.metrics.label_score import label_score, misfits, output_types, unanswered
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
 
@@ -123,3 +124,31 @@ def test_labels_that_the_real_answers_lack_are_told() -> None:
         "What the program answers has no 'summary': exact_match scores only the rest."
     ]
     assert unanswered(["label"], [cell], "exact_match") == unanswered(["label"], [failed], "exact_match") == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "labels", "wrong"),
+    [
+        (list[str], ["a; b", '["a"]', "['a', 'b']", ["a"]], "a; b"),
+        (Literal["low", "high"], ["low", " high ", "High"], "High"),
+        (int, [3, "3", 3.0, "3 apples"], "3 apples"),
+        (float, ["0.5", 1, "3,5"], "3,5"),
+        (bool, ["yes", "FALSE", "1", 0, "t", "maybe"], "maybe"),
+        (datetime.date, ["2026-01-02", "02/01/2026"], "02/01/2026"),
+    ],
+    ids=str,
+)
+def test_labels_that_the_program_cannot_put_out_are_told(annotation: Any, labels: list[Any], wrong: str) -> None:
+    (said,) = misfits(["label", "other"], examples(*labels), {"label": annotation})
+    assert said.startswith(f"1 of {len(labels)} labels 'label' are nothing that the program can put out")
+    assert said.endswith(f"such as {wrong!r}.")
+    assert misfits(["label"], examples(*[one for one in labels if one != wrong]), {"label": annotation}) == []
+
+
+def test_the_words_for_null_in_a_file_of_text_are_told_as_the_answers_that_they_are() -> None:
+    rows = [{"text": str(n), "label": label} for n, label in enumerate(["nan", "nan", "None", "x", "nano"])]
+    said = report(rows, Fields(("text",), outputs=("label",)))["sentences"]
+    assert [one for one in said if "an answer as any other" in one] == [
+        "2 labels are the text 'nan' in 'label', an answer as any other: empty it if it is none.",
+        "1 label is the text 'None' in 'label', an answer as any other: empty it if it is none.",
+    ]

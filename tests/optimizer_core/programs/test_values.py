@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import dspy
 import numpy
+import pandas
 import pytest
 from dspy.adapters.utils import serialize_for_json
 from pydantic import BaseModel, Field, RootModel
@@ -231,3 +232,31 @@ def test_the_bytes_of_an_image_are_in_no_text() -> None:
     told = text_of(encode({"picture": dspy.Image(uri), "text": "t"}))
     assert told == '{"picture": {"url": "data:image/png;base64,... (5,022 characters)"}, "text": "t"}'
     assert text_of("data:" + "x" * 500) == "data:" + "x" * 500
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (numpy.int64(3), 3),
+        (numpy.float32(0.5), 0.5),
+        (numpy.bool_(True), True),
+        (numpy.str_("a"), "a"),
+        (numpy.arange(4).reshape(2, 2), [[0, 1], [2, 3]]),
+        (numpy.array([1.5, float("nan")], dtype="float32"), None),
+        (pandas.Timestamp("2026-01-02T03:04:05.000000006+01:00"), "2026-01-02T03:04:05.000000006+01:00"),
+    ],
+    ids=repr,
+)
+def test_values_of_numpy_and_pandas_come_back_as_they_were(value: Any, plain: Any) -> None:
+    kept = json.loads(json.dumps(encode([value])))
+    back = decode(kept)[0]
+    assert type(back) is type(value)
+    assert getattr(back, "dtype", None) == getattr(value, "dtype", None)
+    numpy.testing.assert_array_equal(back, value)
+    assert plain is None or shown(kept) == [plain]
+
+
+def test_dates_of_numpy_come_back_and_an_array_of_objects_is_shown() -> None:
+    day = numpy.datetime64("2026-01-02")
+    assert decode(json.loads(json.dumps(encode(day)))) == day
+    assert encode(numpy.array([object, None]))[TAG] == "shown"

@@ -1,6 +1,5 @@
 """Differences and copies, as pure functions."""
 
-
 from mipro_studio.ui.arms.copies import copied
 from mipro_studio.ui.text.diffs import LONGEST, Piece, diff, diff_html, summary
 
