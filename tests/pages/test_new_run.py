@@ -214,6 +214,18 @@ def test_a_program_that_failed_when_it_was_tried_can_be_started_all_the_same(
     assert started == [True]
 
 
+def test_strategies_of_prompts_and_weights_are_written_down_where_they_are_run(
+    empty: Path, inspected: list[dict[str, Any]]
+) -> None:
+    app = _own_program(open_page(PAGE))
+    assert "nr_strategy" not in [one.key for one in app.text_input]
+    app.selectbox(key="nr_optimizer").set_value("better_together").run()
+    app.text_input(key="nr_strategy").input("p -> w, w").run()
+    app.button(key="nr_check").click().run()
+    assert inspected[0]["optimizer"] == "better_together"
+    assert inspected[0]["finetune"]["strategy"] == "p -> w, w"
+
+
 def test_start_hands_over_the_config_and_opens_the_run(
     store: Filled, inspected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

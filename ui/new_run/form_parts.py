@@ -18,6 +18,11 @@ from mipro_studio.ui.text.format import between, count, dollars, plural, roughly
 
 __all__ = ["budget", "optimizer", "preset_sentence", "proposer", "search"]
 
+_STRATEGY_HELP = (
+    "Steps in order, p for prompts and w for weights, as in p -> w -> p. Several by comma are compared in one run, "
+    "which does once what they begin with; all: the eight of the paper."
+)
+
 
 def optimizer() -> None:
     """Which system, with how much to spend, and whether it stops for a look."""
@@ -27,6 +32,8 @@ def optimizer() -> None:
         on_change=_clear, **KEPT,
     )  # fmt: skip
     st.caption(OPTIMIZERS[st.session_state["nr_optimizer"]].summary)
+    if st.session_state["nr_optimizer"] == "better_together":
+        st.text_input("Strategy", key="nr_strategy", help=_STRATEGY_HELP, **KEPT)
     chosen = choice("Preset", list(PRESETS), "nr_preset", on_change=_clear)
     st.caption(PRESETS[chosen])
     _presets(chosen)

@@ -62,6 +62,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "nr_labeled": ("search", "max_labeled"),
     "nr_labels": ("search", "labels"),
     "nr_threshold": ("search", "threshold"),
+    "nr_strategy": ("finetune", "strategy"),
     "nr_max_runs": ("budget", "max_program_runs"),
     "nr_max_calls": ("budget", "max_lm_calls"),
     "nr_max_tokens": ("budget", "max_tokens"),
@@ -136,7 +137,7 @@ def to_config(state: Mapping[str, Any]) -> RunConfig:
     Raises:
         BadInput: names the first setting that cannot be.
     """
-    config: dict[str, Any] = {"data": {}, "proposer": {}, "search": {}, "budget": {}}
+    config: dict[str, Any] = {"data": {}, "proposer": {}, "search": {}, "finetune": {}, "budget": {}}
     for key, path in FIELDS.items():
         place = config if len(path) == 1 else config[path[0]]
         if key not in BY_PRESET or state.get(key) is not None:

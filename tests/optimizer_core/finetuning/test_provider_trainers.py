@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetuning.fireworks import FireworksTrainer
 from mipro_studio.optimizer_core.finetuning.job import (
     JobPhase,
@@ -17,6 +20,7 @@ from mipro_studio.optimizer_core.finetuning.job import (
 )
 from mipro_studio.optimizer_core.finetuning.openai import OpenAITrainer
 from mipro_studio.optimizer_core.finetuning.together import TogetherTrainer
+from mipro_studio.optimizer_core.finetuning.trainers import TrainerChoice, trainer_choice, trainer_for
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from tests.optimizer_core.finetuning.providers import KEY, Provider, fireworks, openai, together
 
@@ -43,6 +47,28 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
             "openai": lambda key: OpenAITrainer(key, provider.url),
         }
         yield Case(provider, makes[request.param])
+
+
+def test_rows_and_key_go_to_openai_or_to_the_model_s_own_endpoint_and_to_nobody_unasked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SOME_KEY", KEY)
+    model = {"model": "openai/gpt-x", "api_key_env": "SOME_KEY"}
+
+    def config(api_base: str | None, trainer: str) -> RunConfig:
+        task = {**model, "api_base": api_base}
+        return parse_config({"program": "a:b", "task_model": task, "finetune": {"trainer": trainer}})
+
+    assert trainer_choice(config(None, "auto")) == TrainerChoice("openai", "OpenAI", "gpt-x")
+    with pytest.raises(BadInput, match="cannot be tuned here"):
+        trainer_choice(config("http://127.0.0.1:9/v1", "auto"))
+    for api_base, expected in (
+        (None, "https://api.openai.com/v1/"),
+        ("http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/"),
+    ):
+        made = trainer_for(config(api_base, "openai"), tmp_path)
+        assert isinstance(made, OpenAITrainer)
+        assert str(made._api._client.base_url) == expected
 
 
 def test_a_job_goes_from_unsent_to_its_model(case: Case) -> None:

@@ -29,6 +29,7 @@ CONFIGS: list[dict[str, Any]] = [
     {"program": "a:b", "data": {"data": "rows.py:trainset", "labels": ["x", "y"], "empty_is_answer": True}},
     {"program": "a:b", "data": {"data": "d.csv", "stratify": "none", "group": "user", "delimiter": "tab"}},
     {"program": "a:b", "data": {"data": "d.tsv.gz", "encoding": "cp1252"}},
+    {"program": "sample:triage", "optimizer": "better_together", "finetune": {"strategy": "all"}},
     {"program": "a:b", "optimizer": "ca_opro", "search": {"breadth": 3, "depth": 4}},
 ]
 
