@@ -1,6 +1,7 @@
 """Rows that hang, or end more than themselves, in real workers: Stop ends the run within ten seconds all the same."""
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,8 @@ PROMISED_S = 10.0
 LOAD_S = 50.0
 """A machine that does other things as well is late by that much; alone it takes 6 to 9 seconds."""
 HANGING = ROOT / "tests" / "programs" / "hanging.py"
+starting = threading.Lock()
+"""The threads of this file share one environment, which says to the worker that is being started how to hang."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def spawned(bench: Bench, how: str, running: Any, **more: Any) -> tuple[Path, st
         program.write_text(HANGING.read_text().replace("program = Desk", "program = Desk\nbusy()"))
     metric = f"{HANGING}:metric"
     store, run = bench.queue(how, running, {"program": str(program), "metric": metric, **more})
-    with pytest.MonkeyPatch.context() as patch:
+    with starting, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANG", how)
         patch.setenv("HANG_ON", "|".join(row["message"] for row in ROWS[::7]))
         patch.setenv("HANG_RUN", mark(how))
@@ -116,7 +119,8 @@ def ended(bench: Bench, how: str) -> tuple[Path, str]:
             with Reader(store) as reader:
                 assert reader.run(run).status is Status.LOST
                 scored = {row.key: row.score for row in reader.cells(run)}
-            launcher.resume(store, run)  # without HANG in the environment
+            with starting:
+                launcher.resume(store, run)  # without HANG in the environment
             until(lambda: status(store, run) is Status.COMPLETED, 250)
             with Reader(store) as reader:
                 assert scored.items() <= {row.key: row.score for row in reader.cells(run)}.items()
