@@ -46,7 +46,7 @@ def _decisions(mode: str, quick: bool) -> Tried:
     from tests.optimizer_core.crashing import OPTIMIZERS, SCENARIOS, Stage, play
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # tasks of a killed life tell of it
-    stride = {"kill": 9, "journal": 23, "clock": 23}[mode] * (4 if quick else 1)
+    stride = {"kill": 47, "journal": 97, "clock": 97}[mode] * (4 if quick else 1)
     points, broken = 0, []
     with Stage() as stage:
         for n, scenario in enumerate(SCENARIOS):
