@@ -57,6 +57,8 @@ def _leave_sample() -> None:
             continue
         if back or held.get(key) == value:
             held[key] = value if back else plain[key]
+    if held["nr_program_kind"] == "No code" and held.get("nr_metric_kind") == "My own" and not held.get("nr_metric"):
+        held["nr_metric_kind"] = "Built in"  # it brings none
     if back or held.get("nr_data_kind") == OWN_ROWS:
         held["nr_data_kind"] = OWN_ROWS if back else "One file"
 

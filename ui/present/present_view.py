@@ -18,7 +18,7 @@ _BARE = """<style>
 _FULL = st.components.v2.component(
     "mipro_full_screen",
     html='<button class="full" type="button" aria-keyshortcuts="f">Full screen <kbd>F</kbd></button>',
-    css=".full { font: inherit; color: inherit; background: none; border: 1px solid var(--st-border-color); "
+    css=".full { font: inherit; font-size: .875rem; color: inherit; background: none; border: 1px solid var(--st-border-color); "
     "border-radius: 8px; padding: .35em .9em; cursor: pointer; } kbd { opacity: .7; font: inherit; }",
     js="""
 export default function ({ parentElement }) {
@@ -50,7 +50,7 @@ def present(reader: Reader, run: RunSummary) -> None:
         st.button(
             "Next", key="present_next", shortcut="Right", disabled=at == len(SLIDES) - 1, on_click=_go, args=(at + 1,)
         )
-        _FULL(key="present_full")
+        _FULL(key="present_full", width="content", height="content")
         st.download_button(
             "As a file", lambda: _file(run.id), f"present-{run.id}.html", "text/html", key="present_file",
             on_click="ignore", help="All slides in one HTML file. It opens offline and prints a slide a page.",
