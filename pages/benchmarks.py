@@ -27,11 +27,12 @@ def page() -> None:
         measured(found)
         with st.expander("Run a benchmark"):
             how_to()
-    else:
-        st.header("Nothing has been measured yet", anchor=False)
-        how_to()
-    st.space("medium")
+        st.space("medium")
     paper()
+    if not found:
+        st.space("medium")
+        st.header("Nothing has been measured on this machine yet", anchor=False)
+        how_to()
 
 
 page()

@@ -53,7 +53,7 @@ def one_run(
 def test_an_empty_page_says_how_to_run_one_beside_the_papers_table(empty: Path) -> None:
     app = open_page(PAGE)
     said = texts(app)
-    assert "Nothing has been measured yet" in said
+    assert "Nothing has been measured on this machine yet" in said
     assert "python -m benchmarks run --tasks" in said
     table = app.dataframe[0].value
     assert list(table["Optimizer"]) == [name for _, name, _ in PAPER_ROWS]
@@ -62,7 +62,7 @@ def test_an_empty_page_says_how_to_run_one_beside_the_papers_table(empty: Path) 
 
 
 def test_runs_of_no_benchmark_are_no_measurement(store: tuple[Path, dict[str, str]]) -> None:
-    assert "Nothing has been measured yet" in texts(open_page(PAGE))
+    assert "Nothing has been measured on this machine yet" in texts(open_page(PAGE))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_only_a_finished_run_counts_as_measured(
     with Store(path) as store:
         one_run(store, "dspy.MIPROv2", [1.0, 1.0], status, lease_s)
         monkeypatch.setenv("MIPRO_STUDIO_STORE", str(path))
-        assert "Nothing has been measured yet" in texts(open_page(PAGE))
+        assert "Nothing has been measured on this machine yet" in texts(open_page(PAGE))
         one_run(store, "mipro", [1.0, 0.0])
     app = open_page(PAGE)
     assert list(app.dataframe[0].value["Optimizer"]) == ["mipro"]

@@ -133,7 +133,9 @@ def _table(
                 "candidates": scored.n_candidates if scored else 0,
             }
         )
-    st.dataframe(rows, hide_index=True, key="tr_sets", alt="Demo sets of this predictor")
+    # What a narrow page may cut stands last.
+    order = ("no.", "set", "standing", "mean", "n", "candidates", "demos", "by the teacher", "labelled", "answers")
+    st.dataframe(rows, hide_index=True, key="tr_sets", alt="Demo sets of this predictor", column_order=order)
 
 
 def largest_made(sets: Iterable[Arm]) -> int:

@@ -44,7 +44,7 @@ def read_about(predictor: str, index: int) -> str:
 
 
 def items_of(arms: Sequence[Arm], asked: Sequence[AskedChange], notes: Mapping[str, Note]) -> list[Item]:
-    """Everything but what came with the program, in the order in which it was written."""
+    """What a person is to decide about: all but what came with the program and what is left out as no arm."""
     rejected, edited = _asked(asked, ChangeKind.REJECT), _asked(asked, ChangeKind.EDIT)
     taken_back = _asked(asked, ChangeKind.RESTORE)
     found = []
@@ -56,7 +56,10 @@ def items_of(arms: Sequence[Arm], asked: Sequence[AskedChange], notes: Mapping[s
         elif key in edited:
             found.append(Item(arm, "edited", edited[key]))
         elif not arm.active:
-            found.append(Item(arm, "rejected"))
+            if (
+                "taken_out" in arm.provenance
+            ):  # what the studio left out by itself, an equal text say, is not to be read
+                found.append(Item(arm, "rejected"))
         elif (note is not None and note.body == APPROVED) or arm.author is Author.PERSON:
             found.append(Item(arm, APPROVED))
         else:

@@ -113,8 +113,12 @@ def traces_table(chosen: Sequence[Fate], rows: Mapping[str, Example], names: Map
         }
         for fate in chosen
     ]
-    widths: Any = {"row": st.column_config.TextColumn(width=270), "in": st.column_config.TextColumn(width=160)}
-    st.dataframe(listed, hide_index=True, key="tr_traces", alt="Traces of the teacher", column_config=widths)
+    widths: Any = {"row": st.column_config.TextColumn(width=230), "in": st.column_config.TextColumn(width=160),
+                   "why": st.column_config.TextColumn(width=250)}  # fmt: skip
+    st.dataframe(
+        listed, hide_index=True, key="tr_traces", alt="Traces of the teacher", column_config=widths,
+        column_order=("row", "metric", "kept", "why", "labels", "in"),
+    )  # fmt: skip
 
 
 def _labels(example: Example | None) -> str:
