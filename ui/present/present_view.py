@@ -19,7 +19,8 @@ _FULL = st.components.v2.component(
     "mipro_full_screen",
     html='<button class="full" type="button" aria-keyshortcuts="f">Full screen <kbd>F</kbd></button>',
     css=".full { font: inherit; font-size: .875rem; color: inherit; background: none; border-radius: 8px; "
-    "cursor: pointer; border: 1px solid var(--st-border-color); padding: .35em .9em; } kbd { opacity: .7; font: inherit; }",
+    "cursor: pointer; border: 1px solid var(--st-border-color); padding: .35em .9em; } "
+    "kbd { opacity: .7; font: inherit; }",
     js="""
 export default function ({ parentElement }) {
   const turn = () => document.fullscreenElement
