@@ -59,6 +59,7 @@ def test_eighteen_are_read_six_rejected_two_edited_one_written_by_keys_alone(
         visit(page, f"{url}/instructions?run={run_id}", NAME)
         decide(hands)
         expect(page.get_by_test_id("stException")).to_have_count(0)
+        rested(page)
         hands.press("Shift+S")
         expect(page.get_by_text("The search has not begun")).to_have_count(0, timeout=SHOWN_MS)
         page.goto(f"{url}/live?run={run_id}")
@@ -81,11 +82,18 @@ def of_run(store: Path, run_id: str) -> list[Arm]:
         return [arm for arm in reader.instructions(run_id) if arm.author is not Author.SEED]
 
 
+def rested(page: Page) -> None:
+    """A key that is pressed while the page is drawn anew may find no button yet."""
+    page.wait_for_selector(RESTS, timeout=SHOWN_MS)
+    page.wait_for_timeout(150)
+    page.wait_for_selector(RESTS, timeout=SHOWN_MS)
+
+
 def decide(hands: Hands) -> None:
     """One of one's own, then every card once, with nothing but keys."""
     page = hands.page
     expect(page.get_by_text(f"0 of {PROPOSED} read")).to_be_visible(timeout=SHOWN_MS)
-    page.wait_for_selector(RESTS, timeout=SHOWN_MS)
+    rested(page)
     hands.press("w")
     expect(page.get_by_label("A new instruction for queue")).to_be_focused(timeout=SHOWN_MS)
     hands.type(GOOD)
@@ -93,6 +101,7 @@ def decide(hands: Hands) -> None:
     expect(page.get_by_text("1 change waiting")).to_be_visible(timeout=SHOWN_MS)
     for place in range(1, PROPOSED + 1):
         expect(page.get_by_text(f"{place - 1} of {PROPOSED} read")).to_be_visible(timeout=SHOWN_MS)
+        rested(page)
         if place in EDITED:
             hands.press("e")
             expect(page.get_by_label("Instead of it")).to_be_focused(timeout=SHOWN_MS)
