@@ -31,8 +31,8 @@ __all__ = ["join", "ray_executor"]
 CALL_BACK_S = 120.0
 """Seconds that an actor has to connect, once it runs."""
 TOKEN_BYTES = 32
-STAYS = (".git", ".venv", "venv", "node_modules", "__pycache__", ".mipro-studio", "*.db", "*.mipro")
-"""What of the program's folder does not travel."""
+STAYS = (".*", "venv", "node_modules", "__pycache__", "*.db", "*.mipro")
+"""What of the program's folder does not travel: hidden things (stores, keys in `.env`, histories), and what is large."""
 
 
 def ray_executor(place: Place, pool: WorkPool) -> ProcessExecutor:

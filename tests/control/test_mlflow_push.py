@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from mipro_studio.control.registries import predictors_of
+from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage import Reader
 from tests.inside import shell
@@ -129,3 +131,38 @@ def test_a_server_that_is_not_there_is_said_in_one_sentence(
     done = shell("push", found["run_id"], "--store", str(store), "--uri", "http://127.0.0.1:9")
     assert done.returncode == 2
     assert "MLflow refused" in done.stderr
+
+
+def test_what_was_pushed_comes_back_as_arms_and_as_a_seed(
+    server: str, pushed: tuple[dict[str, Any], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    found, store = pushed
+    saved = {one.name: one for one in predictors_of(f"runs:/{found['mlflow_run']}/program.json", tmp_path)}
+    for uri, name in zip(found["prompts"], ("queue", "tone"), strict=True):
+        assert predictors_of(uri, tmp_path) == [saved[name]]
+    assert {one.name: one for one in predictors_of(found["model_uri"], tmp_path)} == saved
+    with Reader(store) as reader:
+        winner = {arm.owner: arm.text for arm in reader.instructions(found["run_id"])}
+    with endpoint() as running:
+        given = arguments(write_rows(tmp_path), running.base_url, "--store", str(tmp_path / "studio.db"), "--json")
+        done = shell(*given, "--start-from", found["model_uri"])
+    assert done.returncode == 0, done.stderr
+    with Reader(tmp_path / "studio.db") as reader:
+        seeds = {arm.owner: arm for arm in reader.arms(last_object(done)["run_id"]) if arm.index == 0}
+    assert winner.keys() <= seeds.keys()
+    assert {arm.text for arm in seeds.values() if arm.kind == "instruction"} == {
+        one.instruction for one in saved.values()
+    }
+
+
+def test_a_prompt_that_others_wrote_is_an_instruction(
+    server: str, pushed: tuple[dict[str, Any], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    mlflow.set_tracking_uri(server)
+    mlflow.genai.register_prompt(name="theirs", template="Read {{message}} and say which queue.")
+    (found,) = predictors_of("prompts:/theirs/1", tmp_path, "queue")
+    assert found.instruction == "Read `message` and say which queue."
+    with pytest.raises(BadInput, match="MLflow refused"):
+        predictors_of("prompts:/nobody/7", tmp_path, "queue")

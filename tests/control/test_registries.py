@@ -55,7 +55,8 @@ class _Answers(BaseHTTPRequestHandler):
         self.server.keys.append(str(self.headers.get("Authorization")))
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         known = self.server.prompts.setdefault(body["name"], [])
-        made = {"tags": [], "config": {}, "labels": [], **body, "version": len(known) + 1}
+        said = {name: value for name, value in body.items() if value is not None}
+        made = {"tags": [], "config": {}, "labels": [], **said, "version": len(known) + 1}
         known.append(made)
         self._say(201, made)
 
