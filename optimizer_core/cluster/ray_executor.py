@@ -32,7 +32,7 @@ CALL_BACK_S = 120.0
 """Seconds that an actor has to connect, once it runs."""
 TOKEN_BYTES = 32
 STAYS = (".*", "venv", "node_modules", "__pycache__", "*.db", "*.mipro")
-"""What of the program's folder does not travel: hidden things (stores, keys in `.env`, histories), and what is large."""
+"""What of the program's folder does not travel: what is hidden (stores, keys in `.env`), and what is large."""
 
 
 def ray_executor(place: Place, pool: WorkPool) -> ProcessExecutor:
