@@ -29,6 +29,7 @@ from mipro_studio.optimizer_core.types import (
     Usage,
 )
 from mipro_studio.storage import Reader, SqliteJournal, Store
+from mipro_studio.storage.team import team_file
 
 __all__ = ["main"]
 
@@ -90,6 +91,26 @@ def fill(store: Store, n_trials: int, n_cells: int) -> str:
     return run_id
 
 
+def copy_cells(store: Store, run_id: str, times: int) -> None:
+    """The run's cells and traces once more under other candidates, `times` times."""
+    columns = "split, example, rollout, score, error, error_message, calls, retries, input_tokens, output_tokens, "
+    columns += "cost_usd, lm_s, seconds_s, at, estimated_tokens"
+    (most,) = store.db.execute("select last_cell_seq from runs where id = ?", [run_id]).fetchone()
+    for n in range(1, times + 1):
+        with store.atomic() as db:
+            db.execute(
+                f"insert into cells (run_id, candidate, seq, {columns}) select run_id, candidate || 'd{n}', "
+                f"seq + {n * most}, {columns} from cells where run_id = ? and seq <= {most}",
+                [run_id],
+            )
+            db.execute(
+                f"insert into traces (run_id, seq, body) select run_id, seq + {n * most}, body from traces "
+                f"where run_id = ? and seq <= {most}",
+                [run_id],
+            )
+            db.execute(f"update runs set last_cell_seq = {(n + 1) * most} where id = ?", [run_id])
+
+
 def timed(act: Callable[[], object], repeat: int = 30) -> list[float]:
     """Milliseconds of each call."""
     taken = []
@@ -149,15 +170,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--cells", type=int, default=100_000)
+    parser.add_argument("--copies", type=int, default=1, help="of the cells, made by the database itself")
+    parser.add_argument("--store", help="an empty team's store, as a URL; the default is a file")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "studio.db"
+        path = team_file(args.store, Path(folder)) if args.store else Path(folder) / "studio.db"
         start = time.perf_counter()
         with Store(path) as store:
             run_id = fill(store, args.trials, args.cells)
+            copy_cells(store, run_id, args.copies - 1)
             took_s = time.perf_counter() - start
-            size = path.stat().st_size / 1e6
-            print(f"{args.trials} trials, {args.cells} cells: filled in {took_s:.1f} s, {size:.0f} MB")
+            print(f"{args.trials} trials, {args.cells * args.copies} cells: filled in {took_s:.1f} s")
             print(f"{'milliseconds':<44}{'median':>9}{'p95':>9}{'max':>9}")
             report("commit of one cell and its burn", time_commits(store, run_id, 1000))
             report("open for writing, close", timed(lambda: Store(path).close()))
