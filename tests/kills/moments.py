@@ -68,7 +68,7 @@ COMMITS = {
     "bootstrap: a demo set, not yet written": Commit(_demo_set(1), before=True),
     "bootstrap: a demo set": Commit(_demo_set(1)),
     "prompts: a row": Commit(_cell(Split.VAL, _plain), nth=2),
-    "traces: a row": Commit(_cell(Split.TRAIN, _plain), nth=3),
+    "traces: the last row": Commit(_cell(Split.TRAIN, lambda one: True), nth=6),
     "rows: not yet written": Commit(_tuning(TuningState.ROWS), before=True),
     "rows: written": Commit(_tuning(TuningState.ROWS)),
     "send: not yet noted": Commit(_tuning(TuningState.SENT), before=True),
