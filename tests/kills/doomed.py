@@ -22,7 +22,7 @@ __all__ = ["POLL_S"]
 
 POLL_S = 0.02
 """Between two questions to a trainer, in every life of these runs."""
-LONGEST_S = 120.0
+LONGEST_S = 240.0
 
 
 def _die(jobs: Path, trainer: bool) -> None:

@@ -58,7 +58,7 @@ class KilledRun:
         self.victim = subprocess.Popen(
             [*given, *([moment] if moment else [])], cwd=ROOT, env=self._environment, start_new_session=True
         )
-        code = self.victim.wait(timeout=240)
+        code = self.victim.wait(timeout=500)
         assert code == -signal.SIGKILL, f"{moment or 'the request'} never came: exit code {code}"
         self._taken_from_the_dead()
 
