@@ -65,9 +65,7 @@ def join(folder: Path) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     travels = {"working_dir": str(folder.resolve()), "excludes": list(STAYS)}
     try:
-        ray.init(
-            runtime_env=travels, include_dashboard=False, logging_level=logging.WARNING, configure_logging=False
-        )
+        ray.init(runtime_env=travels, include_dashboard=False, logging_level=logging.WARNING, configure_logging=False)
     except (RuntimeError, ValueError, ConnectionError, OSError) as error:
         words = f"The Ray cluster could not be joined: {type(error).__name__}: {str(error)[:300]}."
         raise RunFailed(words, "Check RAY_ADDRESS; without it a cluster of this machine is started.") from error

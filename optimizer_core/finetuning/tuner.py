@@ -147,7 +147,7 @@ class Tuner:
         return len(status.losses)
 
     def _require_room(self, tuning: Tuning, job: TrainingJob) -> None:
-        usd = 0.0 if self.price is None else self.price * training_tokens(job) / 1e6
+        usd = self._expected_usd(job)
         reason = self.meter.cap_reached()
         if not reason and not self.meter.room_for(usd):
             reason = (
@@ -163,16 +163,19 @@ class Tuner:
         if reason:
             await self._ask(lambda: trainer.cancel(job))
             said = f"{reason} The training was cancelled."
-            paid = self._paid(tuning, status)
+            paid = self._paid(tuning, status.cost_usd)
             await self.recorder.write(
                 replace(tuning, state=TuningState.FAILED, facts={**tuning.facts, **paid, "message": said})
             )
             raise BudgetReached(said)
 
-    def _paid(self, tuning: Tuning, status: JobStatus) -> dict[str, Any]:
+    def _expected_usd(self, job: TrainingJob) -> float:
+        return 0.0 if self.price is None else self.price * training_tokens(job) / 1e6
+
+    def _paid(self, tuning: Tuning, cost_usd: float | None) -> dict[str, Any]:
         """What all jobs of the tuning cost together, which counts under the cap from now on."""
-        self.meter.beside_usd += status.cost_usd or 0.0
-        return {PAID_USD: (tuning.facts.get(PAID_USD) or 0.0) + (status.cost_usd or 0.0)}
+        self.meter.beside_usd += cost_usd or 0.0
+        return {PAID_USD: (tuning.facts.get(PAID_USD) or 0.0) + (cost_usd or 0.0)}
 
     async def _ended(self, tuning: Tuning, status: JobStatus, seconds_s: float) -> Tuning:
         said: dict[str, Any] = {
@@ -182,9 +185,11 @@ class Tuner:
             "cost_usd": status.cost_usd,
             "tuned": status.tuned,
             "message": status.message or status.phase.value,
-            **self._paid(tuning, status),
         }
         good = status.phase is JobPhase.SUCCEEDED
+        if good and status.cost_usd is None:  # a provider that does not say what it asks for
+            said["cost_usd"] = self._expected_usd(self._job(tuning)) if self.price is not None else None
+        said |= self._paid(tuning, said["cost_usd"])
         ended = replace(
             tuning, state=TuningState.TUNED if good else TuningState.FAILED, facts={**tuning.facts, **said}
         )

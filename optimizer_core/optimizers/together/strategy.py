@@ -11,8 +11,8 @@ __all__ = ["ALL", "PROMPTS", "WEIGHTS", "Step", "label", "parse_strategies", "st
 PROMPTS, WEIGHTS = "p", "w"
 _LETTERS = {"p": PROMPTS, "π": PROMPTS, "w": WEIGHTS, "θ": WEIGHTS}
 _PAPER = {PROMPTS: "Π", WEIGHTS: "Θ"}
-MOST_STEPS = 9
-"""Of one strategy."""
+MOST_STEPS, MOST_STRATEGIES = 9, 20
+"""Of one strategy; of one run."""
 
 ALL = "all"
 """The paper's eight: every prefix of a strategy is one too, so these four hold them."""
@@ -52,7 +52,10 @@ def parse_strategies(text: str) -> tuple[str, ...]:
     """
     if text.strip().casefold() == ALL:
         return _EIGHT
-    return tuple(dict.fromkeys(map(_path, text.split(","))))
+    paths = tuple(dict.fromkeys(map(_path, text.split(","))))
+    if len(paths) > MOST_STRATEGIES:
+        raise BadInput(f"{len(paths)} strategies in one run are too many; {MOST_STRATEGIES} are the most.")
+    return paths
 
 
 def _path(text: str) -> str:

@@ -391,6 +391,17 @@ def test_what_a_training_cost_counts_under_the_cap_in_later_lives_too(
     assert len(trainer.jobs) == 1
 
 
+def test_a_trainer_that_does_not_say_what_it_asks_for_is_reckoned_by_its_price(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    trainer.cost_usd = None
+    life = run(model, optimizer="bootstrap_finetune", finetune={"usd_per_mtok": 5.0})
+    (job,) = trainer.jobs.values()
+    assert tunings(life)[0].facts["paid_usd"] == 5.0 * tuner.training_tokens(job) / 1e6 > 0
+    unknown = run(model, optimizer="bootstrap_finetune")
+    assert (tunings(unknown)[0].facts["cost_usd"], tunings(unknown)[0].facts["paid_usd"]) == (None, 0.0)
+
+
 def test_a_cap_on_dollars_that_no_price_of_the_trainer_holds_is_said(
     model: LoopbackEndpoint, trainer: ScriptedTrainer
 ) -> None:
@@ -419,6 +430,14 @@ def test_a_strategy_that_cannot_be_run_is_refused_before_anything_is_made(model:
         ({"finetune": {"strategy": "p -> q"}}, "step 'q'"),
         ({"finetune": {"strategy": ""}}, "step ''"),
         ({"finetune": {"strategy": "p -> w, w ->"}}, "step ''"),
+        (
+            {
+                "finetune": {
+                    "strategy": ",".join("->".join(f"{n:05b}".translate({48: "p", 49: "w"})) for n in range(21))
+                }
+            },
+            "21 strategies",
+        ),
         ({"finetune": {"trainer": "auto"}}, "cannot be tuned here"),
         ({"finetune": {"trainer": "embedded"}}, "cannot be tuned by the trainer 'embedded'"),
         ({"finetune": {"trainer": "fireworks"}}, "account"),

@@ -33,7 +33,7 @@ class ScriptedTrainer:
         self.refuses = False
         self.fails: set[int] = set()
         self.questions = questions
-        self.cost_usd = 0.0
+        self.cost_usd: float | None = 0.0
         self._asked: Counter[str] = Counter()
 
     def _speak(self) -> None:
