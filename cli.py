@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import check_store, exports, gate, output, plan_output, push, rows, take
+from mipro_studio.commands import check_store, exports, gate, learned, output, plan_output, push, rows, take
 from mipro_studio.commands.run_options import with_settings
 from mipro_studio.commands.store_option import StoreOption
-from mipro_studio.control import launcher, new_runs, review, take_home
+from mipro_studio.control import earlier_runs, launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, merge
 from mipro_studio.optimizer_core.errors import StudioError
@@ -93,12 +93,12 @@ def run(
         models=models,
     )
     config = priced(merge(other, given), price or ())
-    found = new_runs.inspect(config)
+    path = _store(store)
+    found = new_runs.inspect(earlier_runs.with_earlier_run(config, path))
     if dry_run:
         plan_output.show_plan(found, as_json)
         new_runs.require_working(found, start_anyway)
         return
-    path = _store(store)
     run_id = launcher.start(path, config, output.fetching, found, anyway=start_anyway, agreed=agreed)
     _follow(path, run_id, as_json)
 
@@ -318,6 +318,7 @@ exports.register(app)
 app.command("rows")(rows.rows)
 check_store.register(app)
 gate.register(app)
+learned.register(app)
 push.register(app)
 take.register(app)
 

@@ -4,22 +4,24 @@ It is made to share nothing with the item-response model. A row belongs to one o
 of its own kind (a little those of a related one) and no others, if what it shows is right; a wrong one harms all. The
 best demo counts, not their sum; an instruction fills what the demos leave open; and the program is right only where
 both predictors are, the second hardly ever after a wrong first. Nothing of this is additive in logits, and which rows
-a set helps differs from set to set. Each answer is a coin of its own, thrown once for a prompt.
+a set helps differs from set to set. Each answer is a coin of its own, thrown once for what the prompt says.
 """
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mipro_studio.benchmarks.contents_program import QUEUES
+from mipro_studio.benchmarks.contents_writer import Writer, quality
 from tests.loopback.config import LoopbackConfig
-from tests.loopback.hashing import digest, prompt_text, unit
+from tests.loopback.hashing import digest, unit
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply
 from tests.loopback.responders import Oracle
 
-__all__ = ["FLOORS", "Contents", "Row"]
+__all__ = ["FLOORS", "Asked", "Contents", "Row", "Shown"]
 
 FLOORS = {"25": 0.50, "5": 0.22, "1": 0.08}
 """Chance of one predictor to be right with the seed's prompt, so that both are on 25, 5 and below 1 % of rows."""
@@ -45,17 +47,54 @@ class Row:
     hard: bool
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A demo: a row, what it answers, and the gist beside it, if there is one."""
+
+    row: Row
+    said: str
+    gist: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call: what the prompt says of predictor `name` ("gist" or "queue", as its output is called).
+
+    Attributes:
+        gist: What the first predictor said, for the second.
+    """
+
+    name: str
+    instruction: str
+    demos: tuple[Shown, ...]
+    row: Row
+    gist: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All of it; the same for the same prompt."""
+        demos = "\x1e".join(f"{one.row.message}\x1f{one.gist}\x1f{one.said}" for one in self.demos)
+        gist = self.gist.strip() if self.name == "queue" else ""
+        return self.name, " ".join(self.instruction.split()), demos, self.row.message, gist
+
+    @cached_property
+    def shown(self) -> list[tuple[Row, bool]]:
+        """The row of each demo, and whether what it shows is right."""
+        return [(one.row, one.said == (one.row.gist if self.name == "gist" else one.row.queue)) for one in self.demos]
+
+
 class Contents:
     """The rows of a landscape and the model that answers on them; `responder` for the loopback endpoint.
 
     Args:
         level: Key of `FLOORS`.
+        skill: How often the prompt model mends an instruction, see `contents_writer`; None = it writes at random.
 
     Attributes:
         program_runs: Calls of the first predictor so far, of which every program run makes one.
     """
 
-    def __init__(self, level: str, seed: int, n_rows: int = 580) -> None:
+    def __init__(self, level: str, seed: int, n_rows: int = 580, skill: float | None = None) -> None:
         self._floor = FLOORS[level]
         self._seed = seed
         rng = random.Random(f"contents {seed}")
@@ -68,54 +107,69 @@ class Contents:
             self.rows.append(Row(text, kind, f"gist {kind} {rng.choice(words)}", queue, rng.random() < 0.25))
         self._by_message = {row.message: row for row in self.rows}
         self._other = Oracle(LoopbackConfig(seed=seed))
+        self._writer = None if skill is None else Writer(seed, skill)
         self.program_runs = 0
 
     def respond(self, messages: list[dict[str, Any]], body: dict[str, Any]) -> str:
-        """The reply; what is no call of the program's predictors is the prompt model's, which writes at random."""
+        """The reply; what is no call of the program's predictors is the prompt model's."""
         prompt = parse_prompt(messages)
-        row = self._by_message.get(prompt.inputs.get("message", "").strip()) if prompt else None
+        row = self.row_of(prompt.inputs.get("message", "")) if prompt else None
         name = next((name for name in ("gist", "queue") if prompt and name in prompt.outputs), None)
         if prompt is None or row is None or name is None:
-            return self._other(messages, body)
-        right = unit(digest(self._seed, "coin", name, prompt_text(messages))) < self._chance(prompt, row, name)
+            written = self._writer.respond(messages) if self._writer else None
+            return self._other(messages, body) if written is None else written
+        asked = Asked(name, prompt.instruction, tuple(self._demos(prompt, name)), row, prompt.inputs.get("gist", ""))
         if name == "gist":
             self.program_runs += 1
-            return render_reply(prompt, {"gist": row.gist if right else f"gist of {row.message[:12]}"})
-        wrong = [queue for queue in QUEUES if queue != row.queue]
-        pick = wrong[int(unit(digest(self._seed, "wrong", prompt_text(messages))) * len(wrong))]
-        return render_reply(prompt, {"queue": row.queue if right else pick})
+        return render_reply(prompt, {name: self.answer(asked)})
 
-    def _chance(self, prompt: DspyPrompt, row: Row, name: str) -> float:
-        shown = self._shown(prompt, name)
+    def answer(self, asked: "Asked") -> str:
+        """What the model says."""
+        name, row = asked.name, asked.row
+        if unit(digest(self._seed, "coin", *asked.words)) < self.chance(asked):
+            return row.gist if name == "gist" else row.queue
+        if name == "gist":
+            return f"gist of {row.message[:12].strip()}"
+        wrong = [queue for queue in QUEUES if queue != row.queue]
+        return wrong[int(unit(digest(self._seed, "wrong", *asked.words)) * len(wrong))]
+
+    def chance(self, asked: "Asked") -> float:
+        """The probability that the answer is right."""
+        row, shown = asked.row, asked.shown
         helpful = [self._likeness(demo, row) for demo, right in shown if right]
         help_ = HELP * max(helpful, default=0.0)
         if shown and shown[-1][1] and shown[-1][0].kind == row.kind:
             help_ += LAST
         if shown:
             help_ *= 1 - HARM * sum(not right for _, right in shown) / len(shown)
-        told = INSTRUCTED * self._instruction(prompt.instruction, name)
+        told = INSTRUCTED * self._instruction(asked.instruction, asked.name)
         chance = self._floor + (1 - self._floor) * (1 - (1 - help_) * (1 - told)) * (0.7 if row.hard else 1.0)
-        wrong_before = name == "queue" and prompt.inputs.get("gist", "").strip() != row.gist
+        wrong_before = asked.name == "queue" and asked.gist.strip() != row.gist
         return chance * (AFTER_WRONG if wrong_before else 1.0)
 
     def _instruction(self, text: str, name: str) -> float:
         """How good an instruction is: 0 for the seed's, most are worth little, few a lot."""
-        if text.strip() in ("Name the gist.", "Find the queue."):
+        if self._writer is not None:
+            return quality(text, name)
+        words = " ".join(text.split())
+        if words in ("Name the gist.", "Find the queue."):
             return 0.0
-        return unit(digest(self._seed, "instruction", name, text)) ** 3
+        return unit(digest(self._seed, "instruction", name, words)) ** 3
 
     def _likeness(self, demo: Row, row: Row) -> float:
         if demo.kind == row.kind:
             return 1.0
         return RELATED if demo.kind // 2 == row.kind // 2 else 0.0
 
-    def _shown(self, prompt: DspyPrompt, name: str) -> list[tuple[Row, bool]]:
-        """The demos in order: the row of each, and whether what it shows for `name` is right."""
+    def row_of(self, message: str) -> Row | None:
+        """The row with this message."""
+        return self._by_message.get(message.strip())
+
+    def _demos(self, prompt: DspyPrompt, name: str) -> Iterator["Shown"]:
+        """What the prompt shows for `name`, in its order."""
         texts = prompt.demos.split("\x1e")
-        found = []
         for asked, said in zip(texts[::2], texts[1::2], strict=False):
-            fields: Mapping[str, str] = {key: value.strip() for key, value in _SECTION.findall(f"{asked}\n\n{said}")}
-            row = self._by_message.get(fields.get("message", ""))
+            fields = {key: value.strip() for key, value in _SECTION.findall(f"{asked}\n\n{said}")}
+            row = self.row_of(fields.get("message", ""))
             if row is not None and name in fields:
-                found.append((row, fields[name] == (row.gist if name == "gist" else row.queue)))
-        return found
+                yield Shown(row, fields[name], fields.get("gist", ""))

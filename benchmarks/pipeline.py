@@ -24,16 +24,17 @@ import dspy
 from dspy.teleprompt import MIPROv2
 
 from mipro_studio.benchmarks.contents import Contents
+from mipro_studio.benchmarks.contents_direct import DirectExecutor
 from mipro_studio.benchmarks.contents_program import Support, metric
 from mipro_studio.benchmarks.landscapes.remember import remembered
-from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.data import example_id
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
-from mipro_studio.optimizer_core.runs.assembly import assemble
+from mipro_studio.optimizer_core.runs.assembly import Assembled, assemble
 from mipro_studio.optimizer_core.types import Example, Split
 from tests.loopback.inprocess import InProcessEndpoint
 
-__all__ = ["Job", "Played", "play"]
+__all__ = ["Job", "Played", "execute", "play", "rows_of", "settings_of"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {Split.TRAIN: 60, Split.VAL: 120, Split.TEST: 400}
@@ -45,16 +46,17 @@ ENDLESS = 10_000
 
 @dataclass(frozen=True)
 class Job:
-    """`cap`: program runs; None for DSPy's own, which sets the others' budget."""
+    """`cap`: program runs; None for DSPy's own, which sets the others' budget. `direct`: see `contents_direct`."""
 
     method: str
     level: str
     seed: int
     cap: int | None
+    direct: bool = False
 
     @property
     def key(self) -> str:
-        return f"{self.method}|{self.level}|{self.seed}|{self.cap}"
+        return f"{self.method}|{self.level}|{self.seed}|{self.cap}{'|direct' if self.direct else ''}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def play(job: Job) -> Played:
     return Played(*played, time.monotonic() - started)
 
 
-def _rows(world: Contents) -> dict[Split, list[Example]]:
+def rows_of(world: Contents) -> dict[Split, list[Example]]:
+    """The landscape's rows as a run has them."""
     found, at = {}, 0
     for split, size in SIZES.items():
         made = []
@@ -88,32 +91,40 @@ def _rows(world: Contents) -> dict[Split, list[Example]]:
     return found
 
 
+def settings_of(method: str, seed: int, cap: int | None, base_url: str) -> dict[str, Any]:
+    """Settings of a run of ours. `method`: "studio", or settings of its search as JSON."""
+    search = json.loads(method) if method.startswith("{") else {}
+    return {
+        "program": "benchmarks/contents_program.py:program",
+        "metric": "benchmarks/contents_program.py:metric",
+        "optimizer": "studio",
+        "seed": seed,
+        "task_model": {"model": "openai/loop", "api_base": base_url},
+        "threads": THREADS,
+        "budget": {"max_program_runs": cap},
+        "search": {"trials": ENDLESS, "candidates": 10, **search},
+    }
+
+
 def _ours(job: Job, world: Contents, base_url: str) -> tuple[float, float, int]:
-    model = {"model": "openai/loop", "api_base": base_url}
-    settings = json.loads(job.method) if job.method.startswith("{") else {}
-    config = parse_config(
-        {
-            "program": "benchmarks/contents_program.py:program",
-            "metric": "benchmarks/contents_program.py:metric",
-            "optimizer": "studio",
-            "seed": job.seed,
-            "task_model": model,
-            "threads": THREADS,
-            "budget": {"max_program_runs": job.cap},
-            "search": {"trials": ENDLESS, "candidates": 10, **settings},
-        }
-    )
+    config = parse_config(settings_of(job.method, job.seed, job.cap, base_url))
     journal = MemoryJournal()
-    journal.commit([row for rows in _rows(world).values() for row in rows])
-
-    async def run() -> None:
-        await assemble(config, journal, ROOT).run.execute()
-
-    asyncio.run(run())
+    journal.commit([row for rows in rows_of(world).values() for row in rows])
+    asyncio.run(execute(config, journal, world, job.direct))
     outcome = journal.outcome()
     assert outcome is not None and outcome.baseline_test is not None and outcome.best_test is not None
     runs = sum(cell.key.split is not Split.TEST for cell in journal.cells())
     return 100 * outcome.baseline_test["mean"], 100 * outcome.best_test["mean"], runs
+
+
+async def execute(config: RunConfig, journal: MemoryJournal, world: Contents, direct: bool) -> Assembled:
+    """The run that `config` asks for; with `direct` its program runs are made without prompts."""
+    assembled = assemble(config, journal, ROOT)
+    if direct:
+        straight = DirectExecutor(world, assembled.executor)
+        assembled.run._executor = assembled.context.evaluator._executor = straight
+    await assembled.run.execute()
+    return assembled
 
 
 def _dspy(job: Job, world: Contents, base_url: str) -> tuple[float, float, int]:
@@ -121,7 +132,7 @@ def _dspy(job: Job, world: Contents, base_url: str) -> tuple[float, float, int]:
     dspy.configure(lm=lm)
     rows = {
         split: [dspy.Example(**row.inputs, **row.labels).with_inputs("message") for row in of_split]
-        for split, of_split in _rows(world).items()
+        for split, of_split in rows_of(world).items()
     }
     sealed = dspy.Evaluate(devset=rows[Split.TEST], metric=metric, num_threads=THREADS, display_progress=False)
     before = float(sealed(Support()).score)

@@ -21,7 +21,8 @@ PANELS: Mapping[str, Mapping[str, str]] = {
     },
     "What is good": {"metric": "metric", "objective": "objective"},
     "How it is searched": {
-        "start_from": "start_from", "optimizer": "optimizer", "preset": "preset", "labeled_demos": "search.labels",
+        "start_from": "start_from", "carry_from": "carry_from",
+        "optimizer": "optimizer", "preset": "preset", "labeled_demos": "search.labels",
         "strategy": "finetune.strategy", "temperature": "proposer.temperature", "review": "review", "seed": "seed",
         **{
             name: f"search.{name}"

@@ -233,6 +233,10 @@ class RunConfig(Settings):
         despite_errors: Go on although (nearly) every program run fails; what failed stays so, and is not asked again.
         start_from: A saved program (DSPy's JSON, as `export` writes it) whose instructions and demos it begins with.
         start_state: What that file held; filled in by the inspection.
+        carry_from: What an earlier run of the same program learned, whatever its model: a file that `learned` wrote,
+            or on the command line a run. Its best arms are this run's, beside the seed's, and their worth there is
+            what is expected of them here.
+        carried: What that was; filled in before the run.
         base: Folder that relative paths and packages are looked up in; filled in by the inspection.
     """
 
@@ -271,6 +275,8 @@ class RunConfig(Settings):
     base: str = ""
     start_from: str | None = None
     start_state: str = ""
+    carry_from: str | None = None
+    carried: str = ""
 
     @model_validator(mode="after")
     def _memory_needs_processes(self) -> Self:

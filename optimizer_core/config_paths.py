@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 
 __all__ = ["Setting", "all_settings", "assigned", "merge", "put"]
 
-FILLED_IN = frozenset({"base", "program", "start_state"})
+FILLED_IN = frozenset({"base", "program", "start_state", "carried"})
 """What the command line or the inspection gives, and nobody sets by a path."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mipro_studio.optimizer_core.analysis.learned import LEARN, check_carried
 from mipro_studio.optimizer_core.checks.check_calls import about_rehearsal, call_models
 from mipro_studio.optimizer_core.checks.check_rehearsal import Rehearsal
 from mipro_studio.optimizer_core.checks.receipt import receipt
@@ -77,6 +78,7 @@ def inspect_request(
     if config.start_from and not config.start_state:  # what a registry holds was fetched before
         config = config.model_copy(update={"start_state": read_saved(config.start_from, base)})
     program = seed_program(config, base)
+    config = _with_carried(config, base, program)
     try:
         return _inspected(values, config, base, program, (rows, inputs), (call_models, call_models and rehearse))
     except BadInput as error:
@@ -293,6 +295,17 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
         if (path := getattr(config.data, name)) and not is_module_object(path)
     }
     return config.model_copy(update={"data": config.data.model_copy(update=paths), "base": str(base.resolve())})
+
+
+def _with_carried(config: RunConfig, base: Path, program: Program) -> RunConfig:
+    """`config` with what an earlier run learned, where it is to start from that."""
+    if config.carry_from and not config.carried:
+        config = config.model_copy(update={"carried": read_saved(config.carry_from, base, LEARN)})
+    if config.carried:
+        if config.optimizer != "studio":
+            raise BadInput("Only the studio's own optimizer starts from what another run learned.", "Use `studio`.")
+        check_carried(config.carried, [info.name for info in program.predictors])
+    return config
 
 
 def _check_sizes(data: Dataset, config: RunConfig) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-__all__ = ["remembered"]
+__all__ = ["Values", "remembered"]
 
 Values = dict[str, Any]
 

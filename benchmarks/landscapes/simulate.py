@@ -16,6 +16,7 @@ from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
+from mipro_studio.optimizer_core.parameters.arm_features import carried_feature
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.runs.loop import Search
@@ -24,6 +25,7 @@ from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import (
     DEMOS,
     INSTRUCTION,
+    Arm,
     Candidate,
     Cell,
     CellKey,
@@ -117,12 +119,16 @@ class _NoReporter(Reporter):
         return
 
 
-def play(landscape: Landscape, config: RunConfig) -> Played:
-    """The search that `config` asks for, its cap included. Bootstrapping and proposing are done and free."""
-    return asyncio.run(_play(landscape, config))
+def play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm] = ()) -> Played:
+    """The search that `config` asks for, its cap included. Bootstrapping and proposing are done and free.
+
+    Args:
+        carried: Arms as an earlier run left them, with what they were worth there.
+    """
+    return asyncio.run(_play(landscape, config, carried))
 
 
-async def _play(landscape: Landscape, config: RunConfig) -> Played:
+async def _play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm]) -> Played:
     asyncio.get_running_loop().set_default_executor(_AtOnce())
     table, recorder = ScoreTable(), _Recorder()
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
@@ -133,6 +139,10 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
     arms = {name: range(landscape.family.arms) for name in names}
     searched = [kind for kind in (INSTRUCTION, DEMOS) if kind in optimizer.searches]
     space = SearchSpace(names, dict.fromkeys(searched, arms), config.search.freeze)
+    for place, name in enumerate(names):
+        for kind in searched:
+            own = [arm for arm in carried if (arm.owner, arm.kind) == (name, kind)]
+            space.features = {**space.features, (place, kind): carried_feature(own)}
     one = Demo({}, False, "")
     active = {
         name: {index: demos_arm(name, index, "shuffled", [one] * index) for index in arms[name]} for name in names
@@ -152,7 +162,12 @@ async def _play(landscape: Landscape, config: RunConfig) -> Played:
         "allows": lambda candidate: True,
         "free": [SimpleNamespace(name=name) for name in names],
         "arms": SimpleNamespace(
-            names=names, instructions=active, demo_sets=active, by_kind={}, everything=list, chosen=lambda one: []
+            names=names,
+            instructions=active,
+            demo_sets=active,
+            by_kind={},
+            everything=lambda: carried,
+            chosen=lambda one: [],
         ),
     }
     search = _Silent(cast(RunContext, SimpleNamespace(**parts)), optimizer)

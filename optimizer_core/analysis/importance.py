@@ -2,10 +2,11 @@
 
 Notation. Candidate c has w[c] cells; r[c] is its mean score after the examples' difficulty is taken out (least
 squares of y[c, e] ~ r[c] + difficulty[e]), so that an easy minibatch flatters nobody; s2 is the variance of a cell
-around that. A term is a parameter (one kind of arm of one owner) or an interaction (two kinds of one owner, as a
-predictor's instruction x demos). Main effects are the ridge estimate in r ~ sum_p effect[p, arm of c], weighted by w;
-interactions that in what the main effects leave over. A term's spread is the standard deviation of its effects over
-the cells.
+around that. A term is a parameter (one kind of arm of one owner), an interaction (two kinds of one owner, as a
+predictor's instruction x demos), or a feature of arms, as which answers are in a demo set
+(`parameters.arm_features`), whose effects are of its columns, in a fit of features alone. Main effects are the ridge
+estimate in r ~ sum_p effect[p, arm of c], weighted by w; interactions that in what the main effects leave over. A
+term's spread is the standard deviation of its effects over the cells.
 
 Noise. The spreads are computed again for `SHUFFLES` tables in which the residuals, scaled to one variance by
 sqrt(w), are dealt to other candidates: what is left when nothing matters. A term's excess is how many standard
@@ -26,12 +27,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mipro_studio.optimizer_core.analysis.importance_fits import Floats, Ints, RidgeFits, Term
 from mipro_studio.optimizer_core.parameters.registry import KINDS, parameter_name
 from mipro_studio.optimizer_core.parameters.space import Parameter, SearchSpace
 from mipro_studio.optimizer_core.seeds import derive_seed
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate
 
 __all__ = ["ERROR", "INTERACTION", "MIN_CANDIDATES", "importance"]
 
@@ -42,30 +43,18 @@ SHUFFLES = 999
 ERROR = 0.03
 """Less than the 5 % of runs that is promised: what scored well gets more cells, and shuffles do not know that."""
 LEVEL = 0.9
-RIDGE, RIDGE_ALONE = 1.0, 0.2
-"""Average candidates' worth of cells that pull every effect towards 0. A parameter alone leaves more to go by."""
 SWEEPS = 20
 HAIR = 1e-6
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class _Term:
-    """One bar. `codes` are its arms, pairs of them for interactions; `group` [C] is each candidate's."""
-
-    predictor: str
-    kind: str
-    codes: list[Any]
-    group: Ints
-
-    def spread(self, effects: Floats, weights: Floats) -> Floats:
-        """Weighted standard deviation over the cells of `effects` [codes, n]: [n]."""
-        of_candidate = effects[self.group]
-        share = (weights / weights.sum())[:, None]
-        middle = (share * of_candidate).sum(0)
-        return np.asarray(np.sqrt((share * (of_candidate - middle) ** 2).sum(0)))
+WORDS = {
+    (DEMOS, "answers"): "answers in demos",
+    (DEMOS, "last"): "last answer in demos",
+    (DEMOS, "rows"): "rows in demos",
+    (INSTRUCTION, "lineage"): "lineage of instruction",
+    (INSTRUCTION, "tip"): "tip of instruction",
+    (INSTRUCTION, "text"): "words of instruction",
+}
+"""The features of arms that have a bar of their own, as their `kind` says them."""
 
 
 def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, seed: int) -> list[dict[str, Any]]:
@@ -86,14 +75,15 @@ def importance(scores: Mapping[str, Mapping[str, float]], space: SearchSpace, se
     values = [space.values(Candidate.parse(name)) for name in names]
     mains = [_main(values, parameter) for parameter in space.parameters]
     pairs = _pairs(space, values)
-    model = _Model(mains, pairs, weights)
+    features = _features(space, values)
+    model = RidgeFits(mains, pairs, features, weights)
     rng = np.random.default_rng(derive_seed(seed, "importance"))
     spreads, effects = model.spreads(residuals[:, None])
     verdict = _beside_noise(model, residuals, rng)
     scatter = residuals[:, None] + np.sqrt(variance / weights)[:, None] * rng.standard_normal((len(names), 200))
     reach = 1.645 * model.spreads(scatter)[0].std(axis=1)
     rows = []
-    for index, term in enumerate((*mains, *pairs)):
+    for index, term in enumerate((*mains, *pairs, *features)):
         arms = _arms(term, effects[index][:, 0], rows_of) if index < len(mains) else []
         spread, half = float(spreads[index, 0]), float(reach[index])
         rows.append(
@@ -129,85 +119,20 @@ class _Verdict:
     clearness: Floats
 
 
-def _beside_noise(model: "_Model", residuals: Floats, rng: np.random.Generator) -> _Verdict:
+def _beside_noise(model: RidgeFits, residuals: Floats, rng: np.random.Generator) -> _Verdict:
     shuffles = rng.permuted(np.tile(np.arange(len(residuals)), (SHUFFLES, 1)), axis=1).T
     dealt = _dealt(residuals, model.weights, shuffles)
     dealt_rest = _dealt(model.left_over(residuals), model.weights, shuffles)
-    null = np.vstack([model.of_mains(dealt)[0], model.of_pairs(dealt_rest)[0]])
+    null_mains, null_features = model.beside_pairs(dealt)
+    null_pairs = model.of_pairs(dealt_rest)[0]
+    null = np.vstack([null_mains, null_pairs, null_features])
     null_alone = model.alone(dealt)
+    null_alone[len(null_mains) : len(null_mains) + len(null_pairs)] = null_pairs
     together = _excess(model.spreads(residuals[:, None])[0], null)
     alone = _excess(model.alone(residuals[:, None]), null_alone)
-    n = len(alone)
-    smaller = np.vstack([np.minimum(together[:n], alone), together[n:]])
-    null_together = _excess(null, null)
-    null_smaller = np.vstack([np.minimum(null_together[:n], _excess(null_alone, null_alone)), null_together[n:]])
-    p_values, steps = _westfall_young(smaller[:, 0], null_smaller)
-    return _Verdict(null.mean(axis=1) + steps * null.std(axis=1), p_values, np.vstack([alone, together[n:]])[:, 0])
-
-
-class _Model:
-    """The ridge fits, which depend on the candidates alone, so that every shuffle is one product of matrices."""
-
-    def __init__(self, mains: Sequence[_Term], pairs: Sequence[_Term], weights: Floats) -> None:
-        self._mains, self._pairs, self.weights = mains, pairs, weights
-        self._main_fit, self._pair_fit = _ridge(mains, weights), _ridge(pairs, weights)
-
-    def alone(self, residuals: Floats) -> Floats:
-        """[mains, n] spreads of residuals [C, n] when each parameter is fitted as if there were no other."""
-        centred = self.weights[:, None] * self._centred(residuals)
-        pull = RIDGE_ALONE * self.weights.mean()
-        found = []
-        for term in self._mains:
-            design = _design([term])
-            effects = design.T @ centred / (design.T @ self.weights + pull)[:, None]
-            found.append(term.spread(effects, self.weights))
-        return np.array(found)
-
-    def left_over(self, residuals: Floats) -> Floats:
-        """[C] or [C, n] what the main effects do not explain."""
-        effects = self._main_fit @ self._centred(residuals)
-        return np.asarray(self._centred(residuals) - _design(self._mains) @ effects)
-
-    def of_mains(self, residuals: Floats) -> tuple[Floats, list[Floats]]:
-        """(spreads [mains, n], effects by term [codes, n]) of residuals [C, n]."""
-        return self._apply(self._mains, self._main_fit, residuals)
-
-    def of_pairs(self, residuals: Floats) -> tuple[Floats, list[Floats]]:
-        """The same for interactions, of what the main effects left over."""
-        return self._apply(self._pairs, self._pair_fit, residuals)
-
-    def spreads(self, residuals: Floats) -> tuple[Floats, list[Floats]]:
-        """The same for all terms, mains first."""
-        (main, main_effects), (pair, pair_effects) = (
-            self.of_mains(residuals),
-            self.of_pairs(self.left_over(residuals)),
-        )
-        return np.vstack([main, pair]), main_effects + pair_effects
-
-    def _centred(self, residuals: Floats) -> Floats:
-        return np.asarray(residuals - np.average(residuals, axis=0, weights=self.weights))
-
-    def _apply(self, terms: Sequence[_Term], fit: Floats, residuals: Floats) -> tuple[Floats, list[Floats]]:
-        if not terms:
-            return np.empty((0, residuals.shape[1])), []
-        effects = np.split(fit @ self._centred(residuals), np.cumsum([len(term.codes) for term in terms])[:-1])
-        spreads = [term.spread(found, self.weights) for term, found in zip(terms, effects, strict=True)]
-        return np.array(spreads), effects
-
-
-def _design(terms: Sequence[_Term]) -> Floats:
-    """[C, codes of all terms], 1 where the candidate has it."""
-    return np.hstack([(term.group[:, None] == np.arange(len(term.codes))).astype(float) for term in terms])
-
-
-def _ridge(terms: Sequence[_Term], weights: Floats) -> Floats:
-    """[codes, C] the matrix from residuals to effects."""
-    if not terms:
-        return np.empty((0, len(weights)))
-    design = _design(terms)
-    # In the candidates' space, which is smaller than that of the effects.
-    inner = design @ design.T + RIDGE * np.diag(weights.mean() / weights)
-    return np.asarray(np.linalg.solve(inner, design).T)
+    smaller = np.minimum(together, alone)
+    p_values, steps = _westfall_young(smaller[:, 0], np.minimum(_excess(null, null), _excess(null_alone, null_alone)))
+    return _Verdict(null.mean(axis=1) + steps * null.std(axis=1), p_values, alone[:, 0])
 
 
 def _dealt(residuals: Floats, weights: Floats, order: Ints) -> Floats:
@@ -253,14 +178,14 @@ def _residuals(scores: Sequence[Mapping[str, float]]) -> tuple[Floats, Floats, f
     return found, weights, float(rest @ rest) / freedom
 
 
-def _main(values: Sequence[Mapping[str, int]], parameter: Parameter) -> _Term:
+def _main(values: Sequence[Mapping[str, int]], parameter: Parameter) -> Term:
     """`values` are the candidates' arms by parameter."""
     chosen = [of_one[parameter.name] for of_one in values]
     codes = sorted(set(chosen))
-    return _Term(parameter.owner, parameter.kind, codes, np.array([codes.index(arm) for arm in chosen]))
+    return Term(parameter.owner, parameter.kind, codes, np.array([codes.index(arm) for arm in chosen]))
 
 
-def _pairs(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[_Term]:
+def _pairs(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[Term]:
     """The interactions of any two kinds that are searched of one owner."""
     terms = []
     for owner in dict.fromkeys(parameter.owner for parameter in space.parameters):
@@ -269,11 +194,25 @@ def _pairs(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[_Ter
             chosen = [tuple(of_one[one.name] for one in pair) for of_one in values]
             codes = sorted(set(chosen))
             kinds = INTERACTION.join(one.kind for one in pair)
-            terms.append(_Term(owner, kinds, codes, np.array([codes.index(both) for both in chosen])))
+            terms.append(Term(owner, kinds, codes, np.array([codes.index(both) for both in chosen])))
     return terms
 
 
-def _arms(term: _Term, effects: Floats, scores: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+def _features(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[Term]:
+    """What is in the arms of every parameter, as far as the surrogate learns from it and people ask for it."""
+    terms = []
+    for parameter in space.parameters:
+        chosen = [of_one[parameter.name] for of_one in values]
+        for feature in space.features.get((space.place(parameter.owner), parameter.kind), ()):
+            if (parameter.kind, feature.name) in WORDS and set(chosen) <= set(feature.arms):
+                codes = list(feature.arms)
+                group = np.array([codes.index(arm) for arm in chosen])
+                kind = WORDS[parameter.kind, feature.name]
+                terms.append(Term(parameter.owner, kind, codes, group, feature.basis))
+    return terms
+
+
+def _arms(term: Term, effects: Floats, scores: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
     """Effect and plain mean of every arm that was tried."""
     arms = []
     for code, arm in enumerate(term.codes):

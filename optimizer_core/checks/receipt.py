@@ -58,7 +58,7 @@ def receipt(
             {"setting": name, "requested": asked, "effective": effective, "why": why}
             for name, asked, effective, why in rows
         ],
-        "asked": values,
+        "asked": {name: value for name, value in values.items() if name != "carried"},
         "takes": list(get_optimizer(config.optimizer).accepts(config)),
         "drops": get_optimizer(config.optimizer).drops,
         "splits": sizes,

@@ -8,6 +8,7 @@ from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.base import View, Work
+from mipro_studio.optimizer_core.optimizers.carrying import earlier_winner, take_carried
 from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
 from mipro_studio.optimizer_core.optimizers.growth import Growth
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions, write_arms
@@ -27,6 +28,7 @@ from mipro_studio.optimizer_core.search.surrogates import Surrogate
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Arm,
+    Candidate,
     Cell,
     CellKey,
     Event,
@@ -52,8 +54,14 @@ class Studio(Mipro):
         return Work(search.trials, instructions, True, search.max_bootstrapped, tries=MOST_TRIES)
 
     async def initialize(self, context: RunContext) -> None:
+        if await take_carried(context):
+            return
         _, grounding = await asyncio.gather(_DemoSets(context).build(), context.grounding())
         await write_arms(context, grounding)
+
+    async def propose(self, context: RunContext, view: View) -> Candidate | None:
+        winner = earlier_winner(context) if view.number == 1 else None
+        return winner or await super().propose(context, view)
 
     def __init__(self, surrogate: Surrogate | None = None) -> None:
         super().__init__(surrogate)

@@ -20,9 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mipro_studio.optimizer_core.parameters.registry import KINDS
-from mipro_studio.optimizer_core.types import PROGRAM, WHOLE, Arm
+from mipro_studio.optimizer_core.types import PROGRAM, SEED_ARM, WHOLE, Arm
 
-__all__ = ["FEATURES", "Feature", "Features", "demo_features", "features_of", "instruction_features", "text_features"]
+__all__ = [
+    "FEATURES",
+    "WORTH",
+    "Feature",
+    "Features",
+    "carried_feature",
+    "demo_features",
+    "features_of",
+    "instruction_features",
+    "text_features",
+]
 
 Floats = NDArray[np.float64]
 T = TypeVar("T", bound=Hashable)
@@ -34,6 +44,11 @@ TRIED = {
 }
 """The features by kind of arm, which `docs/landscapes.md` has the figures of; others were tried and dropped."""
 
+WORTH = "worth"
+"""Key in the provenance of an arm of an earlier run: what it was worth there beyond the seed's arm (logit)."""
+CARRIED = 0.6
+"""Share of an arm's worth in an earlier run that is expected again, before the cells say how large it is."""
+
 FEW_ANSWERS = 12
 """An output with more different answers among the demos is no class: its answers say nothing of a set."""
 SHORT = 60
@@ -44,11 +59,13 @@ HASHED = 64
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """`basis` [arms, columns]: the rows belong to the indices `arms`, in their order."""
+    """`basis` [arms, columns]: the rows belong to the indices `arms`, in their order. `mean`: what the weights of the
+    columns are thought to be before any cell."""
 
     name: str
     arms: tuple[int, ...]
     basis: Floats
+    mean: float = 0.0
 
 
 Features = Mapping[tuple[int, str], Sequence[Feature]]
@@ -98,7 +115,7 @@ def demo_features(
         "number": many,
         "origin": _column(traced),
     }
-    return _features(arms, found, only)
+    return [*_features(arms, found, only), *carried_feature(sets)]
 
 
 def instruction_features(instructions: Sequence[Arm], only: Sequence[str] = FEATURES["instruction"]) -> list[Feature]:
@@ -112,7 +129,7 @@ def instruction_features(instructions: Sequence[Arm], only: Sequence[str] = FEAT
         "length": _column([math.log1p(len(one.text)) for one in instructions]),
         "text": _words([one.text for one in instructions]),
     }
-    return _features(arms, found, only)
+    return [*_features(arms, found, only), *carried_feature(instructions)]
 
 
 def text_features(arms: Sequence[Arm], texts: Sequence[str]) -> list[Feature]:
@@ -128,7 +145,18 @@ def text_features(arms: Sequence[Arm], texts: Sequence[str]) -> list[Feature]:
         "tip": _one_hot([{str(one.provenance.get("tip", ""))} for one in arms]),
         "text": _words(texts),
     }
-    return _features(indices, found, tuple(found))
+    return [*_features(indices, found, tuple(found)), *carried_feature(arms)]
+
+
+def carried_feature(arms: Sequence[Arm]) -> list[Feature]:
+    """What arms were worth in an earlier run, beyond its seed's: new arms are as good as the others on average."""
+    known = {one.index: float(one.provenance[WORTH]) for one in arms if WORTH in one.provenance}
+    if not known:
+        return []
+    usual = sum(known.values()) / (len(known) + 1)
+    worth = {SEED_ARM: 0.0, **known}
+    basis = _column([worth.get(one.index, usual) - usual for one in arms])
+    return [Feature("carried", tuple(one.index for one in arms), basis, CARRIED)]
 
 
 def _features(arms: tuple[int, ...], found: Mapping[str, Floats], only: Sequence[str]) -> list[Feature]:

@@ -44,27 +44,30 @@ def saved_predictors(text: str) -> list[SavedPredictor]:
     return found
 
 
-def read_saved(name: str, base: Path) -> str:
+def read_saved(name: str, base: Path, how: str = _HOW) -> str:
     """The text of the saved program `name`, which is JSON and nothing that could run code.
+
+    Args:
+        how: How such a file is made, for whoever named another.
 
     Raises:
         BadInput: there is no such file, or it is none.
     """
     path = (base / Path(name).expanduser()).resolve()
     if not path.is_file():
-        raise BadInput(f"There is no file {name!r}.", _HOW)
+        raise BadInput(f"There is no file {name!r}.", how)
     if path.suffix.lower() in PICKLES or _begins_like_a_pickle(path):
         raise BadInput(
-            f"{name!r} is a pickle, which runs whatever code its author put into it when it is read.", _HOW
+            f"{name!r} is a pickle, which runs whatever code its author put into it when it is read.", how
         )
     if path.stat().st_size > LARGEST_BYTES:
-        raise BadInput(f"{name!r} is larger than any saved program should be.", _HOW)
+        raise BadInput(f"{name!r} is larger than any saved program should be.", how)
     try:
         state: Any = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{name!r} is no JSON: {error}.", _HOW) from error
+        raise BadInput(f"{name!r} is no JSON: {error}.", how) from error
     if not isinstance(state, dict):
-        raise BadInput(f"{name!r} holds no program.", _HOW)
+        raise BadInput(f"{name!r} holds no program.", how)
     return json.dumps({key: part for key, part in state.items() if key != "metadata"}, ensure_ascii=False)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from mipro_studio.optimizer_core.parameters.arm_features import Feature, Features
 from mipro_studio.optimizer_core.search.surrogates import laplace, newton
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
-from mipro_studio.optimizer_core.search.surrogates.posterior import Posterior
+from mipro_studio.optimizer_core.search.surrogates.posterior import Family, Floats, Posterior
 from mipro_studio.optimizer_core.types import Candidate
 from tests.optimizer_core.builders import ROOT
 
@@ -57,13 +58,20 @@ def slopes(found: Posterior) -> tuple[np.ndarray, np.ndarray]:
     chance = expit(found.mode[cells.row] + found.easiness[cells.column])
     residual = (cells.score - chance) / scales.dispersion
     kernel = sum(
-        variance * (family.group[:, None] == family.group[None, :])
+        variance * (_of_arms(family) @ _of_arms(family).T)
         for family, variance in zip(found.families, scales.variances, strict=True)
     )
-    np.testing.assert_allclose(kernel @ found.pull, found.mode, atol=1e-6)
+    before = sum(family.mean * _of_arms(family).sum(axis=1) for family in found.families)
+    np.testing.assert_allclose(kernel @ found.pull + before, found.mode, atol=1e-6)
     in_f = np.bincount(cells.row, residual, cells.n_rows) - found.pull
     in_t = np.bincount(cells.column, residual, cells.n_columns) - found.easiness / scales.tau2
     return in_f, in_t
+
+
+def _of_arms(family: Family) -> Floats:
+    """[C, weights] what f has of each weight of a family."""
+    basis = np.eye(len(family.codes)) if family.basis is None else family.basis
+    return np.asarray(basis[family.group])
 
 
 @pytest.mark.parametrize("final", [False, True])
@@ -121,3 +129,47 @@ def test_the_scales_of_few_cells_stay_near_where_they_start() -> None:
     assert found is not None
     for family, variance in zip(found.families, found.scales.variances, strict=True):
         assert 0.5 < variance / laplace.PRIOR[family.effect] < 2
+
+
+def told_before(mean: float) -> Features:
+    """What an earlier run said of the first predictor's instructions."""
+    worth = np.array([0.0, 1.5, -1.0, 0.7])
+    return {(0, "instruction"): [Feature("carried", (0, 1, 2, 3), worth[:, None], mean)]}
+
+
+@pytest.mark.parametrize("name", ["saturated", "separated by candidate", "nearly all right", "graded", "one cell"])
+def test_with_something_told_before_the_mode_is_found_around_it(name: str) -> None:
+    told = TABLES[name]
+    found = fit([Candidate.parse(one) for one in told], list(told.values()), features=told_before(0.6))
+    assert found is not None and found.converged
+    for slope in slopes(found):
+        assert np.abs(slope).max() < 1e-4
+    _, effects = found.draw(np.random.default_rng(0), 1, heat=0)
+    summed = sum(each[family.group] for each, family in zip(effects, found.families, strict=True))
+    np.testing.assert_allclose(np.asarray(summed)[:, 0], found.mode, atol=1e-6)
+
+
+def test_what_was_told_before_counts_until_cells_say_otherwise() -> None:
+    """Arms 1 and 2 were told to be good and bad; one cell of a third leaves it, many cells say the opposite."""
+
+    def effects(rows: Table) -> dict[int, float]:
+        found = fit([Candidate.parse(one) for one in rows], list(rows.values()), features=told_before(0.6))
+        assert found is not None
+        _, drawn = found.draw(np.random.default_rng(0), 1, heat=0)
+        (carried,) = [at for at, family in enumerate(found.families) if family.mean]
+        codes = [code[0] for code in found.families[carried].codes]
+        return dict(zip(codes, drawn[carried][:, 0].tolist(), strict=True))
+
+    little = effects({"i0d0": {"e0": 1.0}})
+    assert little[1] == pytest.approx(0.9, abs=0.05) and little[2] == pytest.approx(-0.6, abs=0.05)
+    against = {f"i{arm}d{n}": {f"e{e}": float(arm == 2) for e in range(20)} for arm in (1, 2) for n in range(5)}
+    much = effects(against)
+    assert much[1] < 0 < much[2]
+
+
+def test_nothing_told_before_changes_no_digit() -> None:
+    told = TABLES["graded"]
+    args = [Candidate.parse(one) for one in told], list(told.values())
+    plain, empty = fit(*args), fit(*args, features={(0, "instruction"): []})
+    assert plain is not None and empty is not None
+    assert plain.mode.tolist() == empty.mode.tolist()

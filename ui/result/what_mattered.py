@@ -36,5 +36,10 @@ def _of_predictor(name: str) -> str:
     predictor, _, kind = name.rpartition(": ")
     if not predictor:
         return one_line(name, 60)
-    kinds = {"instruction": "instruction", "demos": "demos", "instruction x demos": "mix of instruction and demos"}
+    kinds = {
+        "instruction x demos": "mix of instruction and demos",
+        "answers in demos": "answers that are present in the demos",
+        "last answer in demos": "answer that stands last in the demos",
+        "rows in demos": "rows that are in the demos",
+    }
     return f"the {kinds.get(kind, one_line(kind, 40))} of {one_line(predictor, 40)}"

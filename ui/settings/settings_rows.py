@@ -14,7 +14,7 @@ __all__ = ["LEFT_OPEN", "changed", "differences", "flat", "model_rows", "setting
 LEFT_OPEN = "left open"
 
 _MODELS = tuple(".".join(place) for place in MODEL_PLACES.values())
-_HIDDEN = ("base", "start_state")
+_HIDDEN = ("base", "start_state", "carried")
 
 
 def flat(values: Mapping[str, Any], beginning: str = "") -> dict[str, Any]:

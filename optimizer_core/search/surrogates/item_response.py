@@ -2,7 +2,8 @@
 
 A draw fixes every arm's effect, so the best candidate of that world is found owner by owner, whatever the
 size of the space. Candidates that were seen bring their own effect along and compete with it. The first suggestions,
-made before any trial is finished, are spread over the arms instead.
+made before any trial is finished, are spread over the arms instead; or, where an earlier run said what arms were
+worth, drawn from that.
 """
 
 import itertools
@@ -54,21 +55,39 @@ class ItemResponse:
         progress: float = 0.0,
     ) -> Candidate | None:
         seen = {one.candidate: one.scores for one in by_candidate(observed).values() if one.scores}
-        if len(seen) <= 1:  # the baseline at most: nothing to tell arms apart by
+        rng = np.random.default_rng(derive_seed(seed, "thompson"))
+        told = any(feature.mean for features in space.features.values() for feature in features)
+        if len(seen) <= 1 and not told:  # the baseline at most: nothing to tell arms apart by
             return spread_fresh(space, [*seen, *pending], exhausted, seed)
+        if not seen:
+            drawn = _as_before(space, rng, heat=self._heat if len(pending) > 1 else 0.0)
+            return drawn if drawn.id not in exhausted else random_fresh(space, exhausted, seed)
         posterior = fit(list(seen), list(seen.values()), features=space.features)
         if posterior is None or not space.parameters:
             return random_fresh(space, exhausted, seed)
-        rng = np.random.default_rng(derive_seed(seed, "thompson"))
         heat = self._heat * (1 - progress * self._cooling)
-        drawn, effects = posterior.draw(rng, DRAWS, heat)
+        values, effects = posterior.draw(rng, DRAWS, heat)
         for column in range(DRAWS):
             world = _World(space, posterior, [found[:, column] for found in effects])
             world.imagine(rng, heat, self._boldness)
-            found = world.best(dict(zip(seen, drawn[:, column].tolist(), strict=True)), exhausted)
+            found = world.best(dict(zip(seen, values[:, column].tolist(), strict=True)), exhausted)
             if found is not None:
                 return found
         return random_fresh(space, exhausted, seed)
+
+
+def _as_before(space: SearchSpace, rng: np.random.Generator, heat: float) -> Candidate:
+    """A draw of what an earlier run said of the arms, before any cell: every owner's best of each kind."""
+    chosen = {}
+    for one in space.parameters:
+        worth = dict.fromkeys(one.arms, 0.0)
+        for feature in space.features.get((space.place(one.owner), one.kind), ()):
+            for arm, row in zip(feature.arms, feature.basis, strict=True):
+                if arm in worth:
+                    worth[arm] += feature.mean * float(row.sum())
+        drawn = heat * PRIOR[MAIN] ** 0.5 * rng.standard_normal(len(one.arms))
+        chosen[one.name] = one.arms[int((np.array(list(worth.values())) + drawn).argmax())]
+    return space.candidate(chosen)
 
 
 class _World:

@@ -6,13 +6,14 @@ Notation and shapes. C candidates seen, E examples, N cells, J effect families.
     f[c] = mu + sum_o (sum_k main[o, k, arm] + sum_k<l pair[o, k, l, arms]) + own[c]
 where o are the owners (predictors, and the program as a whole) and k, l the kinds of arms that the candidates differ
 in. All effects are independent normals with one variance for each family j (each kind of each owner, each pair of its
-kinds; the candidates' own), so that f ~ N(0, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
-effect (everywhere for mu). The effects themselves are never formed in the fit: the posterior lives on the C
-candidates, whatever the number of arms.
+kinds; the candidates' own), so that f ~ N(m, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
+effect (everywhere for mu), and m = 0 but for what an earlier run said of the arms. The effects themselves are never
+formed in the fit: the posterior lives on the C candidates, whatever the number of arms.
 
 Fit: damped Newton steps to the mode (Laplace, `surrogates.newton`). W [C, E] are the weights p (1 - p) / phi of the
 cells; phi is the dispersion (below 1 for graded scores, which scatter less than coins). With t integrated out,
-    S = diag(W 1) - W Q^-1 W',  Q = diag(1' W + 1 / tau2),     a = (I + S K)^-1 b,  f = K a,  cov f = K (I + S K)^-1.
+    S = diag(W 1) - W Q^-1 W',  Q = diag(1' W + 1 / tau2),     a = (I + S K)^-1 b,  f = m + K a,
+    cov f = K (I + S K)^-1.
 The variances are empirical Bayes: v <- (|u|^2 + NU v0) / (g + NU) with u the effects at the mode, g = v tr(G M) the
 number of effects that the data determine, M = (I + S K)^-1 S.
 """
@@ -24,7 +25,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
-from scipy.linalg import LinAlgError, lu_solve, solve
+from scipy.linalg import LinAlgError, lu_solve
 from scipy.special import expit, logit
 
 from mipro_studio.optimizer_core.parameters.arm_features import Feature, Features
@@ -107,8 +108,9 @@ def _fit(
     part, point = _learn(_families([candidates[index] for index in richest], features), _only(cells, richest), *how)
     model = Model(families, cells, part.scales, _kernel_once(families, part.scales))
     pull = np.zeros(len(candidates))
-    pull[richest] = solve(part.kernel, point.f, assume_a="pos", check_finite=False)
-    return to_the_mode(model, Point(model.kernel @ pull, point.easiness, pull))
+    pull[richest] = part.pull_at(point)
+    f = model.kernel @ pull
+    return to_the_mode(model, Point(f if model.expected is None else f + model.expected, point.easiness, pull))
 
 
 def _cells(rows: Sequence[Mapping[str, float]]) -> Cells:
@@ -254,4 +256,4 @@ def _of_feature(feature: Feature, kind: str, place: int, chosen: Sequence[int]) 
     unknown = len(codes)
     basis = np.vstack((feature.basis, np.zeros((1, feature.basis.shape[1]))))
     group = np.array([places.get(arm, unknown) for arm in chosen])
-    return Family(MAIN, place, kind[0], [*codes, (-2,)], group, basis)
+    return Family(MAIN, place, kind[0], [*codes, (-2,)], group, basis, feature.mean)

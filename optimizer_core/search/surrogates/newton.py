@@ -1,19 +1,28 @@
 """Damped Newton steps to the mode of the item-response model, its scales being known.
 
-Notation and shapes as in `surrogates.laplace`. The log posterior of f = K a and t,
-    L(a, t) = sum (y s - log(1 + exp(s))) / phi - a' f / 2 - t' t / (2 tau2),      s = f[c] + t[e] at the cells,
-is concave. Where many scores are 0 or 1 a whole Newton step overshoots, and the next one further; each step is
-therefore halved until L rises by a fair share of what its slope promises, and then the mode is always reached
-(Boyd and Vandenberghe, Convex Optimization, section 9.5).
+Notation and shapes as in `surrogates.laplace`. The log posterior of f = m + K a and t,
+    L(a, t) = sum (y s - log(1 + exp(s))) / phi - a' K a / 2 - t' t / (2 tau2),      s = f[c] + t[e] at the cells,
+is concave; m [C] is what is expected of f before any cell. Where many scores are 0 or 1 a whole Newton step
+overshoots, and the next one further; each step is therefore halved until L rises by a fair share of what its slope
+promises, and then the mode is always reached (Boyd and Vandenberghe, Convex Optimization, section 9.5).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import LinAlgError, lu_factor, lu_solve, solve
 from scipy.special import expit
 
-from mipro_studio.optimizer_core.search.surrogates.posterior import Cells, Family, Floats, Ints, Posterior, Scales
+from mipro_studio.optimizer_core.search.surrogates.posterior import (
+    Cells,
+    Family,
+    Floats,
+    Ints,
+    Posterior,
+    Scales,
+    expected,
+)
 
 __all__ = ["Model", "Point", "Quadratic", "around_one_value", "to_the_mode"]
 
@@ -38,6 +47,15 @@ class Model:
     scales: Scales
     kernel: Floats
 
+    @cached_property
+    def expected(self) -> Floats | None:
+        """m [C]; None where it is 0."""
+        return expected(self.families)
+
+    def beyond(self, f: Floats) -> Floats:
+        """[C] f - m = K a."""
+        return f if self.expected is None else f - self.expected
+
     def expand(self, point: "Point", *, bound: bool = False) -> "Quadratic":
         """The quadratic around `point`; `bound` takes the largest curvature there is: no step overshoots then."""
         cells, phi = self.cells, self.scales.dispersion
@@ -48,11 +66,13 @@ class Model:
         table = cells.spread_out(weights)
         inner = cells.by_column(weights) + 1 / self.scales.tau2
         target = cells.by_row(pulled) - table @ (cells.by_column(pulled) / inner)
-        return Quadratic(weights, pulled, table, inner, target)
+        found = Quadratic(weights, pulled, table, inner, target)
+        return found if self.expected is None else replace(found, target=target - found.times(self.expected))
 
     def step(self, around: "Quadratic", pull: Floats) -> "Point":
         """The maximum of a quadratic; `pull` is its a."""
         f = self.kernel @ pull
+        f = f if self.expected is None else f + self.expected
         told = self.cells.by_column(around.pulled) - self.cells.by_column(around.weights * f[self.cells.row])
         return Point(f, np.asarray(told / around.inner), pull)
 
@@ -74,7 +94,7 @@ class Model:
         """a [C] at `point`."""
         if point.pull is not None:
             return point.pull
-        return np.asarray(solve(self.kernel, point.f, assume_a="pos", check_finite=False))
+        return np.asarray(solve(self.kernel, self.beyond(point.f), assume_a="pos", check_finite=False))
 
 
 class _Line:
@@ -128,7 +148,7 @@ class Quadratic:
         weights, pulled: [N] W, and W s + (y - p) / phi, at the cells.
         table: [C, E] W.
         inner: [E] the diagonal of Q.
-        target: [C] b.
+        target: [C] b, less S m.
     """
 
     weights: Floats
@@ -201,6 +221,6 @@ def around_one_value(model: Model, f: float) -> Posterior:
 
 
 def _posterior(model: Model, around: Quadratic, system: tuple[Floats, Ints], mode: Point, pull: Floats) -> Posterior:
-    told = pull + around.times(mode.f)
+    told = pull + around.times(model.beyond(mode.f))
     facts = (model.families, model.cells, model.scales, model.kernel)
     return Posterior(*facts, around.weights, told, system, mode.f, mode.easiness, pull)

@@ -24,6 +24,7 @@ __all__ = [
     "Ints",
     "Posterior",
     "Scales",
+    "expected",
     "sum_by",
 ]
 
@@ -49,8 +50,9 @@ class Family:
         letters: The kinds, by their first letters.
         codes: What the effects belong to: an arm of each of these kinds.
         group: [C] Which of `codes` each candidate has, by position.
-        basis: [codes, D] What the effects are linear in, where they are a feature's: effect = basis w, w ~ N(0, v).
+        basis: [codes, D] What the effects are linear in, where they are a feature's: effect = basis w, w ~ N(m, v).
             None: each is its own. Codes may be of arms that no candidate has.
+        mean: m, what is thought of the weights before any cell.
     """
 
     effect: str
@@ -59,6 +61,12 @@ class Family:
     codes: list[tuple[int, ...]]
     group: Ints
     basis: Floats | None = None
+    mean: float = 0.0
+
+    @property
+    def before(self) -> Floats:
+        """[codes] The effects that are expected before any cell."""
+        return np.zeros(len(self.codes)) if self.basis is None else self.mean * self.basis.sum(1)
 
     @property
     def gram(self) -> Floats:
@@ -188,6 +196,10 @@ class Posterior:
                 continue
             drawn = before + variance * family.effects(family.gathered(pull))
             effects.append(centre + heat * (drawn - centre))
+        effects = [
+            found if family.mean == 0 else found + family.before[:, None]
+            for family, found in zip(self.families, effects, strict=True)
+        ]
         return _sum_families(self.families, effects), effects
 
     def _noise(self, rng: np.random.Generator, n: int, weights: Floats, inner: Floats) -> Floats:
@@ -201,6 +213,12 @@ class Posterior:
                 (self.cells.by_column(scatter) + easiness) / inner
             )
         return found
+
+
+def expected(families: Sequence[Family]) -> Floats | None:
+    """m [C], the mean of f before any cell; None where it is 0."""
+    told = [family.before[family.group] for family in families if family.mean]
+    return np.asarray(sum(told)) if told else None
 
 
 def _sum_families(families: Sequence[Family], effects: Sequence[Floats]) -> Floats:

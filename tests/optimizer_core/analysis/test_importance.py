@@ -3,10 +3,12 @@
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mipro_studio.optimizer_core.analysis.importance import MIN_CANDIDATES, importance
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
+from mipro_studio.optimizer_core.parameters.arm_features import Feature
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.types import DEMOS, Candidate, Split
 from tests.arms import space_of
@@ -70,3 +72,35 @@ def test_errors_do_not_count() -> None:
     assert [row["parameter"] for row in after] == [row["parameter"] for row in before]
     assert [row["spread"] for row in after] == pytest.approx([row["spread"] for row in before])
     assert after[0]["n_cells"] == before[0]["n_cells"]
+
+
+def test_what_is_in_the_arms_has_a_bar_of_its_own() -> None:
+    """Sets of b with the answer that helps are four of eight; which set it is says less than what is in it."""
+    space = space_of(PREDICTORS, {name: range(2) for name in PREDICTORS}, {name: range(8) for name in PREDICTORS})
+    helps = np.array([[0.5 if arm % 2 else -0.5] for arm in range(8)])
+    nothing = np.array([[0.5 if arm in (0, 3, 4, 7) else -0.5] for arm in range(8)])
+    arms = tuple(range(8))
+    space.features = {(1, DEMOS): [Feature("answers", arms, helps), Feature("last", arms, nothing)]}
+    rng = random.Random(4)
+    table = ScoreTable()
+    for _ in range(30):
+        candidate = space.random(rng)
+        for example in rng.sample(range(60), 20):
+            chance = 0.35 + 0.3 * (candidate.arm(1, DEMOS) % 2)
+            table.put(scored(candidate.id, f"e{example}", float(rng.random() < chance)))
+    rows = {row["parameter"]: row for row in found(table, space, 0)}
+    answers, last = rows["b: answers in demos"], rows["b: last answer in demos"]
+    assert answers["real"] and not last["real"]
+    assert answers["spread"] == pytest.approx(0.15, abs=0.05)
+    assert answers["arms"] == [] and {row["n_cells"] for row in rows.values()} == {len(list(table.cells()))}
+
+
+def test_features_of_noise_are_called_real_hardly_ever() -> None:
+    false = 0
+    for seed in range(12):
+        space = space_of(PREDICTORS, {name: range(4) for name in PREDICTORS}, {name: range(4) for name in PREDICTORS})
+        basis = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]) - 0.5
+        told = [Feature(name, (0, 1, 2, 3), basis[:, :n]) for name, n in (("answers", 2), ("last", 1))]
+        space.features = {(place, DEMOS): told for place in range(2)}
+        false += any(row["real"] for row in found(filled(0.0, seed), space, seed))
+    assert false <= 2
