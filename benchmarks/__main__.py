@@ -21,7 +21,6 @@ app = typer.Typer(
 )
 
 
-
 @app.command()
 def run(
     tasks: Annotated[str, typer.Option(help="Samples, by comma.")] = "triage",

@@ -28,13 +28,14 @@ from mipro_studio.benchmarks.contents_direct import DirectExecutor
 from mipro_studio.benchmarks.contents_program import Support, metric
 from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
-from mipro_studio.optimizer_core.data import example_id
+from mipro_studio.optimizer_core.data import Dataset, example_id
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.runs.assembly import Assembled, assemble
+from mipro_studio.optimizer_core.runs.presets import trimmed
 from mipro_studio.optimizer_core.types import Example, Split
 from tests.loopback.inprocess import InProcessEndpoint
 
-__all__ = ["Job", "Played", "execute", "play", "rows_of", "settings_of"]
+__all__ = ["Job", "Played", "execute", "journal_of", "play", "rows_of", "settings_of"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {Split.TRAIN: 60, Split.VAL: 120, Split.TEST: 400}
@@ -91,6 +92,14 @@ def rows_of(world: Contents) -> dict[Split, list[Example]]:
     return found
 
 
+def journal_of(world: Contents, config: RunConfig) -> MemoryJournal:
+    """The rows as a run of `config` begins with them: under a small cap not all validation rows are used."""
+    rows = tuple(row for of_split in rows_of(world).values() for row in of_split)
+    journal = MemoryJournal()
+    journal.commit(trimmed(Dataset(rows, (), (), None), config).examples)
+    return journal
+
+
 def settings_of(method: str, seed: int, cap: int | None, base_url: str) -> dict[str, Any]:
     """Settings of a run of ours. `method`: "studio", or settings of its search as JSON."""
     search = json.loads(method) if method.startswith("{") else {}
@@ -108,8 +117,7 @@ def settings_of(method: str, seed: int, cap: int | None, base_url: str) -> dict[
 
 def _ours(job: Job, world: Contents, base_url: str) -> tuple[float, float, int]:
     config = parse_config(settings_of(job.method, job.seed, job.cap, base_url))
-    journal = MemoryJournal()
-    journal.commit([row for rows in rows_of(world).values() for row in rows])
+    journal = journal_of(world, config)
     asyncio.run(execute(config, journal, world, job.direct))
     outcome = journal.outcome()
     assert outcome is not None and outcome.baseline_test is not None and outcome.best_test is not None
@@ -153,7 +161,7 @@ def _values(job: Job) -> dict[str, Any]:
     return asdict(play(job))
 
 
-def _table(levels: list[str], seeds: int, found: Mapping[str, Mapping[str, Any]]) -> str:
+def _table(levels: list[str], seeds: range, found: Mapping[str, Mapping[str, Any]], direct: bool) -> str:
     lines = [
         "| level | seed | baseline | DSPy MIPROv2 | its runs | studio, equal runs | runs | studio, a third | runs |"
     ]
@@ -161,12 +169,12 @@ def _table(levels: list[str], seeds: int, found: Mapping[str, Mapping[str, Any]]
     whole: list[tuple[float, float, float]] = []
     for level in levels:
         of_level = []
-        for seed in range(seeds):
+        for seed in seeds:
             peer = found.get(Job(DSPY, level, seed, None).key)
             if peer is None:
                 continue
             caps = (peer["runs"], peer["runs"] // 3)
-            ours = [found.get(Job("studio", level, seed, cap).key) for cap in caps]
+            ours = [found.get(Job("studio", level, seed, cap, direct).key) for cap in caps]
             if None in ours:
                 continue
             equal, third = (one for one in ours if one is not None)
@@ -191,16 +199,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--levels", default="25,5,1")
     parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--direct", action="store_true", help="program runs of ours without prompts, the same cells")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path)
     said = parser.parse_args()
     levels = said.levels.split(",")
-    jobs = [Job(DSPY, level, seed, None) for level in levels for seed in range(said.seeds)]
+    seeds = range(said.first, said.first + said.seeds)
+    jobs = [Job(DSPY, level, seed, None) for seed in seeds for level in levels]
     found = dict(remembered(_values, {job.key: (job,) for job in jobs}, said.processes, said.cache))
     caps = {job: found[job.key]["runs"] for job in jobs}
-    ours = [Job("studio", job.level, job.seed, caps[job] // part) for job in jobs for part in (1, 3)]
+    ours = [Job("studio", job.level, job.seed, caps[job] // part, said.direct) for job in jobs for part in (1, 3)]
     found |= remembered(_values, {job.key: (job,) for job in ours}, said.processes, said.cache)
-    print(_table(levels, said.seeds, found))
+    print(_table(levels, seeds, found, said.direct))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ import dspy
 from mipro_studio.benchmarks.contents import Contents
 from mipro_studio.benchmarks.contents_program import Support, metric
 from mipro_studio.benchmarks.landscapes.remember import Values, remembered
-from mipro_studio.benchmarks.pipeline import THREADS, execute, rows_of, settings_of
+from mipro_studio.benchmarks.pipeline import THREADS, execute, journal_of, rows_of, settings_of
 from mipro_studio.optimizer_core.config import parse_config
-from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.types import Split
 from tests.loopback.inprocess import InProcessEndpoint
 
@@ -38,10 +37,9 @@ def played(method: str, level: str, seed: int, runs: int) -> Values:
 
 
 def _ours(method: str, world: Contents, base_url: str, seed: int, runs: int) -> tuple[float, int]:
-    settings = {**settings_of("studio", seed, runs, base_url), "optimizer": method}
-    journal = MemoryJournal()
-    journal.commit([row for rows in rows_of(world).values() for row in rows])
-    asyncio.run(execute(parse_config(settings), journal, world, True))
+    config = parse_config({**settings_of("studio", seed, runs, base_url), "optimizer": method})
+    journal = journal_of(world, config)
+    asyncio.run(execute(config, journal, world, True))
     outcome = journal.outcome()
     assert outcome is not None and outcome.best_test is not None
     return 100 * outcome.best_test["mean"], sum(cell.key.split is not Split.TEST for cell in journal.cells())

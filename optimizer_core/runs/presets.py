@@ -71,6 +71,9 @@ PAPER_TASKS: Mapping[str, PaperTask] = {
 }
 
 
+OF_A_CAP, FEWEST_ROWS = 10, 50
+"""Validation rows are at most a cap on program runs divided by the one, and the other in any case."""
+
 RACING_RUNS = 10
 """Program runs of a racing trial on average: 100 of them cost about as many as 30 minibatches of 35."""
 
@@ -223,8 +226,9 @@ def preset_rows(
     """What every preset would mean for this request, in trials and in program runs, before anything is spent."""
     rows = []
     for name, preset in PRESETS.items():
-        n_val = min(sizes["val"], preset.max_val or sizes["val"])
-        meant = resolve(config.model_copy(update={"preset": name}), program, n_val, said)
+        under = config.model_copy(update={"preset": name})
+        n_val = min(sizes["val"], most_rows(under)[0] or sizes["val"])
+        meant = resolve(under, program, n_val, said)
         plan = make_plan(meant, {**sizes, "val": n_val}, len(program.predictors), 0.0, 0.0)
         facts = {key: plan[key] for key in ("trials", "candidates", "minibatch_size", "full_evaluations")}
         runs, prompts = plan["program_runs"]["total"], plan["lm_calls"]["prompt"]
@@ -235,10 +239,24 @@ def preset_rows(
 
 
 def trimmed(data: Dataset, config: RunConfig) -> Dataset:
-    """`data` with no more validation rows than the preset uses, drawn by the run's seed."""
-    most = get_preset(config.preset).max_val
+    """`data` with no more validation rows than `most_rows`, drawn by the run's seed."""
+    most, why = most_rows(config)
     n_val = len(data.of(Split.VAL))
     if most is None or n_val <= most:
         return data
-    note = f"The preset {config.preset!r} uses {most} of the {n_val} validation rows."
+    note = f"{why} {most} of the {n_val} validation rows are used."
     return replace(with_val_rows(data, most, config.seed), warnings=(*data.warnings, note))
+
+
+def most_rows(config: RunConfig) -> tuple[int | None, str]:
+    """(validation rows that a run uses at most, why).
+
+    With the studio's optimizer that is also a tenth of a cap on program runs: the baseline and the winner are each
+    asked all of them, and under a small cap what is spent on that is missing in the search.
+    """
+    most, why = get_preset(config.preset).max_val, f"With the preset {config.preset!r}"
+    cap = config.budget.max_program_runs
+    if config.optimizer != "studio" or cap is None:
+        return most, why
+    of_cap = max(FEWEST_ROWS, cap // OF_A_CAP)
+    return (most, why) if most is not None and most <= of_cap else (of_cap, f"Under a cap of {cap} program runs")

@@ -9,7 +9,6 @@ from mipro_studio.benchmarks import pipeline
 from mipro_studio.benchmarks.contents import Contents
 from mipro_studio.benchmarks.contents_direct import expected
 from mipro_studio.optimizer_core.config import parse_config
-from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.types import Split
 from tests.loopback.inprocess import InProcessEndpoint
@@ -23,8 +22,7 @@ def played(direct: bool, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
     world = Contents("25", 7)
     with InProcessEndpoint(responder=world.respond) as endpoint:
         config = parse_config(pipeline.settings_of("studio", 7, 110, endpoint.base_url))
-        journal = MemoryJournal()
-        journal.commit([row for rows in pipeline.rows_of(world).values() for row in rows])
+        journal = pipeline.journal_of(world, config)
         asyncio.run(pipeline.execute(config, journal, world, direct))
     told = {cell.key: (cell.score, [(step.inputs, step.outputs) for step in cell.trace]) for cell in journal.cells()}
     assert len({key.candidate for key in told}) > 5

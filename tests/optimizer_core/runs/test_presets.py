@@ -300,6 +300,16 @@ def test_a_preset_draws_its_validation_rows_by_the_seed() -> None:
     assert trimmed(data, asked(preset="paper")) == data
 
 
+@pytest.mark.parametrize(("cap", "rows"), [(None, 150), (5000, 150), (900, 90), (120, 50)])
+def test_under_a_small_cap_fewer_validation_rows_are_used(cap: int | None, rows: int) -> None:
+    """Of the studio's own optimizer only: MIPRO's minibatches and full evaluations stay the paper's."""
+    data = Dataset(tuple(Example(f"r{place}", Split.VAL, place, {}, {}) for place in range(150)), (), (), None)
+    kept = trimmed(data, asked(optimizer="studio", budget={"max_program_runs": cap}))
+    assert len(kept.of(Split.VAL)) == rows
+    assert (f"cap of {cap} program runs {rows} of the 150" in " ".join(kept.warnings)) is (rows < 150)
+    assert trimmed(data, asked(optimizer="mipro", budget={"max_program_runs": cap})) == data
+
+
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
