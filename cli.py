@@ -6,10 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands import check_store, exports, gate, learned, output, plan_output, push, rows, take
+from mipro_studio.commands import (
+    check_store,
+    earlier_runs,
+    exports,
+    gate,
+    learned,
+    output,
+    plan_output,
+    push,
+    rows,
+    take,
+)
 from mipro_studio.commands.run_options import with_settings
 from mipro_studio.commands.store_option import StoreOption
-from mipro_studio.control import earlier_runs, launcher, new_runs, review, take_home
+from mipro_studio.control import launcher, new_runs, review, take_home
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import all_settings, merge
 from mipro_studio.optimizer_core.errors import StudioError

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+from mipro_studio.optimizer_core.analysis.learned import WON, carried_arms
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.base import View, Work
-from mipro_studio.optimizer_core.optimizers.carrying import earlier_winner, take_carried
 from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
 from mipro_studio.optimizer_core.optimizers.growth import Growth
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions, write_arms
@@ -26,6 +26,7 @@ from mipro_studio.optimizer_core.proposers.teaching import (
 )
 from mipro_studio.optimizer_core.search.surrogates import Surrogate
 from mipro_studio.optimizer_core.types import (
+    DEMOS,
     TEACHER,
     Arm,
     Candidate,
@@ -54,13 +55,13 @@ class Studio(Mipro):
         return Work(search.trials, instructions, True, search.max_bootstrapped, tries=MOST_TRIES)
 
     async def initialize(self, context: RunContext) -> None:
-        if await take_carried(context):
+        if await _take_carried(context):
             return
         _, grounding = await asyncio.gather(_DemoSets(context).build(), context.grounding())
         await write_arms(context, grounding)
 
     async def propose(self, context: RunContext, view: View) -> Candidate | None:
-        winner = earlier_winner(context) if view.number == 1 else None
+        winner = _earlier_winner(context) if view.number == 1 else None
         return winner or await super().propose(context, view)
 
     def __init__(self, surrogate: Surrogate | None = None) -> None:
@@ -77,6 +78,25 @@ class Studio(Mipro):
             if growth is not None and (at_once or growth.over(view)):
                 await growth.finish(view)
                 self._growing[number] = None
+
+
+async def _take_carried(context: RunContext) -> bool:
+    """Add the arms of an earlier run that this one is to start from; False where there are none."""
+    config = context.config
+    if not config.carried:
+        return False
+    free = [info.name for info in context.free]
+    arms = carried_arms(config.carried, free, context.searches, config.search.candidates - 1)
+    await context.add_arms([arm for arm in arms if arm.kind == DEMOS])
+    await context.add_instructions([arm for arm in arms if arm.kind != DEMOS])
+    return bool(arms)
+
+
+def _earlier_winner(context: RunContext) -> Candidate | None:
+    """The candidate that won the earlier run, as far as its arms are here; None where there was none."""
+    won = [arm for arm in context.arms.everything() if arm.provenance.get(WON) and arm.active]
+    chosen = {(context.space.place(arm.owner), arm.kind): arm.index for arm in won}
+    return Candidate.of(len(context.arms.names), chosen) if won else None
 
 
 class _DemoSets:

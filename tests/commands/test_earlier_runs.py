@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mipro_studio.commands.earlier_runs import learned_by, with_earlier_run
 from mipro_studio.control import take_home
-from mipro_studio.control.earlier_runs import learned_by, with_earlier_run
 from mipro_studio.optimizer_core.analysis.learned import WON, check_carried
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.parameters.arm_features import WORTH
