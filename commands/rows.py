@@ -15,7 +15,6 @@ from mipro_studio.storage import Reader, default_store
 __all__ = ["rows"]
 
 
-
 def rows(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")],
     tuning: Annotated[int, typer.Option(help="Which weights, from 1.")] = 1,

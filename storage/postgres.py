@@ -266,7 +266,7 @@ def _migrate(db: PostgresDatabase) -> None:
         applied = _applied(db)
         if not applied:
             db.execute("create table if not exists studio_migrations (name text not null)")
-            db.execute('create domain studio_any as text')
+            db.execute("create domain studio_any as text")
         for name, migrate in _in_order():
             if name not in applied:
                 migrate(db)

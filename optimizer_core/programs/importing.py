@@ -93,12 +93,24 @@ def import_reference(reference: str, base: Path) -> tuple[ModuleType, str]:
         raise BadInput(
             f"{reference!r} is not a program.", "Use sample:NAME, path/to/file.py[:attr] or package.module:attr."
         )
+    _check_target(target)
     with _readable_errors(target), configuring() as configured:
         home = _import(place_of(target, base))
         for name, value in _by_module.get(home.__name__, {}).items():  # it was imported before
             _settings.main_thread_config[name] = value
     _by_module.setdefault(home.__name__, configured)
     return home, attribute
+
+
+def _check_target(target: str) -> None:
+    """Refuse what is neither a Python file nor the name of a module, before Python says something about packages."""
+    if target.endswith(".ipynb"):
+        raise BadInput(
+            f"{target!r} is a notebook, which cannot be imported.",
+            "Save its cells as a .py file, or call mipro_studio.optimize inside it.",
+        )
+    if not target.endswith(".py") and ({"/", "\\"} & set(target) or not all(target.split("."))):
+        raise BadInput(f"{target!r} is neither a .py file nor a module.", "Name path/to/file.py or package.module.")
 
 
 @contextmanager
@@ -114,7 +126,9 @@ def _readable_errors(target: str) -> Iterator[None]:
         raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())[:300]  # pydantic's errors are a paragraph
-        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {said}.") from error
+        ends = isinstance(error, SystemExit | EOFError)  # argparse without arguments, input() without anybody
+        hint = 'Put what reads arguments or asks a person under `if __name__ == "__main__":`.' if ends else ""
+        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {said}.", hint) from error
     finally:
         sys.argv = arguments
 

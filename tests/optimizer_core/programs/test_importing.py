@@ -120,6 +120,27 @@ def test_a_file_sees_no_arguments_of_ours(tmp_path: Path) -> None:
     assert load_program("mine.py", tmp_path).name == "mine"
 
 
+@pytest.mark.parametrize(
+    ("reference", "code", "sentence"),
+    [
+        ("mine.ipynb:program", "", "'mine.ipynb' is a notebook, which cannot be imported"),
+        (".:program", "", "'.' is neither a .py file nor a module"),
+        ("folder/mine:program", "", "'folder/mine' is neither a .py file nor a module"),
+        (
+            "mine.py",
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('name')\np.parse_args()\n",
+            r"does not import: SystemExit: 2. Put what reads arguments or asks a person under `if __name__",
+        ),
+    ],
+)
+def test_what_cannot_be_imported_is_told_with_the_way_out(
+    tmp_path: Path, reference: str, code: str, sentence: str
+) -> None:
+    write(tmp_path, {"mine.py": code + PROGRAM, "mine.ipynb": "{}"})
+    with pytest.raises(BadInput, match=sentence):
+        import_reference(reference, tmp_path)
+
+
 CONFIGURES = "import dspy\ndspy.configure(adapter=dspy.JSONAdapter(), track_usage=True)\n" + PROGRAM
 
 
