@@ -19,6 +19,7 @@ import dspy
 from pydantic import BaseModel, TypeAdapter
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.programs.library_values import is_image
 
 __all__ = ["Misfit", "convert"]
 
@@ -224,7 +225,7 @@ def _medium(value: Any, kind: Any, folders: Folders) -> Any:
         return _read(_file(value, kind, folders), kind)
     if isinstance(value, Mapping):
         return _checked(lambda: kind(**value))
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes) or is_image(value):
         return _checked(lambda: kind(value))
     raise Misfit
 

@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import BaseModel, RootModel
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.programs.library_values import is_image
 from mipro_studio.optimizer_core.programs.value_tags import (
     JSON,
     SCALARS,
@@ -90,9 +91,9 @@ def decode(value: Any, annotation: Any = Any, folders: Sequence[Path] = ()) -> A
 
 
 def _holds_bytes(value: Any) -> bool:
-    """Whether a file's cell was, or held, bytes: images in a Parquet file are still to be made images."""
+    """Whether a cell was, or held, bytes or an image of Pillow: such are still to be made images of DSPy."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, bytes) or any(map(_holds_bytes, inner))
+    return isinstance(value, bytes) or is_image(value) or any(map(_holds_bytes, inner))
 
 
 def same(one: Any, other: Any) -> bool:

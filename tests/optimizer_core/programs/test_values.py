@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import io
 import json
 import uuid
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import dspy
 import numpy
 import pandas
+import PIL.Image
 import pytest
 from dspy.adapters.utils import serialize_for_json
 from pydantic import BaseModel, Field, RootModel
@@ -260,3 +262,32 @@ def test_dates_of_numpy_come_back_and_an_array_of_objects_is_shown() -> None:
     day = numpy.datetime64("2026-01-02")
     assert decode(json.loads(json.dumps(encode(day)))) == day
     assert encode(numpy.array([object, None]))[TAG] == "shown"
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("RGB", (250, 1, 2)), ("RGBA", (1, 2, 3, 4)), ("L", 7), ("1", 1)])
+@pytest.mark.parametrize("kept_in", [None, "JPEG"])
+def test_an_image_of_pillow_comes_back_pixel_by_pixel_and_is_sent_as_it_was(
+    mode: str, colour: Any, kept_in: str | None
+) -> None:
+    image = PIL.Image.new(mode, (3, 2), colour)
+    if kept_in and mode in ("RGB", "L"):
+        content = io.BytesIO()
+        image.save(content, kept_in)
+        image = PIL.Image.open(content)
+    back = decode(json.loads(json.dumps(encode(image))))
+    assert isinstance(back, PIL.Image.Image) and (back.mode, back.size) == (image.mode, image.size)
+    assert back.tobytes() == image.tobytes()
+    assert dspy.Image(back) == dspy.Image(image)
+
+
+def test_an_image_of_pillow_is_the_image_that_an_input_declares() -> None:
+    image = PIL.Image.new("RGB", (1, 1))
+    kept = json.loads(json.dumps(encode(image, dspy.Image)))
+    assert decode(kept, dspy.Image) == dspy.Image(image)
+    listed = json.loads(json.dumps(encode([image], list[dspy.Image])))
+    assert decode(listed, list[dspy.Image]) == [dspy.Image(image)]
+    assert isinstance(decode(kept, str), PIL.Image.Image)
+
+
+def test_an_image_that_png_cannot_hold_is_shown() -> None:
+    assert encode(PIL.Image.new("CMYK", (1, 1)))[TAG] == "shown"
