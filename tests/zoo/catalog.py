@@ -473,6 +473,62 @@ PLACES = [
     Case("configured at import", "configured.py:program"),
 ]
 
+
+def invoice(n: int) -> Row:
+    sold = {"lineTotal": f"{n}.50", "soldOn": f"2026-02-{n:02}", "tags": ["open", "paid"][: n % 3]}
+    return {"number": f"a{n}", "lines": [sold, {**sold, "tags": None}], "status": "paid", "po": "x"}
+
+
+PRACTICE = [
+    Case("an invoice", "practice.py:invoices", metric="same_invoice", **of(invoice)),
+    Case(
+        "a discriminated union",
+        "practice.py:owners",
+        metric="same_dump",
+        **of(lambda n: {"pet": {"kind": "cat", "lives": n} if n % 2 else {"kind": "dog", "barks": True}}),
+    ),
+    Case(
+        "a generic record",
+        "practice.py:boxes",
+        metric="same_dump",
+        **of(lambda n: {"content": ["open", "paid"][n % 2], "sure": 0.5}),
+    ),
+    Case("a named tuple", "practice.py:spots", metric="same_spot", **of(lambda n: [n, "a"])),
+    Case("a dictionary by enum", "practice.py:by_status", metric="same_by_status", **of(lambda n: {"open": n})),
+    Case("a dspy.Type", "practice.py:events", metric="same_event", **of(lambda n: {"title": "x", "hour": n})),
+    Case("a decimal", "practice.py:moneys", metric="same_text", **of(lambda n: f"{n}.10")),
+    Case("a number with limits", "practice.py:stars", **of(lambda n: n)),
+    Case(
+        "an image in a record",
+        "practice.py:Looks",
+        inputs=("page", "text"),
+        typed={
+            "page": "Page(title='t', picture=dspy.Image(row['page']['picture']) if row['page']['picture'] else None)"
+        },
+        row=lambda n: {"page": {"title": "t", "picture": PIXEL if n % 2 else None}, **labelled(n)},
+    ),
+    Case(
+        "structured parameters",
+        "practice.py:Structured",
+        inputs=("settings", "films", "when", "text"),
+        typed={"settings": "Settings(**row['settings'])", "when": "datetime.datetime.fromisoformat(row['when'])"},
+        row=lambda n: {
+            "settings": {"depth": n, "names": ["x"]},
+            "films": [{"title": "It"}],
+            "when": "2026-01-02T03:04:05",
+            **labelled(n),
+        },
+    ),
+    Case("tools that are awaited", "practice.py:AsyncTools", synced=True),
+    Case("tools of a server", "practice.py:ServedTools"),
+    Case("rollouts", "practice.py:Rollouts"),
+    Case("an ensemble", "practice.py:ensemble"),
+    Case("saved with its code", "practice.py:loaded_whole"),
+    Case("a reward that asks a model", "practice.py:JudgedRetry"),
+    Case("state of its own", "practice.py:OwnState"),
+    Case("puts out a record", "practice.py:PutsOutARecord"),
+]
+
 CASES: Mapping[str, Case] = {
     case.name: case
     for case in (
@@ -487,5 +543,6 @@ CASES: Mapping[str, Case] = {
         *JUDGING,
         *WATCHED,
         *PLACES,
+        *PRACTICE,
     )
 }
