@@ -31,7 +31,7 @@ __all__ = ["join", "ray_executor"]
 CALL_BACK_S = 120.0
 """Seconds that an actor has to connect, once it runs."""
 TOKEN_BYTES = 32
-STAYS = (".*", "venv", "node_modules", "__pycache__", "*.db", "*.mipro")
+STAYS = (".?*", "venv", "node_modules", "__pycache__", "*.db", "*.mipro")
 """What of the program's folder does not travel: what is hidden (stores, keys in `.env`), and what is large."""
 
 

@@ -83,7 +83,7 @@ def two_nodes() -> Any:
     """A Ray cluster of two nodes with two processors each, named as a person would name theirs."""
     from ray.cluster_utils import Cluster
 
-    here = {"num_cpus": 2, "node_ip_address": "127.0.0.1"}
+    here = {"num_cpus": 2}
     cluster = Cluster(initialize_head=True, head_node_args={**here, "include_dashboard": False})
     cluster.add_node(**here)
     os.environ["RAY_ADDRESS"] = cluster.address
@@ -238,7 +238,7 @@ def test_a_cap_on_calls_is_exact(kind: str, bench: Bench) -> None:
 def test_a_node_that_dies_costs_what_was_under_way_on_it(bench: Bench) -> None:
     """Its rows are run again elsewhere: every row has its cell, and each node's rows are paid for twice at most."""
     endpoint: LoopbackEndpoint = bench.endpoint  # type: ignore[attr-defined]
-    node = bench.cluster.add_node(num_cpus=2, node_ip_address="127.0.0.1")
+    node = bench.cluster.add_node(num_cpus=2)
     config = bench.config.model_copy(update={"threads": 6, "processes": 6})
 
     async def asked() -> list[Any]:
