@@ -70,6 +70,27 @@ MUTANTS = (
         (f"{CORE}/test_meter.py",),
     ),
     Mutant(
+        "refusals that come whatever the pace are taken for a limit",
+        "optimizer_core/models/sharing/refusal_cause.py",
+        "elif self._row >= self._needed and self._share <= HIGHEST_SHARE:",
+        "elif False:",
+        (f"{CORE}/models/test_endpoint_limit.py",),
+    ),
+    Mutant(
+        "a refusal of a call that began before the last cut counts once more",
+        "optimizer_core/models/sharing/endpoint_limit.py",
+        "if end.begun_at < max(self._cut_at, self._closed_until):",
+        "if False:",
+        (f"{CORE}/models/test_endpoint_limit.py",),
+    ),
+    Mutant(
+        "calls at once do not rise with answers",
+        "optimizer_core/models/sharing/at_once.py",
+        "            return 1.0\n",
+        "            return 0.0\n",
+        (f"{CORE}/models/test_endpoint_limit.py",),
+    ),
+    Mutant(
         "a judge of the sealed test is counted against the caps",
         "optimizer_core/models/meter.py",
         "return Role.JUDGE_TEST if self._testing and role is Role.JUDGE else role",
