@@ -272,7 +272,7 @@ MUTANTS = (
         "optimizer_core/search/knowledge.py",
         "cells = {name: self._objective(row[name]) for name in asked if name in row}",
         "cells = {name: row[name].score for name in asked if name in row}",
-        (f"{CORE}/runs/test_objective_run.py",),
+        (f"{CORE}/search/test_knowledge.py",),
     ),
     Mutant(
         "the winner is chosen by the score where something else is maximized",
