@@ -139,14 +139,22 @@ def parameter_script() -> None:
 
 
 def time_panels(run_id: str, repeat: int) -> None:
-    """A candidate with as many rows as any, and a choice of as many arms."""
+    """A panel that opens in a studio that has opened one before: never this candidate, nor this choice."""
     with Reader(default_store()) as reader:
-        most = max(reader.trials(run_id), key=lambda trial: trial.n_ok).candidate
-    marks = {"panel of a candidate": (candidate_script, most)}
-    marks["panel of a choice"] = (parameter_script, json.dumps(["answer", "instruction"]))
-    for name, (script, mark) in marks.items():
+        ordered = sorted(reader.trials(run_id), key=lambda trial: trial.n_ok)
+    marks = {
+        "panel of a candidate": (candidate_script, ordered[0].candidate, ordered[-1].candidate),
+        "panel of a choice": (
+            parameter_script,
+            json.dumps(["answer", "demos"]),
+            json.dumps(["answer", "instruction"]),
+        ),
+    }
+    for name, (script, before, mark) in marks.items():
         app = AppTest.from_function(script, default_timeout=120)
-        app.query_params["run"], app.query_params["mark"] = run_id, mark
+        app.query_params["run"], app.query_params["mark"] = run_id, before
+        refreshed(app)
+        app.query_params["mark"] = mark
         first, taken = refreshed(app), [refreshed(app) for _ in range(repeat)]
         note = f"   over {PANEL_MS:.0f}" if first > PANEL_MS else ""
         print(f"{name:<36}{first:>9.0f}{statistics.median(taken):>9.0f}{max(taken):>9.0f}{note}", flush=True)

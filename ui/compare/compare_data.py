@@ -19,6 +19,7 @@ from mipro_studio.optimizer_core.programs.value_tags import shown
 from mipro_studio.optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import names_of
+from mipro_studio.ui.page.store import kept_of_run
 from mipro_studio.ui.result.evidence import evidence_of, paired
 from mipro_studio.ui.text.format import clean, delta, one_line, plural, score
 
@@ -58,6 +59,11 @@ class Choices:
 
 def choices(reader: Reader, run_id: str, split: Split) -> Choices:
     """Baseline, winner or leader first, then the candidates seen on most examples, best means first."""
+    run = reader.run(run_id)
+    return kept_of_run(reader, run, f"choices {split.value}", lambda: _choices(reader, run_id, split))
+
+
+def _choices(reader: Reader, run_id: str, split: Split) -> Choices:
     means = {mean.candidate: mean for mean in reader.candidate_means(run_id, split)}
     found = evidence_of(reader, run_id, reader.trials(run_id), reader.outcome(run_id))
     best, names = found.best, names_of(reader, run_id)

@@ -14,6 +14,7 @@ from mipro_studio.ui.charts.front_chart import front_alt, front_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.page.frame import EXPORT
+from mipro_studio.ui.page.store import kept_of_run
 from mipro_studio.ui.result.evidence import paired
 from mipro_studio.ui.text.foreign_text import paragraph
 from mipro_studio.ui.text.format import count, delta, duration, score, usd
@@ -57,7 +58,10 @@ def objective_line(reader: Reader, picked: Picked) -> None:
 def front_panel(reader: Reader, run_id: str) -> None:
     """Chart and table of the candidates with every validation example; nothing while there is only one."""
     text = reader.config(run_id).get("objective") or SCORE
-    points = front_points(reader.cells_of_full(run_id, Split.VAL), objective_of(text))
+    points = kept_of_run(
+        reader, reader.run(run_id), f"front {text}",
+        lambda: front_points(reader.cells_of_full(run_id, Split.VAL), objective_of(text)),
+    )  # fmt: skip
     offered = [name for name in TITLES if len({point.takes[name] for point in points} - {None}) > 1]
     if len(points) < 2 or not offered:
         return

@@ -1,14 +1,19 @@
 """Opening the store from a page. A reader belongs to one thread and every script run has its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import Reader, RunSummary, Store, default_store
 
-__all__ = ["reading", "require_whole"]
+__all__ = ["kept_of_run", "reading", "require_whole"]
+
+Made = TypeVar("Made")
+_KEPT: dict[tuple[str, str, str], Any] = {}
+_MOST_KEPT = 64
 
 LARGEST_CELLS = 20_000
 """Of a run that a page holds against its seals: it takes about a tenth of a second. `check-store` looks at any."""
@@ -36,6 +41,22 @@ def _up_to_date() -> Reader:
         # A store of an older studio is brought up to date by whoever opens it for writing first.
         Store(default_store()).close()
         return Reader(default_store())
+
+
+def kept_of_run(reader: Reader, run: RunSummary, name: str, make: Callable[[], Made]) -> Made:
+    """What `make` gives, made again only when the run has changed: a page is drawn anew at every press.
+
+    Args:
+        name: Of what is made, with all that it depends on beside the run's rows.
+    """
+    state = (run.id, run.updated_at, run.status, run.trials_done, run.cells_ok, run.cells_error)
+    key = (str(reader.path.absolute()), repr(state), name)
+    if key not in _KEPT:
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[key] = make()
+    made: Made = _KEPT[key]
+    return made
 
 
 def require_whole(reader: Reader, run: RunSummary) -> None:
