@@ -4,14 +4,13 @@ Where rows label all that a predictor puts out, a trace adds nothing to them but
 rows whose answer it gives anyway, and its demos repeat that answer (docs/decisions/0008).
 """
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mipro_studio.optimizer_core.types import Demo, Example
 
-__all__ = ["alternating", "labeled_demos", "labels_tell_all", "spread_answers"]
+__all__ = ["labeled_demos", "labels_tell_all", "spread_answers"]
 
 
 def labels_tell_all(rows: Sequence[Example], predictors: Iterable[tuple[Sequence[str], Sequence[str]]]) -> bool:
@@ -38,20 +37,6 @@ def spread_answers(
         times.update(given)
         chosen.append(row)
     return chosen
-
-
-def alternating(order: Sequence[int], rows: Sequence[Example]) -> list[int]:
-    """`order`, positions in `rows`, so arranged that labels take turns, where labels are classes.
-
-    Whoever walks it comes to all kinds of rows soon, also for a predictor that no row labels.
-    """
-    groups: dict[str, list[int]] = {}
-    for at in order:
-        groups.setdefault(repr(sorted(rows[at].labels.items())), []).append(at)
-    if not 1 < len(groups) <= len(order) / 2:
-        return list(order)
-    rounds = itertools.zip_longest(*groups.values())
-    return [at for one in rounds for at in one if at is not None]
 
 
 def labeled_demos(rows: Sequence[Example], inputs: Sequence[str], outputs: Sequence[str]) -> list[Demo]:
