@@ -57,9 +57,7 @@ def read_saved(name: str, base: Path, how: str = _HOW) -> str:
     if not path.is_file():
         raise BadInput(f"There is no file {name!r}.", how)
     if path.suffix.lower() in PICKLES or _begins_like_a_pickle(path):
-        raise BadInput(
-            f"{name!r} is a pickle, which runs whatever code its author put into it when it is read.", how
-        )
+        raise BadInput(f"{name!r} is a pickle, which runs whatever code its author put into it when it is read.", how)
     if path.stat().st_size > LARGEST_BYTES:
         raise BadInput(f"{name!r} is larger than any saved program should be.", how)
     try:
