@@ -200,7 +200,9 @@ def _pairs(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[Term
 
 def _features(space: SearchSpace, values: Sequence[Mapping[str, int]]) -> list[Term]:
     """What is in the arms of every parameter, as far as the surrogate learns from it and people ask for it."""
-    terms = []
+    terms: list[Term] = []
+    if not space.features:
+        return terms
     for parameter in space.parameters:
         chosen = [of_one[parameter.name] for of_one in values]
         for feature in space.features.get((space.place(parameter.owner), parameter.kind), ()):

@@ -8,7 +8,7 @@ from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, PredictorInfo
 from mipro_studio.optimizer_core.runs.fit_cap import fit_cap
 from mipro_studio.optimizer_core.runs.plan import make_plan
-from mipro_studio.optimizer_core.runs.presets import get_preset, merge, preset_rows, resolve
+from mipro_studio.optimizer_core.runs.presets import merge, most_rows, preset_rows, resolve
 from mipro_studio.sample_programs import CATALOG
 
 __all__ = ["Facts", "draft", "facts_of"]
@@ -54,7 +54,7 @@ def draft(values: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     sample = CATALOG.get(str(values.get("program", "")).removeprefix(SAMPLE_PREFIX))
     config = parse_config(merge(sample.defaults, values) if sample is not None else dict(values))
     outline: Any = _Outline(facts.predictors)
-    most = get_preset(config.preset).max_val or facts.sizes["val"]
+    most = most_rows(config)[0] or facts.sizes["val"]
     sizes = {**facts.sizes, "val": min(facts.sizes["val"], most)}
     resolved, sizes, left_out = fit_cap(
         resolve(config, outline, sizes["val"], values), sizes, len(facts.predictors), values

@@ -21,7 +21,7 @@ from mipro_studio.optimizer_core.runs.fit_cap import with_val_rows
 from mipro_studio.optimizer_core.runs.plan import make_plan
 from mipro_studio.optimizer_core.types import Split
 
-__all__ = ["PRESETS", "Preset", "get_preset", "merge", "preset_rows", "resolve", "trimmed"]
+__all__ = ["PRESETS", "Preset", "get_preset", "merge", "most_rows", "preset_rows", "resolve", "trimmed"]
 
 PAPER_BATCH, PAPER_STEPS = 25, 10
 """Not in the paper. They are in its first released code, and they turn its budgets of 50, 30 and 20 full
