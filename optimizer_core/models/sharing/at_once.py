@@ -5,7 +5,7 @@ from statistics import median
 
 __all__ = ["AtOnce"]
 
-START = 2.0
+START = 8.0
 SAME = 2
 """Refusals with as many calls under way after which no more are let in; twice as many after that was wrong."""
 FIRST_HOLD, LONGEST_HOLD = 10, 600

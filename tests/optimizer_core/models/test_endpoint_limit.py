@@ -128,7 +128,7 @@ def test_calls_at_once_rise_no_further_when_answers_take_longer() -> None:
         for _ in range(begun):
             limit.ended(now + took_s, CallEnd(now))
         now += took_s
-    assert 4 <= limit.at_once < 32
+    assert 4 <= limit.at_once < 48
 
 
 def test_a_limit_that_was_lifted_is_found_out() -> None:
