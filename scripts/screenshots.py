@@ -3,7 +3,7 @@
     python scripts/screenshots.py OUT [PAGE ...]      such as live-finished, new-run-no-code, traces-empty
     python scripts/screenshots.py --docs [PAGE ...]    only the README's, in their place and no taller than a page
 
-The README's are of a real run: `docs/runs/triage.mipro`, made by `python cli.py run sample:triage --seed 1` on the
+The README's are of a real run: `docs/runs/triage.mipro`, made by `python cli.py run sample:triage --seed 0` on the
 embedded model and packed by `python cli.py pack`; that of strategies is of `docs/runs/together.mipro`, made by
 `python -m benchmarks.strategies`.
 
