@@ -248,8 +248,12 @@ class RunContext:
         cap = self.config.budget.max_program_runs
         return cap is not None and cap - len(self.examples[Split.VAL]) < len(self.examples[Split.TRAIN])
 
-    async def report_traces(self) -> None:
-        """Write down what became of every training row that the teacher ran on."""
+    async def report_traces(self, again: bool = False) -> None:
+        """Write down what became of every training row that the teacher ran on.
+
+        Args:
+            again: It was said before, and so was that no trace is good enough.
+        """
         sets = [demo_set for of_predictor in self.arms.demo_sets.values() for demo_set in of_predictor.values()]
         runs = (
             cell for cell in self.table.cells() if cell.key.candidate == TEACHER and cell.key.split is Split.TRAIN
@@ -262,7 +266,7 @@ class RunContext:
         await self.recorder.write(
             Event(EventKind.TRACES, {"rows": len(cells), "passed": good, "threshold": threshold, "traces": fates})
         )
-        if scores and not good:
+        if scores and not good and not again:
             advice = f"No trace reached the threshold {threshold:g}; the best scored {max(scores):g}."
             await self.recorder.write(
                 Event(EventKind.WARNING, {"text": f"{advice} Lower the threshold, or use a teacher."})

@@ -128,6 +128,7 @@ class Growth:
         )
         numbered = [replace(arm, index=next_index(self._context.arms.instructions[arm.owner])) for arm in written]
         await self._context.add_made(numbered, drop_equal_sets(found, self._all_sets()))
+        await self._context.report_traces(again=True)  # the leader may have solved rows that the teacher did not
 
     @property
     def _cells(self) -> tuple[list[Candidate], list[Mapping[str, float]]]:

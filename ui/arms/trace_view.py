@@ -64,13 +64,21 @@ def fates(cells: Sequence[CellRow], event: Event | None, rows: Mapping[str, Exam
                 cell.error,
                 bool(fate.get("kept")),
                 tuple(fate.get("sets", ())),
-                str(fate.get("reason", "")),
+                _reason(fate, cell, threshold),
                 cell.score is not None and cell.score >= threshold,
             )
         )
     tried = {fate.row for fate in found}
     rest = [Fate(row, None, None, False, (), "no set came to it", False, False) for row in rows if row not in tried]
     return found + rest
+
+
+def _reason(fate: Mapping[str, Any], cell: CellRow, threshold: float) -> str:
+    """As recorded, unless a later run of the row did better than what the reason speaks of."""
+    was, now = fate.get("score"), cell.score
+    if not fate.get("kept") and was is not None and now is not None and was < threshold <= now:
+        return "solved during the search"
+    return str(fate.get("reason", ""))
 
 
 def of_kind(kind: str, all_fates: Sequence[Fate]) -> list[Fate]:

@@ -7,7 +7,7 @@ import pytest
 
 from mipro_studio.optimizer_core.optimizers.growth import IN_SEARCH, MADE_AT
 from mipro_studio.optimizer_core.parameters.demos import made_how
-from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, TEACHER, Author, Candidate, ChangeKind
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, TEACHER, Author, Candidate, ChangeKind, EventKind
 from tests.optimizer_core.crashing import Perishable, Scenario, Stage, to_the_end
 
 RACE: dict[str, Any] = {"schedule": "racing", "surrogate": "item_response", "trials": 34}
@@ -55,6 +55,13 @@ def test_the_leader_teaches_training_rows_only_and_not_those_it_shows(whole: Per
     lessons = [cell for cell in whole.cells() if cell.key.rollout >= IN_SEARCH]
     assert lessons and {cell.key.candidate for cell in lessons} == {TEACHER}
     assert {cell.key.split.value for cell in lessons} == {"train"}
+
+
+def test_what_became_of_the_rows_is_said_again_after_lessons(whole: Perishable) -> None:
+    said = [event.data for event in whole.events if event.kind is EventKind.TRACES]
+    lessons = {cell.key.example for cell in whole.cells() if cell.key.rollout >= IN_SEARCH}
+    assert len(said) > 1 and said[-1]["rows"] >= said[0]["rows"]
+    assert lessons <= {fate["example"] for fate in said[-1]["traces"]}
 
 
 def test_none_are_made_where_none_are_wanted_or_another_system_runs(stage: Stage) -> None:
