@@ -30,7 +30,7 @@ def test_a_limit_is_a_command_that_takes_effect_at_once(tmp_path: Path) -> None:
     assembled: Any = SimpleNamespace(context=SimpleNamespace(meter=SimpleNamespace(limits=limits)))
     heart = Heart(path, run_id, WORKER, lambda command: worker._obey(assembled, command), Waiting())
     heart.beaten(store)
-    assert [limits.try_begin("e") == 0.0 for _ in range(4)][2:] == [False, False]
+    assert [limits.try_begin("e") == 0.0 for _ in range(4)] == [True, True, True, False]
     assert limits.shown()["e"]["most"] == 3
     assert store.pending_commands(run_id) == []
     store.release(run_id, WORKER, Status.STOPPED, "")

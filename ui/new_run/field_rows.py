@@ -90,12 +90,12 @@ def _key(side: str, row: int, part: str) -> str:
 
 
 def _row(side: str, row: int, label: str, *, first: bool) -> None:
-    name, kind, about, out = st.columns([4, 4, 6, 2], vertical_alignment="bottom")
-    name.text_input(f"{label}: name", key=_key(side, row, "name"), placeholder=_PLACEHOLDERS[side], **KEPT)
+    name, kind, about, out = st.columns([4, 4, 4, 3], gap="small", vertical_alignment="bottom")
+    name.text_input(label, key=_key(side, row, "name"), placeholder=_PLACEHOLDERS[side], **KEPT)
     chosen = kind.selectbox("Kind", list(KINDS), key=_key(side, row, "kind"), **KEPT)
-    about.text_input("Description", key=_key(side, row, "about"), placeholder="what the model is told of it", **KEPT)
-    out.button("Remove", key=_key(side, row, "out"), type="tertiary", disabled=first,
-               help="There is at least one." if first else None, on_click=_remove, args=(side, row))  # fmt: skip
+    about.text_input("Description", key=_key(side, row, "about"), placeholder="for the model", **KEPT)
+    if not first:  # there is at least one
+        out.button("Remove", key=_key(side, row, "out"), type="tertiary", on_click=_remove, args=(side, row))
     if chosen == CHOICE:
         st.text_input(
             f"{label}: choices", key=_key(side, row, "more"), placeholder="billing, delivery, sales",
