@@ -5,6 +5,7 @@ The one place that turns a candidate into words, and into its parts.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from mipro_studio.optimizer_core.parameters.registry import OF_THE_PROGRAM, title
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, PROGRAM, SEED_ARM, TEACHER, Arm, Author, Candidate
@@ -70,6 +71,20 @@ class Names:
             return BASELINE
         if candidate == TEACHER:
             return "the teacher"
+        if candidate not in self._said:
+            self._said[candidate] = self._name(candidate)
+        return self._said[candidate]
+
+    @cached_property
+    def _said(self) -> dict[str, str]:
+        """Names by id. They outlive this object, as a page that refreshes names a thousand trials each time."""
+        facts = (
+            (key, arm.author, arm.provenance.get("edited_from"), arm.kind == DEMOS and not arm.demos)
+            for key, arm in self.arms.items()
+        )
+        return _names_by_id((self.slots, *facts))
+
+    def _name(self, candidate: str) -> str:
         parts = self.parts(candidate)
         if not parts:
             return candidate
@@ -112,6 +127,12 @@ class Names:
         ]  # fmt: skip
         source = f"the first {title(kind)}" if edited == SEED_ARM else f"{title(kind)} {edited}"
         return f"edit of {source}" + (f" (number {index})" if len(others) > 1 else "")
+
+
+@lru_cache(maxsize=16)
+def _names_by_id(facts: tuple[object, ...]) -> dict[str, str]:
+    """The names that were said of a run whose arms are these, in what names depend on."""
+    return {}
 
 
 def names_of(reader: Reader, run_id: str) -> Names:
