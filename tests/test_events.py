@@ -12,7 +12,7 @@ from mipro_studio.storage.replay.shapes import EVENTS
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("optimizer_core", "storage", "control", "commands", "ui", "pages", "benchmarks")
 SOURCES = [*ROOT.glob("*.py"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))]
-NOT_READERS = (ROOT / "optimizer_core" / "types.py", ROOT / "storage" / "replay" / "shapes.py")
+NOT_READERS = (ROOT / "optimizer_core" / "types" / "events.py", ROOT / "storage" / "replay" / "shapes.py")
 LOOKED_UP_BY = ("events_of", "latest_event")
 
 
