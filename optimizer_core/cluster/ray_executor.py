@@ -5,7 +5,8 @@ they are asked for. What does not: keys. Each node calls models with the environ
 
 An actor connects back to the run's process, and both speak as with any other process (`frames`): the same limits of
 endpoints, the same caps lent call by call, the same errors. A node that dies costs what was under way on it: those
-rows are run again elsewhere.
+rows are run again elsewhere. It is noticed when the connection ends, or when Ray says that the actor has: a machine
+without power closes no connection.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio import ROOT
-from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput, RunFailed
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
@@ -28,8 +29,16 @@ from mipro_studio.optimizer_core.evaluation.worker_process import Place, WorkerP
 
 __all__ = ["join", "ray_executor"]
 
+log = logging.getLogger(__name__)
+
 CALL_BACK_S = 120.0
 """Seconds that an actor has to connect, once it runs."""
+QUEUED_S = 60.0
+"""Seconds that an actor waits for a node before the log says so."""
+WHY_S = 60.0
+"""Seconds that Ray has to say what ended an actor; it looks after its nodes every few seconds."""
+NODE_DIED = "node has died"
+"""In Ray's words for an actor that ended with its node; they have no other mark."""
 TOKEN_BYTES = 32
 STAYS = (".?*", "venv", "node_modules", "__pycache__", "*.db", "*.mipro")
 """What of the program's folder does not travel: what is hidden (stores, keys in `.env`), and what is large."""
@@ -42,7 +51,7 @@ def ray_executor(place: Place, pool: WorkPool) -> ProcessExecutor:
         BadInput: Ray is not installed, or the program lies outside the folder that travels.
         RunFailed: the cluster cannot be joined.
     """
-    config = _at_home(place.config, place.base)
+    config = _in_the_copy(place.config, place.base)
     ray = join(place.base)
     processors = int(ray.cluster_resources().get("CPU", 1))
     wanted = min(config.processes or processors, max(processors, 1))
@@ -72,24 +81,31 @@ def join(folder: Path) -> Any:
     return ray
 
 
-def _at_home(config: RunConfig, base: Path) -> RunConfig:
-    """The settings with paths that hold in the copy of `base` on a node.
+def _in_the_copy(config: RunConfig, base: Path) -> RunConfig:
+    """The settings with every path below `base` as it is found from the copy of `base` on a node.
 
     Raises:
         BadInput: the program or the metric lies elsewhere.
     """
-    changed = {}
-    for name in ("program", "metric"):
-        said = getattr(config, name)
-        path, *rest = (said or "").split(":", 1)
-        if path.endswith(".py") and Path(path).is_absolute():
-            if not Path(path).is_relative_to(base.resolve()):
-                raise BadInput(
-                    f"{path!r} lies outside of {str(base)!r}, the folder that travels to the nodes.",
-                    "Start the run in the folder of the program.",
-                )
-            changed[name] = ":".join([str(Path(path).relative_to(base.resolve())), *rest])
-    return config.model_copy(update=changed)
+    home = str(base.resolve())
+    for said in (config.program, config.metric or ""):
+        path = said.split(":", 1)[0]
+        if path.endswith(".py") and Path(path).is_absolute() and not Path(path).is_relative_to(home):
+            raise BadInput(
+                f"{path!r} lies outside of {home!r}, the folder that travels to the nodes.",
+                "Start the run in the folder of the program.",
+            )
+    return parse_config(_relative(config.model_dump(mode="json"), home))
+
+
+def _relative(value: Any, home: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _relative(item, home) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_relative(item, home) for item in value]
+    if isinstance(value, str) and (value + "/").startswith(home + "/"):
+        return value[len(home) + 1 :] or "."
+    return value
 
 
 def _seat(ray: Any) -> Any:
@@ -113,7 +129,7 @@ class RayWorker(WorkerProcess):
     def _begin(self) -> None:
         import ray
 
-        self.may_lose_its_machine = True
+        self.machine_lost = None
         self._ray = ray
         self._first[2] = "."
         self._token = secrets.token_bytes(TOKEN_BYTES)
@@ -126,19 +142,32 @@ class RayWorker(WorkerProcess):
         self._actor = _seat(ray).options(**options).remote()
         self._served = self._actor.serve.remote(host, port, self._token)
         self._why = "closed its connection"
+        self._ended: asyncio.Future[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         """Wait until the actor calls; it may stand in Ray's queue for as long as no node has a processor for it."""
-        ended = asyncio.wrap_future(self._served.future())
+        ended = self._ended = asyncio.wrap_future(self._served.future())
         ended.add_done_callback(self._note_end)
         called = asyncio.ensure_future(self._called())
-        await asyncio.wait({ended, called}, return_when=asyncio.FIRST_COMPLETED)
-        self._listening.close()
+        try:
+            await self._first_of({ended, called})
+        finally:
+            called.cancel()  # does nothing to what is done
+            await asyncio.wait({called})
+            self._listening.close()
         if not called.done() or called.exception() is not None:
-            called.cancel()
-            self._ended_unheard()
+            super().connection_lost(None)
             return
         await asyncio.get_running_loop().create_connection(lambda: self, sock=called.result())
+        if ended.done():
+            self._transport.abort()
+
+    async def _first_of(self, awaited: "set[asyncio.Future[Any]]") -> None:
+        done, _ = await asyncio.wait(awaited, timeout=QUEUED_S, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            log.warning("No node of the cluster has had a free processor for %.0f s (see `ray status`).", QUEUED_S)
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
 
     async def _called(self) -> socket.socket:
         """The connection of whoever knows the token."""
@@ -152,13 +181,25 @@ class RayWorker(WorkerProcess):
                     return sock
             sock.close()
 
-    def _ended_unheard(self) -> None:
-        self.lender.gone()
-        self._listener.ended(self)
-
     def _note_end(self, ended: "asyncio.Future[None]") -> None:
+        """Ray says that the actor has ended. Where its machine went with it nobody has closed the connection."""
         if not ended.cancelled() and (error := ended.exception()) is not None:
+            self.machine_lost = NODE_DIED in str(error)
             self._why = f"ended ({str(error).strip().splitlines()[0][:200]})"
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Of a row that was under suspicion already only Ray can say whether it or the machine ended the actor."""
+        suspect = any(row.suspect for row in self.rows.values())
+        if not suspect or self.killed or self._ended is None or self._ended.done():
+            super().connection_lost(error)
+            return
+        self._asking = asyncio.get_running_loop().create_task(self._hear_why(self._ended, error))
+
+    async def _hear_why(self, ended: "asyncio.Future[None]", error: Exception | None) -> None:
+        await asyncio.wait({ended}, timeout=WHY_S)
+        super().connection_lost(error)
 
     def kill(self) -> None:
         self.killed = True
@@ -172,7 +213,10 @@ class RayWorker(WorkerProcess):
             self._ray.kill(self._actor)
 
     def close(self) -> None:
-        self._listening.close()
+        if self._ended is None:  # nobody listens yet
+            self._listening.close()
+        if self._asking is not None:
+            self._asking.cancel()
         super().close()
 
     def how_it_ended(self) -> str:

@@ -98,15 +98,19 @@ class ProcessExecutor:
         return max(free, key=lambda one: one.room / one.threads, default=None)
 
     def _give_suspects(self) -> None:
-        """One at a time, to a process that has nothing else to do; it keeps to it until there are none left."""
+        """One at a time, to a process that has nothing else to do; it keeps to it until there are none left.
+
+        Whichever has least to finish is kept free for it: another may never come, where a cluster has become smaller.
+        """
         alone = next((one for one in self._workers if one.alone), None)
         if not self._suspects:
             if alone is not None and not alone.rows:
                 alone.alone = False
             return
         if alone is None:
-            alone = next((one for one in self._workers if one.is_free), None)
-            if alone is None:  # the next that is done with its rows; one that has been given none is on its way
+            able = [one for one in self._workers if one.is_ready and not one.killed]
+            alone = min(able, key=lambda one: len(one.rows), default=None)
+            if alone is None:  # the first that is ready
                 return
             alone.alone = True
         if alone.is_free:
@@ -158,18 +162,19 @@ class ProcessExecutor:
     def ended(self, worker: WorkerProcess) -> None:
         """A process has ended; whatever rows it had are under suspicion, the only one is the one.
 
-        Unless its machine may have gone with it: then that one has to do it again.
+        Unless its machine may have gone with it: then that one has to do it again, and of one that did so it must be
+        known that it was not the machine.
         """
         if self._closed:
             return
         self._workers.remove(worker)
         rows = [row for row in worker.rows.values() if not row.done.done()]
-        if not worker.is_ready:
+        if not worker.is_ready and not worker.machine_lost:
             self._failed_starts += 1
             if self._failed_starts >= MOST_FAILED_STARTS:
                 words = f"A process for the program {worker.how_it_ended()} before it was ready."
                 self._fail_all(RunFailed(words, "The log has what it wrote."))
-        if len(rows) == 1 and (rows[0].suspect or not worker.may_lose_its_machine):
+        if len(rows) == 1 and (worker.machine_lost is False or (rows[0].suspect and not worker.machine_lost)):
             self._settle(rows[0], self._crashed(rows[0], worker))
         else:
             for row in rows:

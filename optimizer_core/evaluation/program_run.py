@@ -10,7 +10,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.errors import BudgetReached, GivenUp, RunFailed, RunPaused, StopRequested
-from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
+from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where, without_folders
 from mipro_studio.optimizer_core.metrics.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.models.calls import CallRecord, collect_calls
 from mipro_studio.optimizer_core.models.classes import classify
@@ -133,13 +133,15 @@ def _failure(
 
     A metric may ask a model itself; when that fails, it is the model's failure and may pass.
     """
+    base = folders[0] if folders else None
     own = ErrorClass.METRIC if isinstance(error, MetricError) else ErrorClass.PROGRAM
     raised = error.__cause__ if isinstance(error, MetricError) else error
     words = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
+    words = without_folders(words, base)
     kind = classify(raised, calls) if raised is not None else None
     if raised is None or kind is not None:
         return kind or own, words, ()
-    frames = frames_of(raised, folders[0] if folders else None)
+    frames = frames_of(raised, base)
     at = f"{'' if words.endswith('.') else '.'} At {where(frames)}." if where(frames) else ""
     return own, words + at, frames
 

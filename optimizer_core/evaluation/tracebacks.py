@@ -1,14 +1,23 @@
-"""The part of a traceback that its reader can mend: frames of their own code, by file and line."""
+"""The part of a traceback that its reader can mend: frames of their own code, by file and line.
 
+What is kept of an error names files by their place below the program's folder, or below Python's own: it reads the
+same whichever process, copy of the folder or node of a cluster the error was raised in.
+"""
+
+import re
 import sysconfig
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["frames_of", "where"]
+from mipro_studio import ROOT
+
+__all__ = ["frames_of", "where", "without_folders"]
 
 OURS, THEIRS = "mipro_studio.", "mipro_studio.sample_programs."
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+SAMPLES = ROOT / "sample_programs"
 MOST = 12
 
 
@@ -51,8 +60,23 @@ def _is_library(path: Path) -> bool:
     return str(path).startswith(("<frozen", *LIBRARIES))
 
 
+def without_folders(text: str, base: Path | None = None) -> str:
+    """`text` with the paths in it shown as in `frames_of`: `No such file: 'data/x.txt'`."""
+    for folder in _folders(base):
+        if (name := str(folder)) in text and folder != folder.parent:
+            whole = re.compile(rf"(?<![\w./~-]){re.escape(name)}(/|(?![\w-]|\.\w))")
+            text = whole.sub(lambda found: "" if found[1] else ".", text)
+    return text
+
+
+def _folders(base: Path | None) -> Iterator[Path]:
+    """What paths are shown relative to: the longer path first where one lies in the other."""
+    own = (base.absolute(), base.resolve()) if base is not None else ()
+    yield from sorted({*own, *map(Path, LIBRARIES), SAMPLES}, key=lambda folder: -len(folder.parts))
+
+
 def _shown(path: Path, base: Path | None) -> str:
-    for folder in (base, *map(Path, LIBRARIES)):
-        if folder is not None and path.is_relative_to(folder):
+    for folder in _folders(base):
+        if path.is_relative_to(folder):
             return str(path.relative_to(folder))
     return str(path)

@@ -78,6 +78,10 @@ class WorkerProcess(asyncio.Protocol):
 
     Args:
         threads: Rows that it runs at once.
+
+    Attributes:
+        alone: It is given no further rows but those under suspicion, one at a time.
+        machine_lost: Whether it ended because its machine did; None where nobody knows.
     """
 
     def __init__(self, place: Place, threads: int, listener: Listener) -> None:
@@ -89,7 +93,7 @@ class WorkerProcess(asyncio.Protocol):
         self.is_ready = False
         self.alone = False
         self.killed = False
-        self.may_lose_its_machine = False
+        self.machine_lost: bool | None = False
         self._next = 0
         self._known: set[str] = set()
         self._unpacker = frames.Unpacker()

@@ -1,12 +1,11 @@
 """What every executor has to do, and what only processes can: outlive a row that ends its process."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -31,9 +30,8 @@ from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.types import Author, Cell, CellKey, Demo, ErrorClass, Example, Role, Split, Usage
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROOT, dspy_as_new, fresh_journal, live, make_config
+from tests.ray_nodes import HAS_RAY, two_nodes
 
-HAS_RAY = find_spec("ray") is not None
-"""The extra `ray`; its tests start a cluster of two nodes on this machine. CI does without (docs/cluster.md)."""
 PROCESSES = ("processes", "ray") if HAS_RAY else ("processes",)
 KINDS = ("threads", *PROCESSES)
 PROGRAM = "tests/programs/misbehaving.py"
@@ -53,7 +51,9 @@ class Bench:
         self.meters = {kind: Meter(Budget()) for kind in KINDS}
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.config = make_config(endpoint, program=PROGRAM, threads=4, processes=2, retries=6, row_memory_mb=400)
-        self.cluster = two_nodes() if HAS_RAY else None
+        self.beside = ExitStack()
+        if HAS_RAY:
+            self.beside.enter_context(two_nodes())
         self.executors: dict[str, Executor] = {kind: self.wait(self._made(kind)) for kind in KINDS}
 
     async def _made(self, kind: str) -> Executor:
@@ -72,22 +72,7 @@ class Bench:
         for executor in self.executors.values():
             self.loop.call_soon_threadsafe(executor.close)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        if self.cluster is not None:
-            import ray
-
-            ray.shutdown()
-            self.cluster.shutdown()
-
-
-def two_nodes() -> Any:
-    """A Ray cluster of two nodes with two processors each, named as a person would name theirs."""
-    from ray.cluster_utils import Cluster
-
-    here = {"num_cpus": 2}
-    cluster = Cluster(initialize_head=True, head_node_args={**here, "include_dashboard": False})
-    cluster.add_node(**here)
-    os.environ["RAY_ADDRESS"] = cluster.address
-    return cluster
+        self.beside.close()
 
 
 def made(kind: str, config: RunConfig, meter: Meter) -> Executor:
@@ -232,31 +217,6 @@ def test_a_cap_on_calls_is_exact(kind: str, bench: Bench) -> None:
     answers = bench.wait(asked())
     assert endpoint.stats()["total"] == meter.capped_total().calls == 13
     assert sum(isinstance(answer, BudgetReached) for answer in answers) == 7
-
-
-@pytest.mark.skipif(not HAS_RAY, reason="the extra `ray` is not installed (requirements-ray.txt)")
-def test_a_node_that_dies_costs_what_was_under_way_on_it(bench: Bench) -> None:
-    """Its rows are run again elsewhere: every row has its cell, and each node's rows are paid for twice at most."""
-    endpoint: LoopbackEndpoint = bench.endpoint  # type: ignore[attr-defined]
-    node = bench.cluster.add_node(num_cpus=2)
-    config = bench.config.model_copy(update={"threads": 6, "processes": 6})
-
-    async def asked() -> list[Any]:
-        executor = made("ray", config, Meter(Budget()))
-        try:
-            rows = [executor.run(row(f"ask {number}")) for number in range(120)]
-            working = asyncio.gather(*rows, return_exceptions=True)
-            while endpoint.stats()["total"] < 30:
-                await asyncio.sleep(0.02)
-            await asyncio.to_thread(bench.cluster.remove_node, node, False)
-            return await working
-        finally:
-            executor.close()
-
-    endpoint.reset()
-    cells = bench.wait(asked())
-    assert [cell.score for cell in cells] == [5.0] * 120
-    assert 120 <= endpoint.stats()["total"] <= 120 + config.threads
 
 
 def test_a_message_is_read_however_it_is_cut() -> None:

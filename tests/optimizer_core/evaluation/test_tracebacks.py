@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from dspy.utils import DummyLM
 
 from mipro_studio.optimizer_core.evaluation.program_run import ProgramRun, Purpose, execute, run_once
-from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
+from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where, without_folders
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.types import CellKey, ErrorClass, Example, Split
@@ -111,3 +112,32 @@ def test_a_path_outside_the_folder_is_whole() -> None:
         here, inside = frames_of(error, Path("/nowhere"))
         assert here.startswith(f"{__file__}, line ")
         assert inside.startswith("inside json/decoder.py")
+
+
+def test_what_is_kept_of_an_error_is_the_same_in_every_copy_of_the_folder(tmp_path: Path) -> None:
+    told = []
+    for name in ("home", "copy-on-a-node"):
+        copy = tmp_path / name
+        copy.mkdir()
+        source = "import dspy\nclass P(dspy.Module):\n    def forward(self, text):\n        open(FOLDER + '/rows.txt')\n"
+        made = ModuleType(name)
+        made.__dict__["FOLDER"] = str(copy)
+        (copy / "prog.py").write_text(source)
+        exec(compile(source, str(copy / "prog.py"), "exec"), made.__dict__)
+        told.append(replace(cell_of(made.P(), lambda example, prediction, trace=None: 1.0, "x", copy), seconds_s=0.0))
+    assert told[0] == told[1]
+    assert "No such file or directory: 'rows.txt'. At prog.py, line 4, in forward." in told[0].error_message
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("in /home/me/proj/a.txt, or '/home/me/proj/b c.txt'", "in a.txt, or 'b c.txt'"),
+        ("/home/me/proj is no file; /home/me/proj.", ". is no file; .."),
+        ("/home/me/proj-2/a.txt /data/home/me/proj/a.txt", "/home/me/proj-2/a.txt /data/home/me/proj/a.txt"),
+        (f"cannot import x ({json.__file__})", "cannot import x (json/__init__.py)"),
+    ],
+)
+def test_paths_in_words_are_those_below_the_folder(text: str, shown: str) -> None:
+    assert without_folders(text, Path("/home/me/proj")) == shown
+    assert without_folders(text, Path("/")) == without_folders(text)
