@@ -90,6 +90,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "wall_s": round(summary.wall_s, 2),
         "error": summary.error or None,
         "steps": list(outcome.steps) if outcome else [],
+        "people": [asdict(deed) for deed in reader.deeds(run_id)],
         **front_facts(reader, summary.id),
     }
 
@@ -272,6 +273,7 @@ def print_facts(facts: dict[str, Any]) -> None:
         + f", test {facts['test_lm_calls']}",
         "errors": str(facts["cells"]["error"]),
         "wall": f"{facts['wall_s']:.0f} s",
+        **({"people": ", ".join(_deeds(facts["people"]))} if facts["people"] else {}),
     }
     for name, value in rows.items():
         table.add_row(name, value)
@@ -283,6 +285,14 @@ def print_facts(facts: dict[str, Any]) -> None:
     if facts["steps"]:
         console.print(_steps_table(facts["steps"]))
     print_front(facts)
+
+
+def _deeds(people: list[dict[str, str]]) -> list[str]:
+    """`anna (created, note)` for each person, in the order of their first deeds."""
+    did: dict[str, list[str]] = {}
+    for deed in people:
+        did.setdefault(deed["name"], []).append(deed["did"])
+    return [f"{name} ({', '.join(dict.fromkeys(kinds))})" for name, kinds in did.items()]
 
 
 def _steps_table(steps: list[dict[str, Any]]) -> Table:

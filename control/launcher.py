@@ -117,6 +117,7 @@ def resume(store: Path, run_id: str, trials: int | None = None, *, despite_error
         opened.sweep()
         if summary.status is not Status.QUEUED:
             opened.move(summary.id, Status.QUEUED, "resumed")
+        opened.sign(summary.id, "resumed")
     spawn(store, summary.id)
     return summary.id
 

@@ -8,6 +8,7 @@ from mipro_studio.storage.clock import present
 from mipro_studio.storage.connection import StoreUnavailable
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.paths import default_store, log_path, store_at, study_path, study_url, tunings_folder
+from mipro_studio.storage.people import named_by
 from mipro_studio.storage.pulse import PulseFile
 from mipro_studio.storage.replay.packing import pack, unpack
 from mipro_studio.storage.rows import (
@@ -15,6 +16,7 @@ from mipro_studio.storage.rows import (
     CandidateMean,
     CellError,
     CellRow,
+    Deed,
     LiveView,
     Note,
     RunSummary,
@@ -31,6 +33,7 @@ __all__ = [
     "CellError",
     "CellRow",
     "Command",
+    "Deed",
     "Endpoint",
     "Finding",
     "LiveView",
@@ -50,6 +53,7 @@ __all__ = [
     "endpoints",
     "forget_endpoint",
     "log_path",
+    "named_by",
     "pack",
     "present",
     "save_endpoint",

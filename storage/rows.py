@@ -21,6 +21,7 @@ __all__ = [
     "CandidateMean",
     "CellError",
     "CellRow",
+    "Deed",
     "LiveView",
     "Note",
     "RunSummary",
@@ -88,10 +89,21 @@ class AskedChange:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A person's words about a run or a part of it; plain text."""
+    """A person's words about a run or a part of it; plain text. `by` is empty where nobody had a name."""
 
     body: str
     at: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a person did to a run, see `EventKind.PERSON`."""
+
+    at: str
+    name: str
+    did: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)

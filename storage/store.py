@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import IllegalMove
-from mipro_studio.optimizer_core.types import LEGAL_MOVES, Json, Record, Status
+from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, EventKind, Json, Record, Status
 from mipro_studio.storage.clock import Clock, Moment, moment_of, present
 from mipro_studio.storage.codec import from_json, from_text, iso, to_json, to_text
 from mipro_studio.storage.connection import StoreUnavailable, immediate, open_writer
@@ -27,8 +27,9 @@ from mipro_studio.storage.lifecycle import (
     require_owner,
     status_of,
 )
+from mipro_studio.storage.people import person
 from mipro_studio.storage.seals import digests, reseal, seal
-from mipro_studio.storage.writing import write_records
+from mipro_studio.storage.writing import write_event, write_records
 
 __all__ = ["Command", "Patience", "Store"]
 
@@ -158,6 +159,7 @@ class Store:
                 "insert into run_documents (run_id, config, plan, receipt) values (?, ?, ?, ?)",
                 [run_id, to_json(config), to_json(plan), to_json(receipt)],
             )
+            self.sign(run_id, "created")
             if len(records) <= IN_ONE_PIECE:
                 write_records(db, run_id, records, at)
                 return run_id
@@ -178,6 +180,18 @@ class Store:
             # Under the write lock, so nobody takes it in between.
             if db.execute("select 1 from runs where id = ?", [run_id]).fetchone() is None:
                 return run_id
+
+    def sign(self, run_id: str, did: str, about: str = "") -> None:
+        """Keep who did something to a run, if anybody here has a name (`people.person`).
+
+        Args:
+            did: `created`, `resumed`, `note`, or the kind of a command.
+            about: The part of the run that it was done to.
+        """
+        if name := person(self.path):
+            with self.atomic() as db:
+                told = {"name": name, "did": did, "about": about}
+                write_event(db, run_id, Event(EventKind.PERSON, told), iso(self.now()))
 
     def update_config(self, run_id: str, config: Json, plan: Json) -> None:
         """Replace what a run was asked to do, before it is queued again (more trials, a larger budget).
@@ -306,6 +320,7 @@ class Store:
                 self.send(run_id, kind)
             elif kind == "stop" and Status.STOPPED in LEGAL_MOVES[found]:
                 move_run(db, run_id, Status.STOPPED, self.moment(), reason=STOPPED_STANDING)
+                self.sign(run_id, kind)
             else:
                 refuse_imported(db, run_id)
                 raise _nothing_to(run_id, kind, found)
@@ -324,6 +339,7 @@ class Store:
                 "select id, ?, ?, ?, lives from runs where id = ? returning id",
                 [to_text(kind), to_json(payload or {}), iso(self.now()), run_id],
             ).fetchall()
+            self.sign(run_id, kind, str((payload or {}).get("predictor") or ""))
             return int(command_id)
 
     def pending_commands(self, run_id: str) -> list[Command]:
@@ -346,6 +362,7 @@ class Store:
         """
         with self.atomic() as db:
             status_of(db, run_id)  # it is there
+            self.sign(run_id, "note", about)
             if not body.strip():
                 db.execute("delete from notes where run_id = ? and about = ?", [run_id, to_text(about)])
                 return

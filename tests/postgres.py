@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mipro_studio.storage.people import NAME_VARIABLE
+
 PASSWORD = "not-to-be-seen-anywhere-7"
 USER = "studio"
 SERVER = "postgres"
@@ -48,6 +50,7 @@ def server() -> Iterator[str]:
             **as_user,
         )  # fmt: skip
         os.environ["PGPASSWORD"] = PASSWORD
+        os.environ[NAME_VARIABLE] = ""  # who is named by the store's URL is tested apart
         try:
             url = f"postgresql://{USER}@127.0.0.1:{port}/postgres"
             _wait(url, running, Path(name) / "log")

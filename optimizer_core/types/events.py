@@ -25,6 +25,8 @@ class EventKind(StrEnum):
     LIMITS {endpoint: {at_once, most, a_second}}: calls that endpoints are given, now and the most; `a_second` is None
         where nothing was refused.
     PREFIXES {prefixes: [{strategy, candidate}]}: what each step of a strategy ended with.
+    PERSON {name, did, about}: who created a run, asked something of it (`did` is the command's kind) or wrote a note
+        `about` a part of it. Nothing is written where nobody has a name.
     """
 
     STATUS = "status"
@@ -42,6 +44,7 @@ class EventKind(StrEnum):
     LOSSES = "losses"
     PREFIXES = "prefixes"
     LIMITS = "limits"
+    PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True)

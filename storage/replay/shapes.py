@@ -183,6 +183,12 @@ class _Text(_Shape):
     text: str
 
 
+class _Person(_Shape):
+    name: str
+    did: str
+    about: str = ""
+
+
 class _Moved(_Shape):
     reason: str | None = ""
 
@@ -309,6 +315,7 @@ EVENTS: Mapping[str, Any] = {
     EventKind.LOSSES: _Losses,
     EventKind.PREFIXES: _Prefixes,
     EventKind.LIMITS: dict[str, _Limit],
+    EventKind.PERSON: _Person,
 }
 """The data of an event by its kind; of any other kind it is a mapping."""
 

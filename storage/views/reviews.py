@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from sqlite_utils import Database
 
-from mipro_studio.optimizer_core.types import Change, ChangeKind, Event, PromptCall, Settled, Split
+from mipro_studio.optimizer_core.types import Change, ChangeKind, Event, EventKind, PromptCall, Settled, Split
 from mipro_studio.storage.codec import from_json, from_text, to_text
 from mipro_studio.storage.reading import read_prompt_calls
-from mipro_studio.storage.rows import AskedChange, Note
+from mipro_studio.storage.rows import AskedChange, Deed, Note
 
 __all__ = ["ReviewViews"]
 
@@ -37,8 +37,18 @@ class ReviewViews:
 
     def notes(self, run_id: str) -> dict[str, Note]:
         """Notes by what they are about; see `Store.write_note`."""
-        rows = self._db.execute("select about, body, at from notes where run_id = ?", [run_id])
-        return {from_text(about): Note(from_text(body), at) for about, body, at in rows}
+        rows = self._db.execute("select about, body, at from notes where run_id = ?", [run_id]).fetchall()
+        signed = {deed.about: deed.name for deed in self.deeds(run_id) if deed.did == "note"} if rows else {}
+        told = ((from_text(about), from_text(body), at) for about, body, at in rows)
+        return {about: Note(body, at, signed.get(about, "")) for about, body, at in told}
+
+    def deeds(self, run_id: str) -> list[Deed]:
+        """What people with names did to the run, oldest first."""
+        rows = self._db.execute(
+            "select at, data from events where run_id = ? and kind = ? order by id", [run_id, to_text(EventKind.PERSON)]
+        )
+        told = ((at, from_json(data)) for at, data in rows)
+        return [Deed(at, data["name"], data["did"], data.get("about", "")) for at, data in told]
 
     def prompt_call(self, run_id: str, key: str) -> PromptCall | None:
         """One call of the prompt model; None when it was never made."""

@@ -16,6 +16,7 @@ from mipro_studio.ui.arms.arm_words import waiting_for
 from mipro_studio.ui.page import actions
 from mipro_studio.ui.page.notices import problem
 from mipro_studio.ui.text.by_nature import no_more
+from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import ago, clean
 from mipro_studio.ui.text.note_text import note_text
 
@@ -218,7 +219,7 @@ def note_form(run_id: str, about: str, note: Note | None, label: str) -> None:
             "Keep the note", key=f"{key}_save", icon=":material/save:", on_click=_note, args=(run_id, about, key)
         )
         if note:
-            st.caption(f"Kept {ago(note.at)}.", width="content")
+            line(f"Kept {ago(note.at)}{f' by {note.by}' if note.by else ''}.", muted=True)
     note_text(typed)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mipro_studio import ROOT
+from mipro_studio.storage import named_by
+from mipro_studio.ui.page.login import logged_in_name
 from mipro_studio.ui.text.foreign_text import line
 
 __all__ = [
@@ -97,6 +99,7 @@ def frame(page: Page, run_name: str | None = None) -> None:
     )
     st.html(_READABLE)
     st.logo(str(STATIC / "logo.svg"), size="large")
+    named_by(logged_in_name)
     run = run_in_url()
     with st.sidebar:
         st.header("MIPRO Studio", anchor=False)

@@ -78,6 +78,21 @@ def _change(data: Mapping[str, Any]) -> str:
     return f"{data.get('what')} for {data.get('predictor')}: taken up{numbers}"
 
 
+_DEEDS: Mapping[str, str] = {
+    "created": "created this run",
+    "resumed": "let it go on",
+    "approve": "approved the proposals",
+    "stop": "asked it to stop",
+    "pause": "asked it to pause",
+    "note": "wrote a note",
+}
+
+
+def _person(data: Mapping[str, Any]) -> str:
+    did, about = str(data.get("did")), str(data.get("about") or "")
+    return f"{data.get('name')} {_DEEDS.get(did, f'asked for {did}')}{f' ({about})' if about else ''}"
+
+
 _TELL: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.PHASE: _phase,
     EventKind.STATUS: _status,
@@ -87,6 +102,7 @@ _TELL: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.NOTE: lambda data: str(data.get("text", "")),
     EventKind.ENDED: lambda data: str(data.get("reason") or "") or str(data.get("status", "")),
     EventKind.LOSSES: _losses,
+    EventKind.PERSON: _person,
 }
 
 
