@@ -268,9 +268,10 @@ def _held(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pushed(request: dict[str, Any]) -> dict[str, Any]:
-    from mipro_studio.control import langfuse_push, mlflow_push
+    from mipro_studio.control import langfuse_push, mlflow_push, wandb_push
 
-    push = langfuse_push.push if request["target"]["to"] == "langfuse" else mlflow_push.push
+    places = {"langfuse": langfuse_push.push, "mlflow": mlflow_push.push, "wandb": wandb_push.push}
+    push = places[request["target"]["to"]]
     return push(Path(request["store"]), request["run"], request["target"], request["candidate"])
 
 

@@ -16,6 +16,7 @@ __all__ = ["register"]
 class Target(StrEnum):
     MLFLOW = "mlflow"
     LANGFUSE = "langfuse"
+    WANDB = "wandb"
 
 
 def register(app: typer.Typer) -> None:
@@ -27,9 +28,12 @@ def push(  # noqa: PLR0913 - the options of a command
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")],
     to: Annotated[Target, typer.Option(help="Where it goes.")] = Target.MLFLOW,
     uri: Annotated[
-        str, typer.Option(help="Address of the server.", show_default="MLFLOW_TRACKING_URI, LANGFUSE_HOST")
+        str,
+        typer.Option(help="Address of the server.", show_default="MLFLOW_TRACKING_URI, LANGFUSE_HOST, WANDB_BASE_URL"),
     ] = "",
-    experiment: Annotated[str, typer.Option(help="MLflow's experiment.", show_default="the name")] = "",
+    experiment: Annotated[
+        str, typer.Option(help="MLflow's experiment, W&B's project.", show_default="the name")
+    ] = "",
     name: Annotated[str, typer.Option(help="Begins the names of prompts.", show_default="the run's name")] = "",
     candidate: Annotated[str, typer.Option(help="A candidate's id.", show_default="the winner")] = "",
     store: StoreOption = None,
@@ -49,6 +53,8 @@ def push(  # noqa: PLR0913 - the options of a command
     if "model_uri" in found:
         where = f"{found['model_uri']} in the experiment {found['experiment']}"
         typer.echo(f"Logged candidate {found['candidate']} as {where}.")
+    if "artifact" in found:
+        typer.echo(f"Logged candidate {found['candidate']} as {found['artifact']} in the project {found['project']}.")
     for prompt in found["prompts"]:
         typer.echo(f"Registered {prompt}.")
     for note in found["notes"]:

@@ -37,10 +37,11 @@ from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.programs.plain_messages import document
 from mipro_studio.optimizer_core.programs.program import Program
+from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, CellKey, Role, Split
 from mipro_studio.storage import Reader
 
-__all__ = ["PROGRAM_FILE", "Choice", "chosen", "export", "files", "stored_config", "verified"]
+__all__ = ["PROGRAM_FILE", "Choice", "chosen", "export", "files", "stored_config", "texts_for", "verified"]
 
 WEIGHTS_ENDING = ".gguf"
 WEIGHTS_FILE = f"program{WEIGHTS_ENDING}"
@@ -99,6 +100,7 @@ def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
     return Choice(config, named, module, program, beyond_saved(program, arms, wanted))
 
 
+
 def stored_config(store: Path, run_id: str) -> dict[str, Any]:
     """The run's settings, which name the environment variables whose values must not be printed."""
     with Reader(store) as reader:
@@ -129,7 +131,23 @@ def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
     Raises:
         BadInput: as `export`.
     """
-    choice = chosen(store, run_id, candidate)
+    return texts(chosen(store, run_id, candidate))
+
+
+def texts_for(whose: str, choice: Choice) -> dict[str, str]:
+    """`texts` that may leave for `whose` registry.
+
+    Raises:
+        BadInput: a key stands in them.
+    """
+    found = texts(choice)
+    if Scrubber().record(found) != found:
+        raise BadInput(f"The program holds a key, which would be written into {whose}.", "Take it out of its texts.")
+    return found
+
+
+def texts(choice: Choice) -> dict[str, str]:
+    """What `files` returns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PROGRAM_FILE
         save_program(choice.module, path)

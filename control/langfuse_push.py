@@ -1,21 +1,17 @@
 """A run's winner in Langfuse's prompt registry, through its own client (the extra `langfuse`)."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.control.exports import Choice, chosen
+from mipro_studio.control.exports import Choice, chosen, texts_for
 from mipro_studio.control.mlflow_push import prompt_name
-from mipro_studio.control.registries import PREDICTOR_TAG, PROGRAM_FILE, SAVED_TAG, asked
-from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.exports.export import save_program
+from mipro_studio.control.registries import PREDICTOR_TAG, SAVED_TAG, asked
 from mipro_studio.optimizer_core.models.role_models import adapter_of
 from mipro_studio.optimizer_core.parameters.saved_state import ALONE
 from mipro_studio.optimizer_core.programs.plain_messages import plain_messages
-from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.storage import Reader
 
 __all__ = ["push"]
@@ -64,12 +60,6 @@ def _created(host: str, name: str, part: Mapping[str, Any], config: Mapping[str,
 
 
 def _saved(choice: Choice) -> dict[str, Any]:
-    """The program's JSON by predictor, held against keys before it leaves."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / PROGRAM_FILE
-        save_program(choice.module, path)
-        text = path.read_text(encoding="utf-8")
-    if Scrubber().text(text) != text:
-        raise BadInput("The program holds a key, which would be written into Langfuse.", "Take it out of its texts.")
-    state: dict[str, Any] = json.loads(text)
+    """The program's JSON by predictor."""
+    state: dict[str, Any] = json.loads(texts_for("Langfuse", choice)["program"])
     return {ALONE: state} if "signature" in state else state

@@ -31,7 +31,7 @@ from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import Outcome
 from mipro_studio.storage import Reader
 
-__all__ = ["prompt_name", "push"]
+__all__ = ["estimates", "prompt_name", "push"]
 
 _NAME = "program"
 
@@ -62,7 +62,7 @@ def push(store: Path, run_id: str, target: Mapping[str, str], candidate: str = "
         with mlflow.start_run(run_name=f"{called} {run_id}") as run:
             mlflow.set_tags({"mipro_studio.run": run_id, "mipro_studio.candidate": choice.candidate})
             mlflow.log_params({"optimizer": summary.optimizer, "seed": summary.seed, "model": pickled.model_name})
-            mlflow.log_metrics(_metrics(outcome, choice.candidate))
+            mlflow.log_metrics(estimates(outcome, choice.candidate))
             _log_files(mlflow, choice)
             beside = {"mipro_studio.run": run_id, PROGRAM_TAG: f"runs:/{run.info.run_id}/{PROGRAM_FILE}"}
             prompts = _register(mlflow, choice, called, beside)
@@ -89,7 +89,7 @@ def _mlflow() -> Any:
     return mlflow
 
 
-def _metrics(outcome: Outcome | None, candidate: str) -> dict[str, float]:
+def estimates(outcome: Outcome | None, candidate: str) -> dict[str, float]:
     """The estimates of the run, where the candidate is its winner."""
     if outcome is None or outcome.winner != candidate:
         return {}
@@ -130,8 +130,9 @@ def _register(mlflow: Any, choice: Choice, called: str, beside: Mapping[str, str
     ]
 
 
-def prompt_name(called: str, predictor: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in f"{called}-{predictor}")
+def prompt_name(called: str, *parts: str) -> str:
+    """What a registry may call it: letters, digits, `-`, `_` and `.`."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in "-".join((called, *parts)))
 
 
 @dataclass(frozen=True)

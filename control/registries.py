@@ -37,6 +37,7 @@ PROGRAM_TAG, PREDICTOR_TAG, SAVED_TAG = "mipro_studio.program", "predictor", "sa
 """What `push` writes on a prompt: where the program lies that it is a part of, which part, and how that was saved."""
 _PROGRAMS = ("runs:/", "models:/")
 _PROMPTS = ("prompts:/", "langfuse:")
+_EXTRAS = {"W&B": "wandb"}
 _FIELD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -96,7 +97,7 @@ def asked(whose: str, ask: Callable[[], Any]) -> Any:
     except BadInput:
         raise
     except ImportError as error:
-        name = whose.lower()
+        name = _EXTRAS.get(whose, whose.lower())
         way = f"python -m pip install -r requirements-{name}.txt, or 'mipro-studio[{name}]'."
         raise BadInput(f"{whose} is not installed.", way) from error
     except Exception as error:  # each client has errors of its own, and those of its libraries

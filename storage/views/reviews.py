@@ -45,7 +45,8 @@ class ReviewViews:
     def deeds(self, run_id: str) -> list[Deed]:
         """What people with names did to the run, oldest first."""
         rows = self._db.execute(
-            "select at, data from events where run_id = ? and kind = ? order by id", [run_id, to_text(EventKind.PERSON)]
+            "select at, data from events where run_id = ? and kind = ? order by id",
+            [run_id, to_text(EventKind.PERSON)],
         )
         told = ((at, from_json(data)) for at, data in rows)
         return [Deed(at, data["name"], data["did"], data.get("about", "")) for at, data in told]

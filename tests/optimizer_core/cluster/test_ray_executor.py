@@ -30,7 +30,7 @@ from tests.optimizer_core.builders import ROOT, fresh_journal, live, make_config
 from tests.programs import desk
 from tests.ray_nodes import needs_ray, stopped, two_nodes
 
-NODE_DIED = "The actor died unexpectedly before finishing this task.\nThe actor died because its node has died. Node Id: 1"
+NODE_DIED = "The actor died unexpectedly.\nThe actor died because its node has died. Node Id: 1"
 PROCESS_DIED = "The actor died unexpectedly.\nThe actor is dead because its worker process has died."
 
 

@@ -119,14 +119,14 @@ def test_what_is_kept_of_an_error_is_the_same_in_every_copy_of_the_folder(tmp_pa
     for name in ("home", "copy-on-a-node"):
         copy = tmp_path / name
         copy.mkdir()
-        source = "import dspy\nclass P(dspy.Module):\n    def forward(self, text):\n        open(FOLDER + '/rows.txt')\n"
+        source = "import dspy\nclass P(dspy.Module):\n    def forward(self, text):\n        open(HERE + '/rows')\n"
         made = ModuleType(name)
-        made.__dict__["FOLDER"] = str(copy)
+        made.__dict__["HERE"] = str(copy)
         (copy / "prog.py").write_text(source)
         exec(compile(source, str(copy / "prog.py"), "exec"), made.__dict__)
         told.append(replace(cell_of(made.P(), lambda example, prediction, trace=None: 1.0, "x", copy), seconds_s=0.0))
     assert told[0] == told[1]
-    assert "No such file or directory: 'rows.txt'. At prog.py, line 4, in forward." in told[0].error_message
+    assert "No such file or directory: 'rows'. At prog.py, line 4, in forward." in told[0].error_message
 
 
 @pytest.mark.parametrize(
