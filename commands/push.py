@@ -29,7 +29,7 @@ def push(  # noqa: PLR0913 - the options of a command
     to: Annotated[Target, typer.Option(help="Where it goes.")] = Target.MLFLOW,
     uri: Annotated[
         str,
-        typer.Option(help="Address of the server.", show_default="MLFLOW_TRACKING_URI, LANGFUSE_HOST, WANDB_BASE_URL"),
+        typer.Option(help="Address of the server.", show_default="MLFLOW_TRACKING_URI and the like"),
     ] = "",
     experiment: Annotated[
         str, typer.Option(help="MLflow's experiment, W&B's project.", show_default="the name")
