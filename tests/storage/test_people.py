@@ -11,7 +11,7 @@ from mipro_studio.storage import people as module
 from mipro_studio.storage.people import NAME_VARIABLE, person
 from mipro_studio.storage.team import team_file
 from mipro_studio.ui.text.events import event_words
-from tests.storage.samples import WORKER, queued, running
+from tests.storage.samples import WORKER, example, queued, running
 
 BACK_ENDS = True
 SQLITE_ALONE = ("test_a_name_travels_with_a_replay", "test_a_stores_user_is_the_name_where_no_other_is_given")
@@ -92,7 +92,7 @@ def test_a_stores_user_is_the_name_where_no_other_is_given(tmp_path: Path, monke
 
 def test_a_name_travels_with_a_replay(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME_VARIABLE, "anna")
-    run_id = running(store)
+    run_id = running(store, records=[example("e")])
     store.release(run_id, WORKER, Status.COMPLETED)
     pack(store.path, run_id, tmp_path / "run.mipro", lambda value: value)
     with Store(tmp_path / "other.db") as other:
