@@ -156,7 +156,7 @@ class RayWorker(WorkerProcess):
             called.cancel()  # does nothing to what is done
             await asyncio.wait({called})
             self._listening.close()
-        if not called.done() or called.exception() is not None:
+        if called.cancelled() or called.exception() is not None:
             super().connection_lost(None)
             return
         await asyncio.get_running_loop().create_connection(lambda: self, sock=called.result())
