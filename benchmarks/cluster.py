@@ -45,11 +45,18 @@ async def _rows(executor: Executor, count: int, first: int = 0) -> list[Any]:
     return await asyncio.gather(*asked, return_exceptions=True)
 
 
+async def _all_ready(executor: Executor, config: RunConfig) -> None:
+    """Fill rows until every process is there."""
+    await _rows(executor, 2 * config.threads)
+    while not all(one.is_ready for one in getattr(executor, "_workers", ())):
+        await _rows(executor, config.threads)
+
+
 async def _throughput(kind: str, config: RunConfig, rows: int) -> tuple[float, float]:
     """(rows a second, seconds until every process had filled a row)."""
     begun = time.monotonic()
     executor = _made(kind, config, Meter(Budget()))
-    await _rows(executor, 4 * config.threads)
+    await _all_ready(executor, config)
     ready_s = time.monotonic() - begun
     begun = time.monotonic()
     cells = await _rows(executor, rows)
@@ -64,7 +71,7 @@ async def _with_a_death(
 ) -> tuple[int, list[Any]]:
     """(calls made, cells) of `rows` rows of which a third are in when `kill` ends a node."""
     executor = _made("ray", config, Meter(Budget()))
-    await _rows(executor, 4 * config.threads)
+    await _all_ready(executor, config)
     before = calls()
     working: Awaitable[list[Any]] = asyncio.ensure_future(_rows(executor, rows))
     while calls() - before < CALLS_A_ROW * rows // 3:

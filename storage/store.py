@@ -185,7 +185,7 @@ class Store:
         """Keep who did something to a run, if anybody here has a name (`people.person`).
 
         Args:
-            did: `created`, `resumed`, `note`, or the kind of a command.
+            did: `created`, `resumed`, `note`, `note_removed`, or the kind of a command.
             about: The part of the run that it was done to.
         """
         if name := person(self.path):
@@ -362,7 +362,7 @@ class Store:
         """
         with self.atomic() as db:
             status_of(db, run_id)  # it is there
-            self.sign(run_id, "note", about)
+            self.sign(run_id, "note" if body.strip() else "note_removed", about)
             if not body.strip():
                 db.execute("delete from notes where run_id = ? and about = ?", [run_id, to_text(about)])
                 return

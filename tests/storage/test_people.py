@@ -103,6 +103,10 @@ def test_a_name_travels_with_a_replay(store: Store, tmp_path: Path, monkeypatch:
 def test_a_deed_is_a_sentence_of_the_log() -> None:
     told = {"name": "anna", "did": "approve", "about": ""}
     assert event_words(Event(EventKind.PERSON, told)) == "anna approved the proposals"
-    assert event_words(Event(EventKind.PERSON, {**told, "did": "write", "about": "answer"})) == (
-        "anna asked for write (answer)"
-    )
+    for did, about, words in (
+        ("write", "answer", "anna asked for write (answer)"),
+        ("note", "instruction/answer/3", "anna wrote a note (instruction/answer/3)"),
+        ("note", "read/answer/3", "anna approved answer 3"),
+        ("note_removed", "read/answer/3", "anna no longer approves answer 3"),
+    ):
+        assert event_words(Event(EventKind.PERSON, {**told, "did": did, "about": about})) == words

@@ -85,11 +85,15 @@ _DEEDS: Mapping[str, str] = {
     "stop": "asked it to stop",
     "pause": "asked it to pause",
     "note": "wrote a note",
+    "note_removed": "took a note away",
 }
+_READ: Mapping[str, str] = {"note": "approved", "note_removed": "no longer approves"}
 
 
 def _person(data: Mapping[str, Any]) -> str:
     did, about = str(data.get("did")), str(data.get("about") or "")
+    if about.startswith("read/") and did in _READ:  # how the review queue keeps it
+        return f"{data.get('name')} {_READ[did]} {about.removeprefix('read/').replace('/', ' ')}"
     return f"{data.get('name')} {_DEEDS.get(did, f'asked for {did}')}{f' ({about})' if about else ''}"
 
 
