@@ -11,6 +11,7 @@ from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.control import review
 from mipro_studio.control.registries import is_in_registry, predictors_of
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.parameters.logged_programs import distinct, logged_predictors
 from mipro_studio.optimizer_core.parameters.saved_state import SavedPredictor
 from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind
 from mipro_studio.storage import Reader, default_store
@@ -30,7 +31,7 @@ def take(
         typer.Argument(
             metavar="FILE|URI",
             help="A saved program's JSON (a compiled one, or an export), or what a registry holds: runs:/RUN/FILE, "
-            "models:/NAME/VERSION and prompts:/NAME/VERSION of MLflow, langfuse:NAME.",
+            "models:/NAME/VERSION and prompts:/NAME/VERSION of MLflow, langfuse:NAME; or a log_dir of MIPROv2, GEPA.",
         ),
     ],
     predictor: Annotated[str, typer.Option(help="Whose a prompt is that does not say so itself.")] = "",
@@ -39,16 +40,18 @@ def take(
 ) -> None:
     """Give a run the instructions and demos of a saved program, as arms that its search tries."""
     path = store or default_store()
-    saved = predictors_of(file, Path.cwd(), predictor)
+    logged = None if is_in_registry(file) else logged_predictors(file, Path.cwd())
+    saved = predictors_of(file, Path.cwd(), predictor) if logged is None else logged
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
         board = review.board_of(reader, full_id)
     name = file if is_in_registry(file) else Path(file).name
     known = [one for one in saved if one.name in board.instructions]
     if not known:
-        names = f"It holds {', '.join(one.name for one in saved)}; the run has {', '.join(board.instructions)}."
+        holds = ", ".join(dict.fromkeys(one.name for one in saved))
+        names = f"It holds {holds}; the run has {', '.join(board.instructions)}."
         raise BadInput(f"{file!r} has no predictor of run {full_id}.", names)
-    numbers = [number for one in known for number in _asked(path, full_id, one, board, name)]
+    numbers = [number for one in distinct(known) for number in _asked(path, full_id, one, board, name)]
     if as_json:
         output.print_json({"run_id": full_id, "changes": numbers})
     else:

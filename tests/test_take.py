@@ -5,6 +5,7 @@ from typing import Any
 
 import dspy
 import pytest
+from dspy.teleprompt.utils import save_candidate_program
 
 from mipro_studio.storage import Reader
 from tests.inside import shell
@@ -48,6 +49,22 @@ def test_the_arms_of_a_saved_program_are_tried_and_may_win(tmp_path: Path) -> No
     assert [demo.augmented for demo in given.demos] == [True, False]
     assert written.provenance["reason"] == "taken from saved.json"
     assert any(f"i{written.index}" in candidate for candidate in tried)
+
+
+def test_all_that_a_log_folder_holds_is_taken_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for trial in range(3):
+        made = desk.Desk()
+        made.queue.signature = made.queue.signature.with_instructions(f"Which queue? Try {trial % 2}.")
+        save_candidate_program(made, str(log), trial)
+    store = str(tmp_path / "studio.db")
+    with endpoint() as running:
+        run_id = waiting(tmp_path, running.base_url)
+        done = shell("take", run_id, str(log), "--store", store, "--json")
+        assert done.returncode == 0, done.stderr
+    with Reader(Path(store)) as reader:
+        asked = [one.change.payload["text"] for one in reader.changes(run_id)]
+    assert asked == ["Which queue? Try 0.", "Which queue? Try 1."]
 
 
 OTHER = '{"other": {"signature": {"instructions": "x"}, "demos": []}}'
