@@ -202,7 +202,7 @@ class RayWorker(WorkerProcess):
         super().connection_lost(error)
 
     def kill(self) -> None:
-        self.killed = True
+        self.killed, self.machine_lost = True, False  # it is we who end it
         self._reap()
         if self._transport is not None:
             self._transport.abort()
