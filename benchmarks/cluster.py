@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from benchmarks.executors import ROOT, ROWS, _request
+from mipro_studio.benchmarks.executors import ROOT, ROWS, numbered_request
 from mipro_studio.optimizer_core.cluster.ray_executor import ray_executor
 from mipro_studio.optimizer_core.config import Budget, RunConfig, parse_config
 from mipro_studio.optimizer_core.evaluation.executor import Executor, ThreadExecutor
@@ -41,7 +41,7 @@ def _made(kind: str, config: RunConfig, meter: Meter) -> Executor:
 
 
 async def _rows(executor: Executor, count: int, first: int = 0) -> list[Any]:
-    asked = [executor.run(_request(number)) for number in range(first, first + count)]
+    asked = [executor.run(numbered_request(number)) for number in range(first, first + count)]
     return await asyncio.gather(*asked, return_exceptions=True)
 
 

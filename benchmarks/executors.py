@@ -27,13 +27,13 @@ from tests.loopback.config import SPREADS
 from tests.loopback.endpoint import LoopbackEndpoint
 from tests.programs import desk
 
-__all__ = ["main"]
+__all__ = ["ROOT", "ROWS", "main", "numbered_request"]
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = desk.rows(200)
 
 
-def _request(number: int) -> CellRequest:
+def numbered_request(number: int) -> CellRequest:
     row = ROWS[number % len(ROWS)]
     labels = {"queue": row["queue"], "tone": row["tone"]}
     example = Example(str(number), Split.VAL, number, {"message": row["message"]}, labels)
@@ -53,11 +53,11 @@ async def _measured(config: RunConfig, endpoint: LoopbackEndpoint, processes: in
     begun = time.monotonic()
     executor = _made(config, meter, processes)
     # Everything is there, and the limit of the endpoint is found.
-    await asyncio.gather(*(executor.run(_request(number)) for number in range(4 * config.threads)))
+    await asyncio.gather(*(executor.run(numbered_request(number)) for number in range(4 * config.threads)))
     ready_s = time.monotonic() - begun
     endpoint.reset()
     begun = time.monotonic()
-    cells = await asyncio.gather(*(executor.run(_request(number)) for number in range(rows)))
+    cells = await asyncio.gather(*(executor.run(numbered_request(number)) for number in range(rows)))
     took_s = time.monotonic() - begun
     executor.close()
     assert all(cell.error is None for cell in cells)
