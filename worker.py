@@ -268,7 +268,7 @@ def _held(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pushed(request: dict[str, Any]) -> dict[str, Any]:
-    from mipro_studio.control import langfuse_push, mlflow_push, wandb_push
+    from mipro_studio.control.pushing import langfuse_push, mlflow_push, wandb_push
 
     places = {"langfuse": langfuse_push.push, "mlflow": mlflow_push.push, "wandb": wandb_push.push}
     push = places[request["target"]["to"]]

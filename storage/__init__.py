@@ -2,13 +2,13 @@
 
 import mipro_studio.storage.quick_start  # isort: skip # noqa: F401 - before anything imports sqlite-utils
 from mipro_studio.storage.beside.endpoints import Endpoint, endpoints, forget_endpoint, save_endpoint
+from mipro_studio.storage.beside.people import named_by
 from mipro_studio.storage.beside.study import StudyMirror
 from mipro_studio.storage.checking import Finding, check_store
 from mipro_studio.storage.clock import present
 from mipro_studio.storage.connection import StoreUnavailable
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.paths import default_store, log_path, store_at, study_path, study_url, tunings_folder
-from mipro_studio.storage.people import named_by
 from mipro_studio.storage.pulse import PulseFile
 from mipro_studio.storage.replay.packing import pack, unpack
 from mipro_studio.storage.rows import (

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import IllegalMove
 from mipro_studio.optimizer_core.types import LEGAL_MOVES, Event, EventKind, Json, Record, Status
+from mipro_studio.storage.beside.people import person
 from mipro_studio.storage.clock import Clock, Moment, moment_of, present
 from mipro_studio.storage.codec import from_json, from_text, iso, to_json, to_text
 from mipro_studio.storage.connection import StoreUnavailable, immediate, open_writer
@@ -27,7 +28,6 @@ from mipro_studio.storage.lifecycle import (
     require_owner,
     status_of,
 )
-from mipro_studio.storage.people import person
 from mipro_studio.storage.seals import digests, reseal, seal
 from mipro_studio.storage.writing import write_event, write_records
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mipro_studio.storage.people import NAME_VARIABLE
+from mipro_studio.storage.beside.people import NAME_VARIABLE
 
 PASSWORD = "not-to-be-seen-anywhere-7"
 USER = "studio"

@@ -7,8 +7,8 @@ import pytest
 from mipro_studio.control import review
 from mipro_studio.optimizer_core.types import ChangeKind, Event, EventKind, Status
 from mipro_studio.storage import Reader, Store, named_by, pack, unpack
-from mipro_studio.storage import people as module
-from mipro_studio.storage.people import NAME_VARIABLE, person
+from mipro_studio.storage.beside import people as module
+from mipro_studio.storage.beside.people import NAME_VARIABLE, person
 from mipro_studio.storage.team import team_file
 from mipro_studio.ui.text.events import event_words
 from tests.storage.samples import WORKER, example, queued, running

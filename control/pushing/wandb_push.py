@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio.control.exports import chosen, texts_for
-from mipro_studio.control.mlflow_push import estimates, prompt_name
+from mipro_studio.control.pushing.mlflow_push import estimates, prompt_name
 from mipro_studio.control.registries import PROGRAM_FILE, asked
 from mipro_studio.storage import Reader
 

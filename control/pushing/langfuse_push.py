@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio.control.exports import Choice, chosen, texts_for
-from mipro_studio.control.mlflow_push import prompt_name
+from mipro_studio.control.pushing.mlflow_push import prompt_name
 from mipro_studio.control.registries import PREDICTOR_TAG, SAVED_TAG, asked
 from mipro_studio.optimizer_core.models.role_models import adapter_of
 from mipro_studio.optimizer_core.parameters.saved_state import ALONE
