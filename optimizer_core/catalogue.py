@@ -106,7 +106,7 @@ OPTIMIZERS: Mapping[str, Listed] = {
     ),
     "bootstrap_finetune": Listed(
         "BootstrapFinetune",
-        "The task model's weights, tuned on the traces that pass the metric. Prompts stay as they are.",
+        "The task model's weights, tuned on traces that pass the metric and on labels. Prompts stay.",
         searches=("weights",),
         bounded="It tunes once, and no more.",
     ),

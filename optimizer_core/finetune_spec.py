@@ -26,6 +26,8 @@ class FinetuneSettings(Settings):
             original one, which by itself may get little right; then the program.
         traces: Which traces become rows: all that the strategy's steps came to so far, or own: those of this step's
             bootstrap.
+        labels: A predictor learns from a training row's labels where no trace of it passed and the row tells all its
+            inputs and outputs. Neither the paper nor DSPy does so.
         demos: The rows' prompts hold the program's demos (DSPy's default). Weights that were tuned with demos in
             the prompt answer badly without them; those tuned without do well both ways.
         trainer: auto: by the task model.
@@ -45,6 +47,7 @@ class FinetuneSettings(Settings):
     sets: Annotated[int, Field(ge=2)] = 6
     bootstrap: Literal["auto", "program", "teacher"] = "auto"
     traces: Literal["all", "own"] = "all"
+    labels: bool = True
     demos: bool = False
     trainer: Literal["auto", "embedded", "together", "fireworks", "openai"] = "auto"
     account: str = ""

@@ -25,13 +25,15 @@ class TrainerRefused(StudioError):
 class TrainingRow:
     """One call to learn from: `messages` as they were (or would be) sent, and the `answer` to give.
 
-    `predictor` and `example` say which call of which cell it comes from.
+    `predictor` and `example` say which call of which cell it comes from; `labelled`: from the example's labels, and
+    no call was made.
     """
 
     messages: tuple[Mapping[str, Any], ...]
     answer: str
     predictor: str
     example: str
+    labelled: bool = False
 
 
 @dataclass(frozen=True)

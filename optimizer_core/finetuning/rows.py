@@ -1,8 +1,9 @@
-"""Training rows from the traces of the score table.
+"""Training rows from the traces of the score table, and from labels.
 
 A row is one call of one predictor: its messages as the adapter sends them, and the answer as the adapter writes it.
 Only calls of program runs that passed the metric are rows, and only answers that the adapter reads back as what they
-were: a malformed answer never is one.
+were: a malformed answer never is one. A weak model's traces are of the rows whose answer it gives anyway, so weights
+that learn from them alone learn that bias (as demos do, docs/decisions/0008): labels fill in what no trace tells.
 
 Whether the prompt's demos stand in the messages is a choice with a trap in it. Weights that were tuned with demos in
 the prompt nearly fail without them (measured on the embedded model: 36 % against 82 %), while weights that were tuned
@@ -11,7 +12,7 @@ without do well both ways. DSPy's `BootstrapFinetune` writes them with demos unl
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ import dspy
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetuning.job import TrainingRow
 from mipro_studio.optimizer_core.programs.values import decode, encode
-from mipro_studio.optimizer_core.types import Cell, TraceStep
+from mipro_studio.optimizer_core.types import Cell, Example, TraceStep
 
-__all__ = ["Prompts", "RowYield", "training_rows"]
+__all__ = ["Prompts", "RowYield", "labelled_rows", "training_rows"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,30 @@ def training_rows(cells: Iterable[Cell], prompts: Prompts, threshold: float) -> 
             rows.setdefault(told, row)
     below = len(ordered) - failed - len(passed)
     return RowYield(tuple(rows.values()), len(ordered), failed, below, malformed, duplicates, elsewhere)
+
+
+def labelled_rows(
+    examples: Iterable[Example], prompts: Prompts, told: Iterable[TrainingRow] = ()
+) -> tuple[TrainingRow, ...]:
+    """Rows of the calls whose inputs and outputs an example's own fields tell, in the order of the ids of examples.
+
+    Args:
+        told: Rows from traces: what they tell of an example's predictor is not told again.
+    """
+    have = {(row.example, row.predictor) for row in told}
+    made = []
+    for example in sorted(examples, key=lambda one: one.id):
+        fields = {**example.inputs, **example.labels}
+        for name, predictor in prompts.module.named_predictors():
+            declared = predictor.signature.fields
+            if predictor.lm is not None or (example.id, name) in have or not declared.keys() <= fields.keys():
+                continue
+            inputs = {one: fields[one] for one in predictor.signature.input_fields}
+            outputs = {one: fields[one] for one in predictor.signature.output_fields}
+            row = _row(TraceStep(name, inputs, outputs), predictor, prompts, example.id)
+            if row is not None:
+                made.append(replace(row, labelled=True))
+    return tuple(made)
 
 
 def _row(step: TraceStep, predictor: Any, prompts: Prompts, example: str) -> TrainingRow | None:

@@ -57,10 +57,7 @@ def fresh_job_id() -> str:
 
 def as_records(rows: Sequence[TrainingRow]) -> tuple[Json, ...]:
     """Rows as a `Tuning` holds them."""
-    return tuple(
-        {"messages": list(row.messages), "answer": row.answer, "predictor": row.predictor, "example": row.example}
-        for row in rows
-    )
+    return tuple({**vars(row), "messages": list(row.messages)} for row in rows)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ def stage_words(tuning: Tuning) -> str:
     facts = tuning.facts
     found: Mapping[str, Any] = facts.get("yield") or {}
     rows = f"{plural(len(tuning.rows), 'row')} from {plural(int(found.get('cells') or 0), 'trace')}"
+    if found.get("labelled"):
+        rows += f" and {plural(int(found['labelled']), 'labelled call')}"
     state = {
         TuningState.ROWS: "written down, nothing is sent",
         TuningState.SENT: "training",
@@ -111,6 +113,7 @@ def _row(row: Json) -> dict[str, str]:
         "predictor": one_line(row["predictor"]),
         "asked": clip(one_line(last, 500)),
         "answer": one_line(row["answer"], 500),
+        "from": "labels" if row.get("labelled") else "a trace",
         "messages": str(len(row["messages"])),
     }
 

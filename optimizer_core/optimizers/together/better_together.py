@@ -24,7 +24,7 @@ from mipro_studio.optimizer_core.types import DEMOS, Candidate, Event, EventKind
 __all__ = ["BetterTogether", "BootstrapFinetune"]
 
 
-_SELF_TAUGHT = {"bootstrap": "program", "traces": "own", "demos": True}
+_SELF_TAUGHT = {"bootstrap": "program", "traces": "own", "labels": False, "demos": True}
 _PAPER = {
     "finetune": {
         **_SELF_TAUGHT,
@@ -138,7 +138,7 @@ class BootstrapFinetune(BetterTogether):
     """The task model's weights are tuned once, on traces that pass the metric."""
 
     name = "bootstrap_finetune"
-    summary = "The task model's weights, tuned on the traces that pass the metric. Prompts stay as they are."
+    summary = "The task model's weights, tuned on traces that pass the metric and on labels. Prompts stay."
     searches = (WEIGHTS_KIND,)
     reviewed = ""
 

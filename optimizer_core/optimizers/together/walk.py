@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mipro_studio.optimizer_core.config import FinetuneSettings
 from mipro_studio.optimizer_core.errors import ReviewWanted
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
-from mipro_studio.optimizer_core.finetuning.rows import Prompts, RowYield, training_rows
+from mipro_studio.optimizer_core.finetuning.rows import Prompts, RowYield, labelled_rows, training_rows
 from mipro_studio.optimizer_core.finetuning.tuner import as_records, fresh_job_id
 from mipro_studio.optimizer_core.models.role_models import adapter_of
 from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
@@ -227,10 +227,12 @@ class Walk:
         adapter = adapter_of(context.config.task_model, context.config, context.program)
         prompts = Prompts(context.arms.module(start), adapter, settings.demos, context.config.folders)
         made = training_rows(cells.values(), prompts, context.config.search.threshold)
-        state = TuningState.ROWS if made.rows else TuningState.EMPTY
+        labelled = labelled_rows(context.examples[Split.TRAIN], prompts, made.rows) if settings.labels else ()
+        rows = (*made.rows, *labelled)
+        state = TuningState.ROWS if rows else TuningState.EMPTY
         before = weights_of(start)
         facts = {
-            "yield": _counts(made),
+            "yield": {**_counts(made), "labelled": len(labelled)},
             "demos": settings.demos,
             "trainer": tuner.choice.name,
             "base_model": tuner.choice.base_model,
@@ -238,7 +240,7 @@ class Walk:
             "strategy": label(step.path),
             "begins_at": context.tunings[before].facts["tuned"] if before else None,
         }
-        tuning = Tuning(step.number, state, fresh_job_id(), start.id, as_records(made.rows), facts)
+        tuning = Tuning(step.number, state, fresh_job_id(), start.id, as_records(rows), facts)
         await context.note_tuning(tuning)
         await context.recorder.write(Event(EventKind.NOTE, {"text": _in_words(tuning, made, tuner.choice.title)}))
         return tuning
@@ -277,4 +279,6 @@ def _in_words(tuning: Tuning, made: RowYield, where: str) -> str:
             "threshold, use a larger teacher, or begin with a step of prompts."
         )
     dropped = f", {made.duplicates} duplicates dropped" if made.duplicates else ""
-    return f"{found}: {len(made.rows)} rows for weights {tuning.number}{dropped}. Training: {where}."
+    labelled = tuning.facts["yield"]["labelled"]
+    filled = f", {labelled} of them from labels" if labelled else ""
+    return f"{found}: {len(tuning.rows)} rows for weights {tuning.number}{filled}{dropped}. Training: {where}."

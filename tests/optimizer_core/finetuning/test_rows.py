@@ -1,6 +1,7 @@
 """Training rows: which calls become rows, and that a row is what plain DSPy would train on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import dspy
@@ -9,7 +10,7 @@ from dspy.teleprompt.bootstrap_finetune import build_call_data_from_trace
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.program_run import ProgramRun, execute
-from mipro_studio.optimizer_core.finetuning.rows import Prompts, RowYield, training_rows
+from mipro_studio.optimizer_core.finetuning.rows import Prompts, RowYield, labelled_rows, training_rows
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.embedded import CompactAdapter
 from mipro_studio.optimizer_core.models.role_model import RoleModel
@@ -129,3 +130,18 @@ def test_calls_of_a_predictor_with_a_model_of_its_own_are_left_out() -> None:
 def test_an_adapter_that_asks_a_second_model_has_no_answers_to_learn_from() -> None:
     with pytest.raises(BadInput, match="two_step"):
         rows_of([cell("a", 1.0, GOOD)], adapter=dspy.TwoStepAdapter(dspy.LM("openai/none")))
+
+
+def test_labels_fill_in_where_they_tell_all_of_a_call_and_read_back() -> None:
+    first, second = make_examples(2, 0)
+    no_tone = replace(second, labels={"queue": "billing"})
+    odd = replace(second, id="odd", labels={"queue": "no such queue", "tone": "calm"})
+    made = rows_of([cell(first.id, 1.0, GOOD)])
+    filled = labelled_rows([odd, no_tone, first], Prompts(desk.Desk(), dspy.ChatAdapter()), made.rows)
+    assert {(row.example, row.predictor) for row in filled} == {
+        (first.id, "tone"),
+        (second.id, "queue"),
+        ("odd", "tone"),
+    }
+    assert all(row.labelled for row in filled)
+    assert not any(row.labelled for row in made.rows)

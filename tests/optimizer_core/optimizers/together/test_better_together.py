@@ -32,7 +32,7 @@ from tests.optimizer_core.runs.test_plan import assert_in, plan_of
 from tests.programs import desk
 
 VALUES = {
-    "finetune": {"sets": 3, "trainer": "together"},
+    "finetune": {"sets": 3, "trainer": "together", "labels": False},
     "task_model": {"api_key_env": "TRAINER_KEY"},
     "teacher": None,
 }
@@ -447,3 +447,14 @@ def test_a_strategy_that_cannot_be_run_is_refused_before_anything_is_made(model:
     ):
         with pytest.raises(BadInput, match=said):
             run(model, **changes)
+
+
+def test_labels_tell_what_no_trace_does(model: LoopbackEndpoint, trainer: ScriptedTrainer) -> None:
+    life = run(model, optimizer="bootstrap_finetune", finetune={"labels": True})
+    (tuning,) = tunings(life)
+    passed = {name for name, cell in life.context.table.row(TEACHER, Split.TRAIN).items() if cell.score == 1.0}
+    assert 0 < len(passed) < small.SIZES["train"]
+    assert [row["labelled"] for row in tuning.rows] == [row["example"] not in passed for row in tuning.rows]
+    assert len(tuning.rows) == 2 * small.SIZES["train"] == len(passed) * 2 + tuning.facts["yield"]["labelled"]
+    gold = {example.id: example.labels for example in life.context.examples[Split.TRAIN]}
+    assert all(gold[row["example"]][row["predictor"]] in row["answer"] for row in tuning.rows)
