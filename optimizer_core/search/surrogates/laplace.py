@@ -20,7 +20,7 @@ number of effects that the data determine, M = (I + S K)^-1 S.
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -43,7 +43,7 @@ from mipro_studio.optimizer_core.search.surrogates.posterior import (
     Posterior,
     Scales,
 )
-from mipro_studio.optimizer_core.types import ALWAYS_WRITTEN, WHOLE, Candidate
+from mipro_studio.optimizer_core.types import ALWAYS_WRITTEN, SEED_ARM, WHOLE, Candidate
 
 __all__ = ["PRIOR", "fit"]
 
@@ -188,8 +188,12 @@ def _kernel_once(families: Sequence[Family], scales: Scales) -> Floats:
             group, gram = of_arms.get((family.letters, family.place), (family.group, np.zeros(())))
             of_arms[family.letters, family.place] = group, gram + variance * (family.basis @ family.basis.T)
             continue
-        if len(family.codes) == n:  # each has its own
-            kernel[np.diag_indices(n)] += variance
+        alone = np.bincount(family.group)[family.group] == 1
+        some = np.flatnonzero(~alone)
+        if 2 * len(some) < n:  # pairs of arms: hardly any candidate has the pair of another
+            kernel[np.diag_indices(n)] += np.where(alone, variance, 0.0)
+            group = family.group[some]
+            kernel[np.ix_(some, some)] += variance * (group[:, None] == group[None, :])
             continue
         group = family.group.astype(np.int32)
         np.add(kernel, variance, out=kernel, where=group[:, None] == group[None, :])
@@ -219,24 +223,30 @@ def _dispersion(cells: Cells, chance: Floats) -> float:
 
 def _families(candidates: Sequence[Candidate], features: Features) -> list[Family]:
     families = []
+    own = [{(place, letter): index for place, letter, index in one.arms} for one in candidates]
+    seen = {slot for of_one in own for slot in of_one}
     for place in (*range(candidates[0].n_predictors), WHOLE):
-        letters = _letters(candidates, place)
-        chosen = {letter: [candidate.arm(place, letter) for candidate in candidates] for letter in letters}
+        letters = _letters(seen, place)
+        chosen = {letter: [of_one.get((place, letter), SEED_ARM) for of_one in own] for letter in letters}
         families += [_family(MAIN, place, (letter,), chosen) for letter in letters]
         families += [_family(PAIR, place, pair, chosen) for pair in itertools.combinations(letters, 2)]
     for (place, kind), of_arms in features.items():
-        arms = [candidate.arm(place, kind) for candidate in candidates]
+        arms = [of_one.get((place, kind[0]), SEED_ARM) for of_one in own]
         families += [_of_feature(one, kind, place, arms) for one in of_arms]
     families.append(Family(OWN, WHOLE, "", [()] * len(candidates), np.arange(len(candidates))))
     families.append(Family(MEAN, WHOLE, "", [()], np.zeros(len(candidates), dtype=np.int64)))
     return families
 
 
-def _letters(candidates: Sequence[Candidate], place: int) -> list[str]:
-    """The kinds of arms of one owner: those of every predictor, then what else any of the candidates differs in."""
+def _letters(seen: Set[tuple[int, str]], place: int) -> list[str]:
+    """The kinds of arms of one owner: those of every predictor, then what else any of the candidates differs in.
+
+    Args:
+        seen: (place, letter) of the arms that any candidate names.
+    """
     always = () if place == WHOLE else ALWAYS_WRITTEN
-    seen = {letter for candidate in candidates for at, letter, _ in candidate.arms if at == place}
-    return [*always, *sorted(seen - set(always))]
+    named = {letter for at, letter in seen if at == place}
+    return [*always, *sorted(named - set(always))]
 
 
 def _family(effect: str, place: int, letters: tuple[str, ...], chosen: Mapping[str, Sequence[int]]) -> Family:
