@@ -168,19 +168,19 @@ def live(
         traceback.print_exc()
         ending = Ending(Status.FAILED, f"The studio failed: {type(failure).__name__}: {failure}. See the log.")
     reason = scrubber.text(ending.reason)
-    journal.commit(
-        [Event(EventKind.ENDED, {"status": ending.status.value, "reason": reason, "capped": ending.capped})]
-    )
+    told = {"status": ending.status.value, "reason": reason, "capped": ending.capped, "given_up": ending.given_up}
+    journal.commit([Event(EventKind.ENDED, told)])
     store.release(run_id, worker_id, ending.status, reason, reason if ending.status is Status.FAILED else "")
+    if host is None and ending.status is not Status.COMPLETED:
+        print(f"The run is {ending.status.replace('_', ' ')}. {reason}", file=sys.stderr, flush=True)
     return 0
 
 
 def _past(reader: Reader, run_id: str, config: RunConfig) -> Past:
     approvals = sum(command["kind"] == "approve" for command in reader.commands(run_id))
     approved = not config.review or approvals > 0
-    ended = [event.data["status"] for _, _, event in reader.events_of(run_id, EventKind.ENDED, 1)]
-    jobs = tunings_folder(reader.path, run_id)
-    return Past(reader.run(run_id).wall_s, approved, approvals, ended == [Status.FAILED], jobs)
+    again = reader.failed_before_mending(run_id)
+    return Past(reader.run(run_id).wall_s, approved, approvals, again, tunings_folder(reader.path, run_id))
 
 
 def _stand_in(base: str) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "RunPaused",
     "StopRequested",
     "StudioError",
+    "TooManyErrors",
 ]
 
 
@@ -69,6 +70,10 @@ class RunFailed(StudioError):
 
 class RunPaused(StudioError):
     """The run stands still until a person resumes it (a person asked, or the endpoint is down)."""
+
+
+class TooManyErrors(RunPaused):
+    """(Nearly) every program run fails: it stands still until that is mended, or a person wants it to go on as it is."""
 
 
 class ReviewWanted(StudioError):

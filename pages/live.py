@@ -9,7 +9,7 @@ from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.live import live_patterns, live_tabs
 from mipro_studio.ui.live.importance import importance_panel
 from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
-from mipro_studio.ui.live.live_view import asked_of, latest
+from mipro_studio.ui.live.live_view import asked_of, given_up, latest
 from mipro_studio.ui.live.search_panel import bar, search_panel
 from mipro_studio.ui.live.spending import burn_table, caps, limits_line
 from mipro_studio.ui.live.stages import stages_panel
@@ -39,7 +39,7 @@ def draw(run_id: str, polled: bool) -> None:
         config, plan = reader.config(run_id), reader.plan(run_id)
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             status_line(view.summary)
-            buttons(view.summary, asked_of(reader, view))
+            buttons(view.summary, asked_of(reader, view), given_up(reader, view))
         names = names_of(reader, run_id)
         bar(reader, view, plan, names)
         with st.container(gap="small"):

@@ -14,7 +14,7 @@ from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.headline import doubt, headline
 from mipro_studio.ui.text.format import clean, cost_of, count, duration, interval, one_line, score
-from mipro_studio.ui.text.status import LOOKS, phase_line, progress
+from mipro_studio.ui.text.status import ACTIVE, LOOKS, phase_line, progress
 
 __all__ = ["live_html", "live_text", "result_html", "result_text"]
 
@@ -84,7 +84,7 @@ _ENDED = frozenset(look for look in LOOKS if look.value in ("completed", "stoppe
 
 
 def _state(run: RunSummary) -> str:
-    words = phase_line(run) if run.status not in _ENDED else clean(run.reason)
+    words = phase_line(run) if run.status in ACTIVE else clean(run.reason)
     return f"{LOOKS[run.status].word}. {words}".strip()
 
 

@@ -26,7 +26,7 @@ from mipro_studio.optimizer_core.types import Candidate, Status
 from mipro_studio.python_call.display import Display, display_for
 from mipro_studio.python_call.request import Metric, Options, Request, Rows, live_name, make_request, store_of
 from mipro_studio.python_call.result import Result, read_result
-from mipro_studio.storage import Reader, Store, default_store
+from mipro_studio.storage import Reader, RunSummary, Store, default_store
 
 __all__ = ["aoptimize", "optimize"]
 
@@ -56,7 +56,8 @@ def optimize(
     Raises:
         BadInput: it cannot work as asked; no run was created.
         RunFailed: the run ended without a winner; its id and the reason are in the message.
-        RunPaused: it stands still (an endpoint that is down, a pause from the app); `resume=` goes on with it.
+        RunPaused: it stands still (an endpoint that is down, a pause from the app, (nearly) every program run fails);
+            `resume=` goes on with it.
     """
     call = _Call(make_request(program, metric, {"train": trainset, "val": valset, "test": testset}, options), options)
     call.begin()
@@ -99,6 +100,7 @@ class _Call:
         self._store = store_of(options, default_store())
         self._resume = options.get("resume", "")
         self._anyway = options.get("start_anyway", False)
+        self._despite_errors = options.get("despite_errors", False)
         self._display: Display = display_for(options.get("display", "auto"))
         self._base = Path.cwd()
         self._run_id = ""
@@ -171,10 +173,13 @@ class _Call:
     def _queued_again(self) -> str:
         with Reader(self._store) as reader:
             summary = reader.run(self._resume)
+            config, plan = reader.config(summary.id), reader.plan(summary.id)
         if summary.status is Status.COMPLETED:
             raise BadInput(f"Run {summary.id} is completed.", "Ask for another one, with its program as it is now.")
         with Store(self._store) as opened, opened.atomic():
             opened.sweep()
+            if self._despite_errors:
+                opened.update_config(summary.id, {**config, "despite_errors": True}, plan)
             waits = summary.status is Status.AWAITING_REVIEW
             opened.move(summary.id, Status.QUEUED, "approved" if waits else "resumed")
             if waits:
@@ -185,19 +190,20 @@ class _Call:
         with Reader(self._store) as reader:
             summary, outcome = reader.run(run_id), reader.outcome(run_id)
             config = parse_config(reader.config(run_id))
-            arms = reader.arms(run_id)
+            arms, given_up = reader.arms(run_id), reader.given_up(run_id)
         if outcome is not None and outcome.winner and summary.status in (Status.COMPLETED, Status.STOPPED):
             program = seed_program(config, self._base)
             module = build_program(config, program, arms, Candidate.parse(outcome.winner))
             module._compiled = True
             return read_result(self._store, run_id, module)
-        raise _why(run_id, summary.status, summary.reason or summary.error)
+        raise _why(summary, given_up)
 
 
-def _why(run_id: str, status: Status, reason: str) -> StudioError:
-    words = f"Run {run_id} has no winner ({status.value}). {reason}".strip()
-    if status in (Status.PAUSED, Status.AWAITING_REVIEW, Status.LOST):
-        return RunPaused(words, f"Go on with optimize(..., resume={run_id!r}).")
+def _why(run: RunSummary, given_up: bool) -> StudioError:
+    words = f"Run {run.id} has no winner ({run.status.value}). {run.reason or run.error}".strip()
+    if run.status in (Status.PAUSED, Status.AWAITING_REVIEW, Status.LOST):
+        as_it_is = ", despite_errors=True as it is" if given_up else ""
+        return RunPaused(words, f"Go on with optimize(..., resume={run.id!r}){as_it_is}.")
     return RunFailed(words, "The app shows what happened.")
 
 

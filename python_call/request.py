@@ -45,6 +45,7 @@ class Options(TypedDict, total=False):
         display: `notebook`, `text`, `none`, or `auto`: a live view in a notebook's cell, lines elsewhere.
         resume: Id of a run of an earlier call that goes on, with the objects given now.
         start_anyway: Start although the program or the metric failed on the rows it was tried on.
+        despite_errors: Go on although (nearly) every program run fails; with `resume` from now on.
         config: Any settings, nested as `{"search": {"lag": 3}}`.
     """
 
@@ -66,6 +67,7 @@ class Options(TypedDict, total=False):
     display: str
     resume: str
     start_anyway: bool
+    despite_errors: bool
     config: Mapping[str, Any]
 
 

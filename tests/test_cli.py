@@ -28,6 +28,9 @@ CAP = 70
 
 PROGRAMS = {
     "raising.py": "def metric(example, prediction, trace=None):\n    raise RuntimeError('first\\nsecond')\n",
+    "tenth.py": "def metric(example, prediction, trace=None):\n"
+    "    assert int(example.message.split()[1]) % 10 == 0, 'no score for this one'\n"
+    "    return float(example.queue == prediction.queue)\n",
     "wordy.py": "def metric(example, prediction, trace=None):\n    return 'very good'\n",
     "broken.py": "import dspy\nimport no_such_package_at_all\n",
     "other.py": "import dspy\n\nclass Other(dspy.Module):\n    def __init__(self):\n        super().__init__()\n"
@@ -116,6 +119,20 @@ def test_run_prints_one_object_with_all_that_was_promised(completed: Done) -> No
     assert all(0 <= facts[name] <= 1 for name in ("baseline_val", "best_val", "baseline_test", "best_test"))
     assert facts["best_val"] >= facts["baseline_val"]
     assert facts["wall_s"] > 0
+
+
+def test_a_run_in_which_nearly_everything_fails_stands_still_says_why_and_goes_on_all_the_same(bench: Shell) -> None:
+    done = shell(*bench.given("tenth", "--metric", f"{bench.folder}/tenth.py:metric", "--start-anyway"))
+    facts = last_object(done)
+    assert (done.returncode, facts["status"], facts["error"]) == (3, "paused", None), done.stderr
+    assert "program runs failed, all of them alike (metric). One of them, " in facts["reason"]
+    assert f"The run is paused. {facts['reason']}" in done.stderr, "the log says it too"
+    store = ["--store", str(bench.store("tenth"))]
+    shown = shell("show", facts["run_id"], *store)
+    assert "Mend it, then resume" in shown.stdout and "resume --despite-errors" in shown.stdout
+    went_on = shell("resume", facts["run_id"], "--despite-errors", "--json", *store)
+    assert (went_on.returncode, last_object(went_on)["status"]) == (0, "completed"), went_on.stderr
+    assert last_object(went_on)["cells"]["error"] >= facts["cells"]["error"]
 
 
 def test_a_cap_ends_with_a_winner_and_exit_code_3(bench: Shell) -> None:

@@ -35,6 +35,12 @@ def test_every_statement_on_security_names_its_test() -> None:
     assert [line for line in statements if not NAMED.search(line)] == []
 
 
+def test_every_fault_that_was_found_names_the_tests_that_would_have_found_it() -> None:
+    found = [line for line in rows("docs/reliability.md") if re.match(r"\| F\d+ \|", line)]
+    assert [line.split()[1] for line in found] == [f"F{number}" for number in range(1, 20)]
+    assert [line for line in found if not any(name for _, name in NAMED.findall(line))] == []
+
+
 def test_the_fault_table_has_the_rows_of_the_command() -> None:
     page = (ROOT / "docs/reliability.md").read_text()
     assert [row.name for row in faults.ROWS if f"| {row.name} |" not in page] == []

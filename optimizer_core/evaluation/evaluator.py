@@ -96,7 +96,7 @@ class Evaluator:
         Raises:
             BudgetReached: the cells would pass a cap; none of them was asked for. Or, as RunPaused and
                 StopRequested: the run is ending; cells already under way are still written.
-            RunFailed, RunPaused: (nearly) everything fails, see `failures`.
+            RunFailed, TooManyErrors: no call can succeed, or (nearly) everything fails; see `failures`.
         """
         keys = [CellKey(candidate, example.split, example.id) for example in examples]
         self._reserve(self.missing(keys))

@@ -1,16 +1,16 @@
-"""When a run is given up: it fails on (nearly) everything, and every further call would be paid for in vain."""
+"""When a run stands still for its errors: (nearly) everything fails, and every further call would be paid for in vain."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mipro_studio.optimizer_core.errors import RunFailed, RunPaused, StudioError
+from mipro_studio.optimizer_core.errors import RunFailed, StudioError, TooManyErrors
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example
 
-__all__ = ["TRY_AGAIN", "FailureWatch", "in_words", "with_example"]
+__all__ = ["MEND", "TRY_AGAIN", "FailureWatch", "in_words", "with_example"]
 
 FIRST = 8
-"""Failures after which a run in which nothing was ever scored is given up."""
+"""Failures after which a run in which nothing was ever scored is given up: it stands still, with the reason."""
 
 LATE = 12
 """Program runs looked back upon, of candidates that had a score before: what worked and fails now is broken."""
@@ -26,20 +26,21 @@ REFUSALS = 3
 address in a row is refused in the same words as a key."""
 
 ALL_THE_SAME = "Or go on all the same (resume --despite-errors)."
-TRY_AGAIN = f"Mend it, then resume: what has a score is kept, what failed is tried again. {ALL_THE_SAME}"
+MEND = "Mend it, then resume: what has a score is kept, what failed is tried again."
+TRY_AGAIN = f"{MEND} {ALL_THE_SAME}"
 LONGEST = 240
 INPUTS_LENGTH = 160
 
 
 @dataclass
 class FailureWatch:
-    """Looks at every finished program run of a life; `why_stop` says when to end it.
+    """Looks at every finished program run of a life; `why_stop` says when it must not go on.
 
-    A candidate that fails everywhere is a bad candidate as long as others are scored, and ends nothing.
+    A candidate that fails everywhere is a bad candidate as long as others are scored, and stops nothing.
 
     Args:
         known: Cells of earlier lives.
-        despite_errors: A person wants it to go on: only what says that no call can succeed ends it.
+        despite_errors: A person wants it to go on: only what says that no call can succeed stops it.
     """
 
     known: Iterable[Cell] = ()
@@ -51,10 +52,10 @@ class FailureWatch:
         self._scored.update(cell.key.candidate for cell in self.known if cell.error is None)
 
     def why_stop(self, cell: Cell, example: Example) -> StudioError | None:
-        """Take up a finished cell; the reason to end the run, if this cell is one failure too many.
+        """Take up a finished cell; the reason not to go on, if this cell is one failure too many.
 
         Returns:
-            RunFailed, or RunPaused where most failures are of a kind that passes with time.
+            RunFailed where no call can succeed, else TooManyErrors.
         """
         self._latest.append((cell, example))
         if cell.error is None:
@@ -126,6 +127,7 @@ def _reason(stretch: Sequence[Cell], rows: Mapping[CellKey, Example]) -> StudioE
         f"{in_words(stretch, 'the last ')}. One of them, {row.split.value} row {row.position + 1} ({given}): "
         f"{first.error_message.rstrip('.')}."
     )
-    if kind is not None and kind.transient:
-        return RunPaused(message, f"Resume the run when the endpoint is well again. {ALL_THE_SAME}")
-    return RunFailed(message, TRY_AGAIN)
+    passes = kind is not None and kind.transient
+    return TooManyErrors(
+        message, f"Resume the run when the endpoint is well again. {ALL_THE_SAME}" if passes else TRY_AGAIN
+    )

@@ -1,6 +1,6 @@
 """Puts the parts of a run together from its settings and its journal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from mipro_studio.optimizer_core.runs.run import Run
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Cell, ErrorClass, Example, Role, Split
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Role, Split
 
 __all__ = ["Assembled", "Past", "assemble", "needs_weights"]
 
@@ -57,20 +57,21 @@ class Past:
         approved: The review gate is open.
         approvals: How many times a person has said go at one; what gates later in a run go by.
         jobs: Folder in which weights are tuned, which outlives the run's lives.
-        failed: The life before was given up. Somebody has mended something since: what failed is asked for again.
+        again: Cells that failed in a life that was given up. Somebody has mended something since: they are asked for
+            again.
     """
 
     spent_s: float = 0.0
     approved: bool = True
     approvals: int = 0
-    failed: bool = False
+    again: Collection[CellKey] = ()
     jobs: Path = Path("finetuning")
 
 
 def _stands(cell: Cell, past: Past, config: RunConfig) -> bool:
     """Whether a cell of an earlier life is as it is; a failure after which somebody has mended something is not."""
     despite = config.despite_errors and cell.error not in (ErrorClass.AUTH, ErrorClass.MODEL)
-    return cell.error is None or not past.failed or despite
+    return cell.error is None or cell.key not in past.again or despite
 
 
 def assemble(

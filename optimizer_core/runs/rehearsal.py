@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.errors import RunFailed
+from mipro_studio.optimizer_core.errors import TooManyErrors
 from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -69,14 +69,14 @@ def problem_of(cells: Sequence[Cell]) -> Problem | None:
 
 
 def require_working(cells: Sequence[Cell], config: RunConfig) -> None:
-    """End a run whose program or metric failed on every row of its rehearsal, unless a person wanted it all the same.
+    """Stop a run whose program or metric failed on every row of its rehearsal, unless a person wanted it all the same.
 
     Raises:
-        RunFailed: with the line to look at.
+        TooManyErrors: with the line to look at.
     """
     problem = problem_of(cells)
-    if problem is not None and not config.start_anyway:
-        raise RunFailed(f"The run was tried on its first rows. {problem.message}", TRY_AGAIN)
+    if problem is not None and not (config.start_anyway or config.despite_errors):
+        raise TooManyErrors(f"The run was tried on its first rows. {problem.message}", TRY_AGAIN)
 
 
 def notes_of(cells: Sequence[Cell]) -> list[str]:

@@ -14,9 +14,10 @@ from mipro_studio.optimizer_core.errors import (
     RunPaused,
     StopRequested,
     StudioError,
+    TooManyErrors,
 )
 from mipro_studio.optimizer_core.evaluation.executor import Executor
-from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN, with_example
+from mipro_studio.optimizer_core.evaluation.failures import MEND, TRY_AGAIN, with_example
 from mipro_studio.optimizer_core.evaluation.refusals import who_refused
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer
@@ -36,11 +37,17 @@ HANGS = "Stopped by a person. A row hangs, so the sealed test was given up: resu
 
 @dataclass(frozen=True)
 class Ending:
-    """How a life of a run ended. `capped` tells an end at a cap from an ordinary one."""
+    """How a life of a run ended.
+
+    Attributes:
+        capped: At a cap, which is no ordinary end.
+        given_up: (Nearly) every program run failed; a person may want it to go on all the same.
+    """
 
     status: Status
     reason: str
     capped: bool = False
+    given_up: bool = False
 
 
 class Run:
@@ -109,7 +116,7 @@ class Run:
         # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
         await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
         ending = self._unless_unrecorded(ending)
-        if ending.status is Status.FAILED:
+        if ending.status is Status.FAILED or ending.given_up:
             who = who_refused(self._context.table.cells(), self._context.config)
             ending = replace(ending, reason=f"{ending.reason} {who}".strip())
         if self._optimizer.evaluates and ending.status in (Status.STOPPED, Status.COMPLETED):
@@ -174,6 +181,8 @@ class Run:
         except (RunPaused, StopRequested, RunFailed) as stopped:
             self._executor.refuse(stopped)
             await self._stand_still()
+            if ending.status is Status.STOPPED and context.recorder.failure is None:
+                stopped = _without_test(ending, stopped)
             if winner is not None and isinstance(stopped, StopRequested):
                 await context.recorder.write(self.outcome(winner, reason, tested=False))
             return _ending(stopped)
@@ -193,7 +202,7 @@ class Run:
         return replace(ending, reason=ending.reason or reason)
 
     def _nothing_scored(self, ending: Ending) -> Ending:
-        """There is no winner: what would be one has no score. Unless the run was cut short, that is a failure."""
+        """There is no winner: what would be one has no score. Unless a person ended the run, that is to be mended."""
         table = self._context.table
         failed = with_example(list(table.cells())).rstrip(".")
         some = bool(table.scores(Split.VAL))
@@ -201,7 +210,9 @@ class Run:
         said = f"{what}: {failed}." if failed else f"{what}."
         if ending.status is Status.STOPPED or not failed:
             return replace(ending, reason=f"{ending.reason} {said}".strip())
-        return Ending(Status.FAILED, f"{said} {TRY_AGAIN}")
+        if self._context.config.despite_errors:
+            return Ending(Status.FAILED, f"{said} {MEND}")
+        return Ending(Status.PAUSED, f"{said} {TRY_AGAIN}", given_up=True)
 
     async def _test(self, candidates: Sequence[Candidate]) -> None:
         test = self._context.examples.get(Split.TEST, [])
@@ -245,12 +256,19 @@ class Run:
             yield {"strategy": name, "candidate": candidate.id, **told}
 
 
+def _without_test(ending: Ending, stopped: StudioError) -> StopRequested:
+    """A person wanted the end, which what becomes of the sealed test does not undo."""
+    if isinstance(stopped, StopRequested):
+        return stopped
+    return StopRequested(f"{ending.reason} Then the sealed test: {stopped.message}", "Resume the run to score it.")
+
+
 def _ending(reason: StudioError) -> Ending:
     match reason:
         case StopRequested():
             return Ending(Status.STOPPED, str(reason))
         case RunPaused():
-            return Ending(Status.PAUSED, str(reason))
+            return Ending(Status.PAUSED, str(reason), given_up=isinstance(reason, TooManyErrors))
         case ReviewWanted():
             return Ending(Status.AWAITING_REVIEW, str(reason))
         case BudgetReached():

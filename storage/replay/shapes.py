@@ -197,6 +197,7 @@ class _Ended(_Shape):
     status: str
     reason: str = ""
     capped: bool = False
+    given_up: bool = False
 
 
 class _Fate(_Shape):

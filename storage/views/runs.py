@@ -8,7 +8,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import Event, Json, Role, Status, Trial, Tuning, Usage
+from mipro_studio.optimizer_core.types import CellKey, Event, EventKind, Json, Role, Split, Status, Trial, Tuning, Usage
 from mipro_studio.storage.clock import Clock, Lease, Moment, moment_of
 from mipro_studio.storage.codec import from_json, from_text
 from mipro_studio.storage.lifecycle import LEASE_COLUMNS, SEEN, run_missing
@@ -130,6 +130,23 @@ class RunViews:
         ).fetchall()
         return [(cursor, at, Event(from_text(name), from_json(data))) for cursor, at, name, data in reversed(rows)]
 
+    def given_up(self, run_id: str) -> bool:
+        """Whether its last life stood still because (nearly) every program run failed: it may go on all the same."""
+        return any(_given_up(event.data) for _, _, event in self.events_of(run_id, EventKind.ENDED, 1))
+
+    def failed_before_mending(self, run_id: str) -> set[CellKey]:
+        """Cells that had failed when a life failed or was given up: whoever resumed the run had mended something."""
+        ends = [
+            at
+            for _, at, event in self.events_of(run_id, EventKind.ENDED)
+            if event.data.get("status") == Status.FAILED or _given_up(event.data)
+        ]
+        rows = self._db.execute(
+            "select candidate, split, example, rollout from cells where run_id = ? and error is not null and at <= ?",
+            [run_id, max(ends, default="")],
+        )
+        return {CellKey(from_text(name), Split(split), from_text(row), rollout) for name, split, row, rollout in rows}
+
     def commands(self, run_id: str, *, pending: bool = False) -> list[Json]:
         """What people asked of the run, oldest first: {id, kind, payload, sent_at, handled_at}."""
         rows = self._db.execute(
@@ -191,6 +208,11 @@ class RunViews:
     def tunings(self, run_id: str) -> list[Tuning]:
         """Tunings of the task model's weights, by number."""
         return list(read_tunings(self._db, run_id))
+
+
+def _given_up(ended: Json) -> bool:
+    """Of an ENDED event; until now the reason alone told, of runs that ended as failed."""
+    return bool(ended.get("given_up", "program runs failed" in str(ended.get("reason"))))
 
 
 def _damaged(run: RunSummary) -> RunSummary:

@@ -1,8 +1,9 @@
 """What can be asked of a run in every state, of the launcher and by the buttons: one table for each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,17 @@ from mipro_studio.ui.text.status import can_resume, may_pause, may_stop
 from tests.storage.samples import WORKER, HandClock, queued, running
 
 LEASE_S = 30.0
-COMMANDS = ("pause", "stop", "resume", "approve")
+COMMANDS: dict[str, Callable[[Path, str], Any]] = {
+    "pause": launcher.pause,
+    "stop": launcher.stop,
+    "resume": launcher.resume,
+    "go on all the same": lambda path, run_id: launcher.resume(path, run_id, despite_errors=True),
+    "approve": launcher.approve,
+}
 REFUSED = "refused"
 
 # What becomes of the run, or that it is refused and stays; `sent` = its worker is told.
-TABLE = {
+TABLE: dict[Status, dict[str, Any]] = {
     Status.QUEUED: {"pause": REFUSED, "stop": Status.STOPPED, "resume": Status.QUEUED, "approve": REFUSED},
     Status.RUNNING: {"pause": "sent", "stop": "sent", "resume": REFUSED, "approve": REFUSED},
     Status.AWAITING_REVIEW: {
@@ -30,6 +37,8 @@ TABLE = {
     Status.FAILED: {"pause": REFUSED, "stop": REFUSED, "resume": Status.QUEUED, "approve": REFUSED},
     Status.LOST: {"pause": REFUSED, "stop": Status.STOPPED, "resume": Status.QUEUED, "approve": REFUSED},
 }  # fmt: skip
+for _row in TABLE.values():
+    _row["go on all the same"] = _row["resume"]
 ROWS = [(status, command, TABLE[status][command]) for status in Status for command in COMMANDS]
 
 
@@ -81,7 +90,7 @@ def test_every_command_in_every_state_does_what_the_table_says(
     store.send(run_id, ChangeKind.WRITE, {"predictor": "answer"})
     assert seen(path, run_id).status is status
     try:
-        getattr(launcher, command)(path, run_id)
+        COMMANDS[command](path, run_id)
     except StudioError as error:
         said = str(error)
         assert comes_to == REFUSED and said.rstrip().endswith("."), said
@@ -92,6 +101,9 @@ def test_every_command_in_every_state_does_what_the_table_says(
     sent = {one.kind for one in store.pending_commands(run_id)} - {ChangeKind.WRITE.value, "approve"}
     assert sent == ({command} if comes_to == "sent" else set())
     assert spawned == ([run_id] if comes_to is Status.QUEUED else [])
+    with Reader(path) as reader:
+        went_on = command == "go on all the same" and comes_to is Status.QUEUED
+        assert reader.config(run_id).get("despite_errors", False) is went_on
 
 
 @pytest.mark.parametrize("status", [*Status])

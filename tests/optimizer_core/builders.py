@@ -123,10 +123,11 @@ def live(
 ) -> Life:
     """One life of a run, to its end; `meanwhile` runs beside it. `approved`: how many times a person said go."""
     memory = journal if journal is not None else fresh_journal()
+    again = frozenset(cell.key for cell in memory.cells() if failed_before and cell.error is not None)
 
     async def main() -> Life:
         assembled = assemble(
-            config, memory, base, Past(approved=bool(approved), approvals=int(approved), failed=failed_before)
+            config, memory, base, Past(approved=bool(approved), approvals=int(approved), again=again)
         )
         beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None
         try:

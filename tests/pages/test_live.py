@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mipro_studio.optimizer_core.errors import IllegalMove
-from mipro_studio.optimizer_core.types import Candidate, Status
-from mipro_studio.storage import PulseFile, Reader, Store, present
+from mipro_studio.optimizer_core.types import Candidate, Event, EventKind, Status
+from mipro_studio.storage import PulseFile, Reader, SqliteJournal, Store, present
 from mipro_studio.ui.live import live_head
 from tests.arms import pairs
 from tests.pages.open import open_page, texts
@@ -248,18 +248,31 @@ def test_optunas_importance_says_why_it_says_nothing(store: Filled) -> None:
     assert "fANOVA says nothing here. It needs 30 trials; there are 10." in texts(app)
 
 
+GIVEN_UP = "12 of the last 12 program runs failed, all of them alike (parse)."
+
+
 @pytest.mark.parametrize(
-    ("reason", "offered"),
-    [("12 of the last 12 program runs failed, all of them alike (parse).", True), ("The key is wrong.", False)],
+    ("status", "told", "offered"),
+    [
+        (Status.PAUSED, {"given_up": True}, True),
+        (Status.PAUSED, {"given_up": False, "reason": "Paused by a person."}, False),
+        (Status.STOPPED, {"given_up": True}, False),
+        (Status.FAILED, {"given_up": False, "reason": "The model refused: 401."}, False),
+        (Status.FAILED, {}, True),  # as studios wrote it until now
+        (Status.FAILED, {"reason": "The key is wrong."}, False),
+    ],
 )
 def test_a_run_that_was_given_up_for_its_errors_can_go_on_all_the_same(
-    empty: Path, monkeypatch: pytest.MonkeyPatch, reason: str, offered: bool
+    empty: Path, monkeypatch: pytest.MonkeyPatch, status: Status, told: dict[str, Any], offered: bool
 ) -> None:
+    ended = {"status": status.value, "reason": GIVEN_UP, "capped": False, **told}
     with Store(empty) as made:
         run_id = running(made, records=[example("v")])
-        made.release(run_id, WORKER, Status.FAILED, reason)
+        SqliteJournal(made, run_id, WORKER).commit([Event(EventKind.ENDED, ended)])
+        made.release(run_id, WORKER, status, ended["reason"])
     monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda *_: 1)
     app = open_page(PAGE, run=run_id)
+    assert ended["reason"] in texts(app)
     assert [button.key for button in app.button if button.key == "live_despite_errors"] == (
         ["live_despite_errors"] if offered else []
     )

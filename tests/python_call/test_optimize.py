@@ -165,8 +165,12 @@ def test_a_run_without_a_winner_is_an_error_that_names_it(tmp_path: Path) -> Non
 
     with dspy.context(lm=sorter()), pytest.raises(BadInput, match="no luck"):
         optimize(Broken(), trainset=rows(20), metric=right, **SMALL)
-    with dspy.context(lm=sorter()), pytest.raises(RunFailed, match=r"Run \d{8}-.* no winner"):
+    said = r"Run (\d{8}-\S+) has no winner \(paused\).*resume='\1'\), despite_errors=True as it is\."
+    with dspy.context(lm=sorter()), pytest.raises(RunPaused, match=said) as stands:
         optimize(Broken(), trainset=rows(20), metric=right, start_anyway=True, **SMALL)
+    run = str(stands.value).split()[1]
+    with dspy.context(lm=sorter()), pytest.raises(RunFailed, match=f"Run {run} has no winner.*Nothing was scored"):
+        optimize(Broken(), trainset=rows(20), metric=right, resume=run, despite_errors=True)
 
 
 def test_the_callers_process_is_left_as_it_was(tmp_path: Path) -> None:

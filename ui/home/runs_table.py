@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import RunSummary
 from mipro_studio.ui.page.frame import LIVE
 from mipro_studio.ui.text.format import UNKNOWN, ago, duration, one_line, score
@@ -14,6 +15,8 @@ __all__ = ["runs_table"]
 
 
 _ROW_PX, _ROWS = 38, 15
+_STANDS = (Status.PAUSED, Status.FAILED, Status.LOST)
+"""States that nobody may have wished for: the table says why."""
 
 
 def _row(run: RunSummary) -> dict[str, Any]:
@@ -28,6 +31,7 @@ def _row(run: RunSummary) -> dict[str, Any]:
         "program runs": run.cells_ok + run.cells_error,
         "started": ago(run.started_at or run.created_at),
         "took": duration(run.wall_s) if run.started_at else UNKNOWN,
+        "why": one_line(run.reason, 400) if run.status in _STANDS else "",
     }
 
 
@@ -40,8 +44,9 @@ def _pair(baseline: float | None, best: float | None) -> str:
 def runs_table(runs: Sequence[RunSummary]) -> None:
     """The runs, newest first. A click on any cell opens the run."""
     looks = LOOKS.values()
+    rows = [_row(run) for run in runs]
     event = st.dataframe(
-        [_row(run) for run in runs],
+        rows,
         hide_index=True,
         key="home_runs",
         on_select="rerun",
@@ -52,6 +57,7 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
         column_order=(
             "status",
             "run",
+            *(["why"] if any(row["why"] for row in rows) else []),
             "validation",
             "sealed test",
             "started",
@@ -69,6 +75,7 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
                 color=[look.colour for look in looks],
             ),
             "run": st.column_config.TextColumn("Run", width=176),
+            "why": st.column_config.TextColumn("Why it stands", width=220),
             "optimizer": st.column_config.TextColumn("Optimizer", width=96),
             "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
             "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),

@@ -25,7 +25,7 @@ from mipro_studio.ui.text.format import (
     plural,
     tokens_of,
 )
-from mipro_studio.ui.text.status import LOOKS, can_resume, gave_up, may_pause, may_stop, phase_line, why_not_resume
+from mipro_studio.ui.text.status import LOOKS, can_resume, may_pause, may_stop, phase_line, why_not_resume
 
 __all__ = ["buttons", "cards", "reason", "status_line"]
 
@@ -46,11 +46,12 @@ def status_line(run: RunSummary) -> None:
         st.caption(times or f"created {ago(run.created_at)}", width="content")
 
 
-def buttons(run: RunSummary, obeying: set[str]) -> None:
+def buttons(run: RunSummary, obeying: set[str], given_up: bool) -> None:
     """Pause, go on, stop; a button that is off says why.
 
     Args:
         obeying: `stop` and `pause`, as far as the run was asked for them.
+        given_up: It stands still because (nearly) every program run failed.
     """
     if run.origin:
         st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
@@ -66,7 +67,7 @@ def buttons(run: RunSummary, obeying: set[str]) -> None:
             on_click=actions.ask,
             args=("pause", run.id),
         )
-        _go_on(run)
+        _go_on(run, given_up)
         again = st.button(
             "Rerun", key="live_rerun", icon=":material/replay:", help="Opens the form with this run's settings."
         )
@@ -87,7 +88,7 @@ def buttons(run: RunSummary, obeying: set[str]) -> None:
         )
 
 
-def _go_on(run: RunSummary) -> None:
+def _go_on(run: RunSummary, given_up: bool) -> None:
     late = run.status is Status.QUEUED and (elapsed_s(run.updated_at) or 0.0) > WORKER_LATE_S
     if late:
         label, what, does = "Start its worker", "spawn", "No worker has taken it yet."
@@ -106,7 +107,7 @@ def _go_on(run: RunSummary) -> None:
         on_click=actions.ask,
         args=(what, run.id),
     )
-    if gave_up(run):
+    if given_up:
         st.button(
             "Go on all the same", key="live_despite_errors", icon=":material/fast_forward:",
             help="Keeps the errors as they are and searches on what can be scored, however little that is.",

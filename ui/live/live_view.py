@@ -3,7 +3,7 @@
 from mipro_studio.optimizer_core.types import EventKind, Status
 from mipro_studio.storage import LiveView, Reader
 
-__all__ = ["asked_of", "latest"]
+__all__ = ["asked_of", "given_up", "latest"]
 
 _WINDOW = 300
 """What a log shows at a time."""
@@ -27,3 +27,9 @@ def latest(reader: Reader, run_id: str) -> LiveView:
 def asked_of(reader: Reader, view: LiveView) -> set[str]:
     """`stop` and `pause`, as far as a working run was asked for them: it may still be obeying."""
     return reader.obeying(view.summary.id) if view.summary.status is Status.RUNNING else set()
+
+
+def given_up(reader: Reader, view: LiveView) -> bool:
+    """Whether it stands still because (nearly) every program run failed, so that it may go on all the same."""
+    stands = view.summary.status in (Status.PAUSED, Status.FAILED)
+    return stands and reader.given_up(view.summary.id)

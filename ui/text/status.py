@@ -14,7 +14,6 @@ __all__ = [
     "LOOKS",
     "Look",
     "can_resume",
-    "gave_up",
     "is_active",
     "may_pause",
     "may_stop",
@@ -123,11 +122,6 @@ def may_pause(run: RunSummary, obeying: Collection[str]) -> bool:
 def may_stop(run: RunSummary, obeying: Collection[str]) -> bool:
     """Whether a run can be asked to stop; also one that is pausing, or stands still."""
     return Status.STOPPED in LEGAL_MOVES[run.status] and not (run.status is Status.RUNNING and "stop" in obeying)
-
-
-def gave_up(run: RunSummary) -> bool:
-    """Whether a run stands still because (nearly) everything failed, so that a person may want it to go on."""
-    return run.status in (Status.PAUSED, Status.FAILED) and "program runs failed" in run.reason
 
 
 def why_not_resume(run: RunSummary) -> str:

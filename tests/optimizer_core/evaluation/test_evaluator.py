@@ -14,7 +14,7 @@ import pytest
 from dspy.utils import exceptions as dspy_errors
 
 from mipro_studio.optimizer_core.config import Budget
-from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed
+from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed, TooManyErrors
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
 from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
@@ -273,7 +273,7 @@ def test_the_cap_on_program_runs_refuses_before_anything_is_asked() -> None:
     assert sum(bench.runs.values()) == 8 + len(TEST)
 
 
-def test_a_hopeless_program_ends_the_run_with_a_sentence() -> None:
+def test_a_hopeless_program_stops_the_run_with_a_sentence() -> None:
     many = make_examples(0, 60)
 
     def act(message: str, before: int) -> str:
@@ -281,7 +281,7 @@ def test_a_hopeless_program_ends_the_run_with_a_sentence() -> None:
         raise KeyError("colour")
 
     async def test(bench: Bench) -> None:
-        with pytest.raises(RunFailed, match=r"8 of the last 8 .* \(program\). .*KeyError: 'colour'"):
+        with pytest.raises(TooManyErrors, match=r"8 of the last 8 .* \(program\). .*KeyError: 'colour'"):
             await bench.cells("a", bench.acting(act), many, NOBODY)
 
     bench = on_bench(test)

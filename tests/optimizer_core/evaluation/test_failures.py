@@ -1,10 +1,10 @@
-"""When a run is given up: whatever the class of the errors, by their share, and not for one bad candidate."""
+"""When a run stands still for its errors: whatever their class, by their share, and not for one bad candidate."""
 
 from collections.abc import Iterable
 
 import pytest
 
-from mipro_studio.optimizer_core.errors import RunFailed, RunPaused, StudioError
+from mipro_studio.optimizer_core.errors import RunFailed, StudioError, TooManyErrors
 from mipro_studio.optimizer_core.evaluation.failures import FIRST, LATE, REFUSALS, FailureWatch, in_words
 from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, ErrorClass, Example, Split
 from tests.optimizer_core.builders import failed, scored
@@ -31,10 +31,11 @@ def fine(candidate: str, numbers: Iterable[int]) -> list[Cell]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorClass if kind not in (ErrorClass.AUTH, ErrorClass.MODEL)])
-def test_a_run_in_which_nothing_was_ever_scored_ends_whatever_the_class(kind: ErrorClass) -> None:
+def test_a_run_in_which_nothing_was_ever_scored_stands_still_whatever_the_class(kind: ErrorClass) -> None:
     count, reason = end_of(failing("i0d0", range(100), kind))
     assert count == FIRST
-    assert isinstance(reason, RunPaused if kind.transient else RunFailed)
+    assert isinstance(reason, TooManyErrors)
+    assert "resume --despite-errors" in str(reason)
     assert f"8 of the last 8 program runs failed, all of them alike ({kind})" in str(reason)
 
 
@@ -48,7 +49,7 @@ def test_the_reason_names_the_commonest_error_and_one_of_its_rows() -> None:
 def test_a_few_rows_that_work_do_not_save_a_run_in_which_nearly_all_fail() -> None:
     cells = [cell for n in range(0, 100, 10) for cell in fine("i0d0", [n]) + failing("i0d0", range(n + 1, n + 10))]
     count, reason = end_of(cells)
-    assert isinstance(reason, RunFailed)
+    assert isinstance(reason, TooManyErrors)
     assert 0 < count <= 2 * LATE
 
 
@@ -57,13 +58,13 @@ def test_every_third_row_in_error_ends_nothing() -> None:
     assert end_of(cells) == (0, None)
 
 
-def test_errors_that_begin_late_end_the_run() -> None:
+def test_errors_that_begin_late_stop_the_run() -> None:
     count, reason = end_of(fine("i0d0", range(50)) + failing("i0d0", range(50, 100)))
-    assert isinstance(reason, RunFailed)
+    assert isinstance(reason, TooManyErrors)
     assert 50 < count <= 50 + LATE
 
 
-def test_errors_that_begin_with_a_later_life_end_it() -> None:
+def test_errors_that_begin_with_a_later_life_stop_it() -> None:
     count, _ = end_of(failing("i0d0", range(50, 100)), known=fine("i0d0", range(50)))
     assert count == LATE
 
@@ -80,16 +81,16 @@ def test_bad_candidates_beside_good_ones_end_nothing() -> None:
     assert end_of(cells) == (0, None)
 
 
-def test_many_new_candidates_that_all_fail_end_the_run() -> None:
+def test_many_new_candidates_that_all_fail_stop_the_run() -> None:
     cells = fine("i0d0", range(24))
     for n in range(1, 40):
         cells += failing(f"i{n}d0", range(6))
     count, reason = end_of(cells)
-    assert isinstance(reason, RunFailed)
+    assert isinstance(reason, TooManyErrors)
     assert 24 < count <= 24 + 60
 
 
-def test_a_teacher_that_worked_once_and_then_fails_ends_the_run() -> None:
+def test_a_teacher_that_worked_once_and_then_fails_stops_the_run() -> None:
     def taught(number: int, kind: ErrorClass | None) -> Cell:
         return Cell(CellKey(TEACHER, Split.TRAIN, f"e{number}"), None if kind else 1.0, kind, "no" if kind else "")
 

@@ -296,15 +296,16 @@ def test_a_run_that_could_not_be_checked_tries_its_first_rows_before_all_else(en
     assert [(cell.key.candidate, cell.key.split) for cell in cells[:2]] == [("i0d0-i0d0", Split.TRAIN)] * 2
 
 
-def test_a_broken_program_ends_it_there_unless_a_person_wants_it_all_the_same(endpoint: LoopbackEndpoint) -> None:
+def test_a_broken_program_stops_it_there_unless_a_person_wants_it_all_the_same(endpoint: LoopbackEndpoint) -> None:
     broken = {"metric": "tests/programs/more.py:broken_metric", "rehearse": True, "search": {"trials": 1}}
     life = live(make_config(endpoint, **broken))
-    assert life.ending.status is Status.FAILED
+    assert (life.ending.status, life.ending.given_up) == (Status.PAUSED, True)
     assert "The run was tried on its first rows. The metric 'broken_metric' raised KeyError" in life.ending.reason
     assert len(list(life.journal.cells())) == 2
-    anyway = live(make_config(endpoint, **broken, start_anyway=True), fresh_journal(make_examples(4, 4, 0)))
-    assert len(list(anyway.journal.cells())) > 2
-    assert {cell.error for cell in anyway.journal.cells()} == {ErrorClass.METRIC}
+    for wish in ("start_anyway", "despite_errors"):
+        anyway = live(make_config(endpoint, **broken, **{wish: True}), fresh_journal(make_examples(4, 4, 0)))
+        assert len(list(anyway.journal.cells())) > 2
+        assert {cell.error for cell in anyway.journal.cells()} == {ErrorClass.METRIC}
 
 
 def test_the_embedded_model_that_is_not_here_is_not_waited_for(

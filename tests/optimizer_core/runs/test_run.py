@@ -25,6 +25,7 @@ from mipro_studio.optimizer_core.types import (
     Cell,
     ErrorClass,
     Event,
+    Phase,
     Role,
     Split,
     Status,
@@ -303,10 +304,10 @@ def test_a_judges_wrong_key_is_told_by_its_own_variable(
 NOTHING_PARSES = "tests.optimizer_core.responders:nothing_parses"
 
 
-def test_a_model_that_never_keeps_to_the_format_ends_the_run_early_with_the_error(endpoint: LoopbackEndpoint) -> None:
+def test_a_model_that_never_keeps_to_the_format_stops_the_run_early_with_the_error(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(responder=NOTHING_PARSES)
     life = live(make_config(endpoint, retries=0, threads=2))
-    assert life.ending.status is Status.FAILED
+    assert (life.ending.status, life.ending.given_up) == (Status.PAUSED, True)
     assert "program runs failed, all of them alike (parse). One of them, " in life.ending.reason
     assert "AdapterParseError" in life.ending.reason
     assert {cell.error for cell in life.journal.cells()} == {ErrorClass.PARSE}
@@ -334,7 +335,7 @@ def test_a_run_that_goes_on_all_the_same_keeps_its_errors_and_comes_to_its_end(e
     assert {cell.key for cell in second.journal.cells() if cell.error is not None} == failed
 
 
-def test_errors_that_begin_in_mid_run_end_it_before_the_budget_is_spent(endpoint: LoopbackEndpoint) -> None:
+def test_errors_that_begin_in_mid_run_stop_it_before_the_budget_is_spent(endpoint: LoopbackEndpoint) -> None:
     config = make_config(endpoint, retries=0, threads=2, search={"trials": 40})
 
     async def break_it(assembled: Assembled) -> None:
@@ -343,7 +344,7 @@ def test_errors_that_begin_in_mid_run_end_it_before_the_budget_is_spent(endpoint
         endpoint.control(responder=NOTHING_PARSES)
 
     life = live(config, meanwhile=break_it)
-    assert life.ending.status is Status.FAILED
+    assert (life.ending.status, life.ending.given_up) == (Status.PAUSED, True)
     assert "alike (parse)" in life.ending.reason
     failures = sum(score is None for score in life.scores.values())
     assert failures < 80  # of more than 300 that the trials would have asked for
@@ -354,10 +355,44 @@ def test_a_few_rows_that_all_fail_are_no_result(endpoint: LoopbackEndpoint) -> N
     few = fresh_journal(make_examples(1, 3, 2))
     config = make_config(endpoint, retries=0, threads=1, search={"trials": 0, "candidates": 1, "max_bootstrapped": 0})
     life = live(config, few)
-    assert life.ending.status is Status.FAILED
+    assert (life.ending.status, life.ending.given_up) == (Status.PAUSED, True)
     assert life.ending.reason.startswith("Nothing was scored: 3 of 3 program runs failed, all of them alike (parse)")
     assert life.journal.outcome() is None
     assert not any(cell.key.split is Split.TEST for cell in life.journal.cells())
+
+
+def test_rows_that_all_fail_although_a_person_went_on_are_a_failure(endpoint: LoopbackEndpoint) -> None:
+    endpoint.control(responder=NOTHING_PARSES)
+    few = fresh_journal(make_examples(1, 3, 2))
+    search = {"trials": 0, "candidates": 1, "max_bootstrapped": 0}
+    life = live(make_config(endpoint, retries=0, threads=1, search=search, despite_errors=True), few)
+    assert (life.ending.status, life.ending.given_up) == (Status.FAILED, False)
+    assert life.ending.reason.startswith("Nothing was scored: 3 of 3 program runs failed")
+    assert life.ending.reason.endswith("what failed is tried again."), "there is no going on all the same"
+
+
+def test_a_person_who_stops_a_run_has_its_end_whatever_becomes_of_the_test(endpoint: LoopbackEndpoint) -> None:
+    config = make_config(endpoint, retries=0, threads=2)
+
+    async def stop_and_break(assembled: Assembled) -> None:
+        while len(assembled.context.table) < 40:
+            await asyncio.sleep(0.01)
+        announce = assembled.context.announce
+
+        async def broken(phase: Phase, *said: Any, **more: Any) -> None:
+            if phase is Phase.TEST:
+                endpoint.control(responder=NOTHING_PARSES)
+            await announce(phase, *said, **more)
+
+        assembled.context.announce = broken  # type: ignore[method-assign]
+        assembled.run.request(StopRequested("Stopped by a person."))
+
+    life = live(config, fresh_journal(make_examples(20, 24, 16)), meanwhile=stop_and_break)
+    assert life.ending.status is Status.STOPPED
+    assert life.ending.reason.startswith("Stopped by a person. Then the sealed test: ")
+    assert life.ending.reason.endswith("Resume the run to score it.")
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.winner and outcome.best_test is None
 
 
 def test_a_lost_lease_is_raised_and_nothing_more_is_written(endpoint: LoopbackEndpoint) -> None:

@@ -17,6 +17,7 @@ from mipro_studio.optimizer_core.types import (
     CellKey,
     ErrorClass,
     Event,
+    EventKind,
     PromptCall,
     Role,
     Split,
@@ -356,3 +357,34 @@ def test_a_store_in_a_folder_that_cannot_be_written_is_read() -> None:
 
 def test_trial_type_is_the_domain_s(reader: Reader, run_id: str) -> None:
     assert all(isinstance(found, Trial) and isinstance(found.kind, TrialKind) for found in reader.trials(run_id))
+
+
+def test_what_failed_before_somebody_mended_it_is_known_in_every_later_life(
+    store: Store, reader: Reader, clock: HandClock
+) -> None:
+    run_id = running(store)
+
+    def life(name: str, status: Status, **told: object) -> None:
+        clock.turn(1.0)
+        journal = SqliteJournal(store, run_id, WORKER)
+        journal.commit([cell(f"{name} failed", None), cell(f"{name} scored", 0.5)])
+        clock.turn(1.0)
+        journal.commit([Event(EventKind.ENDED, {"status": status.value, "reason": "", **told})])
+        store.release(run_id, WORKER, status)
+        store.move(run_id, Status.QUEUED)
+        assert store.claim(run_id, WORKER, 30.0)
+
+    def known() -> set[str]:
+        return {key.example for key in reader.failed_before_mending(run_id)}
+
+    life("first", Status.PAUSED, given_up=False)
+    assert known() == set() and not reader.given_up(run_id)
+    life("second", Status.PAUSED, given_up=True)
+    assert known() == {"first failed", "second failed"} and reader.given_up(run_id)
+    life("third", Status.PAUSED, given_up=False)
+    assert known() == {"first failed", "second failed"} and not reader.given_up(run_id)
+    clock.turn(1.0)
+    SqliteJournal(store, run_id, WORKER).commit([cell("second failed", 1.0)])
+    assert known() == {"first failed"}
+    life("fourth", Status.FAILED)
+    assert known() == {"first failed", "third failed", "fourth failed"}
