@@ -132,7 +132,7 @@ ROWS: Sequence[Row] = (
         _of("tests/control/test_supervisor.py")),
     Row("replies", "endpoints that refuse, trickle, never end, talk nonsense", "an error of its class, in time",
         _of("tests/optimizer_core/models/test_replies.py", "tests/optimizer_core/test_lms.py")),
-    Row("shares", "runs in which nearly all fails, of every class", "it stands still with the reason, or goes on all the same",
+    Row("shares", "runs in which nearly all fails, of every class", "paused with the reason, or gone on with",
         _of("tests/optimizer_core/evaluation/test_failures.py")),
     Row("leases", "the watch set forward and back, a machine started anew", "a live run is RUNNING, a dead one LOST",
         _of("tests/storage/test_clock.py")),

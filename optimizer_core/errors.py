@@ -73,7 +73,7 @@ class RunPaused(StudioError):
 
 
 class TooManyErrors(RunPaused):
-    """(Nearly) every program run fails: it stands still until that is mended, or a person wants it to go on as it is."""
+    """(Nearly) every program run fails: the run stands still until that is mended, or a person wants it to go on."""
 
 
 class ReviewWanted(StudioError):

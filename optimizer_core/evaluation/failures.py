@@ -1,4 +1,4 @@
-"""When a run stands still for its errors: (nearly) everything fails, and every further call would be paid for in vain."""
+"""When a run stands still for its errors: (nearly) everything fails, and every further call would be paid in vain."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence

@@ -69,7 +69,7 @@ def problem_of(cells: Sequence[Cell]) -> Problem | None:
 
 
 def require_working(cells: Sequence[Cell], config: RunConfig) -> None:
-    """Stop a run whose program or metric failed on every row of its rehearsal, unless a person wanted it all the same.
+    """Stop a run whose program or metric failed on every row of its rehearsal, unless a person wants it all the same.
 
     Raises:
         TooManyErrors: with the line to look at.

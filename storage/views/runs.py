@@ -8,7 +8,18 @@ from typing import Any
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import CellKey, Event, EventKind, Json, Role, Split, Status, Trial, Tuning, Usage
+from mipro_studio.optimizer_core.types import (
+    CellKey,
+    Event,
+    EventKind,
+    Json,
+    Role,
+    Split,
+    Status,
+    Trial,
+    Tuning,
+    Usage,
+)
 from mipro_studio.storage.clock import Clock, Lease, Moment, moment_of
 from mipro_studio.storage.codec import from_json, from_text
 from mipro_studio.storage.lifecycle import LEASE_COLUMNS, SEEN, run_missing

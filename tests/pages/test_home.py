@@ -60,7 +60,7 @@ def test_a_run_in_every_state_is_a_row(
 
 def test_a_run_that_stands_still_says_why(store: tuple[Path, dict[str, str]]) -> None:
     table = open_page().dataframe[0].value
-    said = {run: why for run, why in zip(table["run"], table["why"], strict=True)}
+    said = dict(zip(table["run"], table["why"], strict=True))
     assert "connection refused" in said["triage, remote endpoint"]
     assert "raised KeyError" in said["triage with my metric"]
     assert said["triage, embedded model"] == "", "what has ended well has nothing to say"

@@ -304,7 +304,7 @@ def test_a_judges_wrong_key_is_told_by_its_own_variable(
 NOTHING_PARSES = "tests.optimizer_core.responders:nothing_parses"
 
 
-def test_a_model_that_never_keeps_to_the_format_stops_the_run_early_with_the_error(endpoint: LoopbackEndpoint) -> None:
+def test_a_model_that_never_keeps_to_the_format_stops_the_run_early(endpoint: LoopbackEndpoint) -> None:
     endpoint.control(responder=NOTHING_PARSES)
     life = live(make_config(endpoint, retries=0, threads=2))
     assert (life.ending.status, life.ending.given_up) == (Status.PAUSED, True)
