@@ -92,7 +92,8 @@ class Life:
         heart.start()
         mirror = Mirror(self.store, self.run_id)
         if self.host is None:
-            loop.add_signal_handler(signal.SIGTERM, hear, "terminate")
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                loop.add_signal_handler(number, hear, "terminate")
         try:
             await _fetch_weights(self.config, self.journal)
             base = Path(self.config.base or ".")

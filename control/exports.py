@@ -33,6 +33,7 @@ from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.embedded.hashes import require_as_made
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model, tuned_spec
+from mipro_studio.optimizer_core.parameters.arms import require_predictors
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.parameters.weights import weights_of
 from mipro_studio.optimizer_core.programs.plain_messages import document
@@ -85,6 +86,7 @@ def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
         tunings = {tuning.number: tuning for tuning in reader.tunings(run_id)}
     try:
         program = seed_program(config, Path(config.base or "."))
+        require_predictors(arms, [info.name for info in program.predictors])
         wanted = Candidate.parse(named)
         module = build_program(config, program, arms, wanted)
         if (number := weights_of(wanted)) != SEED_ARM:

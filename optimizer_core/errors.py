@@ -16,6 +16,7 @@ __all__ = [
     "StopRequested",
     "StudioError",
     "TooManyErrors",
+    "told",
 ]
 
 
@@ -90,3 +91,12 @@ class BudgetReached(StudioError):
 
 class GivenUp(BaseException):
     """Raised in a thread whose work was given up, as soon as it runs Python again: a loop must not go on for ever."""
+
+
+def told(error: BaseException) -> str:
+    """`ValueError: what it says`. A person's error may raise where it is asked for its words: then it has none."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - whatever their __str__ raises
+        words = "it cannot say what is wrong"
+    return f"{type(error).__name__}: {words}"

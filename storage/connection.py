@@ -115,8 +115,8 @@ def create_private(path: Path) -> None:
     connections hold on it (POSIX locks belong to the process), and the next one to close would then delete the
     write-ahead log under the others.
     """
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with suppress(FileExistsError):  # of a link it is the file that it leads to
+        os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def open_reader(path: Path) -> Database:

@@ -9,7 +9,7 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.errors import BudgetReached, GivenUp, RunFailed, RunPaused, StopRequested
+from mipro_studio.optimizer_core.errors import BudgetReached, GivenUp, RunFailed, RunPaused, StopRequested, told
 from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where, without_folders
 from mipro_studio.optimizer_core.metrics.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.models.calls import CallRecord, collect_calls
@@ -65,12 +65,12 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
         mipro_studio__candidate=key.candidate,
         mipro_studio__split=key.split.value,
         mipro_studio__example=key.example,
-    ) as told:
+    ) as spoken:
         cell = _executed(run, scorer)
         if cell.error is not None:
-            told.failed(cell.error.value)
+            spoken.failed(cell.error.value)
         else:
-            told.event(
+            spoken.event(
                 "gen_ai.evaluation.result",
                 gen_ai__evaluation__name=scorer.name,
                 gen_ai__evaluation__score__value=cell.score,
@@ -101,6 +101,11 @@ def _executed(run: ProgramRun, scorer: Scorer) -> Cell:
             score, (error, message, frames) = None, _failure(failure, log.calls, run.folders)
     if log.refused is not None:
         raise log.refused
+    try:
+        answer, steps = _answer(prediction), _steps(run.module, trace, said)
+    except Exception as failure:  # noqa: BLE001 - what a program hands back may raise wherever it is looked at
+        answer, steps, score, error = {}, (), None, ErrorClass.PROGRAM
+        message = f"What the program gave back cannot be written down: {told(failure)}"
     return Cell(
         key=run.key,
         score=None if score is None else float(score),
@@ -108,8 +113,8 @@ def _executed(run: ProgramRun, scorer: Scorer) -> Cell:
         error_message=" ".join(message.split())[:MESSAGE_LENGTH],
         usage=log.usage,
         seconds_s=time.monotonic() - started,
-        prediction=_answer(prediction),
-        trace=_steps(run.module, trace, said),
+        prediction=answer,
+        trace=steps,
         feedback=getattr(score, "feedback", ""),
         frames=frames,
         by_predictor=_shares(run.module, log.calls),
@@ -136,8 +141,7 @@ def _failure(
     base = folders[0] if folders else None
     own = ErrorClass.METRIC if isinstance(error, MetricError) else ErrorClass.PROGRAM
     raised = error.__cause__ if isinstance(error, MetricError) else error
-    words = str(error) if isinstance(error, MetricError) else f"{type(error).__name__}: {error}"
-    words = without_folders(words, base)
+    words = without_folders(str(error) if isinstance(error, MetricError) else told(error), base)
     kind = classify(raised, calls) if raised is not None else None
     if raised is None or kind is not None:
         return kind or own, words, ()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mipro_studio.optimizer_core.errors import BadInput, GivenUp, StudioError
+from mipro_studio.optimizer_core.errors import BadInput, GivenUp, StudioError, told
 
 __all__ = ["Metric", "MetricError", "ScoreWithFeedback", "Scorer", "as_score"]
 
@@ -28,20 +28,27 @@ def as_score(value: Any) -> float:
     Raises:
         MetricError: text, None, NaN, infinity or anything else that is no number.
     """
-    number = value if hasattr(value, "__float__") else getattr(value, "score", value)
     try:
+        number = value if hasattr(value, "__float__") else getattr(value, "score", value)
         if isinstance(number, str) or not hasattr(number, "__float__"):
             raise TypeError
         number = float(number)
-    except (TypeError, ValueError, OverflowError) as error:
-        shown = repr(value)
+    except Exception as error:  # a person's class may raise anything where it is asked for its number
         raise MetricError(
-            f"The metric returned {shown if len(shown) <= 200 else shown[:199] + '…'}, which is not a number.",
+            f"The metric returned {_shown(value)}, which is not a number.",
             "Return a float or a bool, or dspy.Prediction(score=..., feedback=...).",
         ) from error
     if not math.isfinite(number):
         raise MetricError(f"The metric returned {number}.", "Return a finite number.")
     return number
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - as above
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 class ScoreWithFeedback(float):
@@ -107,7 +114,7 @@ class Scorer:
         except (StudioError, GivenUp):
             raise
         except BaseException as error:  # a person's code may raise anything; it is wrapped once, here
-            raise MetricError(f"The metric {self.name!r} raised {type(error).__name__}: {error}.") from error
+            raise MetricError(f"The metric {self.name!r} raised {told(error)}.") from error
 
 
 def _feedback(value: Any) -> str:

@@ -19,7 +19,7 @@ from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.arm_features import Features, features_of
-from mipro_studio.optimizer_core.parameters.arms import Arms
+from mipro_studio.optimizer_core.parameters.arms import Arms, require_predictors
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.duplicates import drop_duplicates, usable_index
 from mipro_studio.optimizer_core.parameters.edits import Board
@@ -169,8 +169,14 @@ class RunContext:
         )
 
     def restore(self) -> None:
-        """Take up the arms that earlier lives, or a person, wrote down."""
-        for arm in self.journal.arms():
+        """Take up the arms that earlier lives, or a person, wrote down.
+
+        Raises:
+            BadInput: they were made for a program with other predictors.
+        """
+        known = list(self.journal.arms())
+        require_predictors(known, self.arms.names)
+        for arm in known:
             self.arms.add(arm)
         self.tunings.update({tuning.number: tuning for tuning in self.journal.tunings()})
 

@@ -8,16 +8,31 @@ from typing import Any
 
 import dspy
 
+from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program
-from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, PROGRAM, WHOLE, Arm, Candidate
+from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, PROGRAM, SEED_ARM, WHOLE, Arm, Candidate
 
-__all__ = ["Arms"]
+__all__ = ["Arms", "require_predictors"]
 
 Table = Mapping[str, Mapping[int, Arm]]
 """Arms of one kind: owner -> index -> arm."""
+
+
+def require_predictors(arms: Iterable[Arm], names: Sequence[str]) -> None:
+    """Refuse a program whose predictors are not those, in that order, that the arms of a run were made for.
+
+    Raises:
+        BadInput: they are others.
+    """
+    began = [arm.owner for arm in arms if arm.kind == INSTRUCTION and arm.index == SEED_ARM]
+    if began and began != list(names):
+        raise BadInput(
+            f"The program has the predictors {', '.join(names)}; when the run began it had {', '.join(began)}.",
+            "Put them back to go on with this run, or start another one.",
+        )
 
 
 class Arms:

@@ -32,6 +32,7 @@ __all__ = [
     "as_text",
     "field_names",
     "is_record",
+    "is_vast",
     "names_unknown_class",
     "shown",
     "tag",
@@ -51,6 +52,8 @@ OBJECT = "object"
 """Kind of an object of the process that called `optimize`; elsewhere it is the JSON that is shown for it."""
 
 LONGEST_MEDIA = 200
+VAST_BITS = 13_000
+"""About 3,900 digits; Python writes and reads 4,300 at most."""
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,")
 SCALARS = (type(None), bool, int, float, str)
 _SEQUENCES: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset}
@@ -80,6 +83,8 @@ def tag(value: Any) -> Any:
         NotWritable: something in it could not be read back.
     """
     if type(value) in SCALARS:
+        if is_vast(value):
+            raise NotWritable
         return value
     if type(value) is list:
         return [tag(item) for item in value]
@@ -111,6 +116,11 @@ def _tagged_dict(value: dict[Any, Any]) -> dict[str, Any]:
 
 def _member_value(member: enum.Enum) -> Any:
     return member.value if type(member.value) in SCALARS else str(member.value)
+
+
+def is_vast(value: Any) -> bool:
+    """Whether `value` is a number of so many digits that Python writes it into no JSON."""
+    return type(value) is int and value.bit_length() > VAST_BITS
 
 
 def is_record(value: Any) -> bool:

@@ -16,12 +16,12 @@ import enum
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, RootModel
 
-from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.programs.library_values import is_image
 from mipro_studio.optimizer_core.programs.value_tags import (
     JSON,
@@ -32,6 +32,7 @@ from mipro_studio.optimizer_core.programs.value_tags import (
     as_text,
     field_names,
     is_record,
+    is_vast,
     shown,
     tag,
     text_of,
@@ -40,6 +41,9 @@ from mipro_studio.optimizer_core.programs.value_tags import (
 
 __all__ = ["as_prompted", "decode", "encode", "same", "shown", "text_of"]
 
+DEEPEST = 200
+"""Lists and objects in one another that are kept as such; what is deeper is kept as one text."""
+
 
 def encode(value: Any, annotation: Any = Any) -> Any:
     """`value` as JSON values, so that `decode(encode(value, annotation), annotation)` is equal and of the same type.
@@ -47,17 +51,18 @@ def encode(value: Any, annotation: Any = Any) -> Any:
     Args:
         annotation: The type that the field of the value declares; `Any` when it declares none.
     """
-    if type(value) in SCALARS and annotation in (str, Any):
+    if type(value) in SCALARS and annotation in (str, Any) and not is_vast(value):
         return value
-    try:
+    # No natural form, not what the annotation says, a circle, or a person's class that raises where it is looked at.
+    with suppress(Exception):
         natural = _natural(value)
-        if same(decode(natural, annotation), value):
+        if same(decode(natural, annotation), value) and not _is_deep(natural):
             return natural
-    except (NotWritable, BadInput, RecursionError):  # no natural form, not what the annotation says, or a circle
-        pass
     try:
         tagged = tag(value)
-    except (NotWritable, RecursionError):
+    except Exception:  # noqa: BLE001 - as above
+        tagged = None
+    if tagged is None or _is_deep(tagged):
         return {TAG: SHOWN, "value": as_prompted(value)}
     return tagged if isinstance(tagged, dict) and TAG in tagged else {TAG: JSON, "value": tagged}
 
@@ -118,6 +123,8 @@ def _natural(value: Any) -> Any:
         NotWritable: there is none.
     """
     if type(value) in SCALARS:
+        if is_vast(value):
+            raise NotWritable
         return value
     if isinstance(value, enum.Enum):
         return _natural(value.value)
@@ -148,7 +155,26 @@ def as_prompted(value: Any) -> Any:
     """`value` as JSON values that DSPy's adapters write as they write `value` itself; it is not read back."""
     from dspy.adapters.utils import serialize_for_json
 
+    with suppress(Exception):  # odd keys, circles, numbers of thousands of digits, classes that raise
+        shown = json.loads(json.dumps(serialize_for_json(value)))
+        if not _is_deep(shown):
+            return shown
     try:
-        return json.loads(json.dumps(serialize_for_json(value)))
-    except (TypeError, ValueError, RecursionError):  # odd keys, circles
         return str(value)
+    except Exception:  # noqa: BLE001 - as above
+        return f"<{type(value).__name__}>"
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects stand in one another so deep that what reads them later would give up."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, list | dict)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
