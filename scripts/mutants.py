@@ -240,7 +240,7 @@ MUTANTS = (
     ),
     Mutant(
         "a key that contains another leaves its end behind",
-        "optimizer_core/secrets.py",
+        "optimizer_core/secrets/__init__.py",
         "self._secrets = sorted({*self._secrets, *told}, key=len, reverse=True)",
         "self._secrets = sorted({*self._secrets, *told}, key=len)",
         (f"{CORE}/test_secrets.py",),

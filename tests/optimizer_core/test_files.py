@@ -1,5 +1,6 @@
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,35 @@ def test_a_folder_of_ours_that_others_could_enter_is_closed(tmp_path: Path) -> N
     folder.mkdir()
     assert mode(folder) == 0o755
     assert mode(private_folder(folder)) == 0o700
+
+
+def test_what_a_link_leads_to_stays_as_its_owner_made_it(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (tmp_path / "logs").symlink_to(shared)
+    private_folder(tmp_path / "logs")
+    assert mode(shared) == 0o777
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    real, link = tmp_path / "elsewhere" / "real.json", tmp_path / "link.json"
+    link.symlink_to(real)
+    for content in (b"first", b"second"):
+        write_private(link, content)
+        assert link.is_symlink() and real.read_bytes() == content and mode(real) == 0o600
+
+
+def test_a_pipe_or_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    write_private(Path("/dev/null"), b"nobody reads this")
+    assert Path("/dev/null").is_char_device()
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_private(pipe, b"through the pipe")
+    reader.join(120)
+    assert read == [b"through the pipe"] and pipe.is_fifo()
+    with pytest.raises(IsADirectoryError):
+        write_private(tmp_path, b"no file")

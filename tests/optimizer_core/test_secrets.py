@@ -255,3 +255,40 @@ def test_a_stream_that_is_cut_anywhere_shows_no_key_of_a_providers_shape(key: st
             stream = ScrubbedBytes(Scrubber(["DESK_KEY"], {"DESK_KEY": "sk-canary-7b1f0c5d9e"}))
             pieces = (told[:first], told[first:second], told[second:])
             assert b"".join(map(stream.feed, pieces)) + stream.end() == b"[key hidden]\n[key hidden]\nand on\n"
+
+
+NAMED = {
+    "a call": ("Client(api_key='0f3c9d2b7a61', timeout=3)", "Client(api_key='{}', timeout=3)"),
+    "JSON": ('{"access_token": "abc_def-ghi0123", "ok": 1}', '{"access_token": "{}", "ok": 1}'),
+    "a header": ("{'X-Api-Key': 'q1w2e3r4t5y6u7'}", "{'X-Api-Key': '{}'}"),
+    "basic": ("Authorization: Basic dXNlcjpwYXNzd29yZDE=\n", "Authorization: Basic {}\n"),
+    "an address": ("404 for url: https://h/v1?q=2&key=0123456789abcdef&x=1", "404 for url: https://h/v1?q=2&key={}&x=1"),
+    "signed": ("https://h/f?sig=AbC%2F0123456789abc%3D", "https://h/f?sig={}"),
+    "a password": ("connect(host=h password=hunter2hunter2)", "connect(host=h password={})"),
+}
+
+
+@pytest.mark.parametrize("where", NAMED)
+def test_what_is_named_a_key_in_an_error_or_a_log_is_hidden_though_nobody_knows_it(where: str) -> None:
+    said, clean = NAMED[where][0], NAMED[where][1].replace("{}", HIDDEN)
+    nobody = Scrubber([], {})
+    assert nobody.text(said) == clean
+    for cut in range(1, len(said)):
+        stream = ScrubbedBytes(nobody)
+        told = stream.feed(said[:cut].encode()) + stream.feed(said[cut:].encode()) + stream.end()
+        assert told.decode() == clean, cut
+    cell = Cell(CellKey("i0d0", Split.VAL, "e1"), None, ErrorClass.PROGRAM, said, prediction={"answer": said})
+    kept = nobody.record(cell)
+    assert (kept.error_message, kept.prediction) == (clean, {"answer": said}), "an answer is data and stays"
+    assert nobody.record(Event("warning", {"text": said})).data == {"text": clean}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api_key=os.environ['OPENAI_API_KEY']", "the password is wrong", "max_tokens=100000000000",
+        "a key: 0123456789012", "api_key_env='MY_VARIABLE_2_OF_3'", "https://host/page?id=0123456789012&keyboard=0123456789012",
+    ],
+)  # fmt: skip
+def test_what_only_speaks_of_keys_is_left_alone(text: str) -> None:
+    assert Scrubber([], {}).text(text) == text

@@ -35,6 +35,16 @@ def test_a_missing_file_is_made_with_its_folder_for_its_owner_alone(tmp_path: Pa
         assert len(reader.list_runs()) == 1
 
 
+def test_a_store_that_a_link_leads_to_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.db", tmp_path / "link.db"
+    link.symlink_to(real)
+    with Store(link) as store:
+        queued(store)
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("real.db*")} == {0o600}
+    with Reader(real) as reader:
+        assert len(reader.list_runs()) == 1
+
+
 def test_opening_again_changes_nothing(path: Path) -> None:
     Store(path).close()
     before, content = schema(path), path.read_bytes()

@@ -245,6 +245,52 @@ def test_a_prediction_that_json_has_no_words_for_is_kept_as_json_or_text() -> No
     assert as_prompted({"a": {1: (2, 3)}}) == {"a": {"1": [2, 3]}}
 
 
+class Raising:
+    """Whoever looks at it, or asks it for its fields, gets an exception."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("not to be shown")
+
+    __str__ = __repr__
+
+    def items(self) -> Any:
+        raise RuntimeError("not to be looked into")
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_a_value_that_cannot_be_written_down_costs_no_score_and_an_answer_that_cannot_is_the_rows_error() -> None:
+    class Whole(Acting):
+        def forward(self, message: str) -> Any:
+            return self.act(message)
+
+    async def test(bench: Bench) -> None:
+        for number, strange in enumerate([Raising(), [Raising()], 10**5000]):
+            module = bench.acting(lambda message, before, value=strange: value)
+            cell = (await bench.cells(f"c{number}", module, VAL[:1], NOBODY))[0]
+            assert (cell.score, type(cell.prediction["answer"])) == (1.0, str)
+        cell = (await bench.cells("whole", Whole(lambda message: Raising()), VAL[:1], NOBODY))[0]
+        assert (cell.score, cell.error) == (None, ErrorClass.PROGRAM)
+        assert cell.error_message.startswith("What the program gave back cannot be written down: RuntimeError")
+
+    on_bench(test)
+
+
+def test_an_error_without_words_is_its_rows_error() -> None:
+    def act(message: str, before: int) -> str:
+        raise Wordless
+
+    async def test(bench: Bench) -> None:
+        cell = (await bench.cells("a", bench.acting(act), VAL[:1], NOBODY))[0]
+        assert cell.error is ErrorClass.PROGRAM
+        assert cell.error_message.startswith("Wordless: it cannot say what is wrong")
+
+    on_bench(test)
+
+
 def test_error_messages_are_one_line_and_not_endless() -> None:
     def act(message: str, before: int) -> str:
         raise ValueError("first\nsecond\t" + "x" * 5000)

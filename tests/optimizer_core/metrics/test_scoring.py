@@ -229,3 +229,31 @@ def test_a_metric_that_gives_up_with_an_exit_is_an_error_of_the_metric() -> None
 
     with pytest.raises(MetricError, match="'mine' raised SystemExit: 2"):
         Scorer(leaves, "mine")(EXAMPLE, PREDICTION)
+
+
+class Raising(float):
+    """A number that cannot be had, and cannot be shown either."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no number")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_a_number_that_raises_where_it_is_looked_at_is_an_error_of_the_metric() -> None:
+    with pytest.raises(MetricError, match="returned a Raising, which is not a number"):
+        Scorer(lambda gold, pred: Raising(), "mine")(EXAMPLE, PREDICTION)
+
+
+def test_an_error_that_has_no_words_is_an_error_of_the_metric() -> None:
+    def raises(gold: Any, pred: Any) -> float:
+        raise Wordless
+
+    with pytest.raises(MetricError, match="'mine' raised Wordless: it cannot say what is wrong"):
+        Scorer(raises, "mine")(EXAMPLE, PREDICTION)

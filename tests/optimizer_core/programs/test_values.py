@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.programs.value_tags import TAG
-from mipro_studio.optimizer_core.programs.values import decode, encode, same, shown, text_of
+from mipro_studio.optimizer_core.programs.values import as_prompted, decode, encode, same, shown, text_of
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -291,3 +291,45 @@ def test_an_image_of_pillow_is_the_image_that_an_input_declares() -> None:
 
 def test_an_image_that_png_cannot_hold_is_shown() -> None:
     assert encode(PIL.Image.new("CMYK", (1, 1)))[TAG] == "shown"
+
+
+class Raising:
+    """As bad as it gets: whoever looks at it, or compares it, gets an exception."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not to be compared")
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __repr__(self) -> str:
+        raise RuntimeError("not to be shown")
+
+    __str__ = __repr__
+
+
+def nested(depth: int) -> Any:
+    value: Any = "inside"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+UNWRITABLE = {
+    "raises": Raising(),
+    "raises inside": {"a": [Raising()]},
+    "a key that raises": {Raising(): 1},
+    "digits": 10**5000,
+    "digits inside": {"a": [10**5000]},
+    "deep": nested(900),
+    "deeper than Python goes": nested(100_000),
+}
+
+
+@pytest.mark.parametrize("what", UNWRITABLE)
+@pytest.mark.parametrize("annotation", [Any, str, int, list, dict])
+def test_what_cannot_be_written_down_is_kept_as_what_can_be_shown_of_it(what: str, annotation: Any) -> None:
+    for kept in (encode(UNWRITABLE[what], annotation), as_prompted(UNWRITABLE[what])):
+        assert len(json.dumps(kept)) < 20_000_000
+        assert json.loads(json.dumps(kept)) == kept
+    assert encode(UNWRITABLE[what], annotation)[TAG] == "shown"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested
+from mipro_studio.optimizer_core.errors import BadInput, LeaseLost, RunPaused, StopRequested
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.runs.assembly import Assembled
@@ -348,6 +348,17 @@ def test_errors_that_begin_in_mid_run_stop_it_before_the_budget_is_spent(endpoin
     assert "alike (parse)" in life.ending.reason
     failures = sum(score is None for score in life.scores.values())
     assert failures < 80  # of more than 300 that the trials would have asked for
+
+
+def test_a_run_goes_on_with_the_predictors_that_it_began_with_and_no_others(endpoint: LoopbackEndpoint) -> None:
+    config = make_config(endpoint, search={"trials": 2})
+    first = live(config)
+    kept = first.decisions
+    said = "The program has the predictors queue; when the run began it had queue, tone. Put them back"
+    with pytest.raises(BadInput, match=said):
+        live(make_config(endpoint, program=f"{MORE}:QueueOnly", metric=f"{MORE}:queue_metric"), first.journal)
+    again = live(make_config(endpoint, program=f"{MORE}:Careless", search={"trials": 2}), first.journal)
+    assert again.ending.status is Status.COMPLETED and again.decisions["trials"] == kept["trials"]
 
 
 def test_a_few_rows_that_all_fail_are_no_result(endpoint: LoopbackEndpoint) -> None:

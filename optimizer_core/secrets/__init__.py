@@ -17,6 +17,14 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
+from mipro_studio.optimizer_core.secrets.shapes import (
+    HIDDEN,
+    begins_like_one,
+    without_named,
+    without_shaped,
+    wordy_end,
+)
+from mipro_studio.optimizer_core.types import Event
 
 __all__ = [
     "HIDDEN",
@@ -31,7 +39,6 @@ __all__ = [
     "without_userinfo",
 ]
 
-HIDDEN = "[key hidden]"
 SHORTEST_GUESS = 8
 """A shorter value is not blacked out for its variable's name alone: it may be any word."""
 SHORTEST = 6
@@ -47,23 +54,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # User and password before a host: all that stands between the scheme and the last `@` of the authority.
 _USERINFO = re.compile(r"(?<=://)[^\s/?#\"'<>\\]+(?=@)")
 _OPEN_USERINFO = re.compile(r"(:|:/|://[^\s/?#\"'<>\\]*)\Z")
-
-# Keys by their shape, whoever wrote them and wherever: those of the large providers, and what a header carries.
-_BEGINNINGS = (
-    "sk-", "sk_live_", "gsk_", "xai-", "hf_", "r8_", "pplx-", "ghp_", "gho_", "github_pat_", "glpat-", "AIza", "AKIA",
-    "xoxa-", "xoxb-", "xoxp-",
-)  # fmt: skip
-_SHAPES = re.compile(
-    rf"(?<![A-Za-z0-9])(?:{'|'.join(_BEGINNINGS)})(?=[A-Za-z_-]{{0,64}}[0-9])[A-Za-z0-9_-]{{16,}}|"
-    r"(?<=Bearer )(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,}"
-)
-_SHAPES_BEGIN = (*_BEGINNINGS, "Bearer ")
-# One that is cut by the end of a piece: from its beginning on, as far as that can be told.
-_CUT = {begun[:length] for begun in (*_BEGINNINGS, "Bearer") for length in range(1, len(begun) + 1)}
-_OPEN_SHAPE = re.compile(
-    rf"(?<![A-Za-z0-9])(?:(?:{'|'.join(_BEGINNINGS)})[A-Za-z0-9_-]*|Bearer [A-Za-z0-9._~+/=-]*|"
-    rf"{'|'.join(sorted(_CUT, key=len, reverse=True))})\Z"
-)
 
 T = TypeVar("T")
 
@@ -133,10 +123,14 @@ class Scrubber:
         self._secrets = sorted({*self._secrets, *told}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
+        """What is said to a person (an error, a log), in which whatever is named a key is none of the data."""
+        return self._known(without_named(text))
+
+    def _known(self, text: str) -> str:
         self._hear()
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return self._tail(_SHAPES.sub(HIDDEN, without_userinfo(text)))
+        return self._tail(without_shaped(without_userinfo(text)))
 
     def _hear(self) -> None:
         if len(_learned) != self._n_learned:
@@ -166,14 +160,14 @@ class Scrubber:
             default=0,
         )
         address = _OPEN_USERINFO.search(text[-LONGEST_HELD:])
-        shape = _OPEN_SHAPE.search(text[-LONGEST_HELD:])
-        return max(longest, len(address[0]) if address else 0, len(shape[0]) if shape else 0)
+        return max(longest, len(address[0]) if address else 0, wordy_end(text[-LONGEST_HELD:]))
 
     def record(self, record: T) -> T:
         """The same record, or a copy in which every string is scrubbed when one of them holds a secret."""
         texts: list[str] = []
         _collect(record, texts)
-        if not self._may_hold("\n".join(texts)):
+        whole = "\n".join(texts)
+        if not self._may_hold(whole) and not (_says(record) and without_named(whole) != whole):
             return record
         clean: T = self._value(record)
         return record if clean == record else clean
@@ -183,20 +177,33 @@ class Scrubber:
         record has none, and each is looked at while calls wait to be made."""
         self._hear()
         begun = any(secret[:SHORTEST_GUESS] in text for secret in self._secrets)
-        return begun or ("://" in text and "@" in text) or any(shape in text for shape in _SHAPES_BEGIN)
+        return begun or ("://" in text and "@" in text) or begins_like_one(text)
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: Any, said: bool = False) -> Any:
+        """`said`: it is none of the data, but said about it."""
         if isinstance(value, str):
             # Enum members are strings too, and must stay what they are.
-            return self.text(value) if type(value) is str else value
+            return (self.text(value) if said else self._known(value)) if type(value) is str else value
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = {field.name: self._value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            of_event = said or isinstance(value, Event)
+            fields = {
+                name: self._value(getattr(value, name), of_event or name in _SAID)
+                for name in _field_names(type(value))
+            }
             return dataclasses.replace(value, **fields)
         if isinstance(value, Mapping):
-            return {self._value(key): self._value(item) for key, item in value.items()}
+            return {self._value(key, said): self._value(item, said) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return type(value)(self._value(item) for item in value)
+            return type(value)(self._value(item, said) for item in value)
         return value
+
+
+_SAID = frozenset(("error_message", "frames"))
+"""Fields of a cell that are said about it."""
+
+
+def _says(record: Any) -> bool:
+    return isinstance(record, Event) or any(getattr(record, name, None) for name in _SAID)
 
 
 def _collect(value: Any, texts: list[str]) -> None:
