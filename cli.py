@@ -1,5 +1,6 @@
 """MIPRO Studio from a terminal; `python cli.py --help` lists the commands."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -355,6 +356,13 @@ def main() -> None:
         print(" ".join(Scrubber().text(str(error)).split()), file=sys.stderr)
         if len(error.frames) > 1:  # of one line of code the sentence speaks itself
             print(*(f"  {Scrubber().text(frame)}" for frame in error.frames), sep="\n", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # whoever reads what is printed has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:  # of a file that a person named: no rights, no room, a folder where a file should be
+        where = f"{error.filename}: " if error.filename else ""
+        print(Scrubber().text(f"{where}{error.strerror or error}."), "Name another file.", file=sys.stderr)
         sys.exit(2)
 
 

@@ -135,6 +135,16 @@ def test_a_run_in_which_nearly_everything_fails_stands_still_says_why_and_goes_o
     assert last_object(went_on)["cells"]["error"] >= facts["cells"]["error"]
 
 
+@pytest.mark.parametrize("command", ["pack", "report", "export"])
+def test_a_file_that_cannot_be_written_is_one_sentence(bench: Shell, completed: Done, command: str) -> None:
+    run, store = last_object(completed)["run_id"], str(bench.store("completed"))
+    for out in (bench.folder, bench.folder / "rows.jsonl" / "below a file.json"):
+        done = shell(command, run, "--out", str(out), "--store", store)
+        assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1 and str(out.name) in done.stderr, done.stderr
+    assert bench.folder.is_dir() and not list(bench.folder.glob(".*"))
+
+
 def test_a_cap_ends_with_a_winner_and_exit_code_3(bench: Shell) -> None:
     done = shell(*bench.given("capped", "--max-program-runs", str(CAP)))
     assert done.returncode == 3, done.stderr

@@ -15,7 +15,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
-from mipro_studio.optimizer_core.files import PRIVATE_FOLDER
+from mipro_studio.optimizer_core.files import written_aside
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage.clock import present
 from mipro_studio.storage.codec import from_json, from_text, to_json, to_text
@@ -55,13 +55,13 @@ def pack(store: Path, run_id: str, out: Path, scrub: Change) -> None:
         StudioError: there is no such run.
         IllegalMove: it is still working.
     """
-    out.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
     with Reader(store) as reader, reader.snapshot():
         summary = reader.run(run_id)
         if summary.status in (Status.QUEUED, Status.RUNNING):
             raise IllegalMove(f"Run {summary.id} is still working.", "Pack it once it has ended or stands still.")
         reader.require_whole(summary.id)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".pack-") as folder:
+        # SQLite writes files beside it, which go with the folder whatever happens.
+        with written_aside(out) as aside, tempfile.TemporaryDirectory(dir=aside.parent, prefix=".pack-") as folder:
             part = Path(folder) / "run.db"
             target = open_writer(part)
             try:
@@ -75,7 +75,7 @@ def pack(store: Path, run_id: str, out: Path, scrub: Change) -> None:
                 target.execute("vacuum")
             finally:
                 target.close()
-            part.replace(out)
+            part.replace(aside)
 
 
 def _copy(
