@@ -27,6 +27,7 @@ from typing import Any
 # A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
+from mipro_studio.control.family import end_rest_of_session
 from mipro_studio.control.heartbeat import LEASE_S, Heart, Waiting
 from mipro_studio.control.worker_children import Keeper, Mirror, worker_name
 from mipro_studio.optimizer_core import telemetry
@@ -244,6 +245,7 @@ def inspect() -> int:
         return 2
     print("\n" + scrubber.text(json.dumps(answer, default=str)), flush=True)
     if answer["rehearsal"]["unfinished"]:
+        end_rest_of_session()
         os._exit(0)  # a row that hangs, or a thread of its own making, would keep this process from ending
     return 0
 
@@ -306,6 +308,8 @@ def main(arguments: list[str]) -> int:
         return 1
     finally:
         sys.stdout.flush()
+        if arguments[:1] != ["run"]:  # what a run leaves behind its keeper ends
+            end_rest_of_session()
         # A thread or an exit handler of the program's that never ends must not keep a process that is done.
         end = threading.Timer(EXIT_S, os._exit, [0])
         end.daemon = True

@@ -2,8 +2,9 @@
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from mipro_studio import command
 from mipro_studio.optimizer_core.environment import worker_environment
@@ -39,25 +40,34 @@ def ask_worker(
         BadInput: it refuses (with the predictors and frames that it tells of), takes longer, or ended without an
             answer.
     """
-    try:
-        done = subprocess.run(
-            command("worker", *question),
-            input=None if request is None else json.dumps(request),
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-            check=False,
-            env=worker_environment(),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BadInput(f"{doing} took longer than {limit_s:.0f} s.", hint) from error
-    lines = done.stdout.strip().splitlines()
+    # Into files and not through pipes: a process that the program leaves behind would hold a pipe open for ever.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+        try:
+            code = subprocess.run(
+                command("worker", *question),
+                input=None if request is None else json.dumps(request),
+                stdout=out,
+                stderr=said,
+                text=True,
+                timeout=limit_s,
+                check=False,
+                env=worker_environment(),
+                start_new_session=True,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise BadInput(f"{doing} took longer than {limit_s:.0f} s.", hint) from error
+        lines, words = _lines(out), _lines(said)
     answer: dict[str, Any] | None = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
     if answer is not None and "error" in answer:
         refused = BadInput(answer["error"])
         refused.predictors, refused.frames = answer.get("predictors", ()), answer.get("frames", ())
         raise refused
-    if done.returncode != 0 or answer is None:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    if code != 0 or answer is None:
+        last = (words or ["no message"])[-1]
         raise BadInput(f"{doing} ended with: {Scrubber(key_variables(config)).text(last)}")
     return answer
+
+
+def _lines(written: IO[bytes]) -> list[str]:
+    written.seek(0)
+    return written.read().decode(errors="replace").strip().splitlines()

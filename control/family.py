@@ -1,10 +1,12 @@
 """The processes that a worker's program starts, also those that leave its session and its environment behind."""
 
 import ctypes
+import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["Family", "adopt_orphans"]
+__all__ = ["Family", "adopt_orphans", "end_rest_of_session"]
 
 _PROC = Path("/proc")
 _SET_CHILD_SUBREAPER = 36
@@ -15,6 +17,17 @@ def adopt_orphans() -> None:
     """From now on this process is the parent of what its children leave behind, so that they can be found (Linux)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_rest_of_session() -> None:
+    """End what a program has left in the session that this process began. Our helpers have sessions of their own."""
+    me = os.getpid()
+    if os.getsid(0) != me or not _PROC.is_dir():
+        return
+    for pid in [int(one.name) for one in _PROC.iterdir() if one.name.isdigit()]:
+        with suppress(OSError):  # it has ended
+            if pid != me and os.getsid(pid) == me:
+                os.kill(pid, signal.SIGKILL)
 
 
 class Family:

@@ -80,6 +80,9 @@ def _run(arguments: Any, **options: Any) -> Any:
     out, err = io.StringIO(), io.StringIO()
     with _one_at_a_time, redirect_stdout(out), redirect_stderr(err), chdir(Path.cwd()), _environment(options):
         code = main(list(given))
+    for name, said in (("stdout", out), ("stderr", err)):
+        if hasattr(options.get(name), "write"):  # into a file
+            options[name].write(said.getvalue().encode())
     return Done(arguments, code, out.getvalue(), err.getvalue())
 
 

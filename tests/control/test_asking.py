@@ -1,0 +1,32 @@
+"""A process that looks at a person's program answers, whatever the program leaves behind, and leaves nothing itself."""
+
+from pathlib import Path
+
+import pytest
+
+from mipro_studio.control import new_runs
+from mipro_studio.optimizer_core.errors import BadInput
+from tests.working import write_rows
+
+pytestmark = pytest.mark.timeout(290)
+
+LEAVES = """
+import os, subprocess, threading, time
+child = subprocess.Popen(["sleep", "100000"])
+with open(os.path.join(os.path.dirname(__file__), "child"), "w") as told:
+    told.write(str(child.pid))
+threading.Thread(target=time.sleep, args=(100000,)).start()
+print("noise", flush=True)
+import desk_that_is_not_there
+"""
+
+
+def test_a_child_and_a_thread_that_a_program_leaves_behind_hold_nobody_up_and_end(tmp_path: Path) -> None:
+    program = tmp_path / "leaves.py"
+    program.write_text(LEAVES)
+    with pytest.raises(BadInput, match="desk_that_is_not_there"):
+        new_runs.inspect({"program": str(program), "data": {"data": str(write_rows(tmp_path)), "inputs": ["message"]}})
+    child = int((tmp_path / "child").read_text())
+    stat = Path(f"/proc/{child}/stat")
+    # Killed, it may still wait to be collected by whoever adopted it.
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
