@@ -170,8 +170,10 @@ def live(
         traceback.print_exc()
         ending = Ending(Status.FAILED, f"The studio failed: {type(failure).__name__}: {failure}. See the log.")
     reason = scrubber.text(ending.reason)
-    told = {"status": ending.status.value, "reason": reason, "capped": ending.capped, "given_up": ending.given_up}
-    journal.commit([Event(EventKind.ENDED, told)])
+    with Reader(store_path) as reader:
+        run = reader.run(run_id)
+    how = {"capped": ending.capped, "given_up": ending.given_up, "cells": run.cells_ok + run.cells_error}
+    journal.commit([Event(EventKind.ENDED, {"status": ending.status.value, "reason": reason, **how})])
     store.release(run_id, worker_id, ending.status, reason, reason if ending.status is Status.FAILED else "")
     if host is None and ending.status is not Status.COMPLETED:
         print(f"The run is {ending.status.replace('_', ' ')}. {reason}", file=sys.stderr, flush=True)

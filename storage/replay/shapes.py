@@ -198,6 +198,7 @@ class _Ended(_Shape):
     reason: str = ""
     capped: bool = False
     given_up: bool = False
+    cells: Count = 0
 
 
 class _Fate(_Shape):

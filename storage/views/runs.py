@@ -146,15 +146,19 @@ class RunViews:
         return any(_given_up(event.data) for _, _, event in self.events_of(run_id, EventKind.ENDED, 1))
 
     def failed_before_mending(self, run_id: str) -> set[CellKey]:
-        """Cells that had failed when a life failed or was given up: whoever resumed the run had mended something."""
+        """Cells that had failed when a life failed or was given up: whoever resumed the run had mended something.
+
+        Told by how many cells there were then, because a watch may be set meanwhile; of older studios by the watch.
+        """
         ends = [
-            at
+            (int(event.data.get("cells") or 0), at)
             for _, at, event in self.events_of(run_id, EventKind.ENDED)
             if event.data.get("status") == Status.FAILED or _given_up(event.data)
         ]
         rows = self._db.execute(
-            "select candidate, split, example, rollout from cells where run_id = ? and error is not null and at <= ?",
-            [run_id, max(ends, default="")],
+            "select candidate, split, example, rollout from cells where run_id = ? and error is not null "
+            "and (seq <= ? or at <= ?)",
+            [run_id, max((cells for cells, _ in ends), default=0), max((at for n, at in ends if not n), default="")],
         )
         return {CellKey(from_text(name), Split(split), from_text(row), rollout) for name, split, row, rollout in rows}
 

@@ -1,4 +1,4 @@
-"""A process that looks at a person's program answers, whatever the program leaves behind, and leaves nothing itself."""
+"""A process that looks at a person's program answers, whatever that leaves behind, and leaves nothing itself."""
 
 from pathlib import Path
 
@@ -25,7 +25,8 @@ def test_a_child_and_a_thread_that_a_program_leaves_behind_hold_nobody_up_and_en
     program = tmp_path / "leaves.py"
     program.write_text(LEAVES)
     with pytest.raises(BadInput, match="desk_that_is_not_there"):
-        new_runs.inspect({"program": str(program), "data": {"data": str(write_rows(tmp_path)), "inputs": ["message"]}})
+        data = {"data": str(write_rows(tmp_path)), "inputs": ["message"]}
+        new_runs.inspect({"program": str(program), "data": data})
     child = int((tmp_path / "child").read_text())
     stat = Path(f"/proc/{child}/stat")
     # Killed, it may still wait to be collected by whoever adopted it.
