@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, RunSummary
 
-__all__ = ["MARK", "marks"]
+__all__ = ["MARK", "failed", "marks"]
 
 MARK = "benchmark"
 """Key of the receipt that says which setting of which benchmark a run answers."""
@@ -27,3 +28,11 @@ def marks(store: Path) -> list[tuple[RunSummary, dict[str, Any]]]:
                 if mark:
                     found.append((run, mark))
     return found
+
+
+def failed(store: Path, run: RunSummary) -> bool:
+    """Whether the run ended with an error, or stands still because (nearly) every program run failed: a result."""
+    if run.status is Status.PAUSED:
+        with Reader(store) as reader:
+            return reader.given_up(run.id)
+    return run.status is Status.FAILED

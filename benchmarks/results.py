@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.benchmarks.marks import marks
+from mipro_studio.benchmarks.marks import failed, marks
 from mipro_studio.optimizer_core.types import EventKind, Split, Status, TrialKind
 from mipro_studio.storage import Reader, RunSummary
 
@@ -65,7 +65,7 @@ def read_failures(store: Path) -> list[Failure]:
     return [
         Failure(mark, " ".join(run.reason.split())[:LONGEST])
         for run, mark in known
-        if run.status is Status.FAILED and mark not in done
+        if mark not in done and failed(store, run)
     ]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mipro_studio import command
 from mipro_studio.benchmarks.halt import Cap, Halt
-from mipro_studio.benchmarks.marks import MARK, marks
+from mipro_studio.benchmarks.marks import MARK, failed, marks
 from mipro_studio.benchmarks.request import Entry, Request
 from mipro_studio.benchmarks.splits import write_splits
 from mipro_studio.control import launcher, new_runs
@@ -101,7 +101,8 @@ def _settle(entry: Entry, store: Path, data: dict[str, Path], say: Say, halt: Ha
         tested = "" if summary.best_test is None else f", test {summary.baseline_test:.3f} -> {summary.best_test:.3f}"
         say(f"{said}{tested} ({summary.wall_s:.0f} s)")
         # A failure is a result, to be looked at; a run that was lost or paused only needs to be set going again.
-        if summary.status in (Status.COMPLETED, Status.FAILED, Status.STOPPED) or attempt == ATTEMPTS - 1:
+        ended = summary.status in (Status.COMPLETED, Status.STOPPED) or failed(store, summary)
+        if ended or attempt == ATTEMPTS - 1:
             break
     return summary
 

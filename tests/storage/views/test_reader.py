@@ -359,20 +359,21 @@ def test_trial_type_is_the_domain_s(reader: Reader, run_id: str) -> None:
     assert all(isinstance(found, Trial) and isinstance(found.kind, TrialKind) for found in reader.trials(run_id))
 
 
-@pytest.mark.parametrize("jump_s", [0.0, -3600.0, 3600.0], ids=["", "set back", "set forward"])
-@pytest.mark.parametrize("counted", [True, False], ids=["", "of an older studio"])
+@pytest.mark.parametrize(
+    ("counted", "jump_s"),
+    [(True, 1.0), (True, -3600.0), (True, 3600.0), (False, 1.0)],
+    ids=["", "set back", "set forward", "of an older studio"],
+)
 def test_what_failed_before_somebody_mended_it_is_known_in_every_later_life(
     store: Store, reader: Reader, clock: HandClock, counted: bool, jump_s: float
 ) -> None:
-    if jump_s and not counted:
-        pytest.skip("older studios told it by the watch")
     run_id = running(store)
 
     def life(name: str, status: Status, **told: object) -> None:
         clock.turn(1.0)
         journal = SqliteJournal(store, run_id, WORKER)
         journal.commit([cell(f"{name} failed", None), cell(f"{name} scored", 0.5)])
-        clock.turn(jump_s or 1.0)
+        clock.turn(jump_s)
         run = reader.run(run_id)
         how = {**told, **({"cells": run.cells_ok + run.cells_error} if counted else {})}
         journal.commit([Event(EventKind.ENDED, {"status": status.value, "reason": "", **how})])
