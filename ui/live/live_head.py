@@ -46,7 +46,7 @@ def status_line(run: RunSummary) -> None:
         st.caption(times or f"created {ago(run.created_at)}", width="content")
 
 
-def buttons(run: RunSummary, obeying: set[str], given_up: bool) -> None:
+def buttons(run: RunSummary, obeying: set[str], given_up: bool = False) -> None:
     """Pause, go on, stop; a button that is off says why.
 
     Args:
