@@ -273,6 +273,9 @@ def export(
             help="Another one by its id; `show` lists the best for what they take.", show_default="the winner"
         ),
     ] = "",
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Also the embedded model with the tuned weights in it, as one GGUF file.")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -280,8 +283,9 @@ def export(
     path = _store(store)
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
-    take_home.export(path, full_id, out, candidate)
-    output.print_json({"run_id": full_id, "out": str(out)}) if as_json else typer.echo(f"Wrote {out}.")
+    written = take_home.export(path, full_id, out, candidate, merged=merged)
+    found = {"run_id": full_id, "out": str(out), "written": written}
+    output.print_json(found) if as_json else typer.echo(f"Wrote {', '.join(written)}.")
 
 
 @app.command("list")

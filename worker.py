@@ -289,8 +289,9 @@ def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str
     scrubber = Scrubber(key_variables(config))
     answer: dict[str, Any] = {}
     try:
-        if what == "export":
-            exports.export(store, run_id, Path(argument), candidate)
+        if what in ("export", "merged"):
+            written = exports.export(store, run_id, Path(argument), candidate, merged=what == "merged")
+            answer = {"written": [str(path) for path in written]}
         elif what == "files":
             answer = exports.files(store, run_id, candidate)
         else:
@@ -326,7 +327,7 @@ def _done(arguments: list[str]) -> int:
             return inspect()
         case ["gate" | "push" as what]:
             return answer_request(what)
-        case ["export" | "files" | "verify" as what, store, run_id, argument, candidate]:
+        case ["export" | "merged" | "files" | "verify" as what, store, run_id, argument, candidate]:
             return take_home(what, Path(store), run_id, argument, candidate)
         case _:
             print(__doc__, file=sys.stderr)

@@ -1,11 +1,12 @@
 """BetterTogether's strategies beside each other, in pieces:
 
     python -m benchmarks.strategies --store S.db --out R.jsonl [--tasks triage] [--seeds 0,1,2] [--minutes 9]
-    python -m benchmarks.strategies --out R.jsonl --report
+    python -m benchmarks.strategies --store S.db --out R.jsonl --report
 
 One run a task and seed goes through all strategies and does once what they begin with. It is paused when the minutes
 are over, and the same command goes on with it, here or after a kill. A run that is through adds a JSON line for each
 strategy to OUT, with the score of every row of the sealed test. Exit code 0: all are through; 1: call it again.
+The report is Markdown: quality with intervals, and what training and answering took.
 """
 
 import argparse
@@ -126,6 +127,7 @@ class Piece:
             scores: dict[str, dict[str, float | None]] = defaultdict(dict)
             for row in reader.cells(run_id, split=Split.TEST):
                 scores[row.key.candidate][row.key.example] = row.score
+            takes = {name: _takes(reader, run_id, name) for name in scores}
         for step in outcome.steps if outcome else ():
             tuning = tunings.get(step["strategy"])
             yield {
@@ -134,8 +136,16 @@ class Piece:
                 "finetune": dict(entry.finetune),
                 "wall_s": round(summary.wall_s),
                 "training": _training(tuning) if tuning else None,
+                "takes": takes.get(step["candidate"]),
                 "scores": scores[step["candidate"]],
             }
+
+
+def _takes(reader: Reader, run_id: str, candidate: str) -> dict[str, float]:
+    """What a program run of the sealed test takes in the mean: calls, tokens read and tokens written."""
+    usages = [row.usage for row in reader.cells(run_id, candidate, Split.TEST) if row.score is not None]
+    names = ("calls", "input_tokens", "output_tokens")
+    return {name: sum(getattr(one, name) for one in usages) / max(1, len(usages)) for name in names}
 
 
 def _training(tuning: Tuning) -> dict[str, Any]:
@@ -153,12 +163,14 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         seeds = sorted({line["seed"] for line in of_task})
         parts += [
             f"\n{task}, seeds {', '.join(map(str, seeds))}\n",
-            "| strategy | sealed test | 90 % | by seed | rows | training s |",
-            "|---|---|---|---|---|---|",
+            "| strategy | sealed test | 90 % | by seed | rows tuned on | tuning, s | tokens read a row | written |",
+            "|---|---|---|---|---|---|---|---|",
         ]
-        parts += [_row(name, of_task) for name in ORDER if any(line["strategy"] == name for line in of_task)]
+        there = [name for name in ORDER if any(line["strategy"] == name for line in of_task)]
+        parts += [_row(name, of_task) for name in there]
         parts += ["\n| difference | points | 90 % | won, lost, tied |", "|---|---|---|---|"]
-        parts += [row for better, than in COMPARED if (row := _difference(better, than, of_task))]
+        pairs = [*((name, ORDER[0]) for name in there[1:]), *COMPARED]
+        parts += [row for better, than in pairs if (row := _difference(better, than, of_task))]
     return "\n".join(parts)
 
 
@@ -166,11 +178,28 @@ def _row(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
     own = sorted((line for line in lines if line["strategy"] == name), key=lambda line: line["seed"])
     found = estimate([score for line in own for score in line["scores"].values() if score is not None])
     means = ", ".join(f"{100 * line['test']['mean']:.1f}" for line in own)
-    trained = [line["training"] for line in own if line["training"]]
-    rows = ", ".join(str(one["rows"]) for one in trained)
-    seconds = ", ".join(f"{one['waited_s'] or 0:.0f}" for one in trained)
+    trained = [_trained(name, line["seed"], lines) for line in own]
+    rows, seconds = (", ".join(f"{total:.0f}" for total in totals) for totals in zip(*trained, strict=True))
     interval = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
-    return f"| {name} | {100 * found['mean']:.1f} | {interval} | {means} | {rows} | {seconds} |"
+    takes = [line["takes"] for line in own if line.get("takes")]
+    read, written = (
+        f"{sum(one[part] for one in takes) / len(takes):.0f}" if takes else ""
+        for part in ("input_tokens", "output_tokens")
+    )
+    told = (name, f"{100 * found['mean']:.1f}", interval, means, rows, seconds, read, written)
+    return f"| {' | '.join(told)} |"
+
+
+def _trained(name: str, seed: int, lines: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """(rows, seconds) of all trainings that the strategy went through in the run of that seed."""
+    steps = name.split("→")
+    ways = {"→".join(steps[:end]) for end in range(1, len(steps) + 1)}
+    made = [
+        line["training"]
+        for line in lines
+        if line["seed"] == seed and line["strategy"] in ways and line.get("training")
+    ]
+    return sum(one["rows"] for one in made), sum(one["waited_s"] or 0.0 for one in made)
 
 
 def _difference(better: str, than: str, lines: Sequence[Mapping[str, Any]]) -> str:
@@ -191,6 +220,20 @@ def _difference(better: str, than: str, lines: Sequence[Mapping[str, Any]]) -> s
 
 def _read(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
+
+
+def _completed(lines: list[dict[str, Any]], store: Path) -> list[dict[str, Any]]:
+    """The lines, with what answering took where an older version of this wrote them, as far as the store has it."""
+    if not store.exists():
+        return lines
+    with Reader(store) as reader:
+        known = {run.id for run in reader.list_runs(limit=10_000)}
+        return [
+            {**line, "takes": _takes(reader, line["run"], line["candidate"])}
+            if not line.get("takes") and line.get("run") in known
+            else line
+            for line in lines
+        ]
 
 
 def _entries(asked: argparse.Namespace) -> Iterator[Entry]:
@@ -231,7 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="Print the table of what is there; run nothing.")
     asked = parser.parse_args(arguments)
     if asked.report:
-        print(table(_read(asked.out)))
+        print(table(_completed(_read(asked.out), asked.store)))
         return 0
     try:
         return _worked(asked)

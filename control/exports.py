@@ -4,8 +4,10 @@ The winner, or any other candidate by its id, as a DSPy program, as plain chat m
 """
 
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,23 +31,36 @@ from mipro_studio.optimizer_core.exports.export import (
 from mipro_studio.optimizer_core.exports.loading_snippet import loading_snippet
 from mipro_studio.optimizer_core.exports.verification import Check, examples_to_check, verify
 from mipro_studio.optimizer_core.files import written_aside
+from mipro_studio.optimizer_core.finetuning.merging import merge
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.models.embedded.hashes import require_as_made
+from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
+from mipro_studio.optimizer_core.models.embedded.weights import weights_path
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model, tuned_spec
+from mipro_studio.optimizer_core.models.role_models import adapter_of, build_role_model, with_tuned
 from mipro_studio.optimizer_core.parameters.arms import require_predictors
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
-from mipro_studio.optimizer_core.parameters.weights import weights_of
+from mipro_studio.optimizer_core.parameters.weights import tuned_of
 from mipro_studio.optimizer_core.programs.plain_messages import document
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.secrets import Scrubber
-from mipro_studio.optimizer_core.types import SEED_ARM, Candidate, CellKey, Role, Split
+from mipro_studio.optimizer_core.types import PROGRAM, Candidate, CellKey, Role, Split
 from mipro_studio.storage import Reader
 
-__all__ = ["PROGRAM_FILE", "Choice", "chosen", "export", "files", "stored_config", "texts_for", "verified"]
+__all__ = [
+    "PROGRAM_FILE",
+    "Choice",
+    "chosen",
+    "export",
+    "files",
+    "stored_config",
+    "texts_for",
+    "verified",
+    "weights_notes",
+]
 
-WEIGHTS_ENDING = ".gguf"
-WEIGHTS_FILE = f"program{WEIGHTS_ENDING}"
+WEIGHTS_ENDING, MERGED_ENDING = ".gguf", ".merged.gguf"
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,7 @@ class Choice:
 
     Attributes:
         beyond: What of it DSPy's saved state does not hold.
+        tuned: See `ArmContents.tuned`; the settings name the same.
     """
 
     config: RunConfig
@@ -62,6 +78,7 @@ class Choice:
     module: dspy.Module
     program: Program
     beyond: BeyondSaved
+    tuned: Mapping[str, str]
 
 
 def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
@@ -83,24 +100,39 @@ def chosen(store: Path, run_id: str, candidate: str = "") -> Choice:
         if named is None:
             raise BadInput(f"Run {run_id} has no winner yet.")
         arms = reader.arms(run_id)
-        tunings = {tuning.number: tuning for tuning in reader.tunings(run_id)}
+        tunings = reader.tunings(run_id)
     try:
         program = seed_program(config, Path(config.base or "."))
         require_predictors(arms, [info.name for info in program.predictors])
         wanted = Candidate.parse(named)
         module = build_program(config, program, arms, wanted)
-        if (number := weights_of(wanted)) != SEED_ARM:
-            spec = tuned_spec(config.task_model, tunings[number].facts["tuned"])
-            config = config.model_copy(update={"task_model": spec})
+        tuned = tuned_of(wanted, [info.name for info in program.predictors], tunings)
+        config = with_tuned(config, tuned)
     except (ValueError, KeyError) as error:
         raise BadInput(f"Run {run_id} has no candidate {named!r}.") from error
-    if config.task_model.weights and not Path(config.task_model.weights).is_file():
-        raise BadInput(
-            f"The tuned weights of candidate {named!r} are not there any more: {config.task_model.weights}.",
-            "They lie beside the store, and are needed to use or export what was tuned.",
-        )
-    return Choice(config, named, module, program, beyond_saved(program, arms, wanted))
+    for adapter in adapters(config).values():
+        if not adapter.is_file():
+            raise BadInput(
+                f"The tuned weights of candidate {named!r} are not there any more: {adapter}.",
+                "They lie beside the store, and are needed to use or export what was tuned.",
+            )
+    return Choice(config, named, module, program, beyond_saved(program, arms, wanted), tuned)
 
+
+def adapters(config: RunConfig) -> dict[str, Path]:
+    """Owner -> the file of the adapter that the embedded model answers with for it; see `ArmContents.tuned`."""
+    specs = {PROGRAM: config.task_model, **config.models}
+    return {owner: Path(spec.weights) for owner, spec in specs.items() if spec.weights}
+
+
+def _file_names(config: RunConfig, stem: str, ending: str = WEIGHTS_ENDING) -> dict[str, str]:
+    """Owner -> what its adapter is called where a person puts it, beside the program: `better.queue.gguf`."""
+    names = {}
+    for place, owner in enumerate(adapters(config)):
+        plain = _NOT_IN_NAMES.sub("_", owner)
+        part = f".{plain}{'' if plain == owner else f'-{place}'}" if owner != PROGRAM else ""
+        names[owner] = f"{stem}{part}{ending}"
+    return names
 
 
 def stored_config(store: Path, run_id: str) -> dict[str, Any]:
@@ -109,26 +141,41 @@ def stored_config(store: Path, run_id: str) -> dict[str, Any]:
         return reader.config(run_id)
 
 
-def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
-    """Save a candidate (the winner if none is named) as a DSPy program at `out`.
+def export(store: Path, run_id: str, out: Path, candidate: str = "", *, merged: bool = False) -> list[Path]:
+    """Save a candidate (the winner if none is named) as a DSPy program at `out`. Returns the files written.
 
-    The adapter of a candidate with tuned weights of the embedded model is put beside it, as `.gguf`.
+    The adapters of a candidate with tuned weights of the embedded model are put beside it, as `.gguf`; `merged` puts
+    the whole model with each of them in it there as well, as `.merged.gguf`.
 
     Raises:
-        BadInput: there is no winner or candidate, or the program cannot be imported any more.
+        BadInput: there is no winner or candidate, the program cannot be imported any more, or there is nothing that
+            could be merged.
     """
     choice = chosen(store, run_id, candidate)
-    if weights := choice.config.task_model.weights:
-        require_as_made(Path(weights))
-        with written_aside(out.with_suffix(WEIGHTS_ENDING), WEIGHTS_ENDING) as aside:
-            shutil.copyfile(weights, aside)
+    files = adapters(choice.config)
+    if merged and not files:
+        raise BadInput(
+            f"Candidate {choice.candidate} has no tuned weights of the embedded model to be merged into it.",
+            "Leave --merged away, or name a candidate with weights.",
+        )
+    written = [out]
+    for owner, name in _file_names(choice.config, out.stem).items():
+        require_as_made(files[owner])
+        written.append(out.with_name(name))
+        with written_aside(written[-1], WEIGHTS_ENDING) as aside:
+            shutil.copyfile(files[owner], aside)
+    for owner, name in _file_names(choice.config, out.stem, MERGED_ENDING).items() if merged else ():
+        written.append(out.with_name(name))
+        with written_aside(written[-1], MERGED_ENDING) as aside:
+            merge(fast_copy(weights_path()), files[owner], aside)
     save_program(choice.module, out)
+    return written
 
 
-def files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
+def files(store: Path, run_id: str, candidate: str = "") -> dict[str, Any]:
     """The texts of {program, snippet, messages}: DSPy's JSON, Python that loads it, plain messages as JSON.
 
-    `weights` is the path of the adapter that the candidate answers with, empty for a model as it is.
+    `weights` has the paths of the adapters that the candidate answers with, by the names that the snippet knows.
 
     Raises:
         BadInput: as `export`.
@@ -167,16 +214,24 @@ def texts(choice: Choice) -> dict[str, str]:
         "program": program,
         "snippet": loading_snippet(_beside(choice.config), choice.program, PROGRAM_FILE, choice.beyond.lines),
         "messages": messages,
-        "weights": spec.weights or "",
+        "weights": {name: str(adapters(choice.config)[owner]) for owner, name in _in_snippet(choice.config).items()},
     }
 
 
 def _beside(config: RunConfig) -> RunConfig:
-    """The settings, with the adapter where a person puts it: beside the program."""
-    if not config.task_model.weights:
-        return config
-    spec = config.task_model.model_copy(update={"weights": WEIGHTS_FILE})
-    return config.model_copy(update={"task_model": spec})
+    """The settings, with the adapters where a person puts them: beside the program."""
+    return with_tuned(config, _in_snippet(config))
+
+
+def weights_notes(choice: Choice) -> list[str]:
+    """What to say of a candidate that is brought somewhere without its weights; nothing of one that has none."""
+    if not choice.tuned:
+        return []
+    return [f"Tuned weights are not among what was written: {', '.join(choice.tuned.values())}. `export` takes them."]
+
+
+def _in_snippet(config: RunConfig) -> dict[str, str]:
+    return _file_names(config, Path(PROGRAM_FILE).stem)
 
 
 def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str, Any]:

@@ -14,12 +14,11 @@ from mipro_studio.optimizer_core.data.input_columns import check_inputs, columns
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.python_rows import python_rows
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.exports.export import load_saved
+from mipro_studio.optimizer_core.exports.export import load_saved, put_tuned_models
 from mipro_studio.optimizer_core.gating.gate import BASELINE, CANDIDATE, Contest, GateResult, Pair, Rule, Ruling, hold
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.model_spec import ModelSpec
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_models import build_role_model, with_own_model
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
@@ -64,9 +63,9 @@ def gate(request: Mapping[str, Any]) -> dict[str, Any]:
     }
     meter = Meter(config.budget, pause_after=config.pause_after, retry_budget=config.retry_budget)
     contest = Contest(
-        programs={which: module for which, (module, _) in players.items()},
+        programs=players,
         role_models={
-            which: build_role_model(spec, Role.TASK, meter, config, program) for which, (_, spec) in players.items()
+            which: build_role_model(config.task_model, Role.TASK, meter, config, program) for which in players
         },
         scorer=_scorer(config, program, Path(config.base or base), meter),
         threads=config.threads,
@@ -138,13 +137,13 @@ def _rows(config: RunConfig, program: Program, base: Path) -> tuple[Example, ...
     return load_dataset(spec, found, fields, config.seed).examples
 
 
-def _player(named: str, config: RunConfig, program: Program, run: _Run | None, base: Path) -> tuple[Any, ModelSpec]:
-    """The program that `named` stands for, and the model that it works with.
+def _player(named: str, config: RunConfig, program: Program, run: _Run | None, base: Path) -> Any:
+    """The program that `named` stands for, with the models that are its own.
 
     A file, a candidate of the run, which may have weights of its own, or nothing: the program as it stands.
     """
     if not named:
-        return copy_module(program.module), config.task_model
+        return copy_module(program.module)
     path = (base / Path(named).expanduser()).resolve()
     if path.is_file():
         if path.suffix != ".json":
@@ -152,7 +151,7 @@ def _player(named: str, config: RunConfig, program: Program, run: _Run | None, b
                 f"{named!r} is no JSON.", "Save the program with program.save('name.json'): no code is in it."
             )
         try:
-            return load_saved(config, program, path), config.task_model
+            return load_saved(config, program, path)
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise BadInput(
                 f"{named!r} is no saved program of {program.name!r}: {type(error).__name__}: {error}.",
@@ -161,8 +160,8 @@ def _player(named: str, config: RunConfig, program: Program, run: _Run | None, b
     if run is None:
         raise BadInput(f"{named!r} is no file here, and no run is named that could have such a candidate.")
     choice = chosen(run.store, run.id, named)
-    weights = choice.config.task_model.weights
-    return choice.module, choice.config.task_model if weights else config.task_model
+    put_tuned_models(choice.module, config, choice.program, choice.tuned)
+    return choice.module
 
 
 def _told(result: GateResult, ruling: Ruling, examples: int) -> dict[str, Any]:

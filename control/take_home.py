@@ -22,16 +22,23 @@ __all__ = ["export", "export_files", "open_replay", "pack", "verify"]
 OPEN_TIMEOUT_S = 120.0
 
 
-def export(store: Path, run_id: str, out: Path, candidate: str = "") -> None:
+def export(store: Path, run_id: str, out: Path, candidate: str = "", *, merged: bool = False) -> list[str]:
     """Write a candidate (the winner if none is named) as a DSPy program, in a process that may import the program.
 
+    Args:
+        merged: Write the embedded model with the candidate's tuned weights in it as well.
+
+    Returns:
+        The paths of the files that were written.
+
     Raises:
-        BadInput: there is no winner yet, or the program cannot be imported any more.
+        BadInput: there is no winner yet, the program cannot be imported any more, or nothing can be merged.
     """
-    _take_home("export", store, run_id, str(out.resolve()), candidate)
+    found = _take_home("merged" if merged else "export", store, run_id, str(out.resolve()), candidate)
+    return list(found["written"])
 
 
-def export_files(store: Path, run_id: str, candidate: str = "") -> dict[str, str]:
+def export_files(store: Path, run_id: str, candidate: str = "") -> dict[str, Any]:
     """A candidate as {candidate, program, snippet, messages}: texts to save, see `takehome.files`.
 
     Raises:

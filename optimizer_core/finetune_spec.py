@@ -28,9 +28,12 @@ class FinetuneSettings(Settings):
             bootstrap.
         labels: A predictor learns from a training row's labels where no trace of it passed and the row tells all its
             inputs and outputs. Neither the paper nor DSPy does so.
+        owner: Whose weights they are. program: one adapter answers for all predictors. predictor: each has one of its
+            own, trained on its own calls; a request chooses by the predictor.
         demos: The rows' prompts hold the program's demos (DSPy's default). Weights that were tuned with demos in
             the prompt answer badly without them; those tuned without do well both ways.
         trainer: auto: by the task model.
+        base: Folder, or name on a hub, of the weights that the task model's server has (peft only).
         account: The account's id at Fireworks.
         api_base: The trainer's address, where it is not the provider's own.
         usd_per_mtok: What the trainer asks for a million tokens trained on, every epoch counted: with it, a
@@ -48,8 +51,10 @@ class FinetuneSettings(Settings):
     bootstrap: Literal["auto", "program", "teacher"] = "auto"
     traces: Literal["all", "own"] = "all"
     labels: bool = True
+    owner: Literal["program", "predictor"] = "program"
     demos: bool = False
-    trainer: Literal["auto", "embedded", "together", "fireworks", "openai"] = "auto"
+    trainer: Literal["auto", "embedded", "peft", "together", "fireworks", "openai"] = "auto"
+    base: str = ""
     account: str = ""
     api_base: str | None = None
     usd_per_mtok: Annotated[float, Field(ge=0)] | None = None

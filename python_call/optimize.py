@@ -17,9 +17,10 @@ from mipro_studio.control import launcher, new_runs
 from mipro_studio.control.worker_children import worker_name
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, RunFailed, RunPaused, StudioError
-from mipro_studio.optimizer_core.exports.export import build_program
+from mipro_studio.optimizer_core.exports.export import build_program, put_tuned_models
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
+from mipro_studio.optimizer_core.parameters.weights import tuned_of
 from mipro_studio.optimizer_core.programs.live_objects import offered
 from mipro_studio.optimizer_core.secrets import Scrubber, refuse_secrets
 from mipro_studio.optimizer_core.types import Candidate, Status
@@ -191,9 +192,13 @@ class _Call:
             summary, outcome = reader.run(run_id), reader.outcome(run_id)
             config = parse_config(reader.config(run_id))
             arms, given_up = reader.arms(run_id), reader.given_up(run_id)
+            tunings = reader.tunings(run_id)
         if outcome is not None and outcome.winner and summary.status in (Status.COMPLETED, Status.STOPPED):
             program = seed_program(config, self._base)
-            module = build_program(config, program, arms, Candidate.parse(outcome.winner))
+            winner = Candidate.parse(outcome.winner)
+            module = build_program(config, program, arms, winner)
+            tuned = tuned_of(winner, [info.name for info in program.predictors], tunings)
+            put_tuned_models(module, config, program, tuned)
             module._compiled = True
             return read_result(self._store, run_id, module)
         raise _why(summary, given_up)

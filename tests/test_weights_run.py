@@ -23,7 +23,7 @@ from tests.optimizer_core.finetuning.tiny import write_tiny_model
 
 pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("weights"), pytest.mark.timeout(300)]
 SMALL = {"train": 8, "val": 5, "test": 3}
-TUNED = "i0d0-i0d0-w1"
+TUNED, OWN = "i0d0-i0d0-w1", "i0d0w1-i0d0w2"
 
 
 @pytest.fixture(scope="module")
@@ -144,11 +144,37 @@ def _taken_home(store: Path, run_id: str, out: Path) -> None:
     assert out.with_suffix(".gguf").stat().st_mode & 0o777 == 0o600
     made = exports.files(store, run_id, TUNED)
     assert 'embedded_lm(weights="program.gguf")' in made["snippet"]
+    assert made["weights"].keys() == {"program.gguf"}
     checked = exports.verified(store, run_id, 3, TUNED)
     assert checked["program"]["agreed"] >= 2, checked["program"]
-    Path(made["weights"]).unlink()
+    Path(made["weights"]["program.gguf"]).unlink()
     with pytest.raises(exports.BadInput, match="not there any more"):
         exports.export(store, run_id, out, TUNED)
+
+
+def test_each_predictor_answers_with_its_own_adapter_and_both_are_taken_home(tiny: Path, tmp_path: Path) -> None:
+    own = {"owner": "predictor", "epochs": 10, "batch_size": 4, "learning_rate": 0.02, "rank": 4}
+    config = settings(tmp_path, SMALL, **own)
+    config["search"] = {"threshold": 0.0}
+    store = tmp_path / "studio.db"
+    with workers_inside():
+        run_id = launcher.start(store, config)
+    with Reader(store) as reader:
+        assert reader.run(run_id).status is Status.COMPLETED, reader.run(run_id).reason
+        tunings = reader.tunings(run_id)
+    assert [{row["predictor"] for row in one.rows} for one in tunings] == [{"queue"}, {"tone"}]
+    found = exports.files(store, run_id, OWN)
+    assert list(found["weights"].values()) == [one.facts["tuned"] for one in tunings]
+    assert 'weights="program.tone.gguf", among=adapters)' in found["snippet"]
+    checked = exports.verified(store, run_id, 3, OWN)
+    assert checked["program"]["agreed"] >= 2, checked["program"]
+    written = exports.export(store, run_id, tmp_path / "home" / "better.json", OWN, merged=True)
+    assert [path.name for path in written[1:]] == [
+        *(f"better.{name}.gguf" for name in ("queue", "tone")),
+        *(f"better.{name}.merged.gguf" for name in ("queue", "tone")),
+    ]
+    with pytest.raises(exports.BadInput, match="no tuned weights"):
+        exports.export(store, run_id, tmp_path / "home" / "plain.json", "i0d0-i0d0", merged=True)
 
 
 @pytest.mark.timeout(280)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.control.exports import Choice, chosen, texts_for
+from mipro_studio.control.exports import Choice, chosen, texts_for, weights_notes
 from mipro_studio.control.pushing.mlflow_push import prompt_name
 from mipro_studio.control.registries import PREDICTOR_TAG, SAVED_TAG, asked
 from mipro_studio.optimizer_core.models.role_models import adapter_of
@@ -46,7 +46,7 @@ def push(store: Path, run_id: str, target: Mapping[str, str], candidate: str = "
         prompts.append(f"langfuse:{name}/{version}")
     left = [part["name"] for part in parts if not part["messages"]]
     notes = [f"The messages of {', '.join(left)} depend on the input, so no prompt holds them."] if left else []
-    return {"candidate": choice.candidate, "prompts": prompts, "notes": notes}
+    return {"candidate": choice.candidate, "prompts": prompts, "notes": [*notes, *weights_notes(choice)]}
 
 
 def _created(host: str, name: str, part: Mapping[str, Any], config: Mapping[str, Any]) -> int:

@@ -19,7 +19,7 @@ import cloudpickle
 import dspy
 
 from mipro_studio import ROOT
-from mipro_studio.control.exports import Choice, chosen
+from mipro_studio.control.exports import Choice, chosen, weights_notes
 from mipro_studio.control.registries import PREDICTOR_TAG, PROGRAM_FILE, PROGRAM_TAG
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.errors import BadInput
@@ -73,7 +73,12 @@ def push(store: Path, run_id: str, target: Mapping[str, str], candidate: str = "
     except mlflow.exceptions.MlflowException as error:
         raise BadInput(f"MLflow refused: {error.message}", "Is its server up, and its address right?") from error
     uris = [f"prompts:/{prompt.name}/{prompt.version}" for prompt in prompts]
-    found = {"model_uri": logged.model_uri, "mlflow_run": run.info.run_id, "prompts": uris, "notes": pickled.notes}
+    found = {
+        "model_uri": logged.model_uri,
+        "mlflow_run": run.info.run_id,
+        "prompts": uris,
+        "notes": [*pickled.notes, *weights_notes(choice)],
+    }
     return {**found, "experiment": target["experiment"] or called, "candidate": choice.candidate}
 
 

@@ -1,7 +1,10 @@
 """What runs the program, put together from a run's settings: each process that fills cells does so for itself."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
+
+import dspy
 
 from mipro_studio.optimizer_core.config import JUDGE, RunConfig
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
@@ -10,10 +13,11 @@ from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.role_model import RoleModel
-from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, tuned_spec
+from mipro_studio.optimizer_core.models.role_models import build_role_model, chosen_models, with_tuned
+from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.programs.program import Program
-from mipro_studio.optimizer_core.types import Role
+from mipro_studio.optimizer_core.types import PROGRAM, Role
 
 __all__ = ["build_runner"]
 
@@ -36,7 +40,28 @@ def build_runner(config: RunConfig, program: Program, base: Path, meter: Meter) 
     for role in _RUNS_PROGRAM:
         role_models(role, None)  # what cannot be had is heard of here
     arms = Arms(program, chosen_models(config, program), config.folders)
-    return CellRunner(arms.put_in, role_models, _scorer(config, program, base, meter), config.folders)
+    build = _with_own_weights(arms.put_in, config, program)
+    return CellRunner(build, role_models, _scorer(config, program, base, meter), config.folders)
+
+
+def _with_own_weights(
+    put_in: Callable[[ArmContents], dspy.Module], config: RunConfig, program: Program
+) -> Callable[[ArmContents], dspy.Module]:
+    """`put_in`, with the tuned models of predictors that have weights of their own; made once for equal weights."""
+    made: dict[tuple[tuple[str, str], ...], Mapping[str, dspy.BaseLM]] = {}
+
+    def build(contents: ArmContents) -> dspy.Module:  # `CellRunner` builds one program at a time
+        module = put_in(contents)
+        tuned = {owner: one for owner, one in contents.tuned.items() if owner != PROGRAM}
+        if tuned:
+            key = tuple(sorted(tuned.items()))
+            if key not in made:
+                made[key] = chosen_models(with_tuned(config, tuned), program)
+            for name, predictor in module.named_predictors():
+                predictor.lm = made[key][name] if name in tuned else predictor.lm
+        return module
+
+    return build
 
 
 class _RoleModels:
@@ -54,9 +79,7 @@ class _RoleModels:
             return self._made[role, weights]
 
     def _make(self, role: Role, weights: str | None) -> RoleModel:
-        config = self._config
-        if weights is not None:
-            config = config.model_copy(update={"task_model": tuned_spec(config.task_model, weights)})
+        config = self._config if weights is None else with_tuned(self._config, {PROGRAM: weights})
         spec = config.model_for(_RUNS_PROGRAM[role])
         return build_role_model(spec, role, self._meter, config, self._program)
 

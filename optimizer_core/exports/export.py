@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
@@ -14,7 +14,7 @@ from dspy.adapters.utils import format_field_value
 
 from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
 from mipro_studio.optimizer_core.files import written_aside
-from mipro_studio.optimizer_core.models.role_models import chosen_models, own_models
+from mipro_studio.optimizer_core.models.role_models import chosen_models, own_models, with_tuned
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.kinds import ParameterKind
 from mipro_studio.optimizer_core.parameters.registry import KINDS
@@ -22,9 +22,17 @@ from mipro_studio.optimizer_core.programs.module_copies import copy_module
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.programs.values import as_prompted
 from mipro_studio.optimizer_core.secrets import without_userinfo
-from mipro_studio.optimizer_core.types import SEED_ARM, Arm, Candidate
+from mipro_studio.optimizer_core.types import PROGRAM, SEED_ARM, Arm, Candidate
 
-__all__ = ["BeyondSaved", "beyond_saved", "build_program", "load_saved", "save_program", "without_secrets"]
+__all__ = [
+    "BeyondSaved",
+    "beyond_saved",
+    "build_program",
+    "load_saved",
+    "put_tuned_models",
+    "save_program",
+    "without_secrets",
+]
 
 _SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_)token$", re.IGNORECASE)
 """Names of a model's settings that may hold a key. DSPy leaves out `api_key` alone."""
@@ -42,6 +50,27 @@ def build_program(config: RunConfig, program: Program, arms: Iterable[Arm], cand
     for arm in arms:
         made.add(arm)
     return made.module(candidate)
+
+
+def put_tuned_models(module: dspy.Module, config: RunConfig, program: Program, tuned: Mapping[str, str]) -> None:
+    """Have the predictors of `module` asked of the task model on tuned weights; models of their own stay.
+
+    Args:
+        tuned: See `ArmContents.tuned`.
+
+    Raises:
+        BadInput: a model cannot be had.
+    """
+    own = {*own_models(program), *config.models}
+    whole = tuned.get(PROGRAM)
+    wanted = {
+        info.name: one
+        for info in program.predictors
+        if (one := tuned.get(info.name) or (None if info.name in own else whole)) is not None
+    }
+    models = chosen_models(with_tuned(config, wanted), program) if wanted else {}
+    for name, predictor in module.named_predictors():
+        predictor.lm = models[name] if name in wanted else predictor.lm
 
 
 @dataclass(frozen=True)

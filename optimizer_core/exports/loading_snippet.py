@@ -49,7 +49,10 @@ def loading_snippet(config: RunConfig, program: Program, file_name: str, beyond:
         loading += ["# What the saved state does not hold:", *beyond]
     if chosen:
         loading.append("predictors = dict(program.named_predictors())")
-        loading += [f"predictors[{name!r}].lm = {_model(spec)}" for name, spec in chosen.items()]
+        adapters = list(dict.fromkeys(spec.weights for spec in chosen.values() if spec.weights))
+        if adapters:
+            loading.append(f"adapters = {json.dumps(adapters)}  # one server holds them all")
+        loading += [f"predictors[{name!r}].lm = {_model(spec, bool(adapters))}" for name, spec in chosen.items()]
     body = [*made, *configured, *loading, f"print({asked})"]
     if any("os.environ" in line for line in body):
         imports.append("import os")
@@ -125,9 +128,11 @@ def _configuring(config: RunConfig, program: Program) -> list[str]:
     return [*lines, f"dspy.configure({', '.join(settings)})"] if settings else lines
 
 
-def _model(spec: ModelSpec) -> str:
+def _model(spec: ModelSpec, shared: bool = False) -> str:
+    """`shared`: the embedded model's server holds the snippet's `adapters`."""
     if spec.model == EMBEDDED:
-        return f"embedded_lm(weights={json.dumps(spec.weights)})" if spec.weights else "embedded_lm()"
+        told = [f"weights={json.dumps(spec.weights)}"] if spec.weights else []
+        return f"embedded_lm({', '.join([*told, *(['among=adapters'] if shared else [])])})"
     settings = {"api_base": spec.api_base, "temperature": spec.temperature, "max_tokens": spec.max_tokens}
     given = [f"{name}={value!r}" for name, value in settings.items() if value is not None]
     if spec.api_key_env:

@@ -23,6 +23,7 @@ from mipro_studio.optimizer_core.finetuning.embedded_trainer import EmbeddedTrai
 from mipro_studio.optimizer_core.finetuning.job import (
     JobPhase,
     JobStatus,
+    Trainer,
     TrainerUnavailable,
     TrainingJob,
     TrainingRow,
@@ -55,12 +56,13 @@ class EmbeddedProvider(Provider):  # type: ignore[misc]
 
     Args:
         folder: Where the jobs and their adapters stand.
+        trainer: Another one than this machine's, whose results the embedded model can be served with.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trainer: Trainer | None = None) -> None:
         super().__init__()
         self.finetunable = True
-        self._trainer = EmbeddedTrainer(folder)
+        self._trainer = trainer or EmbeddedTrainer(folder)
 
     def finetune(  # type: ignore[override]
         self,
@@ -126,11 +128,14 @@ class _FinetunableLM(dspy.LM):  # type: ignore[misc]
         return copied
 
 
-def finetunable_lm(folder: Path, *, temperature: float = 0.0, max_tokens: int = 200) -> dspy.LM:
+def finetunable_lm(
+    folder: Path, *, temperature: float = 0.0, max_tokens: int = 200, trainer: Trainer | None = None
+) -> dspy.LM:
     """The embedded model, to be used with `FinetuneAdapter`, for optimizers of DSPy that tune weights.
 
     Args:
         folder: Where the jobs and their adapters stand.
+        trainer: See `EmbeddedProvider`.
     """
     engine = EmbeddedEngine(max_tokens=max_tokens)
     return _FinetunableLM(
@@ -141,5 +146,5 @@ def finetunable_lm(folder: Path, *, temperature: float = 0.0, max_tokens: int = 
         num_retries=0,
         engine=engine,
         async_engine=AsyncEmbeddedEngine(engine),
-        provider=EmbeddedProvider(folder),
+        provider=EmbeddedProvider(folder, trainer),
     )

@@ -84,7 +84,12 @@ class EmbeddedTrainer:
 
     Args:
         folder: Where the jobs' folders stand, beside the store.
+
+    Attributes:
+        process: The module whose `main` trains the job in a folder; see `process`.
     """
+
+    process = "optimizer_core.finetuning.process"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -94,7 +99,7 @@ class EmbeddedTrainer:
             raise TrainerRefused(f"A job cannot be called {job.id!r}.", "Use letters, digits and dashes, 40 at most.")
         if not job.rows:
             raise TrainerRefused("There are no rows to train on.", "Lower the threshold, or use a larger teacher.")
-        if job.begins_at is not None and not Path(job.begins_at).is_file():
+        if job.begins_at is not None and not self._earlier(job.begins_at).is_file():
             raise TrainerRefused(
                 f"The adapter {job.begins_at} that is to be trained further is not there any more.",
                 "Bring its folder back, or start a new run.",
@@ -140,6 +145,13 @@ class EmbeddedTrainer:
             with suppress(ProcessLookupError):
                 os.kill(held["pid"], signal.SIGTERM)
 
+    def _earlier(self, begins_at: str) -> Path:
+        """A file that is there as long as what an earlier job came to is."""
+        return Path(begins_at)
+
+    def _environment(self) -> dict[str, str]:
+        return {**helper_environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
     def _files(self, job: TrainingJob) -> JobFolder:
         return JobFolder(self._folder / job.id)
 
@@ -156,13 +168,13 @@ class EmbeddedTrainer:
                 return
             with open_log(files.log) as log:
                 subprocess.Popen(
-                    command("optimizer_core.finetuning.process", str(files.folder)),
+                    command(self.process, str(files.folder)),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                     pass_fds=[lock.fileno()],  # the process holds the lock from its first moment to its last
-                    env={**helper_environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                    env=self._environment(),
                 )
 
     @staticmethod

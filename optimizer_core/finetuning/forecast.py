@@ -42,6 +42,8 @@ def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_char
     if choice.leaves:
         paid = "it is paid for there" if usd is None else f"it is paid for there, about {usd:,.2f} dollars at most"
         said += f": the rows, with the texts of the training rows in them, are sent there, and {paid}."
+    elif choice.name == "peft":
+        said += ". How long that takes depends on the model and the processor. Nothing leaves this machine for that."
     else:
         said += f", which takes about {seconds:,.0f} s of one processor at most. Nothing leaves it for that."
     return {
@@ -50,7 +52,7 @@ def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_char
         "epochs": settings.epochs,
         "tokens": trained,
         "usd": usd,
-        "processor_s": None if choice.leaves else round(seconds),
+        "processor_s": round(seconds) if choice.name == "embedded" else None,
         "trainer": choice.title,
         "leaves": choice.leaves,
         "text": said,

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -27,7 +28,7 @@ from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
 from mipro_studio.optimizer_core.models.embedded.tokens import Tokenizer
 from mipro_studio.optimizer_core.models.embedded.weights import weights_path
 
-__all__ = ["main"]
+__all__ = ["Reporter", "main", "worked"]
 
 REPORT_S = 0.5
 NICENESS = 5
@@ -36,40 +37,47 @@ NICENESS = 5
 
 def main(arguments: list[str]) -> int:
     """Train the job in the folder."""
+    with threadpool_limits(1):
+        return worked(Path(arguments[0]), _train)
+
+
+def worked(folder: Path, train: Callable[[JobFolder, TrainingJob], None]) -> int:
+    """Have `train` train the job in the folder; a failure is written down in words. Returns the exit code."""
     os.umask(0o077)  # checkpoints and what is trained hold what was in the rows
-    files = JobFolder(Path(arguments[0]))
+    files = JobFolder(folder)
     files.write("process.json", {"pid": os.getpid()})
     signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
     os.nice(NICENESS)
     try:
-        with threadpool_limits(1):
-            _train(files, files.load_job())
-    except (StudioError, ValueError, OSError, MemoryError) as error:
+        train(files, files.load_job())
+    except (StudioError, ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
         traceback.print_exc()
         files.write("failure.json", {"message": f"{type(error).__name__}: {error}"})
         return 1
     return 0
 
 
+class Reporter:
+    """Writes down how far a training is, now and then; a step that is done again is told again."""
+
+    def __init__(self, files: JobFolder) -> None:
+        self._files = files
+        self._losses: list[float] = (files.read("progress.json") or {"losses": []})["losses"]
+        self._reported = 0.0
+
+    def __call__(self, step: Step) -> None:
+        self._losses[step.number - 1 :] = [step.loss]
+        if time.monotonic() - self._reported > REPORT_S or step.number == step.total:
+            self._reported = time.monotonic()
+            self._files.write("progress.json", {"losses": self._losses, "steps": step.total})
+
+
 def _train(files: JobFolder, job: TrainingJob) -> None:
     weights = weights_path()
     rows = _token_rows(job)
     network = load_network(fast_copy(weights))
-    losses: list[float] = []
-    reported = 0.0
-
-    def report(step: Step) -> None:
-        nonlocal reported
-        losses[step.number - 1 :] = [step.loss]
-        if time.monotonic() - reported > REPORT_S or step.number == step.total:
-            reported = time.monotonic()
-            files.write("progress.json", {"losses": losses, "steps": step.total})
-
-    earlier = files.read("progress.json")
-    if earlier is not None:
-        losses += earlier["losses"]
     begin = read_adapter(Path(job.begins_at)) if job.begins_at is not None else None
-    pairs, losses = train(network, rows, job.settings, files.checkpoint, report, begin)
+    pairs, losses = train(network, rows, job.settings, files.checkpoint, Reporter(files), begin)
     files.write("progress.json", {"losses": losses, "steps": len(losses)})
     write_adapter(files.adapter, pairs, job.settings.lora, job.base_model)
     expect(files.adapter, sha256(files.adapter))  # whoever loads it looks whether it still is what was trained

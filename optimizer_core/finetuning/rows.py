@@ -21,9 +21,9 @@ import dspy
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetuning.job import TrainingRow
 from mipro_studio.optimizer_core.programs.values import decode, encode
-from mipro_studio.optimizer_core.types import Cell, Example, TraceStep
+from mipro_studio.optimizer_core.types import Cell, Example, TraceStep, Tuning, TuningState
 
-__all__ = ["Prompts", "RowYield", "labelled_rows", "training_rows"]
+__all__ = ["Prompts", "RowYield", "labelled_rows", "training_rows", "yield_in_words"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Prompts:
         adapter: Writes messages and answers.
         demos: The messages hold the module's demos.
         folders: Where relative paths of images and other files are looked up.
+        predictor: Only its calls are rows; empty = those of all.
     """
 
     module: dspy.Module
     adapter: Any
     demos: bool = False
     folders: tuple[Path, ...] = ()
+    predictor: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class RowYield:
     malformed: int = 0
     duplicates: int = 0
     elsewhere: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        names = ("cells", "failed", "below", "malformed", "duplicates", "elsewhere")
+        return {"rows": len(self.rows), **{name: getattr(self, name) for name in names}}
 
 
 def training_rows(cells: Iterable[Cell], prompts: Prompts, threshold: float) -> RowYield:
@@ -81,6 +88,8 @@ def training_rows(cells: Iterable[Cell], prompts: Prompts, threshold: float) -> 
     malformed = duplicates = elsewhere = 0
     for cell in passed:
         for step in cell.trace:
+            if prompts.predictor not in ("", step.predictor):
+                continue
             predictor = predictors.get(step.predictor)
             if predictor is None or predictor.lm is not None:
                 elsewhere += 1
@@ -110,7 +119,9 @@ def labelled_rows(
         fields = {**example.inputs, **example.labels}
         for name, predictor in prompts.module.named_predictors():
             declared = predictor.signature.fields
-            if predictor.lm is not None or (example.id, name) in have or not declared.keys() <= fields.keys():
+            if prompts.predictor not in ("", name) or predictor.lm is not None or (example.id, name) in have:
+                continue
+            if not declared.keys() <= fields.keys():
                 continue
             inputs = {one: fields[one] for one in predictor.signature.input_fields}
             outputs = {one: fields[one] for one in predictor.signature.output_fields}
@@ -152,3 +163,21 @@ def _reads_back(answer: str, outputs: dict[str, Any], signature: Any, adapter: A
         name in read and encode(read[name], field.annotation) == encode(outputs[name], field.annotation)
         for name, field in fields.items()
     )
+
+
+def yield_in_words(tuning: Tuning, made: RowYield, where: str) -> str:
+    """What the rows of a tuning came from, for people; `where` they are trained on."""
+    passed = made.cells - made.failed - made.below
+    found = f"{passed} of {made.cells} traces passed"
+    named = f"weights {tuning.number}"
+    if owner := tuning.facts.get("predictor"):
+        named += f" of {owner}"
+    if tuning.state is TuningState.EMPTY:
+        return (
+            f"{found}, so there is nothing to tune {named} on, and they stay as they are. Lower the "
+            "threshold, use a larger teacher, or begin with a step of prompts."
+        )
+    dropped = f", {made.duplicates} duplicates dropped" if made.duplicates else ""
+    labelled = tuning.facts["yield"]["labelled"]
+    filled = f", {labelled} of them from labels" if labelled else ""
+    return f"{found}: {len(tuning.rows)} rows for {named}{filled}{dropped}. Training: {where}."

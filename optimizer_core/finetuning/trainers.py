@@ -8,12 +8,13 @@ from typing import Final
 from mipro_studio.optimizer_core.config import EMBEDDED, FinetuneSettings, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetuning.embedded_trainer import EmbeddedTrainer
-from mipro_studio.optimizer_core.finetuning.fireworks import FIREWORKS_URL, FireworksTrainer
 from mipro_studio.optimizer_core.finetuning.job import Trainer
 from mipro_studio.optimizer_core.finetuning.lora import LoraSettings
 from mipro_studio.optimizer_core.finetuning.network import PROJECTIONS
-from mipro_studio.optimizer_core.finetuning.openai import OPENAI_URL, OpenAITrainer
-from mipro_studio.optimizer_core.finetuning.together import TOGETHER_URL, TogetherTrainer
+from mipro_studio.optimizer_core.finetuning.peft_trainer import PeftTrainer, require_installed
+from mipro_studio.optimizer_core.finetuning.providers.fireworks import FIREWORKS_URL, FireworksTrainer
+from mipro_studio.optimizer_core.finetuning.providers.openai import OPENAI_URL, OpenAITrainer
+from mipro_studio.optimizer_core.finetuning.providers.together import TOGETHER_URL, TogetherTrainer
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.embedded.weights import MODEL_NAME
 
@@ -22,6 +23,7 @@ __all__ = ["TrainerChoice", "trainer_choice", "trainer_for", "training_settings"
 _BY_PREFIX: Final = {"together_ai": "together", "fireworks_ai": "fireworks", "openai": "openai"}
 _TITLES: Final = {
     "embedded": "this machine",
+    "peft": "this machine, with peft",
     "together": "Together AI",
     "fireworks": "Fireworks AI",
     "openai": "OpenAI",
@@ -39,7 +41,7 @@ class TrainerChoice:
     @property
     def leaves(self) -> bool:
         """Whether the training rows leave this machine."""
-        return self.name != "embedded"
+        return self.name not in ("embedded", "peft")
 
 
 def trainer_choice(config: RunConfig) -> TrainerChoice:
@@ -67,6 +69,9 @@ def trainer_choice(config: RunConfig) -> TrainerChoice:
                 f"It has {', '.join(PROJECTIONS)}.",
             )
         return TrainerChoice(name, _TITLES[name], MODEL_NAME)
+    if name == "peft":
+        _require_peft(config)
+        return TrainerChoice(name, _TITLES[name], settings.base)
     if spec.api_key_env is None:
         raise BadInput(
             f"Tuning at {_TITLES[name]} needs a key.", "Name the variable that holds it with --api-key-env."
@@ -74,6 +79,17 @@ def trainer_choice(config: RunConfig) -> TrainerChoice:
     if name == "fireworks" and not settings.account:
         raise BadInput("Tuning at Fireworks AI needs the account's id.", "Say --set finetune.account=ID.")
     return TrainerChoice(name, _TITLES[name], rest or spec.model)
+
+
+def _require_peft(config: RunConfig) -> None:
+    if not config.finetune.base or config.task_model.api_base is None:
+        raise BadInput(
+            "Tuning with peft needs the weights, and the address of the server that answers with them.",
+            "Say --set finetune.base=FOLDER and the task model's api_base.",
+        )
+    if config.finetune.first_layer:
+        raise BadInput("finetune.first_layer is for the embedded model only.", "Leave it away, or name projections.")
+    require_installed()
 
 
 def trainer_for(config: RunConfig, folder: Path) -> Trainer:
@@ -88,6 +104,9 @@ def trainer_for(config: RunConfig, folder: Path) -> Trainer:
     choice, settings = trainer_choice(config), config.finetune
     if choice.name == "embedded":
         return EmbeddedTrainer(folder)
+    if choice.name == "peft":
+        spec = config.task_model
+        return PeftTrainer(folder, spec.api_base or "", os.environ.get(spec.api_key_env or "", "none"))
     name = config.task_model.api_key_env or ""
     key = os.environ.get(name)
     if not key:

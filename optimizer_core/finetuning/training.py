@@ -24,7 +24,7 @@ from mipro_studio.optimizer_core.finetuning.gradients import Tuned, hidden_state
 from mipro_studio.optimizer_core.finetuning.lora import Key, LoraSettings, Pair, Pairs, initial_pairs
 from mipro_studio.optimizer_core.finetuning.network import Array, Network
 
-__all__ = ["Step", "TrainingSettings", "train"]
+__all__ = ["LARGEST_NORM", "Step", "TrainingSettings", "batches", "rate_at", "train"]
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -104,14 +104,14 @@ def train(
     parts = segments(rows)
     below = _below(network, parts, settings.lora.first_layer)
     total = settings.steps(len(rows))
-    for number, chosen in enumerate(_batches(len(rows), settings), start=1):
+    for number, chosen in enumerate(batches(len(rows), settings), start=1):
         if number <= len(state.losses):
             continue
         tuned = Tuned(network, state.pairs, settings.lora.scale)
         batch = pack([parts[index] for index in chosen], network.embedding.dtype.type)
         x = np.concatenate([below[part] for part in batch.parts]) if below else None
         loss, gradients = loss_and_gradients(tuned, batch, x, settings.lora.first_layer)
-        _update(state, gradients, number, _rate(settings, number, total))
+        _update(state, gradients, number, rate_at(settings, number, total))
         state.losses.append(loss)
         if number * settings.epochs % total == 0 or number == total:
             _save(checkpoint, state, identity)
@@ -139,7 +139,7 @@ def _fresh(pairs: dict[Key, Pair]) -> _State:
     return _State(dict(pairs), zeros, dict(zeros))
 
 
-def _batches(n_rows: int, settings: TrainingSettings) -> Iterator[Array]:
+def batches(n_rows: int, settings: TrainingSettings) -> Iterator[Array]:
     """Row indices of every step, epoch by epoch, in an order of each epoch's own."""
     for epoch in range(settings.epochs):
         order = np.random.default_rng((settings.seed, epoch)).permutation(n_rows)
@@ -147,7 +147,8 @@ def _batches(n_rows: int, settings: TrainingSettings) -> Iterator[Array]:
             yield order[start : start + settings.batch_size]
 
 
-def _rate(settings: TrainingSettings, number: int, total: int) -> float:
+def rate_at(settings: TrainingSettings, number: int, total: int) -> float:
+    """The learning rate of step `number` of `total`, from 1."""
     rising = settings.warmup * total
     if number <= rising:
         return settings.learning_rate * number / rising

@@ -1,6 +1,7 @@
 """Models that are no role's: of one predictor, chosen by a person; and the program's own in a role."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,13 +30,16 @@ class GuestLM(MeteredLM):
         return replace(asking, account=replace(owner, prices=asking.account.prices))
 
 
-def guest_lm(spec: ModelSpec, retries: int, seed: int) -> GuestLM:
+def guest_lm(spec: ModelSpec, retries: int, seed: int, adapters: Sequence[str] = ()) -> GuestLM:
     """The model of `spec` for one predictor.
+
+    Args:
+        adapters: See `build_lm`.
 
     Raises:
         BadInput: see `build_lm`.
     """
-    made = build_lm(spec, Role.TASK, Meter(Budget()), retries, seed)
+    made = build_lm(spec, Role.TASK, Meter(Budget()), retries, seed, adapters)
     made.__class__ = GuestLM
     return made  # type: ignore[return-value]
 

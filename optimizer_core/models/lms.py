@@ -1,7 +1,7 @@
 """Models for the roles: a `dspy.LM` whose every attempt is metered, capped, retried and classified."""
 
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -126,8 +126,13 @@ class MeteredLM(dspy.LM):  # type: ignore[misc]
         return Asking(self, self.account, self._retries, requests)
 
 
-def build_lm(spec: ModelSpec, role: Role, meter: Meter, retries: int, seed: int) -> MeteredLM:
+def build_lm(
+    spec: ModelSpec, role: Role, meter: Meter, retries: int, seed: int, adapters: Sequence[str] = ()
+) -> MeteredLM:
     """The model of `spec` for `role`.
+
+    Args:
+        adapters: Files of all adapters that the embedded model's server is to hold, where it answers for several.
 
     Raises:
         BadInput: the model string or a setting is not usable, or the key's variable is not set.
@@ -140,8 +145,9 @@ def build_lm(spec: ModelSpec, role: Role, meter: Meter, retries: int, seed: int)
         from mipro_studio.optimizer_core.models.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine
 
         limit = spec.max_tokens or 200
-        tuned = [Path(spec.weights)] if spec.weights else []
-        embedded = EmbeddedEngine(seed=seed, max_tokens=limit, adapters=tuned, adapter=0 if tuned else None)
+        held = tuple(dict.fromkeys((*adapters, *([spec.weights] if spec.weights else []))))
+        place = held.index(spec.weights) if spec.weights else None
+        embedded = EmbeddedEngine(seed=seed, max_tokens=limit, adapters=[*map(Path, held)], adapter=place)
         settings = {"temperature": spec.temperature or 0.0, "max_tokens": limit}
         return MeteredLM(LM_NAME, **shared, **settings, engine=embedded, async_engine=AsyncEmbeddedEngine(embedded))
     key = _key(spec)

@@ -20,7 +20,7 @@ from mipro_studio.optimizer_core.programs.live_objects import live_object
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Role
+from mipro_studio.optimizer_core.types import PROGRAM, Role
 
 __all__ = [
     "ADAPTERS",
@@ -37,6 +37,7 @@ __all__ = [
     "role_models_of",
     "tuned_spec",
     "with_own_model",
+    "with_tuned",
 ]
 
 ADAPTERS: Mapping[str, Callable[[Any], Any]] = {
@@ -77,6 +78,19 @@ def tuned_spec(spec: ModelSpec, tuned: str) -> ModelSpec:
     if spec.model == EMBEDDED:
         return spec.model_copy(update={"weights": tuned})
     return spec.model_copy(update={"model": f"{spec.model.partition('/')[0]}/{tuned}"})
+
+
+def with_tuned(config: RunConfig, tuned: Mapping[str, str]) -> RunConfig:
+    """The settings with the task model on tuned weights.
+
+    Args:
+        tuned: See `ArmContents.tuned`; a predictor that is named has them for itself.
+    """
+    task = config.task_model
+    models = {name: tuned_spec(config.models.get(name, task), one) for name, one in tuned.items() if name != PROGRAM}
+    if PROGRAM in tuned:
+        task = tuned_spec(task, tuned[PROGRAM])
+    return config.model_copy(update={"task_model": task, "models": {**config.models, **models}})
 
 
 def adapter_of(spec: ModelSpec, config: RunConfig, program: Program, lm: Any = None) -> Any:
@@ -132,6 +146,8 @@ def with_own_model(config: RunConfig, values: Mapping[str, Any], program: Progra
 def chosen_models(config: RunConfig, program: Program) -> dict[str, dspy.BaseLM]:
     """Predictor -> the model that a person chose for it. Calls count under the role that runs the program.
 
+    Adapters of the embedded model are held by one server, and a call names its predictor's.
+
     Raises:
         BadInput: there is no such predictor, or the model cannot be had.
     """
@@ -139,8 +155,9 @@ def chosen_models(config: RunConfig, program: Program) -> dict[str, dspy.BaseLM]
     unknown = [name for name in config.models if name not in names]
     if unknown:
         raise BadInput(f"There is no predictor {unknown[0]!r} to give a model.", f"There are: {', '.join(names)}.")
+    adapters = tuple(dict.fromkeys(spec.weights for spec in config.models.values() if spec.weights))
     return {
-        name: guest_lm(spec, config.retries, derive_seed(config.seed, "model", name))
+        name: guest_lm(spec, config.retries, derive_seed(config.seed, "model", name), adapters)
         for name, spec in config.models.items()
     }
 

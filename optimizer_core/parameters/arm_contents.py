@@ -31,10 +31,16 @@ class ArmContents:
 
     @property
     def weights(self) -> str | None:
-        """What serves tuned weights of the task model: the file of an adapter, or a provider's model id. None for the
-        model as it is."""
-        tuned = self.by_kind.get(WEIGHTS, {}).get(PROGRAM, {}).get("tuned")
-        return None if tuned is None else str(tuned)
+        """`tuned` of the program as a whole; None for the model as it is."""
+        return self.tuned.get(PROGRAM)
+
+    @cached_property
+    def tuned(self) -> Mapping[str, str]:
+        """Owner -> what serves its tuned weights of the task model: the file of an adapter, or a provider's model id.
+
+        Those that the model came with are not in it."""
+        owners = self.by_kind.get(WEIGHTS, {})
+        return {owner: str(content["tuned"]) for owner, content in owners.items() if content["tuned"] is not None}
 
     @cached_property
     def text(self) -> str:

@@ -1,6 +1,6 @@
-"""Weights as a kind of arm: what the task model was tuned to. They belong to the program as a whole."""
+"""Weights as a kind of arm: what the task model was tuned to, for the program as a whole or for one predictor."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from mipro_studio.optimizer_core.parameters.arm_features import Feature
     from mipro_studio.optimizer_core.programs.program import Program
 
-__all__ = ["WEIGHTS", "WeightsKind", "weights_arms", "weights_of", "with_demo_set", "with_weights"]
+__all__ = [
+    "WEIGHTS",
+    "WeightsKind",
+    "all_weights",
+    "tuned_of",
+    "weights_arms",
+    "weights_of",
+    "with_demo_set",
+    "with_weights",
+    "with_weights_of",
+]
 
 WEIGHTS = "weights"
 _TOLD = ("strategy", "base_model", "trainer", "demos", "yield", "settings", "steps", "waited_s", "cost_usd")
@@ -20,17 +30,18 @@ _TOLD = ("strategy", "base_model", "trainer", "demos", "yield", "settings", "ste
 def weights_arms(tuning: Tuning) -> list[Arm]:
     """The arm that a tuning came to, behind that of the weights which the model came with."""
     told = {name: tuning.facts[name] for name in _TOLD if name in tuning.facts}
+    owner = tuning.facts.get("predictor", PROGRAM)
     provenance = {"job": tuning.job, "program": tuning.program, "rows": len(tuning.rows), **told}
     return [
-        Arm(PROGRAM, WEIGHTS, SEED_ARM, {"tuned": None}, Author.SEED),
-        Arm(PROGRAM, WEIGHTS, tuning.number, {"tuned": tuning.facts["tuned"]}, Author.MODEL, provenance),
+        Arm(owner, WEIGHTS, SEED_ARM, {"tuned": None}, Author.SEED),
+        Arm(owner, WEIGHTS, tuning.number, {"tuned": tuning.facts["tuned"]}, Author.MODEL, provenance),
     ]
 
 
 class WeightsKind:
     """The content is {"tuned"}: the file of an adapter or a provider's model id; None for the model as it came.
 
-    A model is no part of the program that weights could be put into: whoever runs it asks `ArmContents.weights`.
+    A model is no part of the program that weights could be put into: whoever runs it asks `ArmContents.tuned`.
     """
 
     name = WEIGHTS
@@ -70,14 +81,40 @@ class WeightsKind:
         return []
 
 
-def weights_of(candidate: Candidate) -> int:
-    """Number of the tuning; 0 for the weights that the model came with."""
-    return candidate.arm(WHOLE, WEIGHTS)
+def weights_of(candidate: Candidate, place: int = WHOLE) -> int:
+    """Number of the tuning whose weights the program, or the predictor at `place`, has; 0 for those it came with."""
+    return candidate.arm(place, WEIGHTS)
 
 
-def with_weights(candidate: Candidate, number: int) -> Candidate:
-    """The same prompts on the weights of a tuning."""
-    return candidate.having({(WHOLE, WEIGHTS): number})
+def all_weights(candidate: Candidate) -> dict[int, int]:
+    """Place, or `WHOLE` -> number of the tuning, where the weights are not those that the model came with."""
+    return {place: number for place, letter, number in candidate.arms if letter == WEIGHTS[0]}
+
+
+def tuned_of(candidate: Candidate, names: Sequence[str], tunings: Iterable[Tuning]) -> dict[str, str]:
+    """What serves the candidate's tuned weights, by owner; see `ArmContents.tuned`.
+
+    Args:
+        names: The program's predictors in order.
+
+    Raises:
+        KeyError: a tuning is not among them, or came to nothing.
+    """
+    known = {tuning.number: tuning for tuning in tunings}
+    return {
+        PROGRAM if place == WHOLE else names[place]: str(known[number].facts["tuned"])
+        for place, number in all_weights(candidate).items()
+    }
+
+
+def with_weights(candidate: Candidate, number: int, place: int = WHOLE) -> Candidate:
+    """The same prompts on the weights of a tuning, for the whole program or the predictor at `place`."""
+    return candidate.having({(place, WEIGHTS): number})
+
+
+def with_weights_of(candidate: Candidate, other: Candidate) -> Candidate:
+    """The prompts of `candidate` on all the weights of `other`."""
+    return candidate.having({(place, WEIGHTS): number for place, number in all_weights(other).items()})
 
 
 def with_demo_set(candidate: Candidate, index: int, places: Collection[int]) -> Candidate:

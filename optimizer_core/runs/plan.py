@@ -76,7 +76,8 @@ def make_plan(
     }  # fmt: skip
     notes = _notes(config, sizes, cells.size) if optimizer.evaluates else []
     if work.tunings:
-        plan["tuning"] = tuning_forecast(config, work.tunings, n_train * n_predictors, row_chars + instruction_chars)
+        rows = n_train * (1 if config.finetune.owner == "predictor" else n_predictors)
+        plan["tuning"] = tuning_forecast(config, work.tunings, rows, row_chars + instruction_chars)
         notes = [plan["tuning"]["text"], *notes]
     return {**plan, "notes": [*notes, *_cap_notes(config, plan)]}
 

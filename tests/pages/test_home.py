@@ -93,6 +93,7 @@ def test_one_click_starts_a_sample_and_opens_it(
     assert asked[0]["program"] == "sample:triage"
     assert "Waiting for its worker to start" in texts(app)
     app = open_page()
+    assert app.button(key="sample_together_triage").label == "Better together, offline"
     app.button(key="sample_together_triage").click().run()
     assert not app.exception
     assert asked[1] == {**asked[0], "optimizer": "better_together", "name": "Support triage, better together"}

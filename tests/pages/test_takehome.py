@@ -171,11 +171,28 @@ def test_export_shows_the_files_once_they_are_made(store: Filled, monkeypatch: p
     document = (
         '{"how": "Send.", "predictors": [{"name": "p", "why": "", "messages": [{"role": "user", "content": "Q"}]}]}'
     )
-    made = {"candidate": "c", "program": "{}", "snippet": "import dspy", "messages": document}
+    made = {"candidate": "c", "program": "{}", "snippet": "import dspy", "messages": document, "weights": {}}
     monkeypatch.setattr(take_home, "export_files", lambda *asked: made)
     app = page("export", run=store[1]["finished"])
     app.button(key="export_make").click().run()
     assert "import dspy" in texts(app) and "Does it still give the same answers?" in texts(app)
+    assert "adapters" not in texts(app)
+
+
+def test_export_offers_every_adapter_of_a_candidate_with_tuned_weights(
+    store: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "adapter.gguf").write_bytes(b"GGUF")
+    weights = dict.fromkeys(("program.queue.gguf", "program.tone.gguf"), str(tmp_path / "adapter.gguf"))
+    snippet = 'predictors["queue"].lm = embedded_lm(weights="program.queue.gguf", among=adapters)'
+    made = {"candidate": "c", "program": "{}", "snippet": snippet, "messages": '{"how": "", "predictors": []}'}
+    monkeypatch.setattr(take_home, "export_files", lambda *asked: {**made, "weights": weights})
+    app = page("export", run=store[1]["finished"])
+    app.button(key="export_make").click().run()
+    assert not app.exception
+    offered = [one.proto.label for one in app.get("download_button")]
+    assert {"program.json", *weights} <= set(offered)
+    assert "low-rank adapters" in texts(app) and snippet in texts(app)
 
 
 def test_export_says_why_it_did_not_work(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def pick_candidate(reader: Reader, run: RunSummary) -> str | None:
     return value
 
 
-def program_panel(run: RunSummary, candidate: str) -> Mapping[str, str] | None:
+def program_panel(run: RunSummary, candidate: str) -> Mapping[str, Any] | None:
     """Prepare and download program, snippet and messages; the texts once they are made."""
     if run.origin:
         st.text("This run came from a replay file: its program is with whoever packed it. Report and replay work.")
@@ -68,14 +68,16 @@ def program_panel(run: RunSummary, candidate: str) -> Mapping[str, str] | None:
         ):
             st.download_button(label, made[part], name, key=f"export_{part}", icon=":material/download:",
                                on_click="ignore")  # fmt: skip
-        if weights := made.get("weights"):
-            st.download_button("program.gguf", Path(weights).read_bytes(), "program.gguf", key="export_weights",
+        for name, path in made["weights"].items():
+            st.download_button(name, Path(path).read_bytes(), name, key=f"export_weights_{name}",
                                icon=":material/download:", on_click="ignore")  # fmt: skip
-    if made.get("weights"):
-        st.caption("program.gguf holds the tuned weights of the embedded model, as a low-rank adapter.")
+    if made["weights"]:
+        named = " and ".join(made["weights"])
+        st.caption(f"{named}: the tuned weights of the embedded model, as low-rank adapters.")
+        st.caption("`cli.py export RUN --merged` writes the whole model with them in it.")
     st.caption("program.json holds instructions and demos, no model and no key. This loads it and asks it:")
     st.code(clean(made["snippet"]), language="python")
-    found: Mapping[str, str] = made
+    found: Mapping[str, Any] = made
     return found
 
 
@@ -84,7 +86,7 @@ def _kept(name: str, run_id: str, candidate: str) -> Any:
     return kept[2] if kept is not None and kept[:2] == (run_id, candidate) else None
 
 
-def messages_panel(made: Mapping[str, str]) -> None:
+def messages_panel(made: Mapping[str, Any]) -> None:
     """Every predictor's chat messages, for people without DSPy."""
     st.header("Plain messages, without DSPy", anchor=False)
     document = json.loads(made["messages"])

@@ -69,7 +69,7 @@ def _card(sample: Sample) -> None:
                 "Start", key=f"sample_start_{sample.name}", icon=":material/play_arrow:", type="primary"
             )
             together = sample.runs_here and sample.name == TUNED and st.button(
-                "Better together", key=f"sample_together_{sample.name}", icon=":material/model_training:",
+                "Better together, offline", key=f"sample_together_{sample.name}", icon=":material/model_training:",
                 help="Prompts, then the model's weights, then prompts again, on this machine: BetterTogether.",
             )  # fmt: skip
             setup = st.button("Set up", key=f"sample_setup_{sample.name}", icon=":material/tune:", type="tertiary")

@@ -67,7 +67,8 @@ def stage_words(tuning: Tuning) -> str:
         TuningState.FAILED: f"failed: {facts.get('message', '')}",
     }[tuning.state]
     demos = "with" if facts.get("demos") else "without"
-    return f"Weights {tuning.number}: {rows}, prompts {demos} demos; {one_line(state, 300)}."
+    owner = f" of {one_line(facts['predictor'], 80)}" if facts.get("predictor") else ""
+    return f"Weights {tuning.number}{owner}: {rows}, prompts {demos} demos; {one_line(state, 300)}."
 
 
 def losses_of(events: Sequence[Json], tuning: Tuning) -> list[float]:

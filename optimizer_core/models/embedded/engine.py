@@ -40,6 +40,8 @@ class EmbeddedEngine:
 
     ``adapters`` are files of low-rank adapters that the server holds beside the weights; ``adapter`` is the place
     of the one that answers, None for the weights alone. Engines with the same ``adapters`` share a server.
+
+    ``base`` is a GGUF file to serve instead of the embedded model's own weights, such as merged ones.
     """
 
     supports_grammar: Final = True
@@ -49,12 +51,19 @@ class EmbeddedEngine:
     supported_params: Final = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop", "seed"})
 
     def __init__(
-        self, *, seed: int = 0, max_tokens: int = 200, adapters: Sequence[Path] = (), adapter: int | None = None
+        self,
+        *,
+        seed: int = 0,
+        max_tokens: int = 200,
+        adapters: Sequence[Path] = (),
+        adapter: int | None = None,
+        base: Path | None = None,
     ) -> None:
         self.seed = seed
         self.max_tokens = max_tokens
         self.adapters = tuple(adapters)
         self.adapter = adapter
+        self.base = base
         self._lock = threading.Lock()
         self._session: _Session | None = None
 
@@ -87,6 +96,8 @@ class EmbeddedEngine:
         state: dict[str, Any] = {"seed": self.seed, "max_tokens": self.max_tokens}
         if self.adapters:
             state |= {"adapters": [str(path) for path in self.adapters], "adapter": self.adapter}
+        if self.base is not None:
+            state["base"] = str(self.base)
         return state
 
     @classmethod
@@ -96,6 +107,7 @@ class EmbeddedEngine:
             max_tokens=int(state.get("max_tokens", 200)),
             adapters=[Path(path) for path in state.get("adapters", ())],
             adapter=state.get("adapter"),
+            base=Path(state["base"]) if state.get("base") else None,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> EmbeddedEngine:
@@ -111,7 +123,7 @@ class EmbeddedEngine:
             # A forked child must not share its parent's sockets or lock.
             if current is None or current is instead_of or current.pid != os.getpid():
                 try:
-                    self._session = _Session(connect(adapters=self.adapters))
+                    self._session = _Session(connect(self.base, self.adapters))
                 except StudioError as exc:
                     raise lm15.TransportError(str(exc), provider=_PROVIDER) from exc
             assert self._session is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,18 +17,32 @@ LM_NAME: Final = f"embedded/{MODEL_NAME}"
 
 
 def embedded_lm(
-    temperature: float = 0.0, max_tokens: int = 200, seed: int = 0, weights: str | Path | None = None
+    temperature: float = 0.0,
+    max_tokens: int = 200,
+    seed: int = 0,
+    *,
+    weights: str | Path | None = None,
+    among: Sequence[str | Path] = (),
+    base: str | Path | None = None,
 ) -> dspy.LM:
     """The embedded model, to be used with :class:`CompactAdapter`.
 
-    ``weights`` is the file of a low-rank adapter (GGUF) that it answers with, as a tuning of weights makes it.
+    ``weights`` is the file of a low-rank adapter (GGUF) that it answers with, as a tuning of weights makes it. Models
+    of several predictors share one server when each names the files of all of them as ``among``. ``base`` is a GGUF
+    file to serve instead of the model's own weights, such as an export with merged weights.
 
     Nothing is fetched or started before the first call. ``max_tokens`` bounds each answer;
     ``seed`` makes answers at a temperature above 0 repeatable. DSPy's response cache is off
     (repeated calls must cost what they cost) and so are retries (the server is local).
     """
-    tuned = [Path(weights)] if weights else []
-    engine = EmbeddedEngine(seed=seed, max_tokens=max_tokens, adapters=tuned, adapter=0 if tuned else None)
+    held = list(dict.fromkeys(Path(one) for one in (*among, *([weights] if weights else []))))
+    engine = EmbeddedEngine(
+        seed=seed,
+        max_tokens=max_tokens,
+        adapters=held,
+        adapter=held.index(Path(weights)) if weights else None,
+        base=Path(base) if base else None,
+    )
     return dspy.LM(
         LM_NAME,
         temperature=temperature,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import platformdirs
 from mipro_studio.optimizer_core.models.embedded.hashes import expect, expected, remember, sha256, sha256_of
 from mipro_studio.optimizer_core.models.embedded.weights import APP_NAME, is_pinned
 
-__all__ = ["fast_copy"]
+__all__ = ["fast_copy", "rewrite"]
 
 _VERSION: Final = "1"
 """Raised when the copy is made in another way, so that old copies are left alone."""
@@ -46,25 +47,39 @@ def fast_copy(weights: Path) -> Path:
 
 
 def _repack(source: Path, target: Path) -> None:
+    from gguf import GGMLQuantizationType, LlamaFileType, quants
+
+    slow, fast = GGMLQuantizationType.Q4_1, GGMLQuantizationType.Q8_0
+
+    def faster(name: str, values: Any, kind: Any) -> tuple[Any, Any]:
+        if kind != slow:
+            return values, kind
+        return quants.quantize(quants.dequantize(values, slow), fast), fast
+
+    rewrite(source, target, LlamaFileType.MOSTLY_Q8_0, faster)
+
+
+def rewrite(source: Path, target: Path, file_type: Any, changed: Callable[[str, Any, Any], tuple[Any, Any]]) -> None:
+    """Write the GGUF model at `source` to `target` with other tensors and all else as it is.
+
+    Args:
+        file_type: The `gguf.LlamaFileType` that the new file says it is.
+        changed: Name, values and `gguf.GGMLQuantizationType` of a tensor -> its new values and type.
+    """
     import gguf
-    from gguf import quants
 
     reader = gguf.GGUFReader(source)
     fields: dict[str, Any] = reader.fields
     writer = gguf.GGUFWriter(target, fields["general.architecture"].contents())
-    writer.add_file_type(int(gguf.LlamaFileType.MOSTLY_Q8_0))
+    writer.add_file_type(int(file_type))
     for name, field in fields.items():
         # The writer makes the header, the architecture and the file type itself.
         if not name.startswith("GGUF.") and name not in ("general.architecture", "general.file_type"):
             inner = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
             writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
-    slow, fast = gguf.GGMLQuantizationType.Q4_1, gguf.GGMLQuantizationType.Q8_0
     for tensor in reader.tensors:
-        if tensor.tensor_type == slow:
-            values = quants.dequantize(tensor.data, slow)
-            writer.add_tensor(tensor.name, quants.quantize(values, fast), raw_dtype=fast)
-        else:
-            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+        values, kind = changed(tensor.name, tensor.data, tensor.tensor_type)
+        writer.add_tensor(tensor.name, values, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -97,6 +97,8 @@ class BetterTogether(Optimizer):
         steps = self.steps(config)
         trials = sum(1 if step.kind == WEIGHTS else config.finetune.sets for step in steps)
         weights = sum(step.kind == WEIGHTS for step in steps)
+        if config.finetune.owner == "predictor":
+            weights *= n_free
         taught = [_taught(step, config.finetune.bootstrap) for step in steps]
         traces = len(steps) - sum(taught)
         return Work(trials, 0, False, int(any(taught)), traces=traces, tunings=weights, tested=1 + len(steps))

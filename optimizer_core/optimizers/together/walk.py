@@ -7,22 +7,23 @@ another strategy did. Nothing is kept here: a resumed run finds its place again.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mipro_studio.optimizer_core.config import FinetuneSettings
 from mipro_studio.optimizer_core.errors import ReviewWanted
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
-from mipro_studio.optimizer_core.finetuning.rows import Prompts, RowYield, labelled_rows, training_rows
+from mipro_studio.optimizer_core.finetuning.rows import Prompts, labelled_rows, training_rows, yield_in_words
 from mipro_studio.optimizer_core.finetuning.tuner import as_records, fresh_job_id
 from mipro_studio.optimizer_core.models.role_models import adapter_of
 from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
 from mipro_studio.optimizer_core.optimizers.together.strategy import WEIGHTS, Step, label
-from mipro_studio.optimizer_core.parameters.weights import weights_of, with_demo_set, with_weights
+from mipro_studio.optimizer_core.parameters.weights import all_weights, with_demo_set, with_weights, with_weights_of
 from mipro_studio.optimizer_core.proposers.bootstrap import plan_sets
 from mipro_studio.optimizer_core.proposers.labels import labels_tell_all
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.types import (
+    PROGRAM,
     TEACHER,
     Candidate,
     Cell,
@@ -112,7 +113,7 @@ class Walk:
     def _start(self, step: Step, current: Candidate) -> Candidate:
         """The program that a step begins with."""
         if step.kind != WEIGHTS and step.before.endswith(WEIGHTS) and self._settings.restart:
-            return with_weights(self._context.baseline, weights_of(current))
+            return with_weights_of(self._context.baseline, current)
         return current
 
     def _is_taught(self, step: Step, start: Candidate) -> bool:
@@ -125,10 +126,13 @@ class Walk:
         """What a step chooses from; None while it is not made."""
         context = self._context
         if step.kind == WEIGHTS:
-            tuning = context.tunings.get(step.number)
-            if tuning is None or not tuning.state.over:
-                return None
-            return [with_weights(start, step.number) if tuning.state is TuningState.TUNED else start]
+            for number, owner in self._tunings(step).items():
+                tuning = context.tunings.get(number)
+                if tuning is None or not tuning.state.over:
+                    return None
+                if tuning.state is TuningState.TUNED:
+                    start = with_weights(start, number, context.arms.place(owner))
+            return [start]
         indices = self._indices(step)
         if any(index not in context.arms.demo_sets[name] for name in context.arms.names for index in indices):
             return None
@@ -151,6 +155,13 @@ class Walk:
         """The demo sets of a prompt step; each step has its own."""
         n = self._settings.sets - 1
         return range((step.number - 1) * n + 1, step.number * n + 1)
+
+    def _tunings(self, step: Step) -> dict[int, str]:
+        """Number -> owner of the tunings of a weight step: the program's one, or one of each predictor's."""
+        owners = [PROGRAM]
+        if self._settings.owner == "predictor":
+            owners = [info.name for info in self._context.free]
+        return dict(enumerate(owners, start=(step.number - 1) * len(owners) + 1))
 
     def _evaluated(self, candidate: Candidate) -> bool:
         val = self._context.examples[Split.VAL]
@@ -191,17 +202,19 @@ class Walk:
         context = self._context
         tuner = context.tuner
         assert tuner is not None
-        tuning = context.tunings.get(need.step.number)
-        if tuning is None:
-            tuning = await self._gathered(need)
-        elif tuning.state is TuningState.FAILED:  # in an earlier life: the same rows once more, as another job
-            tuning = replace(tuning, state=TuningState.ROWS, job=fresh_job_id())
-            await context.note_tuning(tuning)
-        if tuning.state is TuningState.EMPTY:
-            return
-        self._require_go(tuning, tuner.choice.title)
-        await context.announce(Phase.TUNE, 0, tuner.settings.steps(len(tuning.rows)))
-        await context.note_tuning(await tuner.run(tuning))
+        wanted = self._tunings(need.step)
+        if not wanted.keys() <= context.tunings.keys():
+            await self._gather(need)
+        for number in wanted:
+            tuning = context.tunings[number]
+            if tuning.state is TuningState.FAILED:  # in an earlier life: the same rows once more, as another job
+                tuning = replace(tuning, state=TuningState.ROWS, job=fresh_job_id())
+                await context.note_tuning(tuning)
+            if tuning.state.over:
+                continue
+            self._require_go(tuning, tuner.choice.title)
+            await context.announce(Phase.TUNE, 0, tuner.settings.steps(len(tuning.rows)))
+            await context.note_tuning(await tuner.run(tuning))
 
     def _require_go(self, tuning: Tuning, where: str) -> None:
         """Each time that weights are tuned has a gate of its own."""
@@ -214,36 +227,44 @@ class Walk:
                 "read them, then say go."
             )
 
-    async def _gathered(self, need: _Need) -> Tuning:
-        """The rows of a weight step, written down under the id of the job to be."""
-        context, settings, step, start = self._context, self._settings, need.step, need.start
-        tuner = context.tuner
-        assert tuner is not None
-        own = await self._traces(step, start)
-        cells = {cell.key: cell for cell in own}
-        if settings.traces == "all":
+    async def _gather(self, need: _Need) -> None:
+        """The rows of a weight step's tunings, each written down under the id of the job to be."""
+        context, step, start = self._context, need.step, need.start
+        cells = {cell.key: cell for cell in await self._traces(step, start)}
+        if self._settings.traces == "all":
             on_train = (cell for cell in context.table.cells() if cell.key.split is Split.TRAIN)
             cells = {cell.key: cell for cell in on_train if cell.key.candidate in need.answerers} | cells
+        for number, owner in self._tunings(step).items():
+            if number not in context.tunings:
+                await self._write_down(need, number, owner, cells.values())
+
+    async def _write_down(self, need: _Need, number: int, owner: str, cells: Iterable[Cell]) -> None:
+        context, settings, start = self._context, self._settings, need.start
+        tuner = context.tuner
+        assert tuner is not None
         adapter = adapter_of(context.config.task_model, context.config, context.program)
-        prompts = Prompts(context.arms.module(start), adapter, settings.demos, context.config.folders)
-        made = training_rows(cells.values(), prompts, context.config.search.threshold)
+        module, folders = context.arms.module(start), context.config.folders
+        prompts = Prompts(module, adapter, settings.demos, folders, predictor=owner)
+        made = training_rows(cells, prompts, context.config.search.threshold)
         labelled = labelled_rows(context.examples[Split.TRAIN], prompts, made.rows) if settings.labels else ()
         rows = (*made.rows, *labelled)
         state = TuningState.ROWS if rows else TuningState.EMPTY
-        before = weights_of(start)
+        before = all_weights(start).get(context.arms.place(owner))
         facts = {
-            "yield": {**_counts(made), "labelled": len(labelled)},
+            "yield": {**made.counts, "labelled": len(labelled)},
             "demos": settings.demos,
             "trainer": tuner.choice.name,
             "base_model": tuner.choice.base_model,
             "settings": tuner.settings.model_dump(mode="json"),
-            "strategy": label(step.path),
+            "strategy": label(need.step.path),
             "begins_at": context.tunings[before].facts["tuned"] if before else None,
+            **({"predictor": owner} if owner != PROGRAM else {}),
         }
-        tuning = Tuning(step.number, state, fresh_job_id(), start.id, as_records(rows), facts)
+        tuning = Tuning(number, state, fresh_job_id(), start.id, as_records(rows), facts)
         await context.note_tuning(tuning)
-        await context.recorder.write(Event(EventKind.NOTE, {"text": _in_words(tuning, made, tuner.choice.title)}))
-        return tuning
+        await context.recorder.write(
+            Event(EventKind.NOTE, {"text": yield_in_words(tuning, made, tuner.choice.title)})
+        )
 
     async def _traces(self, step: Step, start: Candidate) -> list[Cell]:
         """The program's, or the teacher's, runs on all training rows."""
@@ -263,22 +284,3 @@ class Walk:
             return cell
 
         return list(await asyncio.gather(*map(one, rows)))
-
-
-def _counts(made: RowYield) -> dict[str, int]:
-    names = ("cells", "failed", "below", "malformed", "duplicates", "elsewhere")
-    return {"rows": len(made.rows), **{name: getattr(made, name) for name in names}}
-
-
-def _in_words(tuning: Tuning, made: RowYield, where: str) -> str:
-    passed = made.cells - made.failed - made.below
-    found = f"{passed} of {made.cells} traces passed"
-    if tuning.state is TuningState.EMPTY:
-        return (
-            f"{found}, so there is nothing to tune weights {tuning.number} on, and they stay as they are. Lower the "
-            "threshold, use a larger teacher, or begin with a step of prompts."
-        )
-    dropped = f", {made.duplicates} duplicates dropped" if made.duplicates else ""
-    labelled = tuning.facts["yield"]["labelled"]
-    filled = f", {labelled} of them from labels" if labelled else ""
-    return f"{found}: {len(tuning.rows)} rows for weights {tuning.number}{filled}{dropped}. Training: {where}."

@@ -9,7 +9,6 @@ import pytest
 
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.finetuning.fireworks import FireworksTrainer
 from mipro_studio.optimizer_core.finetuning.job import (
     JobPhase,
     Trainer,
@@ -18,8 +17,9 @@ from mipro_studio.optimizer_core.finetuning.job import (
     TrainingJob,
     TrainingRow,
 )
-from mipro_studio.optimizer_core.finetuning.openai import OpenAITrainer
-from mipro_studio.optimizer_core.finetuning.together import TogetherTrainer
+from mipro_studio.optimizer_core.finetuning.providers.fireworks import FireworksTrainer
+from mipro_studio.optimizer_core.finetuning.providers.openai import OpenAITrainer
+from mipro_studio.optimizer_core.finetuning.providers.together import TogetherTrainer
 from mipro_studio.optimizer_core.finetuning.trainers import TrainerChoice, trainer_choice, trainer_for
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from tests.optimizer_core.finetuning.providers import KEY, Provider, fireworks, openai, together

@@ -1,6 +1,5 @@
 """Runs with steps of weights, in memory, with a trainer that is a script: what is tuned, on what, how often."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.finetuning import tuner
 from mipro_studio.optimizer_core.finetuning.row_edits import changed_rows
 from mipro_studio.optimizer_core.parameters.weights import weights_of
-from mipro_studio.optimizer_core.runs import assembly
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Candidate,
@@ -24,55 +22,16 @@ from mipro_studio.optimizer_core.types import (
 )
 from tests.arms import pairs
 from tests.loopback import LoopbackEndpoint
-from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import Life, live
 from tests.optimizer_core.optimizers import small
 from tests.optimizer_core.optimizers.together.trainer import ScriptedTrainer
 from tests.optimizer_core.runs.test_plan import assert_in, plan_of
-from tests.programs import desk
 
 VALUES = {
     "finetune": {"sets": 3, "trainer": "together", "labels": False},
     "task_model": {"api_key_env": "TRAINER_KEY"},
     "teacher": None,
 }
-
-
-@pytest.fixture
-def trainer(monkeypatch: pytest.MonkeyPatch) -> ScriptedTrainer:
-    made = ScriptedTrainer()
-    monkeypatch.setenv("TRAINER_KEY", "a-key-of-the-trainer")
-    monkeypatch.setattr(assembly, "trainer_for", lambda config, folder: made)
-    monkeypatch.setattr(tuner, "POLL_S", 0.001)
-    monkeypatch.setattr(tuner, "LONGEST_POLL_S", 0.001)
-    return made
-
-
-class Desk:
-    """A model of the desk: right on every third message, with demos on every second one too, and tuned on all."""
-
-    def __init__(self) -> None:
-        self.gold = desk.gold(desk.rows(60))
-
-    def __call__(self, messages: list[dict[str, Any]], body: dict[str, Any]) -> str:
-        asked = messages[-1]["content"]
-        message = next(text for text in self.gold if text in asked)
-        tuned = "tuned" in body["model"]
-        number = int(message.split()[1])
-        right = tuned or number % 3 == 0 or (number % 2 == 0 and len(messages) > 2)
-        name = "tone" if "## tone ##" in asked else "queue"
-        value = self.gold[message][name]
-        wrong = {
-            "queue": "billing" if value != "billing" else "account",
-            "tone": "calm" if value == "angry" else "angry",
-        }
-        return f"[[ ## {name} ## ]]\n{value if right else wrong[name]}\n\n[[ ## completed ## ]]"
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[LoopbackEndpoint]:
-    with InProcessEndpoint(responder=Desk(), keep_requests=True) as endpoint:
-        yield endpoint
 
 
 def settings(model: LoopbackEndpoint, optimizer: str = "better_together", **changes: Any) -> Any:

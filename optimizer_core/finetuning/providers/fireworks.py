@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mipro_studio.optimizer_core.finetuning.http_api import Api, chat_lines
 from mipro_studio.optimizer_core.finetuning.job import JobPhase, JobStatus, TrainerUnavailable, TrainingJob
+from mipro_studio.optimizer_core.finetuning.providers.http_api import Api, chat_lines
 
 __all__ = ["FIREWORKS_URL", "FireworksTrainer"]
 

@@ -1,0 +1,1 @@
+"""Trainers at providers, over HTTP: each implements `Trainer`."""

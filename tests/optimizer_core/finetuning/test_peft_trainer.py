@@ -1,0 +1,227 @@
+"""Tuning with torch, transformers and peft: a tiny random model from a folder, and the server that takes its adapter.
+
+What needs torch is skipped where the extra is not installed, as in CI.
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mipro_studio.optimizer_core.config import RunConfig, parse_config
+from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.finetuning import peft_trainer
+from mipro_studio.optimizer_core.finetuning.embedded_trainer import JobFolder
+from mipro_studio.optimizer_core.finetuning.forecast import tuning_forecast
+from mipro_studio.optimizer_core.finetuning.job import (
+    JobPhase,
+    JobStatus,
+    TrainerRefused,
+    TrainerUnavailable,
+    TrainingJob,
+    TrainingRow,
+)
+from mipro_studio.optimizer_core.finetuning.lora import LoraSettings
+from mipro_studio.optimizer_core.finetuning.peft_trainer import PeftTrainer
+from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice, trainer_for
+from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
+
+ANSWERS = ("billing", "delivery", "returns")
+SETTINGS = TrainingSettings(epochs=10, batch_size=3, learning_rate=0.05, lora=LoraSettings(rank=4))
+ROWS = tuple(
+    TrainingRow(({"role": "user", "content": f"message {n}"},), ANSWERS[n % 3], "decide", str(n)) for n in range(9)
+)
+
+
+class Server:
+    """What serves the task model: its models, and adapters as they are given to it."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.status = 200
+        self.url = ""
+
+    def answer(self, path: str, body: Any) -> tuple[int, Any]:
+        self.asked.append(path)
+        if self.status != 200:
+            return self.status, {"error": {"message": "LoRA updating is off"}}
+        if path == "/v1/load_lora_adapter":
+            self.loaded[body["lora_name"]] = body["lora_path"]
+        return 200, {"data": [{"id": name} for name in ("base", *self.loaded)]}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    known = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            status, told = known.answer(self.path, body)
+            sent = json.dumps(told).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        do_GET = do_POST = _answer
+
+        def log_message(self, *given: Any) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    known.url = f"http://127.0.0.1:{http.server_port}/v1"
+    yield known
+    http.shutdown()
+    http.server_close()
+
+
+def config(**finetune: Any) -> RunConfig:
+    task = {"model": "openai/base", "api_base": "http://127.0.0.1:9/v1"}
+    return parse_config({"program": "a:b", "task_model": task, "finetune": {"trainer": "peft", **finetune}})
+
+
+def test_what_peft_needs_is_said_before_anything_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(peft_trainer, "find_spec", lambda name: None if name == "peft" else object())
+    for asked, said in (
+        (config(), "needs the weights"),
+        (config(base="folder", first_layer=2), "embedded model only"),
+        (config(base="folder"), "not installed: peft"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            trainer_choice(asked)
+    monkeypatch.setattr(peft_trainer, "find_spec", lambda name: object())
+    choice = trainer_choice(config(base="folder"))
+    assert (choice.base_model, choice.leaves) == ("folder", False)
+    assert isinstance(trainer_for(config(base="folder"), tmp_path), PeftTrainer)
+    assert "Nothing leaves this machine" in tuning_forecast(config(base="folder"), 1, 10, 100.0)["text"]
+
+
+def test_a_job_has_succeeded_once_its_adapter_is_served_and_is_given_to_the_server_once(
+    server: Server, tmp_path: Path
+) -> None:
+    trainer, job = PeftTrainer(tmp_path, server.url, "none"), TrainingJob("job-1", "base", ROWS, SETTINGS)
+    files = JobFolder(tmp_path / job.id)
+    files.folder.mkdir()
+    files.save_job(job)
+    files.write("result.json", {"adapter": "adapter"})
+    server.status = 503
+    with pytest.raises(TrainerUnavailable, match="503"):
+        trainer.status(job)
+    server.status = 403
+    with pytest.raises(TrainerRefused, match="LoRA updating is off"):
+        trainer.status(job)
+    server.status = 200
+    for _ in range(2):
+        status = trainer.status(job)
+        assert (status.phase, status.tuned, status.cost_usd) == (JobPhase.SUCCEEDED, "job-1", 0.0)
+    assert server.loaded == {"job-1": str(tmp_path / "job-1" / "adapter")}
+    assert server.asked.count("/v1/load_lora_adapter") == 1
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A random network of two layers with a tokenizer of words, as transformers saves them."""
+    pytest.importorskip("peft")
+    import tokenizers
+    import torch
+    import transformers
+
+    folder = tmp_path_factory.mktemp("tiny")
+    words = ["<pad>", "<end>", "<user>", "<assistant>", "message", *ANSWERS, *map(str, range(10))]
+    plain = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="<pad>")
+    )
+    plain.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="<end>")
+    made.chat_template = (
+        "{% for m in messages %}<{{ m.role }}> {{ m.content }} <end> {% endfor %}"
+        "{% if add_generation_prompt %}<assistant> {% endif %}"
+    )
+    made.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(vocab_size=len(words), num_key_value_heads=2, **sizes)
+    ).save_pretrained(folder)
+    return str(folder)
+
+
+def waited(
+    trainer: PeftTrainer, job: TrainingJob, until: Callable[[JobStatus], bool] = lambda status: status.phase.over
+) -> JobStatus:
+    deadline = time.monotonic() + 240
+    while not until(status := trainer.status(job)):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.05)
+    return status
+
+
+@pytest.mark.timeout(300)
+def test_an_adapter_is_trained_and_loads_with_peft_alone(tiny: str, server: Server, tmp_path: Path) -> None:
+    import peft
+    import torch
+    import transformers
+
+    trainer, job = PeftTrainer(tmp_path, server.url, "none"), TrainingJob("job-1", tiny, ROWS, SETTINGS)
+    assert trainer.status(job).phase is JobPhase.UNSENT
+    trainer.submit(job)
+    trainer.submit(job)
+    status = waited(trainer, job)
+    assert status.phase is JobPhase.SUCCEEDED, status
+    assert (status.step, status.steps, len(status.losses)) == (30, 30, 30)
+    assert np.mean(status.losses[-3:]) < np.mean(status.losses[:3]) / 2
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    tuned = peft.PeftModel.from_pretrained(model, server.loaded["job-1"])
+    right = 0
+    for row in ROWS:
+        prompt = tokenizer.apply_chat_template(list(row.messages), add_generation_prompt=True, tokenize=False)
+        ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            right += tokenizer.decode([int(tuned(input_ids=ids).logits[0, -1].argmax())]) == row.answer
+    assert right >= 8
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_job_ends_alike_and_another_goes_on_from_its_adapter(
+    tiny: str, server: Server, tmp_path: Path
+) -> None:
+    trainer = PeftTrainer(tmp_path, server.url, "none")
+    whole, killed = (TrainingJob(name, tiny, ROWS, SETTINGS) for name in ("whole", "killed"))
+    trainer.submit(whole)
+    end = waited(trainer, whole)
+    trainer.submit(killed)
+    files = JobFolder(tmp_path / "killed")
+    waited(trainer, killed, lambda status: (files.folder / "state.pt").exists() or status.phase.over)
+    with suppress(ProcessLookupError):  # a machine on which ten epochs take less than one look
+        os.kill(files.read("process.json")["pid"], signal.SIGKILL)
+    assert waited(trainer, killed).losses == pytest.approx(end.losses, rel=1e-4)
+    further = TrainingJob("further", tiny, ROWS, SETTINGS, "killed")
+    trainer.submit(further)
+    assert np.mean(waited(trainer, further).losses[:3]) < np.mean(end.losses[:3]) / 2
+    with pytest.raises(TrainerRefused, match="not there any more"):
+        trainer.submit(TrainingJob("lost", tiny, ROWS, SETTINGS, "gone"))
+
+
+@pytest.mark.timeout(300)
+def test_what_cannot_be_trained_fails_in_words(tiny: str, server: Server, tmp_path: Path) -> None:
+    trainer = PeftTrainer(tmp_path, server.url, "none")
+    wrong = SETTINGS.model_copy(update={"lora": LoraSettings(projections=("no_such_map",))})
+    job = TrainingJob("wrong", tiny, ROWS, wrong)
+    trainer.submit(job)
+    status = waited(trainer, job)
+    assert status.phase is JobPhase.FAILED
+    assert "no_such_map" in status.message
