@@ -180,7 +180,10 @@ def files(store: Path, run_id: str, candidate: str = "") -> dict[str, Any]:
     Raises:
         BadInput: as `export`.
     """
-    return texts(chosen(store, run_id, candidate))
+    choice = chosen(store, run_id, candidate)
+    found = adapters(choice.config)
+    weights = {name: str(found[owner]) for owner, name in _in_snippet(choice.config).items()}
+    return {**texts(choice), "weights": weights}
 
 
 def texts_for(whose: str, choice: Choice) -> dict[str, str]:
@@ -196,7 +199,7 @@ def texts_for(whose: str, choice: Choice) -> dict[str, str]:
 
 
 def texts(choice: Choice) -> dict[str, str]:
-    """What `files` returns."""
+    """What `files` returns, without weights."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PROGRAM_FILE
         save_program(choice.module, path)
@@ -214,7 +217,6 @@ def texts(choice: Choice) -> dict[str, str]:
         "program": program,
         "snippet": loading_snippet(_beside(choice.config), choice.program, PROGRAM_FILE, choice.beyond.lines),
         "messages": messages,
-        "weights": {name: str(adapters(choice.config)[owner]) for owner, name in _in_snippet(choice.config).items()},
     }
 
 
