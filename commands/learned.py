@@ -10,6 +10,7 @@ from mipro_studio.commands.earlier_runs import learned_by
 from mipro_studio.commands.store_option import StoreOption
 from mipro_studio.optimizer_core.files import write_private
 from mipro_studio.storage import default_store
+from mipro_studio.ui.text.format import plural
 
 __all__ = ["register"]
 
@@ -27,4 +28,4 @@ def learned(
     """Write the arms of a run with what they were worth, for a run with another model or other rows to start from."""
     told = learned_by(store or default_store(), run_id)
     write_private(out, json.dumps(told, ensure_ascii=False, indent=1).encode())
-    typer.echo(f"{len(told['arms'])} arms, learned from {told['cells']} cells, in {out}.")
+    typer.echo(f"{plural(len(told['arms']), 'arm')}, learned from {plural(told['cells'], 'cell')}, in {out}.")

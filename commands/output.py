@@ -60,7 +60,8 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     test_cells = reader.count_cells(run_id, Split.TEST)
     trials = reader.trials(run_id)
     found = evidence_of(reader, run_id, trials, outcome)
-    named = names_of(reader, run_id).of(found.best)
+    names = names_of(reader, run_id)
+    named = names.of(found.best)
     return {
         "headline": headline(found, named),
         "doubt": doubt(found),
@@ -89,7 +90,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "errors": reader.errors_by_class(run_id),
         "wall_s": round(summary.wall_s, 2),
         "error": summary.error or None,
-        "steps": list(outcome.steps) if outcome else [],
+        "steps": [{**step, "name": names.of(step["candidate"])} for step in outcome.steps] if outcome else [],
         "people": [asdict(deed) for deed in reader.deeds(run_id)],
         **front_facts(reader, summary.id),
     }
@@ -302,7 +303,7 @@ def _steps_table(steps: list[dict[str, Any]]) -> Table:
         paired = step["paired_test"]
         against = f"{paired['difference']:+.3f}" if paired and paired["difference"] is not None else "-"
         shown = [f"{score(one['mean'])} ({interval(one)})" if one else "-" for one in (step["val"], step["test"])]
-        table.add_row(step["strategy"], step["candidate"], *shown, against)
+        table.add_row(step["strategy"], step["name"], *shown, against)
     return table
 
 

@@ -15,6 +15,7 @@ from mipro_studio.optimizer_core.parameters.logged_programs import distinct, log
 from mipro_studio.optimizer_core.parameters.saved_state import SavedPredictor
 from mipro_studio.optimizer_core.types import SEED_ARM, ChangeKind
 from mipro_studio.storage import Reader, default_store
+from mipro_studio.ui.text.format import plural
 
 __all__ = ["register"]
 
@@ -55,7 +56,7 @@ def take(
     if as_json:
         output.print_json({"run_id": full_id, "changes": numbers})
     else:
-        typer.echo(f"{len(numbers)} changes wait for the worker of run {full_id}.")
+        typer.echo(f"{plural(len(numbers), 'change waits', 'changes wait')} for the worker of run {full_id}.")
 
 
 def _asked(store: Path, run_id: str, saved: SavedPredictor, board: review.Board, name: str) -> list[int]:

@@ -1,17 +1,17 @@
-"""Two candidates example by example, of one run or of two on the same data. The URL names run and selection."""
+"""Two to five candidates example by example, of one run or of several on the same data. The URL names them."""
 
 import streamlit as st
 
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.compare.compare_data import compared
-from mipro_studio.ui.compare.compare_panels import example_detail, four_numbers, texts
+from mipro_studio.ui.compare.compare_panels import all_of_them, example_detail, four_numbers, texts
 from mipro_studio.ui.compare.compare_pickers import Picked, pick
 from mipro_studio.ui.compare.examples_table import examples_table
 from mipro_studio.ui.compare.front_panel import front_panel, objective_line
 from mipro_studio.ui.compare.predictor_spending import by_predictor
 from mipro_studio.ui.compare.strategies_panel import strategies_panel
-from mipro_studio.ui.page.frame import COMPARE, LIVE, SETTINGS
+from mipro_studio.ui.page.frame import COMPARE, EXPORT, LIVE, PRESENT, SETTINGS
 from mipro_studio.ui.page.of_run import page_of_run
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.verdict import verdict
@@ -32,7 +32,8 @@ def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
 def draw(reader: Reader, run: RunSummary) -> None:
     with reader.snapshot():
         outcome, names = reader.outcome(run.id), names_of(reader, run.id)
-        verdict(evidence_of(reader, run.id, reader.trials(run.id), outcome), names, outcome, texts=False)
+        found_out = evidence_of(reader, run.id, reader.trials(run.id), outcome)
+        verdict(found_out, names, outcome, texts=False, ways=(PRESENT, EXPORT))
         strategies_panel(reader, run.id, outcome, names)
         picked = pick(reader, run)
         if picked.first[1] is None or picked.second[1] is None:
@@ -43,12 +44,17 @@ def draw(reader: Reader, run: RunSummary) -> None:
                 "Both are the same candidate. Choose another second one; the search may not have got to it yet."
             )
         found = compared(
-            reader, (picked.first[0], picked.first[1]), (picked.second[0], picked.second[1]), picked.split
+            reader,
+            (picked.first[0], picked.first[1]),
+            (picked.second[0], picked.second[1]),
+            picked.split,
+            picked.more,
         )
         if not found.rows:
             st.text(f"The two runs share no example of the {picked.split_word} split, so nothing is compared.")
         else:
             four_numbers(found, picked)
+            all_of_them(found, picked)
             objective_line(reader, picked)
             by_predictor(reader, picked)
             st.header("Examples", anchor=False)

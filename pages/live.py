@@ -13,7 +13,7 @@ from mipro_studio.ui.live.live_view import asked_of, given_up, latest
 from mipro_studio.ui.live.search_panel import bar, search_panel
 from mipro_studio.ui.live.spending import burn_table, caps, limits_line
 from mipro_studio.ui.live.stages import stages_panel
-from mipro_studio.ui.page.frame import LIVE
+from mipro_studio.ui.page.frame import COMPARE, EXPORT, LIVE, PRESENT
 from mipro_studio.ui.page.of_run import run_of_page
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.result.evidence import evidence_of
@@ -21,6 +21,7 @@ from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.text.status import is_active
 
 POLL_S = 1.5
+WAYS = (COMPARE, PRESENT, EXPORT)
 TABS = (
     "Best candidate", "Trials", "Beliefs", "Parallel coordinates", "Minibatch and full", "Spending", "Errors", "Log",
     "Optuna",
@@ -45,7 +46,7 @@ def draw(run_id: str, polled: bool) -> None:
         with st.container(gap="small"):
             reason(view.summary, view.outcome)
         evidence = evidence_of(reader, run_id, view.trials, view.outcome)
-        verdict(evidence, names, view.outcome, texts=view.outcome is not None)
+        verdict(evidence, names, view.outcome, texts=view.outcome is not None, ways=WAYS)
         cards(view, plan)
         search_panel(reader, view, config, names, evidence.best)
         stages_panel(reader, view, names)
@@ -69,7 +70,7 @@ def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None
         lambda: live_tabs.trials_tab(view, names),
         lambda: live_patterns.beliefs_tab(reader, view),
         lambda: live_patterns.parallel_tab(reader, view),
-        lambda: live_patterns.scatter_tab(view),
+        lambda: live_patterns.scatter_tab(view, names),
         lambda: live_patterns.burn_tab(reader, view),
         lambda: live_tabs.errors_tab(reader, run_id, view.errors, names),
         lambda: live_tabs.log_tab(view, names),

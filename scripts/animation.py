@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 from mipro_studio.control import take_home
 from mipro_studio.storage import Reader
 from mipro_studio.ui.replay.replay_state import history
-from scripts.screenshots import DRAWN, REAL, RESTS, SETTLE_MS, WORKS_MS
+from scripts.screenshots import REAL, still
 from tests.ui.browser import ROOT, chromium, serve
 
 SECONDS, FRAMES, LAST_S = 30.0, 36, 4.0
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         steps = sorted({round(last * n / (FRAMES - 1)) for n in range(FRAMES)})
         with serve(store) as url:
             page = browser.new_page(viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]
-            frames = [frame(page, f"{url}/replay?run={run_id}&at={at}", first=not n) for n, at in enumerate(steps)]
+            frames = [frame(page, f"{url}/replay?run={run_id}&at={at}") for at in steps]
     each = round(1000 * (SECONDS - LAST_S) / (len(frames) - 1))
     shown = [each] * (len(frames) - 1) + [round(1000 * LAST_S)]
     frames[0].save(out, save_all=True, append_images=frames[1:], duration=shown, loop=0, quality=QUALITY, method=6)
@@ -43,13 +43,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def frame(page: Page, url: str, *, first: bool) -> Image.Image:
+def frame(page: Page, url: str) -> Image.Image:
     """What the page shows at a moment, once it is drawn."""
     page.goto(url)
-    page.wait_for_timeout(SETTLE_MS if first else 900)
-    page.wait_for_selector(RESTS, timeout=WORKS_MS)
-    page.wait_for_function(DRAWN, timeout=WORKS_MS)
-    page.wait_for_timeout(300)
+    still(page)
     with Image.open(io.BytesIO(page.screenshot())) as image:
         return image.convert("RGB").resize(SHOWN, Image.Resampling.LANCZOS)
 

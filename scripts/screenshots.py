@@ -1,19 +1,21 @@
 """Pictures of every page, wide and narrow, light and dark, over a store filled for the purpose.
 
-    python scripts/screenshots.py OUT [PAGE ...]      such as live-finished, new-run-no-code, traces-empty
+    python scripts/screenshots.py OUT [PAGE ...]      such as live-finished, new-run-no-code, traces-empty, live-*
     python scripts/screenshots.py --docs [PAGE ...]    only the README's, in their place and no taller than a page
 
 The README's are of a real run: `docs/runs/triage.mipro`, made by `python cli.py run sample:triage --seed 0` on the
 embedded model and packed by `python cli.py pack`; that of strategies is of `docs/runs/together.mipro`, made by
 `python -m benchmarks.strategies`.
 
-Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium). PAGE narrows the list by name.
+Each page is opened once and pictured four times; the four stand on one sheet as well (OUT/sheets), to be looked at
+together. Needs Playwright and a Chromium (`CHROMIUM` names another than /usr/bin/chromium).
 """
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
 
@@ -23,16 +25,19 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, TimeoutError
 
 from mipro_studio.control import take_home
+from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.types import Phase
 from mipro_studio.storage import Reader
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.replay.replay_state import history
 from tests.ui.browser import ROOT, chromium, serve, visit
-from tests.ui.factory import MARKER, fill
+from tests.ui.factory import MARKER, LiveRun, fill
 
 WIDTHS = (1440, 1024)
 SCHEMES = ("light", "dark")
 HEIGHT, TALLEST, DOCS_TALLEST = 900, 3200, 1900
-SETTLE_MS, WORKS_MS = 3500, 60_000
+WORKS_MS = 60_000
+SHEET_PX, SHEET_TALLEST = 780, 640
 REAL = ROOT / "docs" / "runs" / "triage.mipro"
 TOGETHER = REAL.with_name("together.mipro")
 DOCS = {
@@ -46,8 +51,16 @@ DOCS = {
     "strategies": ("light", "/compare?run={together}"),
 }
 """The README's, at the first width: scheme and path."""
-RESTS = "[data-testid=stApp][data-test-script-state=notRunning]"
-DRAWN = "() => [...document.querySelectorAll('.stBidiComponent')].every(chart => chart.querySelector('.main-svg'))"
+STILL = """() => {
+  const app = document.querySelector("[data-testid=stApp]"), main = document.querySelector("[data-testid=stMain]");
+  if (!app || !main) return false;
+  const charts = [...document.querySelectorAll(".mipro-chart")].every(chart => chart.querySelector(".main-svg"));
+  const seen = [main.innerText, main.scrollHeight, main.clientWidth, getComputedStyle(app).backgroundColor].join("|");
+  const works = app.dataset.testScriptState !== "notRunning" || document.querySelector("[data-testid=stSkeleton]");
+  if (works || !charts || window.__seen !== seen) { window.__since = performance.now(); window.__seen = seen; }
+  return performance.now() - window.__since > 600;
+}"""
+"""The app rests, its charts are drawn, and nothing changes. A page that polls rests between its runs."""
 OF_RUN = ("live", "instructions", "traces", "compare", "present", "export", "replay", "settings")
 TABS = ("Trials", "Beliefs", "Parallel coordinates", "Spending", "Errors", "Log")
 
@@ -72,6 +85,8 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     }
     for kind, heading in names.items():
         yield f"live-{kind}", f"/live?run={ids[kind]}", heading, ""
+    for phase in (Phase.SETUP, Phase.BOOTSTRAP, Phase.PROPOSE, Phase.TEST):
+        yield f"live-{phase}", f"/live?run={ids[phase.value]}", f"triage, {phase}", ""
     for kind in ("review", "running", "finished", "failed", "hostile"):
         yield f"instructions-{kind}", f"/instructions?run={ids[kind]}", names[kind], ""
         yield f"traces-{kind}", f"/traces?run={ids[kind]}", names[kind], ""
@@ -88,35 +103,86 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
         yield f"live-running-{tab.lower().replace(' ', '-')}", f"/live?run={ids['running']}", names["running"], tab
 
 
+def phases(store: Path) -> dict[str, str]:
+    """Runs that are at work, one in each phase before and after the search."""
+    found = {}
+    for phase in (Phase.SETUP, Phase.BOOTSTRAP, Phase.PROPOSE, Phase.TEST):
+        run = LiveRun(store, f"triage, {phase}", age_s=150, config=RunConfig(program="sample:triage"), seed=7)
+        run.begin()
+        if phase is not Phase.SETUP:
+            run.bootstrap(4 if phase is not Phase.BOOTSTRAP else 2)
+        if phase in (Phase.PROPOSE, Phase.TEST):
+            run.propose()
+        if phase is Phase.TEST:
+            run.baseline()
+            for _ in range(12):
+                run.step()
+        run.phase(phase, 24, 93, "fetching the embedded model, in MB" if phase is Phase.SETUP else "")
+        run.now()
+        found[phase.value] = run.id
+        run.close()
+    return found
+
+
+def still(page: Page) -> None:
+    with suppress(TimeoutError):
+        page.wait_for_function(STILL, polling=150, timeout=WORKS_MS)
+
+
 def shoot(page: Page, file: Path) -> None:
     """The whole page: the view grows to what scrolls inside it, since a full-page shot stops at the scroller."""
     width = page.viewport_size["width"] if page.viewport_size else WIDTHS[0]
-    # A page that polls may be between two runs; one that works something out is not finished before it has.
-    page.wait_for_timeout(SETTLE_MS)
-    with suppress(TimeoutError):
-        page.wait_for_selector(RESTS, timeout=WORKS_MS)
-        page.wait_for_function(DRAWN, timeout=WORKS_MS)
-    page.wait_for_timeout(500)
+    still(page)
     tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(HEIGHT, min(tall, TALLEST))})
-    page.wait_for_timeout(500)
-    with suppress(TimeoutError):
-        page.wait_for_selector(RESTS, timeout=WORKS_MS)
+    still(page)
     page.screenshot(path=str(file))
     page.set_viewport_size({"width": width, "height": HEIGHT})
+
+
+def four(page: Page, out: Path, name: str) -> None:
+    """The page that is open, wide and narrow, light and dark, and the sheet of all four."""
+    files = []
+    for width, scheme in product(WIDTHS, SCHEMES):
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        files.append(out / f"{name}-{width}-{scheme}.png")
+        shoot(page, files[-1])
+    page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
+    page.emulate_media(color_scheme="light")
+    sheet(files, out / "sheets" / f"{name}.png")
+    print(name, flush=True)
+
+
+def sheet(files: Sequence[Path], to: Path) -> None:
+    """Pictures two a row, each as wide as the other, cut where one is long."""
+    to.parent.mkdir(exist_ok=True)
+    shown = []
+    for file in files:
+        with Image.open(file) as image:
+            part = image.convert("RGB").crop((0, 0, image.width, min(image.height, image.width * 3 // 2)))
+            shown.append(part.resize((SHEET_PX, round(part.height * SHEET_PX / part.width))))
+    rows = [shown[place : place + 2] for place in range(0, len(shown), 2)]
+    heights = [min(SHEET_TALLEST, max(picture.height for picture in row)) for row in rows]
+    whole = Image.new("RGB", (2 * SHEET_PX + 8, sum(heights) + 8 * (len(rows) - 1)), "gray")
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        for place, picture in enumerate(row):
+            whole.paste(picture.crop((0, 0, SHEET_PX, height)), (place * (SHEET_PX + 8), top))
+        top += height + 8
+    whole.save(to)
 
 
 def empty_pages(browser: Browser, out: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
     """Every page before the first run."""
     places = {"home": "", "lab": "lab", "benchmarks": "benchmarks"} | {place: place for place in OF_RUN}
     with serve(folder / "studio.db") as url:
-        for scheme, width in product(SCHEMES, WIDTHS):
-            page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
-            for name, path in places.items():
-                if wanted(f"{name}-empty"):
-                    page.goto(f"{url}/{path}")
-                    shoot(page, out / f"{name}-empty-{width}-{scheme}.png")
-            page.close()
+        page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT})
+        for name, path in places.items():
+            if wanted(f"{name}-empty"):
+                page.goto(f"{url}/{path}")
+                four(page, out, f"{name}-empty")
+        page.close()
 
 
 def report(browser: Browser, file: Path, store: Path, run_id: str, width: int, scheme: str) -> None:
@@ -131,24 +197,25 @@ def report(browser: Browser, file: Path, store: Path, run_id: str, width: int, s
 
 
 def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], bool]) -> None:
-    ids = fill(store)
+    ids = fill(store) | phases(store)
     ids["replayed"] = take_home.open_replay(store, REAL)
     with serve(store) as url:
-        for scheme, width in product(SCHEMES, WIDTHS):
-            page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
-            for name, path, heading, tab in pages(ids):
-                if wanted(name):
-                    if heading and "/present" not in path:
-                        visit(page, url + path, heading)
-                    else:  # its heading is the result
-                        page.goto(url + path)
-                    if tab:
-                        pressed = page.get_by_role("tab", name=tab).or_(page.get_by_role("radio", name=tab))
-                        pressed.or_(page.get_by_role("button", name=tab)).first.click()
-                    shoot(page, out / f"{name}-{width}-{scheme}.png")
-            page.close()
-            if wanted("report-finished"):
-                report(browser, out / f"report-finished-{width}-{scheme}.png", store, ids["finished"], width, scheme)
+        page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT})
+        for name, path, heading, tab in pages(ids):
+            if not wanted(name):
+                continue
+            if heading and "/present" not in path:
+                visit(page, url + path, heading)
+            else:  # its heading is the result
+                page.goto(url + path)
+            if tab:
+                pressed = page.get_by_role("tab", name=tab).or_(page.get_by_role("radio", name=tab))
+                pressed.or_(page.get_by_role("button", name=tab)).first.click()
+            four(page, out, name)
+        page.close()
+    if wanted("report-finished"):
+        for width, scheme in product(WIDTHS, SCHEMES):
+            report(browser, out / f"report-finished-{width}-{scheme}.png", store, ids["finished"], width, scheme)
 
 
 def docs_pages(browser: Browser, out: Path, store: Path, names: list[str]) -> None:
@@ -168,7 +235,6 @@ def docs_pages(browser: Browser, out: Path, store: Path, names: list[str]) -> No
             else:
                 page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT}, color_scheme=scheme)
                 page.goto(url + path.format(run=run_id, middle=middle, together=together))
-                page.wait_for_timeout(SETTLE_MS)  # the first page of a browser fetches plotly.js
                 shoot(page, file)
                 page.close()
             crop(file)
@@ -194,11 +260,11 @@ def main(arguments: list[str]) -> int:
             return 0
 
         def wanted(name: str) -> bool:
-            return not names or name in names
+            return not names or any(fnmatch(name, one) for one in names)
 
         empty = Path(folder) / "empty"
         empty.mkdir()
-        if not names or any(name.endswith("-empty") for name in names):
+        if not names or any(name.endswith(("-empty", "*")) for name in names):
             empty_pages(browser, out, empty, wanted)
         if not names or any(not name.endswith("-empty") for name in names):
             all_pages(browser, out, Path(folder) / "studio.db", wanted)

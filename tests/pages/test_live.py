@@ -52,7 +52,7 @@ def test_every_state_shows_its_word_and_the_buttons_it_allows(
     app = open_page(PAGE, run=store[1][kind])
     assert word in texts(app)
     assert _on(app) == on
-    assert len(app.get("bidi_component")) >= 1
+    assert bool(app.get("bidi_component")) is (kind not in ("queued", "review", "failed")), "no chart without a score"
     for key in BUTTONS:
         assert app.button(key=key).help
 
@@ -223,10 +223,10 @@ def test_foreign_text_is_never_markdown(store: Filled) -> None:
 
 def test_importance_is_shown_while_the_run_goes_on(store: Filled) -> None:
     said = texts(open_page(PAGE, run=store[1]["running"]))
-    assert "What moved the score most so far: the demos of answer (0.08), then the demos of classify (0.05)." in said
+    assert "most so far: the demos of answer (0.084), then the demos of classify (0.047)." in said
     assert "The other 2 choices could be chance." in said and "From 640 scored program runs of the search." in said
     done = texts(open_page(PAGE, run=store[1]["finished"]))
-    assert "What moved the score most: the demos of answer (0.08)" in done
+    assert "What moved the score most: the demos of answer (0.084)" in done
     assert "Shown when there are candidates enough" in texts(open_page(PAGE, run=store[1]["review"]))
 
 

@@ -17,9 +17,9 @@ from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.present.slides import presentation_html
-from mipro_studio.ui.result.evidence import evidence_of
+from mipro_studio.ui.result.evidence import Evidence, evidence_of
 from mipro_studio.ui.result.headline import headline
-from mipro_studio.ui.text.format import clean
+from mipro_studio.ui.text.format import UNKNOWN, clean, score
 from tests.inside import shell
 from tests.pages.open import open_page, texts
 from tests.programs import desk
@@ -104,7 +104,10 @@ _THINGS: Mapping[str, str] = {
     r"^(\d[\d,]*) candidates?$",
     "sealed examples": r"on (\d[\d,]*) examples? that the search never saw",
     "won and lost": r"(better on (?:\d+|none), worse on (?:\d+|none)), [^.\n]*tokens",
-    "LM calls": r"LM calls=([\d,]+)",
+    "LM calls": r"LM calls=([\d,]+)|(\d[\d,]*) model calls",
+    "trials": r"Trials=(\d[\d,]*)|tried in (\d[\d,]*) trials?",
+    "validation rows": r"Validation rows=(\d[\d,]*)|(\d[\d,]*) validation rows|(\d[\d,]*) to choose by",
+    "sealed rows": r"Sealed test rows=(\d[\d,]*)|(\d[\d,]*) rows sealed|, (\d[\d,]*) sealed for the end",
     "program runs": r"\((\d[\d,]*) program runs? in all\)|Program runs=([\d,]+)",
 }  # fmt: skip
 
@@ -152,7 +155,50 @@ def agree(store: Path, run: str) -> dict[str, set[str]]:
     for where in SPEAK_OF_IT:
         assert clean(sentence) in said[where], where
     within_range(said)
+    same_means(store, run, said, found)
     return {thing: set().union(*by_place.values()) for thing, by_place in together.items()}
+
+
+_MEANS: Mapping[str, Mapping[str, str]] = {
+    "report": {
+        "test": r"Sealed test \([^)]*\)\s+Before\s+(\S+).*?After\s+(\S+)",
+        "val": r"Validation \([^)]*\)\s+Before\s+(\S+).*?After\s+(\S+)",
+    },
+    "show": {"test": r"^test \(n=\d+\)\s+(\S+) -> (\S+)\s*$", "val": r"^validation\s+(\S+) -> (\S+)\s*$"},
+}
+_ON_LIVE = r"(?:As it came)=(\S+)(?:(?!As it came=)[\s\S])*?(?:Winner|Leader)=(\S+)"
+
+
+def same_means(store: Path, run: str, said: Mapping[str, str], found: Evidence) -> None:
+    """Both means of both splits are the same on Live, on the list of runs, in the report and in `show`.
+
+    Where nothing has beaten the program as it came, the second may be left out or be the first again.
+    """
+    if not found.final:
+        return
+    blocks = {"test": found.test, "val": found.val} if found.tested else {"val": found.val}
+    told: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in blocks}
+    for where, patterns in _MEANS.items():
+        for split in blocks:
+            match = re.search(patterns[split], said[where], re.M | re.S)
+            assert match is not None, (where, split)
+            told[split][where] = (match[1], match[2])
+    if found.best is not None:
+        for split, pair in zip(blocks, re.findall(_ON_LIVE, said["live"]), strict=True):
+            told[split]["live"] = pair
+    with Reader(store) as reader:
+        listed = [summary.id for summary in reader.list_runs()]
+    home = open_page().dataframe[0].value.iloc[listed.index(run)]
+    for split, column in (("test", "sealed test"), ("val", "validation")):
+        if split in blocks:
+            before, _, after = home[column].partition(" → ")
+            told[split]["home"] = (before, after)
+    for split, block in blocks.items():
+        before, after = (score(side.get("mean")) if side else UNKNOWN for side in (block.before, block.after))
+        stays = {(before, before), (before, UNKNOWN)} if found.best is None else set()
+        allowed = {(before, after), *stays}
+        assert set(told[split].values()) <= allowed, (split, told[split], allowed)
+        assert len(told[split]) >= 3
 
 
 _NUMBER = "([+\N{MINUS SIGN}-]?\\d+(?:\\.\\d+)?)"

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from mipro_studio.optimizer_core.types import Author, ChangeKind
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.queue_items import items_of, next_unread
+from mipro_studio.ui.page.person import person
 from mipro_studio.ui.text.sentences import aligned, columns_html, sentences
 from tests.pages.open import open_page, texts
 
@@ -26,10 +27,11 @@ def press(app: AppTest, key: str) -> AppTest:
     return app
 
 
-def decisions(store: Filled) -> list[str]:
+def decisions(store: Filled, whose: str = "") -> list[str]:
     with Reader(store[0]) as reader:
         run = store[1]["review"]
-        return [item.decision for item in items_of(reader.instructions(run), reader.changes(run), reader.notes(run))]
+        known = reader.instructions(run), reader.changes(run), reader.notes(run)
+    return [item.decision for item in items_of(*known, whose or person())]
 
 
 def test_the_gate_opens_at_the_queue_and_shows_every_key(store: Filled) -> None:
@@ -49,6 +51,12 @@ def test_a_decision_is_kept_and_the_next_that_is_not_read_opens(store: Filled) -
     with Reader(store[0]) as reader:
         (asked,) = reader.changes(store[1]["review"])
     assert asked.change.kind is ChangeKind.REJECT and asked.change.payload["index"] == 2
+
+
+def test_what_one_has_read_is_not_read_for_another_and_what_one_rejects_is_for_all(store: Filled) -> None:
+    press(press(opened(store), "approve"), "reject")
+    assert decisions(store)[:2] == ["approved", "rejected"]
+    assert decisions(store, "somebody else")[:2] == ["unread", "rejected"]
 
 
 def test_undo_takes_back_the_last_decision_first(store: Filled) -> None:
@@ -107,7 +115,7 @@ def test_hostile_instructions_are_only_text(store: Filled) -> None:
 def test_nobody_is_asked_about_what_came_with_the_program(store: Filled) -> None:
     with Reader(store[0]) as reader:
         run = store[1]["review"]
-        items = items_of(reader.instructions(run), [], {})
+        items = items_of(reader.instructions(run), [], {}, "me")
     assert all(item.arm.author is not Author.SEED for item in items)
     assert next_unread(items, items[-1].key) == items[0].key and next_unread([], None) is None
 

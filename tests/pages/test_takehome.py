@@ -76,8 +76,36 @@ def test_the_table_has_every_candidates_answer_and_up_to_five_stand_beside_each_
     app.text_input(key="compare_find").set_value("/^deliv/").run()
     found = next(one.value for one in app.dataframe if "wanted" in one.value.columns)
     assert 0 < len(found) < len(table)
+    app.selectbox(key="compare_where").set_value("wanted").run()
+    found = next(one.value for one in app.dataframe if "wanted" in one.value.columns)
+    assert len(found) > 0 and set(found["wanted"]) == {"delivery"}
     app.text_input(key="compare_find").set_value("/(/").run()
-    assert not app.exception and "No example here" in texts(app)
+    assert not app.exception and "That is no regular expression" in texts(app)
+
+
+def test_every_candidate_beside_the_two_has_its_scores_and_its_steps(store: Filled) -> None:
+    path, ids = store
+    with Reader(path) as reader:
+        whole = [mean.candidate for mean in reader.candidate_means(ids["finished"]) if mean.n_ok == 40]
+    app = page("compare", run=ids["finished"], split="val", more=".".join(whole[2:4]), example="val-3")
+    table = next(one.value for one in app.dataframe if "won, lost, tied" in one.value.columns)
+    assert len(table) == 4 and table["candidate"][0] == "the program as it came"
+    assert all(difference[0] in "+±\N{MINUS SIGN}" for difference in table["difference"][1:])
+    told = [words for words in texts(app).split("\n") if "2 calls" in words]
+    assert len(told) == 4, "what each of the four answered to the example, and with what"
+
+
+def test_winners_of_other_runs_stand_beside_candidates_of_this_one(store: Filled) -> None:
+    path, ids = store
+    with Reader(path) as reader:
+        winner = reader.outcome(ids["capped"])
+    assert winner is not None
+    named = f"{ids['capped']}~{winner.winner}"
+    app = page("compare", run=ids["finished"], split="val", more=named)
+    assert app.multiselect(key="compare_more").value == [named]
+    table = next(one.value for one in app.dataframe if "won, lost, tied" in one.value.columns)
+    assert table["candidate"][2].endswith("(answer with search)")
+    assert table["won, lost, tied"][2].count(",") == 2
 
 
 def test_compare_shows_what_each_predictor_takes(store: Filled) -> None:

@@ -35,7 +35,10 @@ def test_an_unknown_run_is_named(store: Filled) -> None:
 def test_every_state_with_traces_shows_them(store: Filled, kind: str) -> None:
     app = open_page(PAGE, run=store[1][kind])
     said = texts(app)
-    assert "The teacher ran on 12 training rows: 3 became demos, 3 scored below 1.00 or failed, 28 not tried." in said
+    assert (
+        "The teacher ran on 12 of 40 training rows: 3 became demos, 3 scored below 1.00 or failed, "
+        "6 were solved and are in no set." in said
+    )
     assert "Call 1 of 2" in said
 
 

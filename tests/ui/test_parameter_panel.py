@@ -64,6 +64,6 @@ def test_every_bar_and_dot_says_what_it_is_of(store: Filled) -> None:
     assert [json.loads(mark) for mark in figure["data"][0]["customdata"]] == [["answer", "demos", 2]]
 
 
-@pytest.mark.parametrize("row", [{"name": "old", "spread": 0.1}])
+@pytest.mark.parametrize("row", [{"name": "old", "said": "0.10", "spread": 0.1}])
 def test_a_bar_of_an_older_studio_opens_nothing(row: dict[str, object]) -> None:
     assert importance_figure([row])["data"][0]["customdata"] == [""]

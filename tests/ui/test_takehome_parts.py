@@ -18,6 +18,7 @@ from mipro_studio.ui.charts.report_chart import ticks
 from mipro_studio.ui.compare.compare_data import (
     Comparison,
     Means,
+    against_first,
     answers,
     choices,
     compared,
@@ -25,6 +26,7 @@ from mipro_studio.ui.compare.compare_data import (
     to_csv,
     to_json,
 )
+from mipro_studio.ui.compare.examples_table import sought_in
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.replay.replay_state import history
 from mipro_studio.ui.settings.settings_rows import changed, differences, model_rows, setting_rows
@@ -99,12 +101,41 @@ def test_the_json_has_every_candidates_answer(filled: Filled) -> None:
     with Reader(path) as reader:
         found = choices(reader, ids["finished"], Split.VAL)
         sides = [str(found.baseline), str(found.best)]
-        made = compared(reader, (ids["finished"], sides[0]), (ids["finished"], sides[1]), Split.VAL)
-        said = [reader.answers(ids["finished"], side, Split.VAL) for side in sides]
+        sides.append(next(name for name in found.labels if name not in sides))
+        placed = [(ids["finished"], side) for side in sides]
+        made = compared(reader, placed[0], placed[1], Split.VAL, placed[2:])
+        said = answers(reader, placed, Split.VAL)
+        scores = reader.candidate_scores(ids["finished"], sides[2])
     rows = json.loads(to_json(made, sides, said))
     assert len(rows) == 40 and rows[0]["change"] in ("improved", "regressed")
     first = rows[0]["candidates"]
-    assert [one["candidate"] for one in first] == sides and all(one["answer"]["queue"] for one in first)
+    assert [one["candidate"] for one in first] == sides and all(one["answer"]["queue"] for one in first[:2])
+    assert {row["example"]: row["candidates"][2]["score"] for row in rows} == {
+        row["example"]: scores.get(row["example"]) for row in rows
+    }
+    table = list(csv.DictReader(io.StringIO(to_csv(made, said))))
+    assert {row["beside_1_score"] for row in table} <= {"0.0", "1.0", ""} and "beside_1_answer_queue" in table[0]
+
+
+def test_each_candidate_is_held_against_the_first(filled: Filled) -> None:
+    path, ids = filled
+    with Reader(path) as reader:
+        found = choices(reader, ids["finished"], Split.VAL)
+        third = next(name for name in found.labels if name not in (found.baseline, found.best))
+        sides = [(ids["finished"], str(name)) for name in (found.baseline, found.best, third)]
+        made = compared(reader, sides[0], sides[1], Split.VAL, sides[2:])
+        alone = compared(reader, sides[0], sides[2], Split.VAL)
+    assert against_first(made, 1) == (made.paired, made.after)
+    assert against_first(made, 2)[0] == alone.paired and against_first(made, 2)[1].score == alone.after.score
+
+
+def test_what_is_sought_stands_as_it_is_or_is_a_regular_expression() -> None:
+    pattern, refused = sought_in("a.c")
+    assert pattern and not refused and pattern.search("xA.Cx") and not pattern.search("abc")
+    pattern, refused = sought_in("/^a.c$/")
+    assert pattern and not refused and pattern.search("ABC") and not pattern.search("abcd")
+    assert sought_in("/(/")[0] is None and sought_in("/(/")[1].startswith("That is no regular expression")
+    assert sought_in("") == (None, "")
 
 
 def test_the_csv_has_what_both_answered(filled: Filled) -> None:
@@ -112,7 +143,7 @@ def test_the_csv_has_what_both_answered(filled: Filled) -> None:
     with Reader(path) as reader:
         found = choices(reader, ids["finished"], Split.VAL)
         sides = (ids["finished"], str(found.baseline)), (ids["finished"], str(found.best))
-        made, said = compared(reader, *sides, Split.VAL), answers(reader, *sides, Split.VAL)
+        made, said = compared(reader, *sides, Split.VAL), answers(reader, sides, Split.VAL)
     rows = list(csv.DictReader(io.StringIO(to_csv(made, said))))
     for row, compared_row in zip(rows, made.rows, strict=True):
         assert row["before_answer_queue"] == said[0][compared_row.example]["queue"]

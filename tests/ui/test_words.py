@@ -5,7 +5,7 @@ import pytest
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.types import Demo, Event, Example, Split
 from mipro_studio.ui.arms.demo_sets import answer_counts, answer_words
-from mipro_studio.ui.text.events import event_words
+from mipro_studio.ui.text.events import event_words, told
 from mipro_studio.ui.text.format import UNKNOWN
 
 
@@ -36,3 +36,18 @@ def test_the_answers_of_a_demo_set_are_counted(answers: list[str], says: str) ->
     rows = {"e": Example("e", Split.TRAIN, 0, {"question": "?"}, {"answer": "yes"})}
     demos = tuple(Demo({"question": "?", "reasoning": "why", "answer": given}, True, "e") for given in answers)
     assert answer_words(answer_counts(demos_arm("p", 1, "shuffled", demos), rows)) == says
+
+
+def test_what_happened_is_told_the_latest_first_and_not_twice_in_a_row() -> None:
+    begun, search = (
+        Event("phase", {"phase": name, "total": total}) for name, total in (("bootstrap", 15), ("search", 4))
+    )
+    events = [
+        (1, "a", begun),
+        (2, "b", begun),
+        (3, "c", Event("progress", {"done": 1})),
+        (4, "d", search),
+        (5, "e", begun),
+    ]
+    assert [at for at, _ in told(events)] == ["e", "d", "a"]
+    assert told(events)[0][1] == "Bootstrapping demos, 15 sets"

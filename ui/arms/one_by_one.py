@@ -21,6 +21,7 @@ from mipro_studio.ui.arms.queue_items import (
 )
 from mipro_studio.ui.arms.review_forms import ask_form
 from mipro_studio.ui.page.focus import focus_on
+from mipro_studio.ui.page.person import person
 from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.sentences import columns_html
@@ -51,7 +52,7 @@ def one_by_one(
     """The card that is open, the keys, and how many are read. `why_not`: why nothing may be changed, or ""."""
     rows = {row.id: row for row in reader.examples(run.id)}
     seeds = {arm.owner: arm for arm in arms if arm.index == SEED_ARM}
-    items = items_of(arms, asked, notes)
+    items = items_of(arms, asked, notes, person())
     flags = {item.key: flags_of(item.arm, rows, _text(seeds, item.arm.owner)) for item in items}
     if not items:
         st.text(why_not or "Nothing was proposed yet, so there is nothing to read.")

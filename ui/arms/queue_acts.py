@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.types import ChangeKind
 from mipro_studio.storage import default_store
 from mipro_studio.ui.arms.queue_items import APPROVED, Item, next_unread, read_about
 from mipro_studio.ui.arms.review_forms import refuse
+from mipro_studio.ui.page.person import person
 
 __all__ = [
     "AT",
@@ -59,7 +60,7 @@ def approve(run_id: str, left: Sequence[Item], keys: Sequence[Key]) -> None:
     store = default_store()
     try:
         for key in keys:
-            review.write_note(store, run_id, read_about(*key), APPROVED)
+            review.write_note(store, run_id, read_about(person(), *key), APPROVED)
     except StudioError as error:
         refuse(error)
         return
@@ -68,7 +69,7 @@ def approve(run_id: str, left: Sequence[Item], keys: Sequence[Key]) -> None:
 
 def _forget(run_id: str, keys: Sequence[Key]) -> None:
     for key in keys:
-        review.write_note(default_store(), run_id, read_about(*key), "")
+        review.write_note(default_store(), run_id, read_about(person(), *key), "")
 
 
 def reject(run_id: str, left: Sequence[Item], keys: Sequence[Key]) -> None:

@@ -38,19 +38,22 @@ class Filter:
     unread: bool = False
 
 
-def read_about(predictor: str, index: int) -> str:
-    """The name under which it is kept that an instruction was read and approved."""
-    return f"read/{predictor}/{index}"
+def read_about(person: str, predictor: str, index: int) -> str:
+    """The name under which it is kept that `person` read and approved an instruction."""
+    return f"read/{person}/{predictor}/{index}"
 
 
-def items_of(arms: Sequence[Arm], asked: Sequence[AskedChange], notes: Mapping[str, Note]) -> list[Item]:
-    """What a person is to decide about: all but what came with the program and what is left out as no arm."""
+def items_of(arms: Sequence[Arm], asked: Sequence[AskedChange], notes: Mapping[str, Note], person: str) -> list[Item]:
+    """What `person` is to decide about: all but what came with the program and what is left out as no arm.
+
+    What is edited or rejected is so for everybody; what was approved is each one's own.
+    """
     rejected, edited = _asked(asked, ChangeKind.REJECT), _asked(asked, ChangeKind.EDIT)
     taken_back = _asked(asked, ChangeKind.RESTORE)
     found = []
     for arm in arms:
         key = (arm.owner, arm.index)
-        note = notes.get(read_about(*key))
+        note = notes.get(read_about(person, *key))
         if key in rejected and (key not in taken_back or taken_back[key] < rejected[key]):
             found.append(Item(arm, "rejected", rejected[key]))
         elif key in edited:

@@ -98,10 +98,14 @@ def _tried(fate: Fate) -> bool:
 
 def summary(all_fates: Sequence[Fate], threshold: float) -> str:
     """The traces in one sentence."""
-    n = {kind: len(of_kind(kind, all_fates)) for kind in KINDS}
+    tried = [fate for fate in all_fates if fate.tried]
+    kept = sum(fate.kept for fate in tried)
+    failed = sum(not fate.kept and not fate.solved for fate in tried)
+    rest = len(tried) - kept - failed
+    solved = f", {plural(rest, 'was solved and is', 'were solved and are')} in no set" if rest else ""
     return (
-        f"The teacher ran on {plural(n['All'], 'training row')}: {n['Kept']} became demos, "
-        f"{n['Never solved']} scored below {score(threshold)} or failed, {n['Not tried']} not tried."
+        f"The teacher ran on {len(tried)} of {plural(len(all_fates), 'training row')}: {kept} became demos, "
+        f"{failed} scored below {score(threshold)} or failed{solved}."
     )
 
 

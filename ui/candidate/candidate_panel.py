@@ -19,6 +19,7 @@ from mipro_studio.ui.result.evidence import estimate_of, paired
 from mipro_studio.ui.text.diffs import diff, diff_html, summary
 from mipro_studio.ui.text.foreign_text import heading, line, paragraph
 from mipro_studio.ui.text.format import clean, delta, interval, one_line, plural, score
+from mipro_studio.ui.text.labels import wanted
 
 __all__ = ["open_panel", "panel", "row_records"]
 
@@ -46,7 +47,7 @@ def _ways_on(run_id: str, candidate: str, is_baseline: bool) -> None:
             label = "Compare with the program as it came"
             st.page_link(COMPARE.path, label=label, icon=COMPARE.icon, query_params=asked)
         st.page_link(EXPORT.path, label="Take it home, with the prompt as sent", icon=EXPORT.icon,
-                     query_params={"run": run_id, "a": candidate})  # fmt: skip
+                     query_params={"run": run_id, "a": candidate, "make": "1"})  # fmt: skip
 
 
 def panel(reader: Reader, run_id: str, candidate: str) -> None:
@@ -160,7 +161,7 @@ def row_records(reader: Reader, run_id: str, baseline: str, candidate: str) -> l
                 "change": _MARKS[row.change] if candidate != baseline else "",
                 "score": _score(row),
                 "answer": _fields(said.get(row.example, {})),
-                "wanted": _fields(example.labels if example else {}),
+                "wanted": _fields(wanted(example.labels, said.get(row.example, {})) if example else {}),
                 "input": _fields(example.inputs if example else {}, 200),
             }
         )

@@ -1,7 +1,7 @@
 """Figures as plain dicts, drawn by `ui.charts.live_chart`; colours by name. Pure functions, no Streamlit."""
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from mipro_studio.optimizer_core.types import Trial, TrialKind
 from mipro_studio.ui.result.leaders import Belief, baseline_of, leader_path, leading
 from mipro_studio.ui.text.format import count, one_line, plural, score
 
-__all__ = ["XAxis", "best_full", "score_range", "sized", "trials_alt", "trials_figure"]
+__all__ = ["XAxis", "best_mark", "score_range", "sized", "trials_alt", "trials_figure"]
 
 XAxis = Literal["program_runs", "number"]
 Figure = dict[str, Any]
@@ -81,12 +81,6 @@ def _belief_traces(path: Sequence[Belief], x: XAxis, end: int) -> list[Figure]:
     ]
 
 
-def best_full(trials: Iterable[Trial]) -> Trial | None:
-    """The full evaluation with the highest mean, the baseline excluded; the earliest of equals."""
-    done = [trial for trial in trials if trial.kind is TrialKind.FULL and trial.value is not None]
-    return max(done, key=lambda trial: trial.value or 0.0, default=None)
-
-
 def trials_figure(
     trials: Sequence[Trial],
     x: XAxis = "program_runs",
@@ -106,7 +100,7 @@ def trials_figure(
     baseline = baseline_of(trials)
     small = [t for t in trials if t.kind is TrialKind.MINIBATCH and t.done and t.value is not None]
     full = [t for t in trials if t.kind is TrialKind.FULL and t.done and t.value is not None]
-    of_best = _gold(trials, [t for t in (*small, *full) if t.candidate == best], n_val)
+    gold = best_mark(trials, n_val, best)
     end = max((getattr(t, x) for t in trials), default=0)
     edge = {"width": 1.5, "color": "@c0/0.75"}
     data = [
@@ -115,7 +109,7 @@ def trials_figure(
                {"symbol": "circle", "size": sized(small, n_val), "color": "@c0/0.18", "line": edge}),
         _marks("Full evaluation", full, x, name,
                {"symbol": "diamond", "size": sized(full, n_val), "color": "@c0"}),
-        _marks("Best", of_best, x, name,
+        _marks("Best", [] if gold is None else [gold], x, name,
                {"symbol": "diamond", "size": 18, "color": "@gold", "line": {"width": 1.5, "color": "@text"}}),
         _ghosts([t for t in trials if not t.done], x, name),
     ]  # fmt: skip
@@ -128,14 +122,16 @@ def trials_figure(
     return {"data": data, "layout": layout}
 
 
-def _gold(trials: Sequence[Trial], of_best: Sequence[Trial], n_val: int) -> list[Trial]:
-    """The last trial of the best candidate, at the mean over all its rows: where the leader's line is."""
-    if not of_best:
-        return []
+def best_mark(trials: Sequence[Trial], n_val: int, best: str | None) -> Trial | None:
+    """The last scored trial of the candidate `best`, at the mean over all its rows: where the leader's line is."""
+    known = [trial for trial in trials if trial.done and trial.value is not None and trial.candidate == best]
+    known = [trial for trial in known if trial.kind is not TrialKind.BASELINE]
+    if not known:
+        return None
     lead = leading(trials, n_val)
-    if lead is None or lead.candidate != of_best[-1].candidate:
-        return [of_best[-1]]
-    return [replace(of_best[-1], mean=lead.mean, objective=lead.objective, n_ok=lead.n_ok)]
+    if lead is None or lead.candidate != best:
+        return known[-1]
+    return replace(known[-1], mean=lead.mean, objective=lead.objective, n_ok=lead.n_ok)
 
 
 def score_range(trials: Sequence[Trial]) -> list[float] | None:
@@ -222,15 +218,15 @@ def _trials_layout(x: XAxis, metric: str, baseline: Trial | None) -> Figure:
     return layout
 
 
-def trials_alt(trials: Sequence[Trial]) -> str:
-    """What the trial chart says, in one sentence."""
+def trials_alt(trials: Sequence[Trial], n_val: int = 0, best: str | None = None) -> str:
+    """What the trial chart says, in one sentence. `n_val` and `best` are those of the figure."""
     small = sum(t.kind is TrialKind.MINIBATCH and t.done for t in trials)
     full = sum(t.kind is TrialKind.FULL and t.done for t in trials)
-    baseline = next((t for t in trials if t.kind is TrialKind.BASELINE), None)
-    best = best_full(trials)
+    baseline = baseline_of(trials)
+    gold = best_mark(trials, n_val, best)
     words = f"Scores of {plural(small, 'minibatch', 'minibatches')} and {plural(full, 'full evaluation')}."
     if baseline is not None and baseline.value is not None:
         words += f" The baseline is at {score(baseline.value)}."
-    if best is not None:
-        words += f" The best full evaluation is {score(best.value)}, of trial {best.number}."
+    if gold is not None:
+        words += f" The best candidate is at {score(gold.value)}, on {plural(gold.n_ok, 'row')}."
     return words

@@ -1,6 +1,6 @@
 """The Pareto front of evaluated candidates as a chart: quality over what a program run takes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from mipro_studio.optimizer_core.analysis.front import FrontPoint
@@ -11,7 +11,11 @@ __all__ = ["front_alt", "front_figure"]
 
 
 def front_figure(
-    points: Sequence[FrontPoint], on_front: Collection[str], quantity: str, title: str
+    points: Sequence[FrontPoint],
+    on_front: Collection[str],
+    quantity: str,
+    title: str,
+    name: Callable[[str], str] = str,
 ) -> dict[str, Any]:
     """All points, those on the front joined by steps: below and right of the steps something else is better.
 
@@ -19,15 +23,16 @@ def front_figure(
         points: Each with a known `quantity`.
         on_front: Candidates on the front.
         title: Of the horizontal axis.
+        name: Of a candidate, by its id.
     """
     best = sorted((one for one in points if one.candidate in on_front), key=lambda one: one.takes[quantity] or 0.0)
     others = [one for one in points if one.candidate not in on_front]
     return {
         "data": [
-            _marks("Others", others, quantity, {"symbol": "circle-open", "size": 9, "color": "@c0/0.7"}),
+            _marks("Others", others, quantity, name, {"symbol": "circle-open", "size": 9, "color": "@c0/0.7"}),
             {
                 **_marks(
-                    "Best for what they take", best, quantity, {"symbol": "diamond", "size": 12, "color": "@c0"}
+                    "Best for what they take", best, quantity, name, {"symbol": "diamond", "size": 12, "color": "@c0"}
                 ),
                 "mode": "lines+markers",
                 "line": {"shape": "hv", "color": "@c0/0.5", "width": 1.5},
@@ -43,15 +48,19 @@ def front_figure(
     }
 
 
-def _marks(name: str, points: Sequence[FrontPoint], quantity: str, marker: dict[str, Any]) -> dict[str, Any]:
+def _marks(
+    title: str, points: Sequence[FrontPoint], quantity: str, name: Callable[[str], str], marker: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": name,
+        "name": title,
         "x": [one.takes[quantity] for one in points],
         "y": [one.score for one in points],
         "customdata": [one.candidate for one in points],
-        "hovertext": [f"{label(one.candidate)}<br><b>{score(one.score)}</b>  n = {one.n}" for one in points],
+        "hovertext": [
+            f"{label(name(one.candidate), 90)}<br><b>{score(one.score)}</b>  n = {one.n}" for one in points
+        ],
         "hovertemplate": "%{hovertext}<br>%{x:.4g}<extra></extra>",
         "marker": marker,
     }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mipro_studio.ui.charts.figures import label
-from mipro_studio.ui.text.format import score, share
+from mipro_studio.ui.text.format import share
 
 __all__ = ["importance_figure", "shares_figure"]
 
@@ -16,15 +16,15 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """How far the score moves with each parameter's choice, as horizontal bars over the band of pure noise.
 
     Args:
-        rows: {name, spread, null, real} and, of newer runs, {low, high}, the largest first; all but the name
-            and `real` in units of the score.
+        rows: {name, said, spread, null, real} and, of newer runs, {low, high}, the largest first; the numbers in
+            units of the score, `said` being the spread in words.
     """
     ordered = list(reversed(rows))
     reach = [(row.get("low", row["spread"]), row["spread"], row.get("high", row["spread"])) for row in ordered]
     bars = {
         "type": "bar",
         "orientation": "h",
-        "y": [f"{label(row['name'], 30)}   <b>{score(row['spread'])}</b>" for row in ordered],
+        "y": [f"{label(row['name'], 30)}   <b>{row['said']}</b>" for row in ordered],
         "x": [row["spread"] for row in ordered],
         "customdata": [_mark(row) for row in ordered],
         "marker": {"color": ["@c0" if row.get("real", True) else "@muted/0.6" for row in ordered]},

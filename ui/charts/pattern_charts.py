@@ -1,7 +1,7 @@
 """Figures about a run's arms and trials as plain dicts, drawn by `ui.charts.live_chart`. No Streamlit."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mipro_studio.optimizer_core.parameters.registry import parameter_name
@@ -134,8 +134,12 @@ def parallel_figure(trials: Sequence[Trial], slots: Sequence[Slot]) -> Figure:
     return {"data": [lines], "layout": {"margin": {"l": 56, "r": 24, "t": 56, "b": 24}}}
 
 
-def scatter_figure(trials: Sequence[Trial]) -> Figure:
-    """What a candidate's first minibatch said against its full evaluation; on the line they agree."""
+def scatter_figure(trials: Sequence[Trial], name: Callable[[str], str] = str) -> Figure:
+    """What a candidate's first minibatch said against its full evaluation; on the line they agree.
+
+    Args:
+        name: Of a candidate, by its id.
+    """
     first: dict[str, Trial] = {}
     full: dict[str, Trial] = {}
     for trial in trials:
@@ -151,7 +155,7 @@ def scatter_figure(trials: Sequence[Trial]) -> Figure:
     pad = 0.08 * ((high - low) or 1.0)
     ends = [low - pad, high + pad]
     words = [
-        f"{label(a.candidate)}<br>minibatch <b>{score(a.value)}</b>, n = {a.n_ok}"
+        f"{label(name(a.candidate), 90)}<br>minibatch <b>{score(a.value)}</b>, n = {a.n_ok}"
         f"<br>full <b>{score(b.value)}</b>, n = {b.n_ok}"
         for a, b in both
     ]
@@ -162,6 +166,7 @@ def scatter_figure(trials: Sequence[Trial]) -> Figure:
     marks = {
         "type": "scatter", "mode": "markers", "x": xs, "y": ys, "marker": _BEST, "showlegend": False,
         "hovertext": words, "hovertemplate": "%{hovertext}<extra></extra>",
+        "customdata": [a.candidate for a, _ in both],
     }  # fmt: skip
     layout = {
         "margin": {"l": 56, "r": 16, "t": 12, "b": 48},

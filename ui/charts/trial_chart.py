@@ -38,7 +38,7 @@ def trial_chart(view: LiveView, config: Mapping[str, Any], names: Names, best: s
             ),
             key="live_chart",
             height=380,
-            alt=trials_alt(view.trials),
+            alt=trials_alt(view.trials, view.summary.n_val, best),
             revision=f"{view.summary.id} {axis}",
         )
         st.caption("The larger a dot, the more rows stand behind its score. Click one to see what it is.")

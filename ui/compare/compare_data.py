@@ -29,6 +29,7 @@ __all__ = [
     "Choices",
     "Comparison",
     "Means",
+    "against_first",
     "answers",
     "choices",
     "compared",
@@ -91,18 +92,34 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
+    """Two candidates example by example, the largest change first.
+
+    `beside`: what further candidates did on the same examples, in the order asked for.
+    """
+
     rows: Sequence[ComparedExample]
     examples: Mapping[str, Example]
     counts: Mapping[Change, int]
     paired: Mapping[str, Any]
     before: Means
     after: Means
+    beside: Sequence[Mapping[str, ExampleScore]] = ()
+
+    def sides(self, row: ComparedExample) -> list[ExampleScore | None]:
+        """What every candidate did on the example of `row`: the two compared, and those beside them."""
+        return [row.before, row.after, *(scores.get(row.example) for scores in self.beside)]
 
 
-def compared(reader: Reader, first: tuple[str, str], second: tuple[str, str], split: Split) -> Comparison:
+def compared(
+    reader: Reader, first: tuple[str, str], second: tuple[str, str], split: Split,
+    beside: Sequence[tuple[str, str]] = (),
+) -> Comparison:  # fmt: skip
     """Two (run, candidate) on the examples of `split`; of two runs, examples count as one by their content.
 
     Over two runs only the examples that both splits hold are compared.
+
+    Args:
+        beside: Further (run, candidate), whose scores on these examples are read as well.
     """
     examples = {example.id: example for example in reader.examples(first[0], split)}
     before, after = (reader.example_scores(*side, split) for side in (first, second))
@@ -121,7 +138,16 @@ def compared(reader: Reader, first: tuple[str, str], second: tuple[str, str], sp
         paired(pairs),
         _means([first for first, _ in both], [first for first, _ in pairs]),
         _means([second for _, second in both], [second for _, second in pairs]),
+        [_only(reader.example_scores(*side, split), examples) for side in beside],
     )
+
+
+def against_first(found: Comparison, place: int) -> tuple[Mapping[str, Any], Means]:
+    """(paired difference to the first, means over the examples that both were asked) of candidate `place`."""
+    sides = [(row.before, found.sides(row)[place]) for row in found.rows]
+    asked = [(first, other) for first, other in sides if first is not None and other is not None]
+    pairs = tuple((a.score, b.score) for a, b in asked if a.score is not None and b.score is not None)
+    return paired(pairs), _means([other for _, other in asked], [after for _, after in pairs])
 
 
 def _only(scores: Mapping[str, ExampleScore], names: Mapping[str, Any]) -> dict[str, ExampleScore]:
@@ -165,22 +191,26 @@ def in_words(found: Mapping[str, Any], second: str = "the second") -> str:
     return f"{said}. If both were equally good, a difference this large would be rare ({chance})."
 
 
-Answers = tuple[Mapping[str, Json], Mapping[str, Json]]
-"""Example id -> the fields that each of two candidates answered."""
+Answers = Sequence[Mapping[str, Json]]
+"""Example id -> the fields that a candidate answered; one mapping a candidate."""
 
 
 Side = tuple[str, str | None]
 """(run, candidate); None: none is chosen."""
 
 
-def answers(reader: Reader, first: Side, second: Side, split: Split) -> Answers:
-    """What two candidates answered on the examples of `split`."""
-    found = [reader.answers(run, candidate, split) if candidate else {} for run, candidate in (first, second)]
-    return found[0], found[1]
+def answers(reader: Reader, sides: Sequence[Side], split: Split) -> Answers:
+    """What each candidate answered on the examples of `split`."""
+    return [reader.answers(run, candidate, split) if candidate else {} for run, candidate in sides]
+
+
+def _called(place: int) -> str:
+    """What a column of the CSV calls a candidate."""
+    return ("before", "after")[place] if place < 2 else f"beside_{place - 1}"
 
 
 def to_csv(found: Comparison, said: Answers = ({}, {})) -> str:
-    """The cells of both candidates, one example a row: scores, what was spent, inputs, labels and answers.
+    """The cells of every candidate, one example a row: scores, what was spent, inputs, labels and answers.
 
     Numbers are numbers, lists and records JSON; text that a spreadsheet would take for a formula is quoted.
     """
@@ -188,31 +218,29 @@ def to_csv(found: Comparison, said: Answers = ({}, {})) -> str:
     parts = {
         "input": [_of(example, "inputs") for example in examples],
         "label": [_of(example, "labels") for example in examples],
-        "before_answer": [said[0].get(row.example, {}) for row in found.rows],
-        "after_answer": [said[1].get(row.example, {}) for row in found.rows],
+        **{
+            f"{_called(place)}_answer": [answered.get(row.example, {}) for row in found.rows]
+            for place, answered in enumerate(said)
+        },
     }
     columns = list(dict.fromkeys((part, name) for part, rows in parts.items() for row in rows for name in row))
     spent = ("score", "error", "tokens", "cost_usd", "seconds_s")
-    head = [f"{side}_{name}" for side in ("before", "after") for name in spent]
+    head = [f"{_called(place)}_{name}" for place in range(2 + len(found.beside)) for name in spent]
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["example", "change", "difference", *head, *(clean(f"{part}_{name}") for part, name in columns)])
     for i, row in enumerate(found.rows):
-        sides = [getattr(side, name, None) for side in (row.before, row.after) for name in spent]
+        sides = [getattr(side, name, None) for side in found.sides(row) for name in spent]
         foreign = [_cell(parts[part][i].get(name)) for part, name in columns]
         writer.writerow([_cell(row.example), row.change.value, row.difference, *sides, *foreign])
     return out.getvalue()
 
 
-def to_json(found: Comparison, sides: Sequence[str], said: Sequence[Mapping[str, Json]]) -> str:
-    """Every example with inputs, labels, and of each candidate score, error and answer; `sides` are candidates' ids.
-
-    The first two are those that `found` compares; of the others only the answer is there.
-    """
+def to_json(found: Comparison, sides: Sequence[str], said: Answers) -> str:
+    """Every example with inputs, labels, and each candidate's score, error and answer; `sides` are their ids."""
     rows = []
     for row in found.rows:
         example = found.examples.get(row.example)
-        scored = [row.before, row.after, *(None for _ in sides[2:])]
         rows.append(
             {
                 "example": row.example,
@@ -225,9 +253,9 @@ def to_json(found: Comparison, sides: Sequence[str], said: Sequence[Mapping[str,
                         "candidate": name,
                         "score": side.score if side else None,
                         "error": side.error.value if side and side.error else None,
-                        "answer": answers.get(row.example),
+                        "answer": answered.get(row.example),
                     }
-                    for name, side, answers in zip(sides, scored, said, strict=True)
+                    for name, side, answered in zip(sides, found.sides(row), said, strict=True)
                 ],
             }
         )

@@ -19,17 +19,19 @@ from mipro_studio.optimizer_core.types import (
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import parts_of
-from mipro_studio.ui.compare.compare_data import Comparison, in_words
+from mipro_studio.ui.compare.compare_data import Comparison, Means, against_first, in_words
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.compare.diff_view import show_demo_diff
 from mipro_studio.ui.compare.examples_table import MARKS
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import (
+    UNKNOWN,
     clean,
     cost_of,
     count,
     delta,
     duration,
+    one_line,
     plural,
     score,
     tokens_of,
@@ -37,7 +39,10 @@ from mipro_studio.ui.text.format import (
 )
 from mipro_studio.ui.text.sentences import columns_html
 
-__all__ = ["example_detail", "four_numbers", "texts"]
+__all__ = ["all_of_them", "example_detail", "four_numbers", "texts"]
+
+_SIDE_PX = 260
+"""The narrowest column of a candidate; more of them than fit go on below."""
 
 
 def four_numbers(found: Comparison, picked: Picked) -> None:
@@ -74,6 +79,32 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
         )
 
 
+def all_of_them(found: Comparison, picked: Picked) -> None:
+    """The candidates in one table, each against the first; nothing while there are only two."""
+    if not found.beside:
+        return
+    rows = [{"candidate": one_line(picked.words[0], 120), **_against(None, found.before)}]
+    for place in range(1, len(picked.words)):
+        pair, means = against_first(found, place)
+        rows.append({"candidate": one_line(picked.words[place], 120), **_against(pair, means)})
+    st.dataframe(rows, hide_index=True, alt="Every candidate against the first",
+                 column_config={"candidate": st.column_config.TextColumn(width="large")})  # fmt: skip
+    st.caption(f"Each against {one_line(picked.words[0], 80)}, on the examples that both were scored on.")
+
+
+def _against(pair: Mapping[str, Any] | None, means: Means) -> dict[str, str]:
+    known = pair is not None and pair["n"]
+    return {
+        "score": score(means.score),
+        "difference": delta(pair["difference"]) if pair and known else UNKNOWN,
+        "90 %": f"{delta(pair['low'])} to {delta(pair['high'])}" if pair and known else UNKNOWN,
+        "won, lost, tied": f"{pair['won']}, {pair['lost']}, {pair['tied']}" if pair and known else UNKNOWN,
+        "tokens": count(means.tokens),
+        "cost": usd(means.cost_usd),
+        "seconds": duration(means.seconds_s),
+    }
+
+
 def _cost_words(before: float | None, after: float | None) -> str:
     return "cost not reported" if before is None and after is None else f"cost {usd(after)}, from {usd(before)}"
 
@@ -90,23 +121,25 @@ def _card(title: str, value: str, beside: str, caption: str) -> None:
 
 
 def example_detail(reader: Reader, picked: Picked, row: ComparedExample, example: Example | None) -> None:
-    """Both predictions and traces of one example, step by step."""
+    """Every candidate's prediction and trace of one example, step by step."""
     with st.container(border=True, gap="small"):
         st.header(f"Example, {MARKS[row.change].split(' ', 1)[1]}", anchor=False)
         if example is not None:
             for name, value in (*example.inputs.items(), *((f"label {n}", v) for n, v in example.labels.items())):
                 line(name, muted=True, limit=80)
                 paragraph(value)
-        cells = [_cell(reader, side, picked, row.example) for side in (picked.first, picked.second)]
-        for column, title, cell in zip(st.columns(2), picked.words, cells, strict=True):
-            with column:
-                _prediction(title, cell)
+        cells = [_cell(reader, side, picked, row.example) for side in picked.sides]
+        with st.grid(len(cells), min_column_width=_SIDE_PX):
+            for title, cell in zip(picked.words, cells, strict=True):
+                with st.container(gap="small"):
+                    _prediction(title, cell)
         steps = max((len(cell.trace) for cell in cells if cell is not None), default=0)
         for index in range(steps):
             st.caption(f"Step {index + 1} of {steps}")
-            for column, cell in zip(st.columns(2), cells, strict=True):
-                with column:
-                    _step(cell.trace[index] if cell is not None and index < len(cell.trace) else None)
+            with st.grid(len(cells), min_column_width=_SIDE_PX):
+                for cell in cells:
+                    with st.container(gap="small"):
+                        _step(cell.trace[index] if cell is not None and index < len(cell.trace) else None)
 
 
 def _cell(reader: Reader, side: tuple[str, str | None], picked: Picked, example: str) -> Cell | None:
@@ -158,19 +191,21 @@ def _step(step: TraceStep | None) -> None:
 
 def texts(reader: Reader, picked: Picked) -> None:
     """The arms of every predictor, and of the program: old and new beside each other, aligned by sentence."""
-    before, after = (
-        {(part.owner, kind): arm for part in parts_of(reader, *side) for kind, arm in part.arms.items()}
-        for side in (picked.first, picked.second)
-    )
-    slots = list(dict.fromkeys([*before, *after]))
-    if not slots:
+    sides = [{part.owner: part for part in parts_of(reader, *side)} for side in (picked.first, picked.second)]
+    owners = list(dict.fromkeys(owner for side in sides for owner in side))
+    if not owners:
         st.caption("No instruction is recorded yet.")
-    for owner in dict.fromkeys(owner for owner, _ in slots):
+    apart = picked.first[0] != picked.second[0]
+    for owner in owners:
+        parts = [side.get(owner) for side in sides]
+        arms: list[Mapping[str, Arm | None]] = [part.arms if part else {} for part in parts]
+        said = [(part.words if part else "") or "as it came" for part in parts]
+        if apart:
+            said = [f"{words} ({run})" for words, run in zip(said, ("this run", "the other run"), strict=True)]
         with st.container(border=True, gap="small"):
             line(owner or OF_THE_PROGRAM, bold=True)
-            for slot in slots:
-                if slot[0] == owner:
-                    _one_kind(slot[1], before.get(slot), after.get(slot), picked.words)
+            for kind in dict.fromkeys([*arms[0], *arms[1]]):
+                _one_kind(kind, arms[0].get(kind), arms[1].get(kind), (said[0], said[1]))
 
 
 def _one_kind(kind: str, before: Arm | None, after: Arm | None, titles: tuple[str, str]) -> None:
@@ -186,4 +221,5 @@ def _one_kind(kind: str, before: Arm | None, after: Arm | None, titles: tuple[st
         paragraph(now)
         return
     st.html(columns_html(was, now, titles))
-    line(f"{titles[1]}: {lineage(after)}" if after else "", muted=True)
+    if after:
+        line(lineage(after), muted=True)

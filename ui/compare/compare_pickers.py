@@ -1,6 +1,6 @@
 """What is compared with what: run, candidates, split. Every choice stands in the URL."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -17,14 +17,16 @@ from mipro_studio.ui.text.format import ago, one_line
 __all__ = ["Picked", "pick"]
 
 THIS_RUN = "this run"
-MOST_MORE = 3
+MOST_MORE, MOST_RUNS = 3, 12
+APART = "~"
+"""Between a run and its candidate in the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
     """Two (run, candidate); a candidate is None where there is none to choose.
 
-    `words`: what the two are called. `more`: further candidates of the first run, shown beside them.
+    `more`: further (run, candidate), shown beside them. `words`: what the two and those beside them are called.
     """
 
     first: tuple[str, str | None]
@@ -32,8 +34,13 @@ class Picked:
     split: Split
     split_word: str
     n_candidates: int
-    words: tuple[str, str] = ("the first", "the second")
-    more: tuple[str, ...] = ()
+    words: tuple[str, ...]
+    more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sides(self) -> list[tuple[str, str | None]]:
+        """All that are compared, two to five."""
+        return [self.first, self.second, *self.more]
 
 
 def _choose(
@@ -79,35 +86,56 @@ def pick(reader: Reader, run: RunSummary) -> Picked:
             else:
                 second = None
                 st.caption("To: none but the program as it came has been scored here.")
-        more = _more(mine, (first, second)) if not other else ()
+        more = _more(reader, run, split, mine, {(run.id, first), (other or run.id, second)})
     word = next(word for word, value in SPLITS.items() if value is split)
     tried = candidates_tried(reader.trials(run.id))
-    words = _words(reader, run.id, first, other or run.id, second)
+    words = _words(reader, [(run.id, first), (other or run.id, second), *more])
     return Picked((run.id, first), (other or run.id, second), split, word.lower(), tried, words, more)
 
 
-def _words(reader: Reader, run_a: str, a: str | None, run_b: str, b: str | None) -> tuple[str, str]:
-    """What the two are called: in tables and sentences a candidate goes by its name."""
-    first, second = names_of(reader, run_a).of(a), names_of(reader, run_b).of(b)
-    if run_a != run_b:
-        first, second = f"{first} (this run)", f"{second} (the other run)"
-    return first, second
+def _words(reader: Reader, sides: Sequence[tuple[str, str | None]]) -> tuple[str, ...]:
+    """What they are called: in tables and sentences a candidate goes by its name, and one of another run by both."""
+    own = sides[0][0]
+    alone = all(run_id == own for run_id, _ in sides)
+    runs = {run_id: "this run" if run_id == own else one_line(reader.run(run_id).name, 40) for run_id, _ in sides}
+    names = {run_id: names_of(reader, run_id) for run_id in runs}
+    return tuple(names[run_id].of(name) + ("" if alone else f" ({runs[run_id]})") for run_id, name in sides)
 
 
-def _more(found: Choices, chosen: tuple[str | None, str | None]) -> tuple[str, ...]:
-    """Up to three more, beside the two that are compared."""
-    options = [name for name in found.labels if name not in chosen]
-    if not options:
+def _more(
+    reader: Reader, run: RunSummary, split: Split, found: Choices, chosen: Collection[tuple[str, str | None]]
+) -> tuple[tuple[str, str], ...]:
+    """Up to three more, beside the two that are compared: candidates of this run, and winners of others."""
+    asked = (query("more") or "").split(".")
+    offered = {name: ((run.id, name), label) for name, label in found.labels.items()}
+    if st.toggle("Winners of other runs too", value=any(APART in name for name in asked), key="compare_runs"):
+        offered |= _winners(reader, run, split)
+    offered = {name: one for name, one in offered.items() if one[0] not in chosen}
+    if not offered:
         return ()
     key = "compare_more"
-    held = [name for name in st.session_state.get(key, (query("more") or "").split(".")) if name in options]
+    held = [name for name in st.session_state.get(key, asked) if name in offered]
     st.session_state[key] = held[:MOST_MORE]
     picked = st.multiselect(
-        "And beside them", options, key=key, format_func=lambda name: found.labels.get(name, name),
-        max_selections=MOST_MORE, placeholder="Up to three more candidates",
+        "And beside them", list(offered), key=key, format_func=lambda name: offered[name][1] if name in offered
+        else name, max_selections=MOST_MORE, placeholder="Up to three more",
     )  # fmt: skip
     tell_url(more=".".join(picked) or None)
-    return tuple(picked)
+    return tuple(offered[name][0] for name in picked)
+
+
+def _winners(reader: Reader, run: RunSummary, split: Split) -> dict[str, tuple[tuple[str, str], str]]:
+    """The winners of the latest runs that have rows of `split` in common with `run`, by what the URL calls them."""
+    mine = {example.id for example in reader.examples(run.id, split)}
+    found: dict[str, tuple[tuple[str, str], str]] = {}
+    for other in reader.list_runs():
+        outcome = reader.outcome(other.id) if other.id != run.id and other.best_val is not None else None
+        if outcome is None or outcome.winner is None or len(found) == MOST_RUNS:
+            continue
+        if mine & {example.id for example in reader.examples(other.id, split)}:
+            label = f"winner of {one_line(other.name, 40)} · {names_of(reader, other.id).of(outcome.winner)}"
+            found[f"{other.id}{APART}{outcome.winner}"] = ((other.id, outcome.winner), one_line(label, 120))
+    return found
 
 
 def _start_split(reader: Reader, run_id: str) -> Split:

@@ -1,45 +1,41 @@
 """The examples of a comparison as a table: what each candidate answered, the largest change first."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
-from mipro_studio.optimizer_core.types import Example, ExampleScore, Json
+from mipro_studio.optimizer_core.types import Example, ExampleScore
 from mipro_studio.storage import Reader
-from mipro_studio.ui.arms.candidate_names import names_of
-from mipro_studio.ui.compare.compare_data import CHANGES, Comparison, preview, to_csv, to_json
+from mipro_studio.ui.compare.compare_data import CHANGES, Answers, Comparison, answers, preview, to_csv, to_json
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.page.frame import query, tell_url
 from mipro_studio.ui.text.format import clean, count, one_line, score
+from mipro_studio.ui.text.labels import wanted
 
-__all__ = ["MARKS", "examples_table", "matching"]
+__all__ = ["MARKS", "examples_table", "sought_in"]
 
 MARKS = {Change.IMPROVED: "▲ better", Change.REGRESSED: "▼ worse", Change.SAME: "= same",
          Change.NOT_EVALUATED: "○ not both"}  # fmt: skip
 _ROW_PX, _ROWS = 35, 12
-Answers = Sequence[Mapping[str, Json]]
-"""Example id -> what a candidate answered, for the two compared and those beside them."""
+ANYWHERE = "anywhere"
 
 
 def examples_table(reader: Reader, found: Comparison, picked: Picked) -> ComparedExample | None:
     """The examples by kind of change, the largest first; the row chosen, which the URL keeps."""
-    names = names_of(reader, picked.first[0])
-    sides = [*(name or "" for _, name in (picked.first, picked.second)), *picked.more]
-    runs = [picked.first[0], picked.second[0], *(picked.first[0] for _ in picked.more)]
-    said = [reader.answers(run, name, picked.split) if name else {} for run, name in zip(runs, sides, strict=True)]
-    titles = [*picked.words, *(names.of(name) for name in picked.more)]
-    shown, sought = _controls(found, sides, said, picked)
+    said = answers(reader, picked.sides, picked.split)
+    shown, sought, place = _controls(found, said, picked)
     rows = [row for row in found.rows if shown in (None, "all", row.change.value)]
-    rows = [row for row in rows if matching(row, found.examples.get(row.example), said, sought)]
+    if sought:
+        rows = [row for row in rows if _holds(sought, _texts(row, found.examples.get(row.example), said)[place])]
     if not rows:
         st.caption("No example here. Choose another kind above, or clear the search.")
         return _named(found)
-    columns = _columns(titles)
+    columns = _columns(picked.words)
     event = st.dataframe(
-        [_row(row, found.examples.get(row.example), said, list(columns)) for row in rows],
+        [_row(found, row, said, list(columns)) for row in rows],
         hide_index=True,
         key=f"compare_rows_{picked}_{shown}_{len(rows)}",
         on_select="rerun",
@@ -69,10 +65,12 @@ def _columns(titles: Sequence[str]) -> dict[str, str]:
     return {f"answer {place}": one_line(clean(title), 60) for place, title in enumerate(titles)}
 
 
-def _controls(found: Comparison, sides: Sequence[str], said: Answers, picked: Picked) -> tuple[str | None, str]:
-    """Which kind of change, what is sought, and the files."""
+def _controls(found: Comparison, said: Answers, picked: Picked) -> tuple[str | None, re.Pattern[str] | None, str]:
+    """Which kind of change, what is sought and in which column, and the files."""
     words = {"all": f"All ({count(len(found.rows))})"}
     words |= {change.value: f"{word} ({count(found.counts[change])})" for change, word in CHANGES.items()}
+    places = {ANYWHERE: "in all columns", "inputs": "in the inputs", "wanted": "in what is wanted"}
+    places |= {name: f"in the answers of {title}" for name, title in _columns(picked.words).items()}
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         asked = query("show")
         st.session_state.setdefault("compare_show", asked if asked in words else "all")
@@ -81,18 +79,25 @@ def _controls(found: Comparison, sides: Sequence[str], said: Answers, picked: Pi
             label_visibility="collapsed",
         )  # fmt: skip
         sought = st.text_input(
-            "Find in inputs, labels and answers", key="compare_find", width=270, label_visibility="collapsed",
+            "Find in inputs, labels and answers", key="compare_find", width=250, label_visibility="collapsed",
             placeholder="Find, or /a regular expression/",
         )  # fmt: skip
-        for ending, made in (("csv", lambda: to_csv(found, (said[0], said[1]))),
-                             ("json", lambda: to_json(found, sides, said))):  # fmt: skip
+        place = st.selectbox(
+            "Where to find it", list(places), key="compare_where", width=200, label_visibility="collapsed",
+            format_func=lambda name: places.get(name, name),
+        )  # fmt: skip
+        sides = [name or "" for _, name in picked.sides]
+        for ending, made in (("csv", lambda: to_csv(found, said)), ("json", lambda: to_json(found, sides, said))):
             st.download_button(
                 ending.upper(), lambda made=made: made().encode("utf-8", "replace"),
                 f"compare-{picked.first[0]}.{ending}", f"text/{ending}", key=f"compare_{ending}",
                 icon=":material/download:", on_click="ignore", help="Scores and whole answers",
             )  # fmt: skip
     tell_url(show=None if shown in (None, "all") else shown)
-    return shown, sought
+    pattern, refused = sought_in(sought)
+    if refused:
+        st.text(refused)
+    return shown, pattern, place if place in places else ANYWHERE
 
 
 def _named(found: Comparison) -> ComparedExample | None:
@@ -100,35 +105,44 @@ def _named(found: Comparison) -> ComparedExample | None:
     return next((row for row in found.rows if row.example == asked), None) if asked else None
 
 
-def matching(row: ComparedExample, example: Example | None, said: Answers, sought: str) -> bool:
-    """Whether `sought` is in inputs, labels or answers; between slashes it is a regular expression.
-
-    One that cannot be read as such finds nothing.
-    """
+def sought_in(sought: str) -> tuple[re.Pattern[str] | None, str]:
+    """(what to look for, why it cannot be): words as they stand, or between slashes a regular expression."""
     if not sought:
-        return True
-    given = [*example.inputs.values(), *example.labels.values()] if example else []
-    values = [str(value) for value in (*given, *(v for side in said for v in side.get(row.example, {}).values()))]
+        return None, ""
     if len(sought) > 2 and sought[0] == sought[-1] == "/":
         try:
-            wanted = re.compile(sought[1:-1], re.IGNORECASE)
-        except re.error:
-            return False
-        return any(wanted.search(value[:_LONGEST]) for value in values)
-    return any(sought.casefold() in value.casefold() for value in values)
+            return re.compile(sought[1:-1], re.IGNORECASE), ""
+        except re.error as error:
+            return None, f"That is no regular expression: {error}. All examples are shown."
+    return re.compile(re.escape(sought), re.IGNORECASE), ""
 
 
-_LONGEST = 4_000
+def _holds(sought: re.Pattern[str], texts: Sequence[str]) -> bool:
+    return any(sought.search(text[:_LONGEST]) for text in texts)
 
 
-def _row(row: ComparedExample, example: Example | None, said: Answers, columns: Sequence[str]) -> dict[str, Any]:
-    scored = [row.before, row.after]
-    cells = {}
-    for place, (name, answers) in enumerate(zip(columns, said, strict=True)):
-        answer = " · ".join(one_line(value, 80) for value in answers.get(row.example, {}).values())
-        told = _score_word(scored[place]) if place < len(scored) else ""
-        cells[name] = f"{told}  {answer}".strip()
-    labels = " · ".join(one_line(value, 60) for value in example.labels.values()) if example else ""
+_LONGEST = 20_000
+
+
+def _texts(row: ComparedExample, example: Example | None, said: Answers) -> dict[str, list[str]]:
+    """Column -> the whole texts that may be found in it."""
+    found = {
+        "inputs": [str(value) for value in example.inputs.values()] if example else [],
+        "wanted": [str(value) for value in example.labels.values()] if example else [],
+        **{
+            f"answer {i}": [str(value) for value in side.get(row.example, {}).values()] for i, side in enumerate(said)
+        },
+    }
+    return {**found, ANYWHERE: [text for texts in found.values() for text in texts]}
+
+
+def _row(found: Comparison, row: ComparedExample, said: Answers, columns: Sequence[str]) -> dict[str, Any]:
+    example, cells = found.examples.get(row.example), {}
+    for name, side, answered in zip(columns, found.sides(row), said, strict=True):
+        answer = " · ".join(one_line(value, 80) for value in answered.get(row.example, {}).values())
+        cells[name] = f"{_score_word(side)}  {answer}".strip()
+    asked = wanted(example.labels, {name for side in said for name in side.get(row.example, {})}) if example else {}
+    labels = " · ".join(one_line(value, 60) for value in asked.values())
     # The input stands last: it is what a narrow page may cut.
     return {"change": MARKS[row.change], "wanted": labels, **cells, "inputs": preview(example)}
 

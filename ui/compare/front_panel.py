@@ -10,6 +10,8 @@ from mipro_studio.optimizer_core.evaluation.objective import objective_of
 from mipro_studio.optimizer_core.objective_spec import SCORE
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage import Reader
+from mipro_studio.ui.arms.candidate_names import Names, names_of
+from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.charts.front_chart import front_alt, front_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.compare.compare_pickers import Picked
@@ -17,7 +19,7 @@ from mipro_studio.ui.page.frame import EXPORT
 from mipro_studio.ui.page.store import kept_of_run
 from mipro_studio.ui.result.evidence import paired
 from mipro_studio.ui.text.foreign_text import paragraph
-from mipro_studio.ui.text.format import count, delta, duration, score, usd
+from mipro_studio.ui.text.format import count, delta, duration, one_line, score, usd
 
 __all__ = ["front_panel", "objective_line"]
 
@@ -49,7 +51,7 @@ def objective_line(reader: Reader, picked: Picked) -> None:
     found = paired(pairs)
     first, second = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
     paragraph(
-        f"By the objective {text} the second is at {score(second)} and the first at {score(first)}: "
+        f"By the objective {text}, {picked.words[1]} is at {score(second)} and {picked.words[0]} at {score(first)}: "
         f"{delta(found['difference'])} ({delta(found['low'])} to {delta(found['high'])}), better on {found['won']}, "
         f"worse on {found['lost']} of {found['n']}."
     )
@@ -73,19 +75,21 @@ def front_panel(reader: Reader, run_id: str) -> None:
     quantity = quantity if quantity in offered else offered[-1]
     shown = [point for point in points if point.takes[quantity] is not None]
     best = front(shown, quantity)
-    names = [point.candidate for point in best]
-    live_chart(
-        front_figure(shown, names, quantity, TITLES[quantity]), key="front_chart", height=300,
-        alt=front_alt(shown, names, TITLES[quantity]), revision=f"{run_id} {quantity}",
+    on_front, names = [point.candidate for point in best], names_of(reader, run_id)
+    clicked = live_chart(
+        front_figure(shown, on_front, quantity, TITLES[quantity], names.of), key="front_chart", height=300,
+        alt=front_alt(shown, on_front, TITLES[quantity]), revision=f"{run_id} {quantity}",
     )  # fmt: skip
-    _take_home(run_id, best, text)
+    if clicked:
+        open_panel(run_id, clicked)
+    _take_home(run_id, best, text, names)
 
 
-def _take_home(run_id: str, best: Sequence[FrontPoint], objective: str) -> None:
+def _take_home(run_id: str, best: Sequence[FrontPoint], objective: str, names: Names) -> None:
     """The front as a table; the chosen row leads to its export."""
     event = st.dataframe(
-        [_row(point, objective) for point in best], hide_index=True, key=f"front_rows_{len(best)}", on_select="rerun",
-        selection_mode="single-row", alt="The front, the cheapest first",
+        [_row(point, objective, names) for point in best], hide_index=True, key=f"front_rows_{len(best)}",
+        on_select="rerun", selection_mode="single-row", alt="The front, the cheapest first",
     )  # fmt: skip
     chosen = [best[place] for place in event.selection.get("rows") or [] if place < len(best)]
     if not chosen:
@@ -97,10 +101,10 @@ def _take_home(run_id: str, best: Sequence[FrontPoint], objective: str) -> None:
     )  # fmt: skip
 
 
-def _row(point: FrontPoint, objective: str) -> dict[str, Any]:
+def _row(point: FrontPoint, objective: str, names: Names) -> dict[str, Any]:
     takes = point.takes
     return {
-        "candidate": point.candidate,
+        "candidate": one_line(names.of(point.candidate), 200),
         "score": score(point.score),
         **({} if objective == SCORE else {"objective": score(point.objective)}),
         "n": point.n,

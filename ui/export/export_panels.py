@@ -50,7 +50,10 @@ def program_panel(run: RunSummary, candidate: str) -> Mapping[str, Any] | None:
     made = _kept(_MADE, run.id, candidate)
     if made is None:
         st.text("Loads the program in a process of its own and puts this candidate's instructions and demos in.")
-        if st.button("Prepare the files", key="export_make", icon=":material/deployed_code:", type="primary"):
+        pressed = st.button("Prepare the files", key="export_make", icon=":material/deployed_code:", type="primary")
+        asked = query("make") is not None
+        tell_url(make=None)
+        if pressed or asked:
             try:
                 with st.spinner("Loading the program…"):
                     made = take_home.export_files(default_store(), run.id, candidate)

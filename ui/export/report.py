@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.types import (
     Arm,
     Candidate,
     CellKey,
+    Json,
     Split,
 )
 from mipro_studio.storage import Reader, RunSummary
@@ -108,7 +109,7 @@ def report_facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, An
         "doubt": doubt(evidence),
         "statistics": statistics(evidence),
         "numbers": _numbers(evidence),
-        "chart": chart(trials, names.of),
+        "chart": chart(trials, names.of, n_val=evidence.n_val, best=evidence.best),
         "metric_name": one_line(_maximized(config), 60),
         "importance": _importance(outcome.importance if outcome else ()),
         "mattered": what_mattered(named_rows(outcome.importance), False) if outcome and outcome.importance else "",
@@ -170,16 +171,17 @@ def _spread(paired: Mapping[str, Any]) -> str:
     return f"{bounds}{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied{chance}"
 
 
-def _importance(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    widest = max((float(row.get("spread") or 0.0) for row in rows), default=0.0) or 1.0
+def _importance(rows: Sequence[Json]) -> list[dict[str, Any]]:
+    known = named_rows(rows)
+    widest = float(known[0]["spread"]) if known else 0.0
     return [
         {
-            "name": one_line(row.get("parameter", ""), 60),
-            "spread": score(row.get("spread")),
-            "width": round(100 * float(row.get("spread") or 0.0) / widest),
+            "name": one_line(row["name"], 60),
+            "spread": row["said"],
+            "width": round(100 * float(row["spread"]) / widest) if widest else 0,
             "real": bool(row.get("real")),
         }
-        for row in sorted(rows, key=lambda row: -float(row.get("spread") or 0.0))
+        for row in known
     ]
 
 

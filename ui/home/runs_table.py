@@ -70,11 +70,11 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
         column_config={
             "status": st.column_config.MultiselectColumn(
                 "Status",
-                width=130,
+                width=124,
                 options=[f"{look.mark} {look.word}" for look in looks],
                 color=[look.colour for look in looks],
             ),
-            "run": st.column_config.TextColumn("Run", width=176),
+            "run": st.column_config.TextColumn("Run", width=156),
             "why": st.column_config.TextColumn("Why it stands", width=220),
             "optimizer": st.column_config.TextColumn("Optimizer", width=96),
             "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),

@@ -141,16 +141,18 @@ def _variants() -> list[dict[str, Any]]:
 
     plain = Variant(name="").model_dump()
     table = pd.DataFrame([{**plain, **row} for row in DEFAULTS], columns=list(_COLUMNS))
+    column = st.column_config
     edited = st.data_editor(
         table, key="lab_variants", num_rows="dynamic", hide_index=True,
         column_config={
-            "name": st.column_config.TextColumn("Setting", required=True, width="medium"),
-            "dataset_summary": st.column_config.CheckboxColumn("Dataset summary", default=True),
-            "program_summary": st.column_config.CheckboxColumn("Program summary", default=True),
-            "demos": st.column_config.CheckboxColumn("Demos", default=True),
-            "tip": st.column_config.SelectboxColumn("Tip", options=list(TIPS), default="none", required=True),
-            "temperature": st.column_config.NumberColumn(
-                "Temperature", min_value=0.0, max_value=2.0, step=0.1, default=1.0, required=True
+            "name": column.TextColumn("Setting", required=True, width=140),
+            "dataset_summary": column.CheckboxColumn("Data", default=True, width=70, help="Dataset summary"),
+            "program_summary": column.CheckboxColumn("Program", default=True, width=84, help="Program summary"),
+            "demos": column.CheckboxColumn("Demos", default=True, width=76, help="Bootstrapped demos"),
+            "tip": column.SelectboxColumn("Tip", options=list(TIPS), default="none", required=True, width=96),
+            "temperature": column.NumberColumn(
+                "Temp.", min_value=0.0, max_value=2.0, step=0.1, default=1.0, required=True, width=70,
+                help="Temperature of the prompt model",
             ),
         },
     )  # fmt: skip

@@ -15,6 +15,7 @@ from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.drafts import drafter
 from mipro_studio.ui.result.what_mattered import named_rows, what_mattered
 from mipro_studio.ui.text.format import clean, plural, share
+from mipro_studio.ui.text.status import is_active
 
 __all__ = ["importance_bars", "importance_panel", "trial_params"]
 
@@ -30,7 +31,8 @@ def importance_panel(reader: Reader, view: LiveView) -> None:
     written = [] if view.outcome is not None else reader.events_of(view.summary.id, EventKind.IMPORTANCE, 1)
     if written:
         importance = written[-1][2].data["rows"]
-    if not importance_bars(view.summary.id, importance, "live_importance", over=view.outcome is not None):
+    over = view.outcome is not None or not is_active(view.summary)
+    if not importance_bars(view.summary.id, importance, "live_importance", over=over):
         return
     with st.expander("How this is computed, and other ways", icon=":material/functions:"):
         st.caption(
@@ -47,7 +49,7 @@ def importance_bars(run_id: str, importance: Sequence[Json], key: str, *, over: 
     """The sentence and the bars, or why there are none (False); a click on a bar shows what there was to choose from.
 
     Args:
-        over: The run has its outcome.
+        over: Nothing more will come.
     """
     rows = named_rows(importance)
     if not rows:

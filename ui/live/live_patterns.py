@@ -10,7 +10,9 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.parameters.registry import parameter_name
 from mipro_studio.optimizer_core.types import EventKind
 from mipro_studio.storage import LiveView, Reader, default_store, study_path
+from mipro_studio.ui.arms.candidate_names import Names
 from mipro_studio.ui.arms.slots import slots_of
+from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.candidate.parameter_panel import open_parameter
 from mipro_studio.ui.charts import pattern_charts as charts
 from mipro_studio.ui.charts.live_chart import live_chart
@@ -80,9 +82,9 @@ def parallel_tab(reader: Reader, view: LiveView) -> None:
     )  # fmt: skip
 
 
-def scatter_tab(view: LiveView) -> None:
-    """How far a minibatch can be trusted."""
-    figure = charts.scatter_figure(view.trials)
+def scatter_tab(view: LiveView, names: Names) -> None:
+    """How far a minibatch can be trusted; a click on a dot opens its candidate."""
+    figure = charts.scatter_figure(view.trials, names.of)
     n = figure.pop("n")
     if not n:
         st.caption("No candidate has both a minibatch and a full evaluation yet.")
@@ -91,10 +93,12 @@ def scatter_tab(view: LiveView) -> None:
         "Candidates are promoted to a full evaluation because their minibatch was good, so most fall below the line: "
         "that is regression to the mean, and why only full evaluations are compared."
     )
-    live_chart(
+    clicked = live_chart(
         figure, key="live_scatter", height=380, revision=view.summary.id,
         alt=f"Minibatch against full evaluation of {plural(n, 'candidate')}.",
     )  # fmt: skip
+    if clicked:
+        open_panel(view.summary.id, clicked)
 
 
 def burn_tab(reader: Reader, view: LiveView) -> None:

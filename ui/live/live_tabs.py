@@ -13,7 +13,7 @@ from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import Names
 from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.candidate.candidate_panel import open_panel
-from mipro_studio.ui.text.events import event_words
+from mipro_studio.ui.text.events import told
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import UNKNOWN, ago, clean, count, one_line, plural, score
 
@@ -157,8 +157,7 @@ def errors_tab(reader: Reader, run_id: str, by_class: Mapping[str, int], names: 
 
 def log_tab(view: LiveView, names: Names) -> None:
     """What happened, the latest first."""
-    told = [(at, event_words(event, names.of)) for _, at, event in reversed(view.events)]
-    rows = [{"when": ago(at), "what happened": words} for at, words in told if words]
+    rows = [{"when": ago(at), "what happened": words} for at, words in told(view.events, names.of)]
     if not rows:
         st.caption("Nothing has happened yet.")
         return

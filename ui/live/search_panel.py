@@ -24,9 +24,11 @@ def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -
 
 
 def search_panel(reader: Reader, view: LiveView, config: Mapping[str, Any], names: Names, best: str | None) -> None:
-    """The chart, under what is being made as long as there is nothing to draw; a click opens a candidate."""
+    """The chart, under what is being made as long as no candidate has a score; a click opens a candidate."""
     if is_active(view.summary) and not any(trial.n_ok and trial.number for trial in view.trials):
         preparing(reader, view)
+    if not any(trial.n_ok for trial in view.trials):
+        return
     clicked = trial_chart(view, config, names, best)
     if clicked:
         open_panel(view.summary.id, clicked)

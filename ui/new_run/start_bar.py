@@ -28,7 +28,7 @@ def start_bar(
     with st.bottom.container(
         horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key="nr_bar"
     ):
-        st.text(one_line(reason, 160) or _ready(drafts.latest()), width="content")
+        st.text(one_line(reason, 160) or _ready(drafts.latest()), width="stretch")
         pressed = st.button(
             "Check", key="nr_check", icon=":material/fact_check:", disabled=not complete,
             type="primary" if reason and complete else "secondary",

@@ -35,7 +35,11 @@ __all__ = [
 
 STATIC = ROOT / "static"
 # The dark theme's accent is light, so that it can be read as text; Streamlit writes white on buttons of that colour.
-_READABLE = "<style>.stApp button[kind='primary']:not(:disabled) * { color: light-dark(#ffffff, #06201d); }</style>"
+_READABLE = ".stApp button[kind='primary']:not(:disabled) * { color: light-dark(#ffffff, #06201d); }"
+# Whoever asks their system for less motion gets none: no fading, sliding or spinning.
+_AT_REST = """@media (prefers-reduced-motion: reduce) { .stApp *, .stApp *::before, .stApp *::after {
+animation-duration: .01ms !important; animation-iteration-count: 1 !important; scroll-behavior: auto !important;
+transition-duration: .01ms !important; } }"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def frame(page: Page, run_name: str | None = None) -> None:
         layout="wide",
         initial_sidebar_state=232,
     )
-    st.html(_READABLE)
+    st.html(f"<style>{_READABLE}\n{_AT_REST}</style>")
     st.logo(str(STATIC / "logo.svg"), size="large")
     named_by(logged_in_name)
     run = run_in_url()

@@ -17,6 +17,7 @@ from mipro_studio.ui.export.report import report_facts
 from mipro_studio.ui.result.evidence import Evidence
 from mipro_studio.ui.result.headline import figure, two_figures
 from mipro_studio.ui.text.format import clean, clip, cost_of, count, interval, one_line
+from mipro_studio.ui.text.labels import wanted
 
 __all__ = ["SLIDES", "Facts", "presentation_html", "slide_facts", "slide_html"]
 
@@ -56,9 +57,7 @@ def slide_facts(reader: Reader, run_id: str) -> Facts:
 
 
 def _with_wanted(row: Facts) -> dict[str, Any]:
-    """With the labels that the program answers; all of them where it answers none of theirs."""
-    answered = {name: value for name, value in row["labels"].items() if name in row["after"]}
-    return {**row, "wanted": answered or row["labels"]}
+    return {**row, "wanted": wanted(row["labels"], row["after"])}
 
 
 def slide_html(facts: Facts, name: str) -> str:

@@ -17,7 +17,7 @@ from mipro_studio.ui.replay.replay_state import History, State
 from mipro_studio.ui.result.evidence import Evidence, evidence_of, no_gain
 from mipro_studio.ui.result.leaders import candidates_tried
 from mipro_studio.ui.result.verdict import verdict
-from mipro_studio.ui.text.events import event_words
+from mipro_studio.ui.text.events import told
 from mipro_studio.ui.text.format import cost_of, count, duration, plural, tokens_of
 
 __all__ = ["PLAY", "SECONDS_A_STEP", "ending", "replay"]
@@ -44,7 +44,7 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
             _figure(history, state, f"score ({metric})" if metric else "score", found, names),
             key="replay_chart",
             height=380,
-            alt=trials_alt(state.trials),
+            alt=trials_alt(state.trials, found.n_val, found.best),
             revision=history.run.id,
         )
         if clicked:
@@ -64,13 +64,12 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
 
 def _happened(state: State, names: Names) -> None:
     st.header("What had happened", anchor=False)
-    told = [event_words(event, names.of) for _, _, event in reversed(state.events[-50:])]
-    rows = [{"what happened": words} for words in told if words]
-    if rows:
-        st.dataframe(rows, hide_index=True, height=230, alt="Events until then, the latest first",
-                     column_config={"what happened": st.column_config.TextColumn(width="large")})  # fmt: skip
-    else:
+    rows = [f"· {words}" for _, words in told(state.events[-50:], names.of)]
+    if not rows:
         st.caption("Nothing yet.")
+        return
+    with st.container(height=230, border=False):
+        st.text("\n".join(rows))
 
 
 def _move_on(last: int) -> None:

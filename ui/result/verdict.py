@@ -1,6 +1,6 @@
 """What a run has come to, drawn: the headline, the prompt before and after, and one click below how sure it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,6 +9,7 @@ from mipro_studio.optimizer_core.parameters import registry
 from mipro_studio.optimizer_core.parameters.registry import OF_THE_PROGRAM
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Outcome
 from mipro_studio.ui.arms.candidate_names import Names, Part
+from mipro_studio.ui.page.frame import COMPARE, PRESENT, Page, run_in_url
 from mipro_studio.ui.result.evidence import Block, Evidence
 from mipro_studio.ui.result.headline import doubt, headline, statistics
 from mipro_studio.ui.text.foreign_text import heading, line, paragraph
@@ -20,8 +21,14 @@ Estimate = Mapping[str, Any]
 _TEXT_SHOWN = 900
 
 
-def verdict(found: Evidence, names: Names, outcome: Outcome | None, *, texts: bool = True) -> None:
-    """The headline; of a run with a winner or a leader also what changed in the program."""
+def verdict(
+    found: Evidence, names: Names, outcome: Outcome | None, *, texts: bool = True, ways: Sequence[Page] = ()
+) -> None:
+    """The headline; of a run with a winner or a leader also what changed in the program.
+
+    Args:
+        ways: Pages to go on to once the run in the URL has its outcome.
+    """
     with st.container(border=True, gap="small"):
         heading(headline(found, names.of(found.best)), level=2, limit=400)
         beside = doubt(found)
@@ -31,9 +38,24 @@ def verdict(found: Evidence, names: Names, outcome: Outcome | None, *, texts: bo
             st.text(clean(outcome.reason))
         if texts and found.best is not None:
             _before_and_after(names, found.best)
+        if ways and found.final:
+            _ways_on(ways, found)
         if found.best is not None or found.tested:
             with st.expander("How sure this is, and how it was computed", icon=":material/query_stats:"):
                 how_sure(found)
+
+
+def _ways_on(ways: Sequence[Page], found: Evidence) -> None:
+    """What people want of a result: its examples, to show it, to have it."""
+    asked = {"run": run_in_url() or ""}
+    with st.container(horizontal=True, gap="medium", key="verdict_ways"):
+        for page in ways:
+            if page is PRESENT:
+                st.page_link(page.path, label="Present it", icon=page.icon, query_params=asked)
+            elif found.best is not None and page is COMPARE:
+                st.page_link(page.path, label="Example by example", icon=page.icon, query_params=asked)
+            elif found.best is not None:
+                st.page_link(page.path, label="Take it home", icon=page.icon, query_params={**asked, "make": "1"})
 
 
 def _before_and_after(names: Names, best: str) -> None:

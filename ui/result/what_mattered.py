@@ -4,17 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mipro_studio.optimizer_core.types import Json
-from mipro_studio.ui.text.format import one_line, plural, score
+from mipro_studio.ui.text.format import alike, one_line, plural
 
 __all__ = ["named_rows", "what_mattered"]
 
 
 def named_rows(importance: Sequence[Json]) -> list[Mapping[str, Any]]:
-    """Core's rows for the figure, named `answer: demos`, the largest first."""
+    """Core's rows for the figure, named `answer: demos`, the largest first; `said` is the spread in words."""
+    known = [row for row in importance if row.get("spread") is not None]
+    known.sort(key=lambda row: -float(row["spread"]))
     return [
-        {**row, "name": row.get("name") or row.get("parameter") or f"{row.get('predictor')}: {row.get('kind')}"}
-        for row in sorted(importance, key=lambda row: -float(row.get("spread") or 0.0))
-        if row.get("spread") is not None
+        {
+            **row,
+            "name": row.get("name") or row.get("parameter") or f"{row.get('predictor')}: {row.get('kind')}",
+            "said": said,
+        }
+        for row, said in zip(known, alike([float(row["spread"]) for row in known]), strict=True)
     ]
 
 
@@ -24,7 +29,7 @@ def what_mattered(rows: Sequence[Mapping[str, Any]], so_far: bool) -> str:
     when = " so far" if so_far else ""
     if not real:
         return f"Nothing stands out from noise{when}: no choice moved the score more than chance would."
-    said = [f"{_of_predictor(str(row['name']))} ({score(row['spread'])})" for row in real[:3]]
+    said = [f"{_of_predictor(str(row['name']))} ({row['said']})" for row in real[:3]]
     rest = f", then {' and '.join(said[1:])}" if len(said) > 1 else ""
     noise = len(rows) - len(real)
     beside = f" The other {plural(noise, 'choice')} could be chance." if noise else ""

@@ -36,5 +36,6 @@ def what_was_tried(reader: Reader, run: RunSummary) -> list[str]:
             f"{'was' if len(fulls) == 1 else 'were'} scored on all of the validation data, the others on a part."
         )
     if run.cells_error:
-        said.append(f"{plural(run.cells_error, 'program run')} failed and count in no score.")
+        failed = plural(run.cells_error, "program run failed and counts", "program runs failed and count")
+        said.append(f"{failed} in no score.")
     return said

@@ -1,13 +1,14 @@
 """Events of a run as sentences. Pure; the text may be anyone's and is shown as plain text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mipro_studio.optimizer_core.types import Event, EventKind
-from mipro_studio.ui.text.format import count, one_line, score
+from mipro_studio.storage import StoredEvent
+from mipro_studio.ui.text.format import count, one_line, plural, score
 from mipro_studio.ui.text.status import phase_words
 
-__all__ = ["event_words"]
+__all__ = ["event_words", "told"]
 
 _LONGEST = 400
 
@@ -25,6 +26,13 @@ def event_words(event: Event, name: Callable[[str], str] = str) -> str:
     tell = _TELL.get(event.kind)
     words = tell(event.data) if tell is not None else ""
     return one_line(words or _plain(event.data), _LONGEST)
+
+
+def told(events: Sequence[StoredEvent], name: Callable[[str], str] = str) -> list[tuple[str, str]]:
+    """(time, what happened), the latest first; what is no news is left out, and so is what was just said."""
+    said = [(at, words) for _, at, event in events if (words := event_words(event, name))]
+    fresh = [one for one, before in zip(said, [("", ""), *said], strict=False) if one[1] != before[1]]
+    return fresh[::-1]
 
 
 _NO_NEWS = (EventKind.PROGRESS,)
@@ -63,10 +71,8 @@ def _status(data: Mapping[str, Any]) -> str:
 
 
 def _traces(data: Mapping[str, Any]) -> str:
-    tried, passed = count(data.get("rows")), count(data.get("passed"))
-    return (
-        f"{tried} training rows tried, {passed} scored at least {score(data.get('threshold'))} and may become demos"
-    )
+    tried, passed = plural(int(data.get("rows") or 0), "training row"), count(data.get("passed"))
+    return f"{tried} tried, {passed} scored at least {score(data.get('threshold'))} and may become demos"
 
 
 def _change(data: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from mipro_studio.optimizer_core.types import Usage
 __all__ = [
     "UNKNOWN",
     "ago",
+    "alike",
     "between",
     "clean",
     "clip",
@@ -50,6 +51,15 @@ def score(value: float | None) -> str:
     if size >= 100:
         return f"{value:.1f}"
     return f"{value:.2f}" if size >= 0.01 or value == 0 else f"{value:.2g}"
+
+
+def alike(values: Sequence[float]) -> list[str]:
+    """Numbers that stand under each other, to the same decimals: two figures of the largest, two places at least."""
+    largest = max(map(abs, values), default=0.0)
+    if not math.isfinite(largest) or largest >= 100 or largest == 0:
+        return [score(value) for value in values]
+    places = max(2, 1 - math.floor(math.log10(largest)))
+    return [f"{value:.{places}f}" for value in values]
 
 
 def delta(value: float | None) -> str:

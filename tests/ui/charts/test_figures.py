@@ -3,8 +3,9 @@
 import json
 
 from mipro_studio.optimizer_core.types import Trial, TrialKind
-from mipro_studio.ui.charts.figures import best_full, sized, trials_alt, trials_figure
+from mipro_studio.ui.charts.figures import best_mark, sized, trials_alt, trials_figure
 from mipro_studio.ui.charts.importance_figures import importance_figure, shares_figure
+from mipro_studio.ui.charts.report_chart import chart
 
 BASE = Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, 0.4, 40, 0, 40)
 SMALL = Trial(2, 1, TrialKind.MINIBATCH, "i1d2", (), True, 0.9, 25, 1, 65)
@@ -68,10 +69,34 @@ def test_hover_says_candidate_and_n_and_reads_no_tags() -> None:
     assert "&lt;b&gt;x" in text
 
 
-def test_best_is_the_first_of_equals() -> None:
-    twin = Trial(9, 9, TrialKind.FULL, "i3d3", (), True, 0.7, 40, 0, 200)
-    assert best_full([*ALL, twin]) is FULL
-    assert best_full([BASE, SMALL]) is None
+def test_the_best_stands_at_the_mean_over_all_its_rows() -> None:
+    again = Trial(6, 7, TrialKind.MINIBATCH, "i2d0", (), True, 1.0, 10, 0, 160)
+    more = Trial(7, 8, TrialKind.MINIBATCH, "i2d0", (), True, 0.8, 10, 0, 170)
+    gold = best_mark([BASE, again, more], 40, "i2d0")
+    assert gold is not None and (gold.order, gold.mean, gold.n_ok) == (7, 0.9, 20)
+    assert best_mark(ALL, 40, None) is None and best_mark(ALL, 40, "i2d2") is None, "one in flight has no score"
+
+
+def test_the_report_marks_the_same_best_at_the_same_place_as_the_page() -> None:
+    for best in ("i1d2", "i1d1"):
+        figure, drawn = trials_figure(ALL, n_val=40, best=best)["data"][5], chart(ALL, n_val=40, best=best)
+        assert drawn is not None
+        gold = [mark for mark in drawn.marks if mark["kind"] == "best"]
+        assert len(gold) == 1 and f": {figure['y'][0]:.2f}, n = 40, after" in gold[0]["title"]
+        assert drawn.alt == trials_alt(ALL, 40, best)
+    none = chart(ALL, n_val=40)
+    assert none is not None and all(mark["kind"] != "best" for mark in none.marks)
+
+
+def test_the_report_draws_more_rows_larger_and_the_leader_within_its_interval() -> None:
+    few = Trial(6, 7, TrialKind.MINIBATCH, "i1d0", (), True, 0.6, 6, 0, 160)
+    drawn = chart([*ALL, few], n_val=40)
+    assert drawn is not None and drawn.leader.startswith("M") and drawn.band.endswith("Z")
+    by_n = sorted((mark["title"].split("n = ")[1].split(",")[0].zfill(3), mark["r"]) for mark in drawn.marks)
+    assert [r for _, r in by_n] == sorted(r for _, r in by_n) and by_n[0][1] < by_n[-1][1]
+    wide = chart([Trial(1, 0, TrialKind.BASELINE, "i0d0", (), True, -5.0, 4, 0, 4)])
+    assert wide is not None and wide.band == "" and wide.leader, "scores that are no shares have no interval"
+    assert chart([FLYING]) is None
 
 
 def test_shares_are_bars_without_a_band() -> None:
@@ -85,8 +110,8 @@ def test_shares_are_bars_without_a_band() -> None:
 
 def test_importance_greys_what_is_noise_and_names_as_people_do() -> None:
     rows = [
-        {"name": "answer: demos", "spread": 0.08, "null": 0.03, "real": True},
-        {"name": "<i>x</i>: demos", "spread": 0.01, "null": 0.03, "real": False},
+        {"name": "answer: demos", "said": "0.08", "spread": 0.08, "null": 0.03, "real": True},
+        {"name": "<i>x</i>: demos", "said": "0.01", "spread": 0.01, "null": 0.03, "real": False},
     ]
     figure = importance_figure(rows)
     assert figure["data"][0]["marker"]["color"] == ["@muted/0.6", "@c0"]

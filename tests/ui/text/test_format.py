@@ -20,6 +20,20 @@ def test_scores_stay_as_the_metric_gives_them(value: float | None, words: str) -
 
 
 @pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.084, 0.0091, 0.0], ["0.084", "0.009", "0.000"]),
+        ([0.32, 0.006], ["0.32", "0.01"]),
+        ([340.0, 2.0], ["340.0", "2.00"]),
+        ([0.0], ["0.00"]),
+        ([], []),
+    ],
+)
+def test_numbers_under_each_other_have_the_same_decimals(values: list[float], words: list[str]) -> None:
+    assert fmt.alike(values) == words
+
+
+@pytest.mark.parametrize(
     ("value", "words"), [(0.4, "+0.40"), (-0.4, "\N{MINUS SIGN}0.40"), (0.0, "±0.00"), (None, fmt.UNKNOWN)]
 )
 def test_differences_carry_a_sign(value: float | None, words: str) -> None:
