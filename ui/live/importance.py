@@ -6,7 +6,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.parameters.registry import parameter_name
-from mipro_studio.optimizer_core.types import Candidate, EventKind, Json, Trial
+from mipro_studio.optimizer_core.types import Candidate, EventKind, Json, Status, Trial
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.arms.slots import Slot, arms_by_slot, slots_of
 from mipro_studio.ui.candidate.parameter_panel import open_parameter
@@ -15,7 +15,6 @@ from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.page.drafts import drafter
 from mipro_studio.ui.result.what_mattered import named_rows, what_mattered
 from mipro_studio.ui.text.format import clean, plural, share
-from mipro_studio.ui.text.status import is_active
 
 __all__ = ["importance_bars", "importance_panel", "trial_params"]
 
@@ -31,7 +30,7 @@ def importance_panel(reader: Reader, view: LiveView) -> None:
     written = [] if view.outcome is not None else reader.events_of(view.summary.id, EventKind.IMPORTANCE, 1)
     if written:
         importance = written[-1][2].data["rows"]
-    over = view.outcome is not None or not is_active(view.summary)
+    over = view.outcome is not None or view.summary.status in (Status.COMPLETED, Status.FAILED, Status.STOPPED)
     if not importance_bars(view.summary.id, importance, "live_importance", over=over):
         return
     with st.expander("How this is computed, and other ways", icon=":material/functions:"):
