@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import StoreOption
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
 

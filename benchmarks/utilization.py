@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mipro_studio.commands import output
+from mipro_studio.commands.following import to_the_end
 from mipro_studio.control import launcher, new_runs
 from tests.loopback.config import SPREADS
 from tests.loopback.endpoint import LoopbackEndpoint, LoopbackStats
@@ -60,7 +60,7 @@ def _studio(endpoint: LoopbackEndpoint, work: _Work) -> str:
     found = new_runs.inspect(config)
     endpoint.reset()  # the check's two program runs lie seconds before the run, and are nothing to keep busy with
     store = folder / f"{work.schedule}-{work.processes}.db"
-    facts = output.to_the_end(store, launcher.start(store, config, found=found), quiet=True)
+    facts = to_the_end(store, launcher.start(store, config, found=found), quiet=True)
     if facts["status"] != "completed":
         sys.exit(f"The run did not complete: {facts}")
     return f"{facts['best_val']:.3f}"

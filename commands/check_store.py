@@ -2,17 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from mipro_studio.commands import output
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import JsonOption, StoreOption
 from mipro_studio.storage import Finding, check_store, default_store
 
 __all__ = ["register"]
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mipro_studio.commands import output
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import JsonOption, RunArgument, StoreOption
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.files import write_private
@@ -14,9 +14,7 @@ from mipro_studio.storage import Reader, default_store
 
 __all__ = ["register"]
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")]
 OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 
 def register(app: typer.Typer) -> None:

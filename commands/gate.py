@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import typer
 
 from mipro_studio.commands import output
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import ApiBaseOption, ApiKeyOption, JsonOption, SettingsOption, StoreOption
+from mipro_studio.commands.run import given_only
 from mipro_studio.control.asking import ask_worker
 from mipro_studio.optimizer_core.config_paths import assigned, merge
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
@@ -57,16 +58,16 @@ def gate(  # noqa: PLR0913 - the options of a command
     undecided: Annotated[Undecided, typer.Option(help="Exit code where the rows are too few.")] = Undecided.STAND,
     metric: Annotated[str | None, typer.Option(help="As for `run`.")] = None,
     task_model: Annotated[str | None, typer.Option(help="As for `run`.")] = None,
-    api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
-    api_key_env: Annotated[str | None, typer.Option(help="NAME of the variable that holds the key.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as threads=4.")] = None,
+    api_base: ApiBaseOption = None,
+    api_key_env: ApiKeyOption = None,
+    settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(help="Of the order of the rows.")] = 0,
     max_usd: Annotated[float | None, typer.Option(help="Cap in dollars, where prices are known.")] = None,
     examples: Annotated[int, typer.Option(help="Rows won and lost that the comment shows.", min=0)] = 5,
     markdown_out: Annotated[Path | None, typer.Option("--markdown", help="File for the comment.")] = None,
     junit_out: Annotated[Path | None, typer.Option("--junit", help="File for the test report.")] = None,
     store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Hold a program against another on the same rows. Exit codes: 0 pass, 1 fail, 2 bad input, 3 undecided."""
     if (run is None) == (program is None):
@@ -74,14 +75,10 @@ def gate(  # noqa: PLR0913 - the options of a command
     if not data:
         raise BadInput("There are no rows.", "Name them with --data: rows that no search has seen.")
     low, high = _range(score_range)
-    model = {"model": task_model, "api_base": api_base, "api_key_env": api_key_env}
-    given: dict[str, Any] = {
-        "program": program,
-        "metric": metric,
-        "task_model": {name: value for name, value in model.items() if value is not None} or None,
-        "budget": {"max_usd": max_usd} if max_usd else None,
-    }
-    config = merge({name: value for name, value in given.items() if value is not None}, assigned(settings or ()))
+    model = given_only(model=task_model, api_base=api_base, api_key_env=api_key_env)
+    budget = given_only(max_usd=max_usd or None)
+    named = given_only(program=program, metric=metric, task_model=model, budget=budget)
+    config = merge(named, assigned(settings or ()))
     request = {
         "cwd": str(Path.cwd()),
         "store": str((store or default_store()).absolute()),
@@ -96,7 +93,11 @@ def gate(  # noqa: PLR0913 - the options of a command
     _written(markdown_out, markdown(found))
     _written(junit_out, junit(found))
     output.print_json(found) if as_json else typer.echo(_plain(found))
-    raise typer.Exit(EXIT.get(undecided.value, 3) if found["decision"] == "undecided" else EXIT[found["decision"]])
+    raise typer.Exit(_exit_code(found["decision"], undecided))
+
+
+def _exit_code(decision: str, undecided: Undecided) -> int:
+    return EXIT.get(undecided.value, EXIT["undecided"]) if decision == "undecided" else EXIT[decision]
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mipro_studio.commands.earlier_runs import learned_by
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import StoreOption
 from mipro_studio.optimizer_core.files import write_private
 from mipro_studio.storage import default_store
 from mipro_studio.ui.text.format import plural

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mipro_studio.commands import output
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import JsonOption, RunArgument, StoreOption
 from mipro_studio.control.asking import ask_worker
 from mipro_studio.storage import Reader, default_store
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def push(  # noqa: PLR0913 - the options of a command
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")],
+    run_id: RunArgument,
     to: Annotated[Target, typer.Option(help="Where it goes.")] = Target.MLFLOW,
     uri: Annotated[
         str,
@@ -37,7 +37,7 @@ def push(  # noqa: PLR0913 - the options of a command
     name: Annotated[str, typer.Option(help="Begins the names of prompts.", show_default="the run's name")] = "",
     candidate: Annotated[str, typer.Option(help="A candidate's id.", show_default="the winner")] = "",
     store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Log a run's winner: prompts of every predictor, the program, its numbers. No key leaves this machine."""
     path = store or default_store()

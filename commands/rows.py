@@ -1,4 +1,4 @@
-"""The rows that weights are about to be tuned on: read, drop some, answer some anew. `cli.py` has the command."""
+"""The command `rows`: the rows that weights are about to be tuned on: read, drop some, answer some anew."""
 
 from typing import Annotated, Any
 
@@ -6,22 +6,27 @@ import typer
 from rich.console import Console
 
 from mipro_studio.commands import output
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import JsonOption, RunArgument, StoreOption
 from mipro_studio.control import review
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import ChangeKind, Tuning
 from mipro_studio.storage import Reader, default_store
 
-__all__ = ["rows"]
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("rows")(rows)
 
 
 def rows(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of one.")],
+    run_id: RunArgument,
     tuning: Annotated[int, typer.Option(help="Which weights, from 1.")] = 1,
     drop: Annotated[str | None, typer.Option(help="Places of rows not to train on, from 0, by comma.")] = None,
     answer: Annotated[list[str] | None, typer.Option(help="PLACE=TEXT: another answer; again for more.")] = None,
     store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The rows that a run tunes weights on. With --drop or --answer: change them while it waits for `approve`."""
     path = store or default_store()

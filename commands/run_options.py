@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mipro_studio.commands.options import SettingsOption
 from mipro_studio.optimizer_core.config_paths import Setting, all_settings, assigned, merge, put
 
 __all__ = ["with_settings"]
@@ -47,8 +48,6 @@ SWITCHED_OFF: Mapping[str, tuple[str, Any, str]] = {
     "no_demos": ("proposer.demos", False, "Proposer sees no demos."),
 }
 """Option -> the setting's path, what it becomes, and the help."""
-
-SET = Annotated[list[str] | None, typer.Option("--set", help="Any setting, as search.lag=3; `settings` lists them.")]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,7 +90,7 @@ def _options(known: Mapping[str, Setting]) -> Iterator[inspect.Parameter]:
     for option, (_, _, words) in SWITCHED_OFF.items():
         flag = typer.Option(f"--{option.replace('_', '-')}", help=words, rich_help_panel="How it is searched")
         yield _parameter(option, Annotated[bool, flag], False)
-    yield _parameter("settings", SET, None)
+    yield _parameter("settings", SettingsOption, None)
 
 
 def _option(option: str, setting: Setting, panel: str) -> inspect.Parameter:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mipro_studio.commands import output
-from mipro_studio.commands.store_option import StoreOption
+from mipro_studio.commands.options import JsonOption, StoreOption
 from mipro_studio.control import review
 from mipro_studio.control.registries import is_in_registry, predictors_of
 from mipro_studio.optimizer_core.errors import BadInput
@@ -37,7 +37,7 @@ def take(
     ],
     predictor: Annotated[str, typer.Option(help="Whose a prompt is that does not say so itself.")] = "",
     store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Give a run the instructions and demos of a saved program, as arms that its search tries."""
     path = store or default_store()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from mipro_studio.commands.output import lines
+from mipro_studio.commands.following import lines
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.python_call.cell_view import live_html, live_text
 from mipro_studio.storage import Reader
