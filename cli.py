@@ -101,6 +101,9 @@ def show_review(run_id: RunArgument, store: StoreOption = None, as_json: JsonOpt
     output.print_json(facts) if as_json else output.print_review(facts)
 
 
+change.register(app)
+
+
 @app.command()
 def show(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """What a run came to, and which candidates are best for what they take."""
@@ -176,7 +179,6 @@ def settings(as_json: JsonOption = False) -> None:
         typer.echo(f"{one.path} ({one.type}; default: {one.default or 'none'})\n    {one.meaning}")
 
 
-change.register(app)
 exports.register(app)
 rows.register(app)
 check_store.register(app)
