@@ -3,7 +3,7 @@
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.optimizers.module_opro import ModuleOpro
+from mipro_studio.optimizer_core.optimizers.opro.module_opro import ModuleOpro
 from mipro_studio.optimizer_core.optimizers.rounds import best_of, history, put_in
 from mipro_studio.optimizer_core.types import Candidate
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mipro_studio.optimizer_core.config import TIPS, RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.optimizers.module_opro import IN_ROUNDS, OPRO
+from mipro_studio.optimizer_core.optimizers.opro.module_opro import IN_ROUNDS, OPRO
 from mipro_studio.optimizer_core.optimizers.rounds import (
     HISTORY_LENGTH,
     best_of,
