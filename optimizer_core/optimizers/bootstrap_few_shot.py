@@ -37,7 +37,7 @@ class BootstrapFewShot(Optimizer):
             context.config.seed,
         )
         if plan := _unshuffled(plans):
-            await context.build_sets([replace(plan, index=THE_SET)], settings.max_labeled)
+            await context.bootstrapping.build_sets([replace(plan, index=THE_SET)], settings.max_labeled)
 
     async def propose(self, context: RunContext, view: View) -> Candidate | None:
         built = [info.name for info in context.free if _usable(context.arms.demo_sets[info.name].get(THE_SET))]

@@ -30,7 +30,7 @@ class BootstrapRandomSearch(Optimizer):
         return Work(min(search.trials, search.candidates - 1), 0, False, search.max_bootstrapped)
 
     async def initialize(self, context: RunContext) -> None:
-        await context.bootstrap(context.config.search.candidates)
+        await context.bootstrapping.build(context.config.search.candidates)
 
     async def propose(self, context: RunContext, view: View) -> Candidate | None:
         tried = {seen.candidate for seen in view.observed} | set(view.pending)
@@ -78,4 +78,4 @@ class BayesianBootstrap(Mipro):
         return Work(config.search.trials, 0, False, config.search.max_bootstrapped)
 
     async def initialize(self, context: RunContext) -> None:
-        await context.bootstrap(context.config.search.candidates)
+        await context.bootstrapping.build(context.config.search.candidates)

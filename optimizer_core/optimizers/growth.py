@@ -10,7 +10,8 @@ from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.base import View
-from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
+from mipro_studio.optimizer_core.optimizers.bootstrapping import BOOTSTRAP_PRIORITY
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.edits import next_index
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
@@ -128,7 +129,9 @@ class Growth:
         )
         numbered = [replace(arm, index=next_index(self._context.arms.instructions[arm.owner])) for arm in written]
         await self._context.add_made(numbered, drop_equal_sets(found, self._all_sets()))
-        await self._context.report_traces(again=True)  # the leader may have solved rows that the teacher did not
+        await self._context.bootstrapping.report_traces(
+            again=True
+        )  # the leader may have solved rows that the teacher did not
 
     @property
     def _cells(self) -> tuple[list[Candidate], list[Mapping[str, float]]]:

@@ -37,7 +37,9 @@ class Lab(Optimizer):
     async def initialize(self, context: RunContext) -> None:
         lab = context.config.lab
         demos = (
-            context.bootstrap(SHOWN_SET + 1, GROUNDING_DEMOS, 0) if _shows_demos(context.config) else asyncio.sleep(0)
+            context.bootstrapping.build(SHOWN_SET + 1, GROUNDING_DEMOS, 0)
+            if _shows_demos(context.config)
+            else asyncio.sleep(0)
         )
         await asyncio.gather(demos, context.grounding())
         wanted = [

@@ -66,7 +66,9 @@ class Mipro(Optimizer):
         return Work(search.trials, (n_instructions(config) - 1) * n_free, True, search.max_bootstrapped)
 
     async def initialize(self, context: RunContext) -> None:
-        _, grounding = await asyncio.gather(context.bootstrap(context.config.search.candidates), context.grounding())
+        _, grounding = await asyncio.gather(
+            context.bootstrapping.build(context.config.search.candidates), context.grounding()
+        )
         await write_arms(context, grounding)
 
     async def propose(self, context: RunContext, view: View) -> Candidate | None:

@@ -40,7 +40,7 @@ class MiproPlus(ZeroShotMiproPlus):
     async def initialize(self, context: RunContext) -> None:
         largest = context.config.search.max_bootstrapped
         plans = [_plan(context, seed, largest) for seed in range(1, _seeds(context) + 1)]
-        building = context.build_sets(plans, largest) if largest else asyncio.sleep(0)
+        building = context.bootstrapping.build_sets(plans, largest) if largest else asyncio.sleep(0)
         await asyncio.gather(building, context.grounding())
 
     def variables(self, context: RunContext) -> dict[str, BaseDistribution]:
@@ -52,7 +52,7 @@ class MiproPlus(ZeroShotMiproPlus):
         if number == 0:
             return context.baseline
         plan = _plan(context, seed, number)
-        await context.build_sets([plan], number, announce=False)
+        await context.bootstrapping.build_sets([plan], number, announce=False)
         return candidate_of(context.arms.names, {(info.name, DEMOS): plan.index for info in context.free})
 
 

@@ -6,11 +6,11 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.bootstrap_few_shot import BootstrapFewShot
 from mipro_studio.optimizer_core.optimizers.bootstrap_rs import BayesianBootstrap, BootstrapRandomSearch
-from mipro_studio.optimizer_core.optimizers.opro.ca_opro import CoordinateAscentOpro
 from mipro_studio.optimizer_core.optimizers.gepa import Gepa
 from mipro_studio.optimizer_core.optimizers.lab import Lab
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro
 from mipro_studio.optimizer_core.optimizers.mipro_pp import MiproPlus
+from mipro_studio.optimizer_core.optimizers.opro.ca_opro import CoordinateAscentOpro
 from mipro_studio.optimizer_core.optimizers.opro.module_opro import ModuleOpro, ModuleOproUngrounded, Opro
 from mipro_studio.optimizer_core.optimizers.opro.program_opro import ProgramOpro
 from mipro_studio.optimizer_core.optimizers.studio import Studio

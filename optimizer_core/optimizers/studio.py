@@ -9,7 +9,8 @@ from mipro_studio.optimizer_core.evaluation.attempts import best_attempts
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.base import View, Work
-from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
+from mipro_studio.optimizer_core.optimizers.bootstrapping import BOOTSTRAP_PRIORITY
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.growth import Growth
 from mipro_studio.optimizer_core.optimizers.mipro import Mipro, n_instructions, write_arms
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
@@ -134,7 +135,7 @@ class _DemoSets:
         await context.add_arms(sets)
         await context.announce(Phase.BOOTSTRAP, len(first), len(first))
         if any(plan.n_bootstrapped for plan in first):
-            await context.report_traces()
+            await context.bootstrapping.report_traces()
 
     def _first(self) -> tuple[Sequence[SetPlan], Sequence[SetPlan]]:
         n = self._context.config.search.candidates - 1

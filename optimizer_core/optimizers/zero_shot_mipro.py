@@ -16,7 +16,7 @@ GROUNDING_DEMOS = 3
 async def bootstrap_for_proposer(context: RunContext) -> None:
     """Demo sets that no candidate uses: the proposer is shown what the predictors do."""
     if context.config.proposer.demos:
-        await context.bootstrap(context.config.search.candidates, GROUNDING_DEMOS, 0)
+        await context.bootstrapping.build(context.config.search.candidates, GROUNDING_DEMOS, 0)
 
 
 class ZeroShotMipro(Mipro):

@@ -16,7 +16,8 @@ from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.finetuning.rows import Prompts, labelled_rows, training_rows, yield_in_words
 from mipro_studio.optimizer_core.finetuning.tuner import as_records, fresh_job_id
 from mipro_studio.optimizer_core.models.role_models import adapter_of
-from mipro_studio.optimizer_core.optimizers.context import BOOTSTRAP_PRIORITY, RunContext
+from mipro_studio.optimizer_core.optimizers.bootstrapping import BOOTSTRAP_PRIORITY
+from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.together.strategy import WEIGHTS, Step, label
 from mipro_studio.optimizer_core.parameters.weights import all_weights, with_demo_set, with_weights, with_weights_of
 from mipro_studio.optimizer_core.proposers.bootstrap import plan_sets
@@ -191,7 +192,7 @@ class Walk:
         first = self._indices(step)[0]
         moved = [replace(plan, index=first + place) for place, plan in enumerate(plans[1:])]
         own = None if self._is_taught(step, start) else lambda row: self._answered(start, row)
-        await context.build_sets(moved, search.max_labeled, run_teacher=own)
+        await context.bootstrapping.build_sets(moved, search.max_labeled, run_teacher=own)
 
     async def _answered(self, program: Candidate, row: Example) -> Cell:
         """The program's own run on a training row, scored as for demos."""
@@ -276,7 +277,7 @@ class Walk:
 
         async def one(row: Example) -> Cell:
             nonlocal done
-            cell = await (context.run_teacher(row) if taught else self._answered(start, row))
+            cell = await (context.bootstrapping.run_teacher(row) if taught else self._answered(start, row))
             done += 1
             if done % 10 == 0 or done == len(rows):
                 progress = {"phase": Phase.BOOTSTRAP.value, "done": done, "total": len(rows)}
