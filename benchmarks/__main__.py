@@ -42,9 +42,9 @@ def run(
     store: StoreOption = None,
 ) -> None:
     """Measure what is missing. Stop it or kill it: the same command goes on where it was."""
-    from mipro_studio.benchmarks.halt import Cap
-    from mipro_studio.benchmarks.request import Request
-    from mipro_studio.benchmarks.runner import run_benchmark
+    from mipro_studio.benchmarks.grid.halt import Cap
+    from mipro_studio.benchmarks.grid.request import Request
+    from mipro_studio.benchmarks.grid.runner import run_benchmark
 
     def model(name: str) -> dict[str, Any]:
         if name == "embedded":
@@ -76,9 +76,9 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write what has been measured as Markdown and as a plot."""
-    from mipro_studio.benchmarks.report import write_report
-    from mipro_studio.benchmarks.results import read_failures, read_results
-    from mipro_studio.benchmarks.tables import groups
+    from mipro_studio.benchmarks.grid.report import write_report
+    from mipro_studio.benchmarks.grid.results import read_failures, read_results
+    from mipro_studio.benchmarks.grid.tables import groups
 
     path = (store or default_store()).resolve()
     found = groups(read_results(path), read_failures(path))

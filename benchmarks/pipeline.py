@@ -23,9 +23,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import dspy
 from dspy.teleprompt import MIPROv2
 
-from mipro_studio.benchmarks.contents import Contents
-from mipro_studio.benchmarks.contents_direct import DirectExecutor
-from mipro_studio.benchmarks.contents_program import Support, metric
+from mipro_studio.benchmarks.contents.direct import DirectExecutor
+from mipro_studio.benchmarks.contents.landscape import Contents
+from mipro_studio.benchmarks.contents.program import Support, metric
 from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.data import Dataset, example_id

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.benchmarks.splits import write_splits
+from mipro_studio.benchmarks.grid.splits import write_splits
 from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.analysis.statistics import estimate, paired_difference
 from mipro_studio.optimizer_core.errors import IllegalMove, StudioError

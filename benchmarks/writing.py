@@ -14,8 +14,8 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.benchmarks.contents import Contents
-from mipro_studio.benchmarks.contents_program import Support, metric
+from mipro_studio.benchmarks.contents.landscape import Contents
+from mipro_studio.benchmarks.contents.program import Support, metric
 from mipro_studio.benchmarks.landscapes.remember import Values, remembered
 from mipro_studio.benchmarks.pipeline import THREADS, execute, journal_of, rows_of, settings_of
 from mipro_studio.optimizer_core.config import parse_config

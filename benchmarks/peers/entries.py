@@ -13,7 +13,7 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.benchmarks.request import DEMOS, MINIBATCH
+from mipro_studio.benchmarks.grid.request import DEMOS, MINIBATCH
 
 __all__ = ["Work", "compile_peer"]
 

@@ -22,7 +22,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 import dspy
 
-from mipro_studio.benchmarks.counting import (
+from mipro_studio.benchmarks.peers.counting import (
     AdapterByModel,
     CapReached,
     PeerLM,

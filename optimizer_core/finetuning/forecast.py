@@ -13,8 +13,8 @@ LAYERS: Final = 30
 
 TOKEN_S = 0.004
 """Processor seconds of the embedded trainer for a token of a row, in one epoch, all layers tuned. What a step takes
-grows with its tokens and with little else (`python -m benchmarks.tuning_time`: within 4 % over prompts of 37 to 86
-tokens); 0.004 on an idle machine, 0.010 on the same with its processors shared by many."""
+grows with its tokens and with little else (`python -m benchmarks.embedded.tuning_time`: within 4 % over prompts of
+37 to 86 tokens); 0.004 on an idle machine, 0.010 on the same with its processors shared by many."""
 
 
 def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_chars: float) -> dict[str, Any]:

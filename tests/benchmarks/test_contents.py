@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from mipro_studio.benchmarks import pipeline
-from mipro_studio.benchmarks.contents import Contents
-from mipro_studio.benchmarks.contents_direct import expected
+from mipro_studio.benchmarks.contents.direct import expected
+from mipro_studio.benchmarks.contents.landscape import Contents
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.types import Split

@@ -8,7 +8,7 @@ import threading
 import dspy
 import pytest
 
-from mipro_studio.benchmarks.counting import CapReached, PeerLM, RunCounter, peer_lm
+from mipro_studio.benchmarks.peers.counting import CapReached, PeerLM, RunCounter, peer_lm
 from mipro_studio.benchmarks.peers.entries import mipro_trials, simba_steps
 from mipro_studio.benchmarks.peers.records import PeerRecords
 from mipro_studio.optimizer_core.config import Budget, RunConfig

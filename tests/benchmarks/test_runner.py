@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio.benchmarks import runner
-from mipro_studio.benchmarks.halt import Cap
-from mipro_studio.benchmarks.marks import MARK, marks
-from mipro_studio.benchmarks.request import Entry, Request
-from mipro_studio.benchmarks.results import read_results
-from mipro_studio.benchmarks.splits import write_splits
+from mipro_studio.benchmarks.grid import runner
+from mipro_studio.benchmarks.grid.halt import Cap
+from mipro_studio.benchmarks.grid.marks import MARK, marks
+from mipro_studio.benchmarks.grid.request import Entry, Request
+from mipro_studio.benchmarks.grid.results import read_results
+from mipro_studio.benchmarks.grid.splits import write_splits
 from mipro_studio.optimizer_core.config import SearchSettings, parse_config
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mipro_studio.benchmarks.report import figure, markdown, write_report
-from mipro_studio.benchmarks.results import Failure, Measured
-from mipro_studio.benchmarks.tables import groups, overall, wilcoxon_p
+from mipro_studio.benchmarks.grid.report import figure, markdown, write_report
+from mipro_studio.benchmarks.grid.results import Failure, Measured
+from mipro_studio.benchmarks.grid.tables import groups, overall, wilcoxon_p
 from mipro_studio.ui.benchmarks.benchmark_view import curves_figure
 
 
@@ -143,5 +143,6 @@ def test_the_pages_curve_ends_where_the_budget_was_spent() -> None:
 
 
 def test_the_page_reads_results_without_importing_dspy() -> None:
-    code = "import sys, benchmarks.results, benchmarks.tables; assert not {'dspy', 'optuna'} & set(sys.modules)"
+    loaded = "import sys, benchmarks.grid.results, benchmarks.grid.tables"
+    code = f"{loaded}; assert not {{'dspy', 'optuna'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], check=True, timeout=120)

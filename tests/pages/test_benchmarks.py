@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio.benchmarks.marks import MARK
+from mipro_studio.benchmarks.grid.marks import MARK
 from mipro_studio.optimizer_core.types import Cell, CellKey, Event, Example, Outcome, Split, Status, Trial, TrialKind
 from mipro_studio.storage import SqliteJournal, Store
 from mipro_studio.ui.benchmarks import benchmark_view

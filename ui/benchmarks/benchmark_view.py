@@ -1,4 +1,4 @@
-"""What was measured on this machine, as tables and a chart. The numbers come from `benchmarks.tables`."""
+"""What was measured on this machine, as tables and a chart. The numbers come from `benchmarks.grid.tables`."""
 
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ _COLOURS = 7
 @st.cache_data(show_spinner="Reading what was measured…", max_entries=4)  # type: ignore[untyped-decorator]
 def read_groups(store: Path, version: tuple[Any, ...]) -> list[Any]:
     """Groups of comparable runs; read again when `version` of the finished runs changes."""
-    from mipro_studio.benchmarks.results import (  # scipy, wanted only when there is something to show
+    from mipro_studio.benchmarks.grid.results import (  # scipy, wanted only when there is something to show
         read_failures,
         read_results,
     )
-    from mipro_studio.benchmarks.tables import groups
+    from mipro_studio.benchmarks.grid.tables import groups
 
     return groups(read_results(store), read_failures(store))
 

@@ -54,7 +54,7 @@ class ServerLayout:
     The server process holds ``lanes`` copies of llama.cpp over the same mapped weights, one thread each.
     Two threads that share one small model meet at a barrier some thousand times a second. On two cores, two
     lanes answer a quarter more short calls than one lane of two threads and write texts as fast; beside a
-    busy neighbour they answer two thirds more and write in two thirds of the time (`benchmarks/lanes.py`).
+    busy neighbour they answer two thirds more and write in two thirds of the time (`benchmarks/embedded/lanes.py`).
 
     Each lane keeps ``slots`` sequences, each with ``context`` tokens of its own. One cached token takes
     23 KiB, so the whole cache takes ``lanes * slots * context * 23`` KiB (369 MiB).

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mipro_studio.benchmarks.contents_program import QUEUES
-from mipro_studio.benchmarks.contents_writer import Writer, quality
+from mipro_studio.benchmarks.contents.program import QUEUES
+from mipro_studio.benchmarks.contents.writer import Writer, quality
 from tests.loopback.config import LoopbackConfig
 from tests.loopback.hashing import digest, unit
 from tests.loopback.promptformat import DspyPrompt, parse_prompt, render_reply

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.benchmarks.marks import marks
+from mipro_studio.benchmarks.grid.marks import marks
 from mipro_studio.storage import Reader
 
 __all__ = ["Cap", "Halt"]

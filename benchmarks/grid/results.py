@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.benchmarks.marks import failed, marks
+from mipro_studio.benchmarks.grid.marks import failed, marks
 from mipro_studio.optimizer_core.types import EventKind, Split, Status, TrialKind
 from mipro_studio.storage import Reader, RunSummary
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from mipro_studio.benchmarks.results import Failure, Measured
+from mipro_studio.benchmarks.grid.results import Failure, Measured
 
 __all__ = ["LEVEL", "REFERENCE", "Group", "Line", "Overall", "groups", "overall", "wilcoxon_p"]
 

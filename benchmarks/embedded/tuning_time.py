@@ -1,4 +1,4 @@
-"""What a training takes on the embedded model: python -m benchmarks.tuning_time
+"""What a training takes on the embedded model: python -m benchmarks.embedded.tuning_time
 
 Trains one epoch on triage's gold labels at several sizes and prompt lengths, in this process with one thread, and
 prints processor seconds a step and a token: the constant of `optimizer_core/finetuning/forecast.py`.

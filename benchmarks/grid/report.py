@@ -8,8 +8,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mipro_studio.benchmarks.results import Failure
-from mipro_studio.benchmarks.tables import LEVEL, REFERENCE, Group, Line, Overall, overall
+from mipro_studio.benchmarks.grid.results import Failure
+from mipro_studio.benchmarks.grid.tables import LEVEL, REFERENCE, Group, Line, Overall, overall
 
 __all__ = ["figure", "markdown", "write_report"]
 

@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from mipro_studio import command
-from mipro_studio.benchmarks.halt import Cap, Halt
-from mipro_studio.benchmarks.marks import MARK, failed, marks
-from mipro_studio.benchmarks.request import Entry, Request
-from mipro_studio.benchmarks.splits import write_splits
+from mipro_studio.benchmarks.grid.halt import Cap, Halt
+from mipro_studio.benchmarks.grid.marks import MARK, failed, marks
+from mipro_studio.benchmarks.grid.request import Entry, Request
+from mipro_studio.benchmarks.grid.splits import write_splits
 from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.errors import IllegalMove, StudioError
 from mipro_studio.optimizer_core.types import Status

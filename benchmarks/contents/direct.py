@@ -6,7 +6,7 @@ the cells is the same, and `tests/benchmarks/test_contents.py` holds that the ce
 
 from collections.abc import Iterator, Mapping
 
-from mipro_studio.benchmarks.contents import Asked, Contents, Row, Shown
+from mipro_studio.benchmarks.contents.landscape import Asked, Contents, Row, Shown
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.executor import Executor

@@ -1,4 +1,4 @@
-"""The embedded model's server laid out in three ways: `python -m benchmarks.lanes`, about five minutes.
+"""The embedded model's server laid out in three ways: `python -m benchmarks.embedded.lanes`, about five minutes.
 
 Each layout is started in a process of its own and given the same work by four clients: short answers behind eight
 demos, and four texts of 100 tokens; first with the machine to itself, then beside one process that counts for ever.
@@ -71,7 +71,7 @@ def serve(lanes: int, threads: int, spins: bool) -> None:
 
 @contextmanager
 def served(lanes: int, threads: int, spins: bool) -> Iterator[list[httpx.Client]]:
-    code = f"from mipro_studio.benchmarks.lanes import serve; serve({lanes}, {threads}, {spins})"
+    code = f"from mipro_studio.benchmarks.embedded.lanes import serve; serve({lanes}, {threads}, {spins})"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
