@@ -1,9 +1,10 @@
-"""Ask a worker's process something that it answers with one JSON object on the last line of its output."""
+"""Ask a process of ours something that it answers with one JSON object on the last line of its output."""
 
 import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 
 from mipro_studio import command
@@ -12,10 +13,77 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 
-__all__ = ["INSPECT_TIMEOUT_S", "ask_worker"]
+__all__ = ["INSPECT_TIMEOUT_S", "Answer", "TooLate", "ask", "ask_worker"]
 
 INSPECT_TIMEOUT_S = 300.0
 """Seconds that a person's program has to be loaded and asked."""
+
+
+class TooLate(Exception):
+    """A process did not answer in time; it was ended."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a process answered.
+
+    Attributes:
+        told: The object that it printed last; None where it ended without one.
+        code: Its exit code.
+        last_words: The last line of its standard error, which may quote keys; "" where it said nothing.
+    """
+
+    told: dict[str, Any] | None
+    code: int
+    last_words: str
+
+
+def ask(
+    question: Sequence[str],
+    request: Mapping[str, Any] | None,
+    environment: Mapping[str, str],
+    limit_s: float | None = None,
+) -> Answer:
+    """What the process `QUESTION...` (a module of ours and its arguments) answers.
+
+    Args:
+        request: Its standard input, as JSON; None = there is none.
+        environment: All that it is given of ours.
+        limit_s: Seconds that it may take; None = as long as it takes.
+
+    Raises:
+        TooLate: it took longer.
+    """
+    # Into files and not through pipes: a process that a program leaves behind would hold a pipe open for ever.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+        try:
+            code = subprocess.run(
+                command(*question),
+                input=None if request is None else json.dumps(request),
+                stdout=out,
+                stderr=said,
+                text=True,
+                timeout=limit_s,
+                check=False,
+                env=dict(environment),
+                start_new_session=True,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise TooLate from error
+        return Answer(_told(_last_line(out)), code, _last_line(said))
+
+
+def _last_line(written: IO[bytes]) -> str:
+    written.seek(0)
+    return (written.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+
+
+def _told(line: str) -> dict[str, Any] | None:
+    try:
+        told = json.loads(line)
+    except ValueError:  # a program printed it, or the process was ended in the middle of a line
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def ask_worker(
@@ -27,7 +95,7 @@ def ask_worker(
     limit_s: float | None = None,
     hint: str = "",
 ) -> dict[str, Any]:
-    """What `worker.py QUESTION...` answers.
+    """What `worker.py QUESTION...` answers, which may run a person's code.
 
     Args:
         config: Names the variables of the keys that must not be printed.
@@ -40,34 +108,15 @@ def ask_worker(
         BadInput: it refuses (with the predictors and frames that it tells of), takes longer, or ended without an
             answer.
     """
-    # Into files and not through pipes: a process that the program leaves behind would hold a pipe open for ever.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
-        try:
-            code = subprocess.run(
-                command("worker", *question),
-                input=None if request is None else json.dumps(request),
-                stdout=out,
-                stderr=said,
-                text=True,
-                timeout=limit_s,
-                check=False,
-                env=worker_environment(),
-                start_new_session=True,
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise BadInput(f"{doing} took longer than {limit_s:.0f} s.", hint) from error
-        lines, words = _lines(out), _lines(said)
-    answer: dict[str, Any] | None = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
-    if answer is not None and "error" in answer:
-        refused = BadInput(answer["error"])
-        refused.predictors, refused.frames = answer.get("predictors", ()), answer.get("frames", ())
+    try:
+        answer = ask(["worker", *question], request, worker_environment(), limit_s)
+    except TooLate as error:
+        raise BadInput(f"{doing} took longer than {limit_s:.0f} s.", hint) from error
+    if answer.told is not None and "error" in answer.told:
+        refused = BadInput(answer.told["error"])
+        refused.predictors, refused.frames = answer.told.get("predictors", ()), answer.told.get("frames", ())
         raise refused
-    if code != 0 or answer is None:
-        last = (words or ["no message"])[-1]
+    if answer.code != 0 or answer.told is None:
+        last = answer.last_words or "no message"
         raise BadInput(f"{doing} ended with: {Scrubber(key_variables(config)).text(last)}")
-    return answer
-
-
-def _lines(written: IO[bytes]) -> list[str]:
-    written.seek(0)
-    return written.read().decode(errors="replace").strip().splitlines()
+    return answer.told

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mipro_studio import command
+from mipro_studio.control.asking import TooLate, ask
 from mipro_studio.control.optuna_dashboard import TOKEN_VARIABLE
 from mipro_studio.optimizer_core.environment import helper_environment
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
@@ -49,23 +50,13 @@ def _spawn(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
 def ping(spec: Mapping[str, Any], timeout_s: float = 60.0) -> dict[str, Any]:
     """One short call to a model: {latency_s, reply}, or {error, message} with the class of what went wrong."""
     try:
-        done = subprocess.run(
-            command("commands.helper_server", "ping"),
-            input=json.dumps(dict(spec)),
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-            env=helper_environment(*key_variables(spec), network=True),
-        )
-    except subprocess.TimeoutExpired:
+        environment = helper_environment(*key_variables(spec), network=True)
+        answer = ask(["commands.helper_server", "ping"], dict(spec), environment, timeout_s)
+    except TooLate:
         return {"error": "timeout", "message": f"No answer within {timeout_s:.0f} s."}
-    lines = done.stdout.strip().splitlines()
-    if not lines:
-        last = (done.stderr.strip().splitlines() or ["It said nothing."])[-1]
-        return {"error": "", "message": Scrubber(key_variables(spec)).text(last)}
-    answer: dict[str, Any] = json.loads(lines[-1])
-    return answer
+    if answer.told is None:
+        return {"error": "", "message": Scrubber(key_variables(spec)).text(answer.last_words or "It said nothing.")}
+    return answer.told
 
 
 class _Lines:

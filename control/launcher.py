@@ -14,7 +14,7 @@ from typing import Any
 
 from mipro_studio import ROOT, command
 from mipro_studio.control.heartbeat import LIMIT
-from mipro_studio.control.new_runs import inspect, queue, require_consent, require_working
+from mipro_studio.control.new_runs import inspect, queue, queue_approved, require_consent, require_working
 from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.environment import worker_environment
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
@@ -189,8 +189,7 @@ def approve(store: Path, run_id: str) -> None:
         reader.require_whole(full_id)
         _require_reachable(full_id, reader.config(full_id))
     with Store(store) as opened, opened.atomic():
-        opened.move(full_id, Status.QUEUED, "approved", expect=Status.AWAITING_REVIEW)
-        opened.send(full_id, "approve")
+        queue_approved(opened, full_id)
     spawn(store, full_id)
 
 

@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
 from mipro_studio.control.registries import is_in_registry, program_of
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.types import Burn, Cell, Event, EventKind, Example, Record, Split
+from mipro_studio.optimizer_core.types import Burn, Cell, Event, EventKind, Example, Record, Split, Status
 from mipro_studio.storage import Store
 
-__all__ = ["inspect", "queue", "records_of", "require_consent", "require_working"]
+__all__ = ["inspect", "queue", "queue_approved", "records_of", "require_consent", "require_working"]
 
 
 def inspect(config: dict[str, Any], *, rehearse: bool = True) -> dict[str, Any]:
@@ -62,6 +62,16 @@ def queue(store: Path, found: Mapping[str, Any], anyway: bool = False) -> str:
             receipt=found["receipt"],
             records=records_of(found),
         )
+
+
+def queue_approved(opened: Store, run_id: str) -> None:
+    """Queue a run that waits at its review gate, which it passes this time. Inside a transaction.
+
+    Raises:
+        IllegalMove: it does not wait there.
+    """
+    opened.move(run_id, Status.QUEUED, "approved", expect=Status.AWAITING_REVIEW)
+    opened.send(run_id, "approve")
 
 
 def require_working(found: Mapping[str, Any], anyway: bool = False) -> None:

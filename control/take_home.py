@@ -3,14 +3,12 @@
 What imports a person's program happens in a process of its own (`control.exports`).
 """
 
-import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mipro_studio import command, storage
-from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
+from mipro_studio import storage
+from mipro_studio.control.asking import INSPECT_TIMEOUT_S, TooLate, ask, ask_worker
 from mipro_studio.optimizer_core.environment import helper_environment
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
@@ -111,21 +109,13 @@ def open_replay(store: Path, file: Path, name: str = "") -> str:
     Raises:
         BadInput: it is not a replay file.
     """
-
     called = name or file.name
+    question = ["commands.helper_server", "open", str(store.absolute()), str(file.absolute()), called]
     try:
-        done = subprocess.run(
-            command("commands.helper_server", "open", str(store.absolute()), str(file.absolute()), called),
-            capture_output=True,
-            text=True,
-            timeout=OPEN_TIMEOUT_S,
-            check=False,
-            env={**helper_environment(), "OPENBLAS_NUM_THREADS": "1"},
-        )
-        answer = json.loads((done.stdout.strip().splitlines() or ["{}"])[-1])
-    except (subprocess.TimeoutExpired, ValueError):
-        answer = {}
-    if "run_id" not in answer:
+        found = ask(question, None, {**helper_environment(), "OPENBLAS_NUM_THREADS": "1"}, OPEN_TIMEOUT_S).told or {}
+    except TooLate:
+        found = {}
+    if "run_id" not in found:
         too_much = f"Reading {called!r} took more time or memory than any replay file should."
-        raise BadInput(answer.get("error") or too_much, "" if answer else "Ask for it to be packed again.")
-    return str(answer["run_id"])
+        raise BadInput(found.get("error") or too_much, "" if found else "Ask for it to be packed again.")
+    return str(found["run_id"])

@@ -181,10 +181,10 @@ class _Call:
             opened.sweep()
             if self._despite_errors:
                 opened.update_config(summary.id, {**config, "despite_errors": True}, plan)
-            waits = summary.status is Status.AWAITING_REVIEW
-            opened.move(summary.id, Status.QUEUED, "approved" if waits else "resumed")
-            if waits:
-                opened.send(summary.id, "approve")
+            if summary.status is Status.AWAITING_REVIEW:
+                new_runs.queue_approved(opened, summary.id)
+            else:
+                opened.move(summary.id, Status.QUEUED, "resumed")
         return summary.id
 
     def _read(self, run_id: str) -> Result:

@@ -50,6 +50,8 @@ def files(*rooms: str) -> list[Path]:
     return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
 
 
+CODE = [*SCRIPTS.values(), *files(*ROOMS, PACKAGE, "benchmarks")]
+MOST_FILES, LONGEST_FUNCTION, LONGEST_MODULE = 20, 55, 390
 PAGES = [ROOT / "app.py", *files("pages")]
 WEB = [*PAGES, *files("ui")]
 
@@ -165,7 +167,7 @@ def folder_of(path: Path) -> str:
 
 def test_no_two_folders_import_each_other_on_any_way() -> None:
     arrows: dict[str, set[str]] = {}
-    for path in [*SCRIPTS.values(), *files(*ROOMS)]:
+    for path in CODE:
         named = (resolve(module) for module in imports(path))
         folders = {folder_of(one) for one in named if one is not None and ROOT in one.parents}
         arrows.setdefault(folder_of(path), set()).update(folders - {folder_of(path)})
@@ -185,9 +187,25 @@ def test_no_two_folders_import_each_other_on_any_way() -> None:
 
 def test_a_folder_is_seen_at_one_look() -> None:
     counts: dict[str, int] = {}
-    for path in files(*ROOMS, "mipro_studio"):
+    for path in CODE:
         counts[relative(path.parent)] = counts.get(relative(path.parent), 0) + 1
-    assert {folder: count for folder, count in counts.items() if count > 20} == {}
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_a_function_is_read_at_one_look() -> None:
+    """Its signature and its docstring counted."""
+    functions = (
+        (f"{relative(path)}:{node.name}", int(node.end_lineno or 0) - node.lineno + 1)
+        for path in CODE
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert {name: lines for name, lines in functions if lines > LONGEST_FUNCTION} == {}
+
+
+def test_a_module_has_one_subject() -> None:
+    lines = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in CODE}
+    assert {path: count for path, count in lines.items() if count > LONGEST_MODULE} == {}
 
 
 def test_samples_are_programs_like_any_other() -> None:

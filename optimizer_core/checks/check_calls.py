@@ -12,11 +12,12 @@ from mipro_studio.optimizer_core.checks.unbound_caps import measured
 from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE, OF_PROGRAM, ModelSpec, RunConfig
 from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.evaluation.refusals import ROLE_WORDS, called, key_source
+from mipro_studio.optimizer_core.evaluation.refusals import called, key_source
 from mipro_studio.optimizer_core.models.embedded import weights_present
 from mipro_studio.optimizer_core.models.listing import lists_model
 from mipro_studio.optimizer_core.models.lms import classify
 from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Role
 
 __all__ = ["about_rehearsal", "call_models"]
@@ -34,7 +35,7 @@ class _Model:
 def _models(config: RunConfig) -> list[_Model]:
     """Every model once, by its first part."""
     acting = (Role.TASK, *((Role.JUDGE,) if config.metric == JUDGE else ()))
-    of_roles = [_Model(config.model_for(role), ROLE_WORDS[role], role in acting) for role in config.roles]
+    of_roles = [_Model(config.model_for(role), ROLE_TITLES[role].lower(), role in acting) for role in config.roles]
     of_predictors = [_Model(spec, f"model of {name}", True) for name, spec in config.models.items()]
     found: dict[str, _Model] = {}
     for one in sorted([*of_roles, *of_predictors], key=lambda model: not model.acts):

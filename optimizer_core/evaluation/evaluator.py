@@ -65,6 +65,14 @@ class Evaluator:
         """Whether that many more program runs stay within the cap."""
         return self._cap is None or self.program_runs + program_runs <= self._cap
 
+    def require_room(self, program_runs: int) -> None:
+        """
+        Raises:
+            BudgetReached: that many more program runs would pass the cap.
+        """
+        if not self.room_for(program_runs):
+            raise BudgetReached(f"The cap of {self._cap} program runs is reached.")
+
     def missing(self, keys: Iterable[CellKey]) -> list[CellKey]:
         """Those that would have to be paid for, each once."""
         return [key for key in dict.fromkeys(keys) if not self._is_known(key) and key not in self._under_way]
@@ -117,8 +125,7 @@ class Evaluator:
 
     def _reserve(self, new: Sequence[CellKey]) -> None:
         counted = sum(key.split is not Split.TEST and self._table.get(key) is None for key in new)
-        if not self.room_for(counted):
-            raise BudgetReached(f"The cap of {self._cap} program runs is reached.")
+        self.require_room(counted)
         self.program_runs += counted
 
     def _cell(self, request: CellRequest) -> "asyncio.Future[Cell]":

@@ -3,16 +3,11 @@
 from collections.abc import Iterable
 
 from mipro_studio.optimizer_core.config import JUDGE, OF_PROGRAM, ModelSpec, RunConfig
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import TEACHER, Cell, ErrorClass, Role
 
-__all__ = ["ROLE_WORDS", "called", "key_source", "who_refused"]
+__all__ = ["called", "key_source", "who_refused"]
 
-ROLE_WORDS = {
-    Role.TASK: "task model",
-    Role.PROMPT: "prompt model",
-    Role.TEACHER: "teacher",
-    Role.JUDGE: "judge",
-}
 REFUSING = (ErrorClass.AUTH, ErrorClass.MODEL)
 
 
@@ -41,4 +36,4 @@ def who_refused(cells: Iterable[Cell], config: RunConfig) -> str:
     role = Role.JUDGE if by_metric else Role.TEACHER if cell.key.candidate == TEACHER else Role.TASK
     spec = config.model_for(role)
     key = f" The key: {key_source(spec)}" if cell.error is ErrorClass.AUTH and key_source(spec) else ""
-    return f"It is the {ROLE_WORDS[role]}, {called(spec)}.{key}"
+    return f"It is the {ROLE_TITLES[role].lower()}, {called(spec)}.{key}"

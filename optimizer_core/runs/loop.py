@@ -208,7 +208,7 @@ class Search:
         if trial is None:
             names = tuple(example.id for example in examples)
             new = self._so_far.new(candidate.id, names)
-            self._so_far.require_room(new)
+            self._context.evaluator.require_room(new)
             runs = self._context.evaluator.program_runs + new
             trial = Trial(order, number, kind, candidate.id, names, program_runs=runs, known=known)
             await self._context.recorder.write(trial)

@@ -136,15 +136,6 @@ class TrialsSoFar:
         missing = self._context.evaluator.missing([CellKey(candidate, Split.VAL, name) for name in examples])
         return sum(self._context.table.get(key) is None for key in missing)
 
-    def require_room(self, program_runs: int) -> None:
-        """
-        Raises:
-            BudgetReached: so many more would pass the cap on program runs.
-        """
-        if not self._context.evaluator.room_for(program_runs):
-            cap = self._context.config.budget.max_program_runs
-            raise BudgetReached(f"The cap of {cap} program runs is reached.")
-
     def require_reserve(self, needed: int, known: int) -> None:
         """A trial must leave room for one last full evaluation, without which a capped run has no best to show.
 
@@ -154,8 +145,8 @@ class TrialsSoFar:
         Raises:
             BudgetReached: they would pass a cap.
         """
-        self.require_room(needed)
         context = self._context
+        context.evaluator.require_room(needed)
         if not context.meter.capped:
             return
         cells, done = self._knowledge.spent(self.trials[:known])

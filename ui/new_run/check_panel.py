@@ -7,6 +7,7 @@ import streamlit as st
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Role
 from mipro_studio.ui.live.spending import role_plan
 from mipro_studio.ui.new_run.data_report import data_report
@@ -121,12 +122,11 @@ def _plan(plan: Found) -> None:
         "… minibatches, or steps of the race": between(runs.get("minibatch")),
         "… full evaluations": between(runs.get("full")),
         "Program runs of the sealed test": between(runs.get("test")),
-        "LM calls, task model": role_plan(plan, Role.TASK),
-        "LM calls, prompt model": role_plan(plan, Role.PROMPT),
-        "LM calls, teacher": role_plan(plan, Role.TEACHER),
-        **({"LM calls, judge": role_plan(plan, Role.JUDGE)} if "judge" in calls else {}),
-        "LM calls, sealed test": between(calls.get("test")),
-        **({"LM calls, judge of the test": role_plan(plan, Role.JUDGE_TEST)} if "judge_test" in calls else {}),
+        **{
+            f"LM calls, {title.lower()}": role_plan(plan, role)
+            for role, title in ROLE_TITLES.items()
+            if role in calls or role not in (Role.JUDGE, Role.JUDGE_TEST)
+        },
         **_tokens(plan.get("tokens")),
         "Dollars": dollars(plan.get("usd")).replace("$", "\\$"),
     }
@@ -139,5 +139,5 @@ def _tokens(tokens: object) -> dict[str, str]:
     """A row a role, or one for all of them."""
     if not isinstance(tokens, Mapping):
         return {"Tokens": between(tokens)}
-    roles = {"task": "task model", "prompt": "prompt model", "test": "sealed test", "judge_test": "judge of the test"}
+    roles = {role.value: title.lower() for role, title in ROLE_TITLES.items()}
     return {f"Tokens, {roles.get(name, one_line(name, 20))}": between(bounds) for name, bounds in tokens.items()}
