@@ -28,7 +28,7 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 from mipro_studio.control.family import end_rest_of_session
-from mipro_studio.control.heartbeat import LEASE_S, Heart, Waiting
+from mipro_studio.control.heartbeat import LEASE_S, Heartbeat, Waiting
 from mipro_studio.control.worker_children import Keeper, Mirror, worker_name
 from mipro_studio.optimizer_core import telemetry
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
@@ -89,8 +89,8 @@ class Life:
         def tell(command: str) -> None:
             loop.call_soon_threadsafe(hear, command)
 
-        heart = Heart(self.store, self.run_id, self.worker_id, tell, self.waiting, self.tend)
-        heart.start()
+        heartbeat = Heartbeat(self.store, self.run_id, self.worker_id, tell, self.waiting, self.tend)
+        heartbeat.start()
         mirror = Mirror(self.store, self.run_id)
         if self.host is None:
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -104,11 +104,11 @@ class Life:
                 _obey(made, command)
             if made.context.meter.limits is not None:
                 watching.append(asyncio.create_task(watch(made.context.meter.limits, made.context.recorder)))
-            return await made.run.execute(heart.settled)
+            return await made.run.execute(heartbeat.settled)
         finally:
             # The heart beats on: it may take longer than the lease.
             await asyncio.to_thread(mirror.close, "stop" in heard)
-            heart.stop()
+            heartbeat.stop()
             for task in watching:
                 task.cancel()
             for made in assembled:

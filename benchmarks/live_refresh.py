@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mipro_studio.optimizer_core.types import (
-    Burn,
     Cell,
     CellKey,
     ErrorClass,
@@ -22,6 +21,7 @@ from mipro_studio.optimizer_core.types import (
     EventKind,
     Example,
     Role,
+    Spent,
     Split,
     TraceStep,
     Trial,
@@ -84,7 +84,7 @@ def fill(store: Store, n_trials: int, n_cells: int) -> str:
             [
                 *cells,
                 Trial(order, order + 1, kind, candidate, names, True, 0.5, per_trial, 0, runs),
-                Burn(Role.TASK, Usage(2 * runs, 0, 900 * runs, 40 * runs, 0.0004 * runs, 1.1 * runs)),
+                Spent(Role.TASK, Usage(2 * runs, 0, 900 * runs, 40 * runs, 0.0004 * runs, 1.1 * runs)),
                 Event(EventKind.NOTE, {"text": f"trial {order}"}),
             ]
         )
@@ -130,8 +130,8 @@ def report(name: str, taken: list[float]) -> None:
 def time_commits(store: Store, run_id: str, n: int) -> list[float]:
     journal = SqliteJournal(store, run_id, "benchmark")
     cells = iter([make_cell("i999d0", i, i + 1) for i in range(n)])
-    burn = Burn(Role.TASK, Usage(1, 0, 900, 40, 0.0004, 1.1))
-    return timed(lambda: journal.commit([next(cells), burn]), n)
+    spent = Spent(Role.TASK, Usage(1, 0, 900, 40, 0.0004, 1.1))
+    return timed(lambda: journal.commit([next(cells), spent]), n)
 
 
 def time_reads(path: Path, run_id: str) -> None:
@@ -182,7 +182,7 @@ def main() -> None:
             took_s = time.perf_counter() - start
             print(f"{args.trials} trials, {args.cells * args.copies} cells: filled in {took_s:.1f} s")
             print(f"{'milliseconds':<44}{'median':>9}{'p95':>9}{'max':>9}")
-            report("commit of one cell and its burn", time_commits(store, run_id, 1000))
+            report("commit of one cell and what it spent", time_commits(store, run_id, 1000))
             report("open for writing, close", timed(lambda: Store(path).close()))
         time_reads(path, run_id)
 

@@ -88,20 +88,20 @@ print(round(best.score / 100, 3))
     return done.stdout.strip().splitlines()[-1]
 
 
-def _players(options: argparse.Namespace) -> list[tuple[str, Callable[[LoopbackEndpoint, _Work], str], _Work]]:
+def _contenders(options: argparse.Namespace) -> list[tuple[str, Callable[[LoopbackEndpoint, _Work], str], _Work]]:
     work = _Work(Path(), 0, options.trials)
-    players: list[tuple[str, Callable[[LoopbackEndpoint, _Work], str], _Work]] = []
+    contenders: list[tuple[str, Callable[[LoopbackEndpoint, _Work], str], _Work]] = []
     for schedule in options.schedules:
         for processes in [None, *options.processes]:
             where = "threads" if processes is None else f"{processes} processes"
             made = replace(work, schedule=schedule, processes=processes)
-            players.append((f"mipro, {schedule}, {where}", _studio, made))
-    return [*players, *([] if options.no_dspy else [("dspy.MIPROv2", _dspy, work)])]
+            contenders.append((f"mipro, {schedule}, {where}", _studio, made))
+    return [*contenders, *([] if options.no_dspy else [("dspy.MIPROv2", _dspy, work)])]
 
 
 def _measured(options: argparse.Namespace, data: list[dict[str, str]], folder: Path) -> None:
     for latency_s, threads, spread in itertools.product(options.latency_s, options.threads, options.spread):
-        for title, play, work in _players(options):
+        for title, play, work in _contenders(options):
             settings: dict[str, Any] = {"latency_s": latency_s, "spread": spread, "responder": "oracle"}
             with LoopbackEndpoint(**settings, gold=desk.gold(data)) as endpoint:
                 with TemporaryDirectory(dir=folder) as own:

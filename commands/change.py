@@ -63,6 +63,6 @@ def _kept(path: Path, run_id: str, predictor: str, index: int | None, drop: str 
     except ValueError as error:
         raise StudioError(f"--drop {drop!r} is not a list of places like 0,2.") from error
     with Reader(path) as reader:
-        sets = review.board_of(reader, reader.run(run_id).id).demo_sets.get(predictor, {})
+        sets = review.editable_arms(reader, reader.run(run_id).id).demo_sets.get(predictor, {})
     n = len(sets[index].demos) if index is not None and index in sets else 0
     return [place for place in range(n) if place not in dropped]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.control.review import board_of
+from mipro_studio.control.review import editable_arms
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import INSTRUCTION, CellKey, Split
 from mipro_studio.storage import Reader
@@ -26,7 +26,7 @@ def learned_by(store: Path, run_id: str) -> dict[str, Any]:
         outcome = reader.outcome(full_id)
         if outcome is None or outcome.winner is None:
             raise BadInput(f"Run {full_id} has no winner yet.", "Let it end, or stop it, first.")
-        arms = board_of(reader, full_id).by_kind
+        arms = editable_arms(reader, full_id).by_kind
         matrix = reader.score_matrix(full_id)
         outputs = _outputs(reader, full_id, list(arms[INSTRUCTION]), outcome.winner)
     scores = {

@@ -130,7 +130,7 @@ def _phase(summary: RunSummary) -> str:
 
 
 def _facts(view: LiveView) -> str:
-    calls = sum(usage.calls for usage in view.burns.values())
+    calls = sum(usage.calls for usage in view.spending.values())
     best = view.summary.best_val
     shown = f"best full evaluation {score(best)}" if best is not None else "no full evaluation yet"
     return f"{shown} | {calls} LM calls"

@@ -38,12 +38,12 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     """What scripts read: scores, counts and times of a run, None where there is no such number (yet)."""
     summary = reader.run(run_id)
     reader.require_whole(run_id)
-    burns = reader.burns(run_id)
+    spending = reader.spending(run_id)
     outcome = reader.outcome(run_id)
     ended = [event.data for _, _, event in reader.events(run_id, limit=1_000_000) if event.kind == EventKind.ENDED]
     best_test = outcome.best_test if outcome else None
-    counted = [role for role in MODEL_PLACES if role is not Role.JUDGE or role in burns]
-    usage = {role: burns[role].calls if role in burns else 0 for role in Role}
+    counted = [role for role in MODEL_PLACES if role is not Role.JUDGE or role in spending]
+    usage = {role: spending[role].calls if role in spending else 0 for role in Role}
     test_cells = reader.count_cells(run_id, Split.TEST)
     trials = reader.trials(run_id)
     found = evidence_of(reader, run_id, trials, outcome)

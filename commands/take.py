@@ -45,27 +45,27 @@ def take(
     saved = predictors_of(file, Path.cwd(), predictor) if logged is None else logged
     with Reader(path) as reader:
         full_id = reader.run(run_id).id
-        board = review.board_of(reader, full_id)
+        editable = review.editable_arms(reader, full_id)
     name = file if is_in_registry(file) else Path(file).name
-    known = [one for one in saved if one.name in board.instructions]
+    known = [one for one in saved if one.name in editable.instructions]
     if not known:
         holds = ", ".join(dict.fromkeys(one.name for one in saved))
-        names = f"It holds {holds}; the run has {', '.join(board.instructions)}."
+        names = f"It holds {holds}; the run has {', '.join(editable.instructions)}."
         raise BadInput(f"{file!r} has no predictor of run {full_id}.", names)
-    numbers = [number for one in distinct(known) for number in _asked(path, full_id, one, board, name)]
+    numbers = [number for one in distinct(known) for number in _asked(path, full_id, one, editable, name)]
     if as_json:
         output.print_json({"run_id": full_id, "changes": numbers})
     else:
         typer.echo(f"{plural(len(numbers), 'change waits', 'changes wait')} for the worker of run {full_id}.")
 
 
-def _asked(store: Path, run_id: str, saved: SavedPredictor, board: review.Board, name: str) -> list[int]:
+def _asked(store: Path, run_id: str, saved: SavedPredictor, editable: review.EditableArms, name: str) -> list[int]:
     """What the predictor's arms do not have yet, asked for as a person would."""
     about = {"predictor": saved.name, "reason": f"taken from {name}"}
     asked: list[tuple[ChangeKind, Mapping[str, Any]]] = []
-    texts = {" ".join(arm.text.split()) for arm in board.instructions[saved.name].values()}
+    texts = {" ".join(arm.text.split()) for arm in editable.instructions[saved.name].values()}
     if saved.instruction and " ".join(saved.instruction.split()) not in texts:
         asked.append((ChangeKind.WRITE, {"text": saved.instruction}))
-    if saved.demos and SEED_ARM in board.demo_sets.get(saved.name, {}):
+    if saved.demos and SEED_ARM in editable.demo_sets.get(saved.name, {}):
         asked.append((ChangeKind.DEMOS, {"index": SEED_ARM, "keep": [], "pin": [], "given": list(saved.demos)}))
     return [review.change(store, run_id, kind, {**about, **payload}) for kind, payload in asked]

@@ -57,15 +57,15 @@ def gate(request: Mapping[str, Any]) -> dict[str, Any]:
     candidate = request["candidate"] or (run.winner if run else "")
     if not candidate:
         raise BadInput("Nothing says what is to be judged.", "Name a program's JSON with --candidate, or a run.")
-    players = {
-        BASELINE: _player(request["baseline"], config, program, run, base),
-        CANDIDATE: _player(candidate, config, program, run, base),
+    programs = {
+        BASELINE: _named_program(request["baseline"], config, program, run, base),
+        CANDIDATE: _named_program(candidate, config, program, run, base),
     }
     meter = Meter(config.budget, pause_after=config.pause_after, retry_budget=config.retry_budget)
     contest = Contest(
-        programs=players,
+        programs=programs,
         role_models={
-            which: build_role_model(config.task_model, Role.TASK, meter, config, program) for which in players
+            which: build_role_model(config.task_model, Role.TASK, meter, config, program) for which in programs
         },
         scorer=_scorer(config, program, Path(config.base or base), meter),
         threads=config.threads,
@@ -137,7 +137,7 @@ def _rows(config: RunConfig, program: Program, base: Path) -> tuple[Example, ...
     return load_dataset(spec, found, fields, config.seed).examples
 
 
-def _player(named: str, config: RunConfig, program: Program, run: _Run | None, base: Path) -> Any:
+def _named_program(named: str, config: RunConfig, program: Program, run: _Run | None, base: Path) -> Any:
     """The program that `named` stands for, with the models that are its own.
 
     A file, a candidate of the run, which may have weights of its own, or nothing: the program as it stands.

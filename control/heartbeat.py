@@ -9,7 +9,7 @@ from mipro_studio.control.lease import LeaseKeeper
 from mipro_studio.optimizer_core.types import ChangeKind, Event, EventKind
 from mipro_studio.storage import PulseFile, Reader, SqliteJournal, Store, StoreUnavailable, present
 
-__all__ = ["LEASE_S", "LIMIT", "Heart", "Waiting"]
+__all__ = ["LEASE_S", "LIMIT", "Heartbeat", "Waiting"]
 
 LEASE_S = 6.0
 SPENDING_S = 2.0
@@ -47,7 +47,7 @@ class Waiting:
             self.says = ""
 
 
-class Heart(LeaseKeeper):
+class Heartbeat(LeaseKeeper):
     """Keeps a worker's lease, hears commands and notes the spending."""
 
     def __init__(
@@ -113,10 +113,10 @@ class Heart(LeaseKeeper):
         if now - self._noted < max(SPENDING_S, 0.01 * (now - self._born)):
             return
         with Reader(self._path) as reader:
-            burns = reader.burns(self._run_id)
+            spending = reader.spending(self._run_id)
         spent = {
             role.value: [usage.calls, usage.input_tokens, usage.output_tokens, usage.cost_usd]
-            for role, usage in burns.items()
+            for role, usage in spending.items()
         }
         if spent != self._spent:
             SqliteJournal(store, self._run_id, self._worker_id).commit([Event(EventKind.SPENDING, spent)])

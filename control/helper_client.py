@@ -1,6 +1,6 @@
 """The pages' side of `commands/helper_server.py`: processes that live as long as the studio, and no longer.
 
-Imports neither streamlit nor dspy. A companion's standard input is a pipe of ours, so it ends with us however we end.
+Imports neither streamlit nor dspy. A helper's standard input is a pipe of ours, so it ends with us however we end.
 """
 
 import json
@@ -35,7 +35,7 @@ _NO_ANSWER: Mapping[str, tuple[str, str]] = {
 
 
 def _spawn(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    """A companion, which is given no key: it asks no model and runs no code of a person's."""
+    """A helper, which is given no key: it asks no model and runs no code of a person's."""
     return subprocess.Popen(
         command("commands.helper_server", *arguments),
         stdin=subprocess.PIPE,

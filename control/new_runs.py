@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
 from mipro_studio.control.registries import is_in_registry, program_of
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.types import Burn, Cell, Event, EventKind, Example, Record, Split, Status
+from mipro_studio.optimizer_core.types import Cell, Event, EventKind, Example, Record, Spent, Split, Status
 from mipro_studio.storage import Store
 
 __all__ = ["inspect", "queue", "queue_approved", "records_of", "require_consent", "require_working"]
@@ -92,11 +92,11 @@ def records_of(found: Mapping[str, Any]) -> list[Record]:
     """What a run begins with: its rows, what the check found and what it ran and spent."""
     examples = [Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
     cells: list[Cell] = TypeAdapter(list[Cell]).validate_python(found["rehearsal"]["cells"])
-    burns: list[Burn] = TypeAdapter(list[Burn]).validate_python(found["rehearsal"]["burns"])
+    spending: list[Spent] = TypeAdapter(list[Spent]).validate_python(found["rehearsal"]["burns"])
     sentences = [*found["warnings"], *found["consent"], *found["plan"]["notes"]]
     if found.get("refusal"):
         sentences.append(f"Started all the same: {found['refusal']['message']}")
-    return [*examples, *cells, *burns, *(Event(EventKind.WARNING, {"text": text}) for text in sentences)]
+    return [*examples, *cells, *spending, *(Event(EventKind.WARNING, {"text": text}) for text in sentences)]
 
 
 def require_consent(found: Mapping[str, Any], agreed: bool) -> None:

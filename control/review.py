@@ -11,7 +11,7 @@ from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.finetuning.row_edits import changed_rows
-from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
+from mipro_studio.optimizer_core.parameters.edits import EditableArms, changed_arms
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.types import (
@@ -27,7 +27,7 @@ from mipro_studio.optimizer_core.types import (
 )
 from mipro_studio.storage import Reader, Store
 
-__all__ = ["Board", "board_of", "change", "withdraw", "write_note"]
+__all__ = ["EditableArms", "change", "editable_arms", "withdraw", "write_note"]
 
 
 def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any]) -> int:
@@ -64,7 +64,7 @@ def change(store: Path, run_id: str, kind: ChangeKind, payload: Mapping[str, Any
         if kind is ChangeKind.ROWS:
             changed_rows(payload, {tuning.number: tuning for tuning in reader.tunings(summary.id)})
         else:
-            changed_arms(Change(0, kind, payload), board_of(reader, summary.id), trace_of)
+            changed_arms(Change(0, kind, payload), editable_arms(reader, summary.id), trace_of)
     with Store(store) as opened, opened.atomic():
         number = opened.send(summary.id, kind.value, payload)
         to_gate = kind is ChangeKind.ASK and summary.status is Status.AWAITING_REVIEW
@@ -99,7 +99,7 @@ def write_note(store: Path, run_id: str, about: str, body: str) -> None:
         opened.write_note(full_id, about, scrubber.text(body))
 
 
-def board_of(reader: Reader, run_id: str) -> Board:
+def editable_arms(reader: Reader, run_id: str) -> EditableArms:
     """The arms as they stand in the store, and what may be changed of them."""
     by_kind: dict[str, dict[str, dict[int, Arm]]] = {INSTRUCTION: {}, DEMOS: {}}
     arms = reader.arms(run_id)
@@ -108,7 +108,7 @@ def board_of(reader: Reader, run_id: str) -> Board:
     for arm in arms:
         by_kind.setdefault(arm.kind, {}).setdefault(arm.owner, {})[arm.index] = arm
     config, receipt = reader.config(run_id), reader.receipt(run_id)
-    return Board(
+    return EditableArms(
         by_kind,
         str(config.get("optimizer", "")),
         tuple((config.get("search") or {}).get("freeze") or ()),

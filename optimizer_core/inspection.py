@@ -131,7 +131,7 @@ def _inspected(
         "facts": asdict(facts),
         "receipt": receipt(config, values, program, scorer, data, placement),
         "warnings": warnings,
-        "consent": unbound_caps(config, role_models, rehearsal.burns, _brought(config, program)),
+        "consent": unbound_caps(config, role_models, rehearsal.spending, _brought(config, program)),
         "needs_weights": needs_weights(config),
         "records": [asdict(example) for example in data.examples],
         **about_rehearsal(rehearsal, config),

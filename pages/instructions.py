@@ -48,16 +48,16 @@ def draw(run_id: str, polled: bool) -> None:
             st.rerun()
         status_line(run)
         show_refusal()
-        board = review.board_of(reader, run_id)
+        editable = review.editable_arms(reader, run_id)
         asked = reader.changes(run_id)
-        everything = [arm for of_name in board.instructions.values() for arm in of_name.values()]
+        everything = [arm for of_name in editable.instructions.values() for arm in of_name.values()]
         proposed = sum(arm.author is Author.MODEL for arm in everything)
         gate(run, proposed, sum(one.settled is None for one in asked))
         waiting(run, asked)
-        if not all(board.instructions.values()) or not everything:
+        if not all(editable.instructions.values()) or not everything:
             nothing_yet(run)
             return
-        names = list(board.instructions)
+        names = list(editable.instructions)
         start = QUEUE if run.status is Status.AWAITING_REVIEW and not query("arm") else TABLE
         view = st.segmented_control("View", VIEWS, default=start, key=VIEW, required=True) or start
         if view == QUEUE:
@@ -65,14 +65,14 @@ def draw(run_id: str, polled: bool) -> None:
             one_by_one(reader, run, everything, asked, reader.notes(run_id), why_not)
             return
         name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
-        one_predictor(reader, run, name, board, view)
+        one_predictor(reader, run, name, editable, view)
 
 
-def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Board, view: str) -> None:
+def one_predictor(reader: Reader, run: RunSummary, name: str, editable: review.EditableArms, view: str) -> None:
     """The list, and the one that is open."""
-    arms = dict(sorted(board.instructions[name].items()))
+    arms = dict(sorted(editable.instructions[name].items()))
     asked, notes = reader.changes(run.id), reader.notes(run.id)
-    place = list(board.instructions).index(name)
+    place = list(editable.instructions).index(name)
     scores = arm_scores(reader, run.id, place, INSTRUCTION, reader.trials(run.id))
     rows = {row.id: row for row in reader.examples(run.id, Split.TRAIN)}
     flags = {index: flags_of(arm, rows, arms[SEED_ARM].text) for index, arm in arms.items()}
@@ -101,7 +101,7 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, board: review.Boar
     if not why_not:
         with st.container(border=True):
             add_forms(run, name)
-    further_kinds(reader, run, board, name, why_not)
+    further_kinds(reader, run, editable, name, why_not)
     with st.expander("A note on the run", icon=":material/sticky_note_2:"):
         note_form(run.id, "run", notes.get("run"), "Kept with the run")
 

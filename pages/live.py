@@ -11,7 +11,7 @@ from mipro_studio.ui.live.importance import importance_panel
 from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
 from mipro_studio.ui.live.live_view import asked_of, given_up, latest
 from mipro_studio.ui.live.search_panel import bar, search_panel
-from mipro_studio.ui.live.spending import burn_table, caps, limits_line
+from mipro_studio.ui.live.spending import caps, limits_line, spending_table
 from mipro_studio.ui.live.stages import stages_panel
 from mipro_studio.ui.page.frame import COMPARE, EXPORT, LIVE, PRESENT
 from mipro_studio.ui.page.of_run import run_of_page
@@ -56,7 +56,7 @@ def draw(run_id: str, polled: bool) -> None:
                 importance_panel(reader, view)
             with st.container(border=True, height="stretch"):
                 st.header("Spent so far", anchor=False)
-                burn_table(view.burns, plan)
+                spending_table(view.spending, plan)
                 caps(view, config.get("budget") or {})
                 limits_line(reader, view.summary)
         tabs(reader, view, evidence.best, names)
@@ -71,7 +71,7 @@ def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None
         lambda: live_patterns.beliefs_tab(reader, view),
         lambda: live_patterns.parallel_tab(reader, view),
         lambda: live_patterns.scatter_tab(view, names),
-        lambda: live_patterns.burn_tab(reader, view),
+        lambda: live_patterns.spending_tab(reader, view),
         lambda: live_tabs.errors_tab(reader, run_id, view.errors, names),
         lambda: live_tabs.log_tab(view, names),
         lambda: live_patterns.optuna_tab(view),

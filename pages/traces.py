@@ -50,30 +50,30 @@ def draw(run_id: str, polled: bool) -> None:
         status_line(run)
         show_refusal()
         waiting(run, reader.changes(run_id))
-        board = review.board_of(reader, run_id)
+        editable = review.editable_arms(reader, run_id)
         search = reader.config(run_id).get("search") or {}
         traced = reader.cells(run_id, TEACHER, Split.TRAIN)
         off = not search.get("max_bootstrapped", 1) and not search.get("max_labeled", 1)
-        if not traced and not any(len(of_name) > 1 for of_name in board.demo_sets.values()):
+        if not traced and not any(len(of_name) > 1 for of_name in editable.demo_sets.values()):
             nothing_yet(run, off)
             return
-        names = list(board.instructions)
+        names = list(editable.instructions)
         name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
         seen = Seen.read(reader, run_id, traced, float(search.get("threshold", 1.0)))
-        sets(reader, run, name, board, seen)
-        traces(reader, run_id, seen, set_names(board.demo_sets[name].values()))
+        sets(reader, run, name, editable, seen)
+        traces(reader, run_id, seen, set_names(editable.demo_sets[name].values()))
 
 
-def sets(reader: Reader, run: RunSummary, name: str, board: review.Board, seen: Seen) -> None:
+def sets(reader: Reader, run: RunSummary, name: str, editable: review.EditableArms, seen: Seen) -> None:
     """The demo sets, and the one that is open."""
-    own, asked, why_not = dict(sorted(board.demo_sets[name].items())), reader.changes(run.id), why_not_change(run)
-    scores = arm_scores(reader, run.id, list(board.instructions).index(name), DEMOS, reader.trials(run.id))
+    own, asked, why_not = dict(sorted(editable.demo_sets[name].items())), reader.changes(run.id), why_not_change(run)
+    scores = arm_scores(reader, run.id, list(editable.instructions).index(name), DEMOS, reader.trials(run.id))
     st.header("Demo sets", anchor=False)
     never = lacking(run.optimizer, DEMOS)
     if why_not or never:
         st.caption(f"{never} {why_not}".strip())
     why_not = why_not or never
-    won = winning_arm(reader.outcome(run.id), list(board.instructions).index(name), DEMOS)
+    won = winning_arm(reader.outcome(run.id), list(editable.instructions).index(name), DEMOS)
     sets_list(own, scores, asked, won, seen.rows)
     titles = set_names(own.values())
     first = won if own.get(won or SEED_ARM, own[SEED_ARM]).demos else None

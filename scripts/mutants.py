@@ -434,8 +434,8 @@ MUTANTS = (
     Mutant(
         "the traces page shows the scores of instructions for demo sets",
         "pages/traces.py",
-        "list(board.instructions).index(name), DEMOS, reader.trials(run.id))",
-        'list(board.instructions).index(name), "instruction", reader.trials(run.id))',
+        "list(editable.instructions).index(name), DEMOS, reader.trials(run.id))",
+        'list(editable.instructions).index(name), "instruction", reader.trials(run.id))',
         ("tests/pages/test_traces.py",),
     ),
     # entries

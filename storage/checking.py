@@ -113,7 +113,7 @@ def _read_all(reader: Reader, run_id: str) -> None:
         pass
     for read in (reader.config, reader.plan, reader.receipt, reader.outcome, reader.examples, reader.instructions,
                  reader.demo_sets, reader.prompt_calls, reader.trials_with_examples, reader.commands, reader.changes,
-                 reader.notes, reader.burns, reader.tunings):  # fmt: skip
+                 reader.notes, reader.spending, reader.tunings):  # fmt: skip
         read(run_id)
     reader.events(run_id, limit=10**9)
 

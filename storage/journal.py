@@ -6,13 +6,13 @@ from pathlib import Path
 
 from mipro_studio.optimizer_core.types import (
     Arm,
-    Burn,
     Cell,
     Change,
     Example,
     Outcome,
     PromptCall,
     Record,
+    Spent,
     Trial,
     Tuning,
 )
@@ -21,12 +21,12 @@ from mipro_studio.storage.damage import guarded
 from mipro_studio.storage.lifecycle import require_owner
 from mipro_studio.storage.reading import (
     read_arms,
-    read_burns,
     read_cells,
     read_changes,
     read_examples,
     read_outcome,
     read_prompt_calls,
+    read_spending,
     read_trial_examples,
     read_trials,
     read_tunings,
@@ -85,8 +85,8 @@ class SqliteJournal:
     def prompt_calls(self) -> Iterable[PromptCall]:
         return list(read_prompt_calls(self._store.db, self._run_id))
 
-    def burns(self) -> Iterable[Burn]:
-        return list(read_burns(self._store.db, self._run_id))
+    def spending(self) -> Iterable[Spent]:
+        return list(read_spending(self._store.db, self._run_id))
 
     def tunings(self) -> Iterable[Tuning]:
         return list(read_tunings(self._store.db, self._run_id))

@@ -8,7 +8,6 @@ from sqlite_utils import Database
 from mipro_studio.optimizer_core.types import (
     Arm,
     Author,
-    Burn,
     Cell,
     CellKey,
     Change,
@@ -18,6 +17,7 @@ from mipro_studio.optimizer_core.types import (
     Outcome,
     PromptCall,
     Role,
+    Spent,
     Split,
     TraceStep,
     Trial,
@@ -30,12 +30,12 @@ from mipro_studio.storage.codec import USAGE, from_json, from_text, to_text
 
 __all__ = [
     "read_arms",
-    "read_burns",
     "read_cells",
     "read_changes",
     "read_examples",
     "read_outcome",
     "read_prompt_calls",
+    "read_spending",
     "read_trial_examples",
     "read_trials",
     "read_tunings",
@@ -131,10 +131,10 @@ def read_prompt_calls(db: Database, run_id: str, *, key: str | None = None) -> I
         yield PromptCall(from_text(key), tuple(request), reply, outputs, Usage(*usage), temperature, error)
 
 
-def read_burns(db: Database, run_id: str) -> Iterator[Burn]:
+def read_spending(db: Database, run_id: str) -> Iterator[Spent]:
     rows = db.execute(f"select role, {', '.join(USAGE)} from burns where run_id = ? order by seq", [run_id])
     for role, *spent in rows:
-        yield Burn(Role(role), Usage(*spent))
+        yield Spent(Role(role), Usage(*spent))
 
 
 def read_tunings(db: Database, run_id: str) -> Iterator[Tuning]:

@@ -168,7 +168,7 @@ class LiveView:
     summary: RunSummary
     trials: list[Trial]
     times: dict[int, TrialTimes]
-    burns: dict[Role, Usage]
+    spending: dict[Role, Usage]
     errors: dict[str, int]
     test_cells: int
     events: list[StoredEvent]
@@ -179,13 +179,13 @@ class LiveView:
         return () if self.outcome is None else self.outcome.importance
 
     @property
-    def total_burn(self) -> Usage:
-        return sum(self.burns.values(), Usage())
+    def total_spent(self) -> Usage:
+        return sum(self.spending.values(), Usage())
 
     @property
-    def capped_burn(self) -> Usage:
+    def capped_spent(self) -> Usage:
         """What caps are held against: all but the sealed test, at the prices that are known."""
         known = [
-            replace(usage, cost_usd=usage.cost_usd or 0.0) for role, usage in self.burns.items() if not role.sealed
+            replace(usage, cost_usd=usage.cost_usd or 0.0) for role, usage in self.spending.items() if not role.sealed
         ]
         return sum(known, Usage())

@@ -10,7 +10,6 @@ from sqlite_utils import Database
 
 from mipro_studio.optimizer_core.types import (
     Arm,
-    Burn,
     Cell,
     Event,
     EventKind,
@@ -20,6 +19,7 @@ from mipro_studio.optimizer_core.types import (
     PromptCall,
     Record,
     Settled,
+    Spent,
     Split,
     Trial,
     TrialKind,
@@ -55,8 +55,8 @@ def _write(db: Database, run_id: str, record: Record, at: str) -> None:
             write_event(db, run_id, record, at)
         case Trial():
             _trial(db, run_id, record, at)
-        case Burn():
-            _burn(db, run_id, record)
+        case Spent():
+            _spent(db, run_id, record)
         case Tuning():
             _tuning(db, run_id, record)
         case Example():
@@ -162,11 +162,11 @@ def _prompt_call(db: Database, run_id: str, call: PromptCall) -> None:
     )
 
 
-def _burn(db: Database, run_id: str, burn: Burn) -> None:
+def _spent(db: Database, run_id: str, spent: Spent) -> None:
     db.execute(
         f"insert into burns (run_id, role, {', '.join(USAGE)}) values (?, ?, {', '.join('?' * len(USAGE))}) "
         f"on conflict (run_id, role) do update set {', '.join(f'{name} = excluded.{name}' for name in USAGE)}",
-        [run_id, burn.role, *_usage(burn.usage)],
+        [run_id, spent.role, *_usage(spent.usage)],
     )
 
 

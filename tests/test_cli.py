@@ -172,7 +172,7 @@ def test_a_judge_is_told_its_criteria(bench: Shell) -> None:
     given = bench.given("judged", "--criteria", "It names a queue.", "--criteria", "It is short.", "--dry-run")
     found = last_object(shell(*given, "--judge-model", "openai/task"))
     assert found["plan"]["lm_calls"]["judge"][0] >= 2 * found["plan"]["program_runs"]["baseline"]
-    assert {burn["role"]: burn["usage"]["calls"] for burn in found["rehearsal"]["burns"]}["judge"] >= 4
+    assert {spent["role"]: spent["usage"]["calls"] for spent in found["rehearsal"]["burns"]}["judge"] >= 4
 
 
 def test_a_column_can_be_renamed(bench: Shell) -> None:

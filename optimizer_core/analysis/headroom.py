@@ -3,7 +3,7 @@
 Each candidate's cells are compared with what is usual on their rows. r[c] is the sum of its residuals and v[c] their
 variance if all candidates were alike; then z = (sum r^2 / v - C) / sqrt(2 C) is near 0, and large where arms differ.
 The probability is a logistic function of z, fitted on simulated landscapes with and without effects
-(`python -m benchmarks.headroom`).
+(`python -m benchmarks.landscapes.headroom`).
 """
 
 import math

@@ -106,7 +106,7 @@ def about_rehearsal(rehearsal: Rehearsal, config: RunConfig) -> dict[str, Any]:
             "at_the_start": config.rehearse,
             "unfinished": rehearsal.unfinished,
             "cells": [asdict(cell) for cell in rehearsal.cells],
-            "burns": [asdict(burn) for burn in rehearsal.burns],
+            "burns": [asdict(spent) for spent in rehearsal.spending],
         },
         "refusal": None if problem is None else {"message": problem.message, "frames": list(problem.frames)},
     }

@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.exports.export import load_saved, save_program
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.runs.assembly import assemble
 from mipro_studio.optimizer_core.runs.rehearsal import Problem, notes_of, problem_of, rehearsal_size, rehearse
-from mipro_studio.optimizer_core.types import Burn, Cell, Example, Split
+from mipro_studio.optimizer_core.types import Cell, Example, Spent, Split
 
 __all__ = ["Rehearsal", "rehearsed"]
 
@@ -30,14 +30,14 @@ class Rehearsal:
     """What came of it in a check.
 
     Attributes:
-        unfinished: Rows that had no answer by the deadline; what they spent is in `burns`.
+        unfinished: Rows that had no answer by the deadline; what they spent is in `spending`.
         problem: None = the program and the metric work.
         notes: What a person should know all the same, in sentences.
         work: What a row took of a processor; None where nothing could be measured.
     """
 
     cells: tuple[Cell, ...] = ()
-    burns: tuple[Burn, ...] = ()
+    spending: tuple[Spent, ...] = ()
     unfinished: int = 0
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ async def _on_stage(context: RunContext, journal: MemoryJournal, base: Path) -> 
     journal.commit(context.meter.changed())
     order = [row.id for row in context.examples[Split.TRAIN]]
     cells = tuple(sorted(journal.cells(), key=lambda cell: order.index(cell.key.example)))
-    return Rehearsal(cells, tuple(journal.burns()), unfinished, problem_of(cells), (*notes, *notes_of(cells)))
+    return Rehearsal(cells, tuple(journal.spending()), unfinished, problem_of(cells), (*notes, *notes_of(cells)))
 
 
 def _round_trip(context: RunContext, base: Path) -> list[str]:

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
 from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.objective_spec import read_objective
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
-from mipro_studio.optimizer_core.types import Burn, Role
+from mipro_studio.optimizer_core.types import Role, Spent
 
 __all__ = ["measured", "require_prices", "unbound_caps"]
 
@@ -24,14 +24,14 @@ def measured(config: RunConfig) -> bool:
 def unbound_caps(
     config: RunConfig,
     role_models: Mapping[str, RoleModel],
-    burns: Iterable[Burn] = (),
+    spending: Iterable[Spent] = (),
     own: Iterable[dspy.BaseLM] = (),
 ) -> list[str]:
     """One sentence for each cap that cannot be held, or only roughly.
 
     Args:
         role_models: The models by their settings as JSON. Those that were called have told whether they count tokens.
-        burns: What the roles spent in the rehearsal, which tells the same.
+        spending: What the roles spent in the rehearsal, which tells the same.
         own: Models that the program brings along beside.
     """
     specs = {ModelSpec.model_validate_json(key): one.lm for key, one in role_models.items()}
@@ -47,7 +47,7 @@ def unbound_caps(
             f"{_listed(unpriced)}. Give it (on the command line: --price IN/OUT), or cap LM calls or tokens."
         )
     silent = [lm.model for lm in specs.values() if _estimated(lm)]
-    silent += [config.model_for(burn.role).model for burn in burns if burn.usage.estimated_tokens]
+    silent += [config.model_for(spent.role).model for spent in spending if spent.usage.estimated_tokens]
     if measured(config) and silent:
         capped = [f"{config.budget.max_tokens:,} tokens"] if config.budget.max_tokens is not None else []
         capped += [f"{config.budget.max_usd:g} dollars"] if config.budget.max_usd is not None else []

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from mipro_studio.optimizer_core.types import (
     Arm,
-    Burn,
     Cell,
     Change,
     Event,
@@ -18,6 +17,7 @@ from mipro_studio.optimizer_core.types import (
     PromptCall,
     Record,
     Settled,
+    Spent,
     Trial,
     Tuning,
 )
@@ -32,7 +32,7 @@ class Journal(Protocol):
     order first written; a record written again under its key replaces the older one.
 
     Keys: Example (split, id), Arm (owner, kind, index), Cell (key; a score is never replaced by an error), Trial
-    (order), PromptCall (key), Burn (role), Outcome (one), Tuning (number), Event (none), Settled (change; it takes
+    (order), PromptCall (key), Spent (role), Outcome (one), Tuning (number), Event (none), Settled (change; it takes
     the change off those that wait).
 
     Raises:
@@ -47,7 +47,7 @@ class Journal(Protocol):
     def cells(self) -> Iterable[Cell]: ...
     def trials(self) -> Iterable[Trial]: ...
     def prompt_calls(self) -> Iterable[PromptCall]: ...
-    def burns(self) -> Iterable[Burn]: ...
+    def spending(self) -> Iterable[Spent]: ...
     def tunings(self) -> Iterable[Tuning]: ...
     def outcome(self) -> Outcome | None: ...
 
@@ -101,8 +101,8 @@ class MemoryJournal:
     def prompt_calls(self) -> Iterable[PromptCall]:
         return self._all(PromptCall)  # type: ignore[return-value]
 
-    def burns(self) -> Iterable[Burn]:
-        return self._all(Burn)  # type: ignore[return-value]
+    def spending(self) -> Iterable[Spent]:
+        return self._all(Spent)  # type: ignore[return-value]
 
     def tunings(self) -> Iterable[Tuning]:
         return self._all(Tuning)  # type: ignore[return-value]
@@ -130,7 +130,7 @@ def _key(record: Record) -> object:
             return record.order
         case PromptCall():
             return record.key
-        case Burn():
+        case Spent():
             return record.role
         case Tuning():
             return record.number

@@ -14,7 +14,7 @@ RESUME = "Mend that, then resume the run: nothing that was recorded is lost."
 
 
 class Recorder:
-    """Batches the records of one turn of the event loop into one commit, with the totals that were burnt.
+    """Batches the records of one turn of the event loop into one commit, with the totals that were spent.
 
     A killed run loses only what no model had answered yet: a result is acted upon after its commit. After a commit
     that failed nothing more is written, so that a record is always that of a life up to some moment.

@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StudioError
 from mipro_studio.optimizer_core.models.sharing.call_limits import CallLimits
 from mipro_studio.optimizer_core.models.sharing.endpoint_limit import CallEnd
-from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
+from mipro_studio.optimizer_core.types import ErrorClass, Role, Spent, Usage
 
 __all__ = ["Meter"]
 
@@ -28,7 +28,7 @@ class Meter:
 
     Args:
         budget: The caps. Roles of the sealed test are under none.
-        burns: What earlier lives of the run spent.
+        spending: What earlier lives of the run spent.
         spent_s: Wall seconds of earlier lives.
         pause_after: Failures in a row of a kind that passes with time after which the run pauses.
         retry_budget: Attempts in this life, beyond the first of each call, after which the run pauses.
@@ -41,14 +41,14 @@ class Meter:
     def __init__(
         self,
         budget: Budget,
-        burns: Iterable[Burn] = (),
+        spending: Iterable[Spent] = (),
         spent_s: float = 0.0,
         pause_after: int = 10,
         retry_budget: int = 1000,
     ) -> None:
         self._budget = budget
         self._capped = any(cap is not None for cap in budget.model_dump().values())
-        self._totals: dict[Role, Usage] = {burn.role: burn.usage for burn in burns}
+        self._totals: dict[Role, Usage] = {spent.role: spent.usage for spent in spending}
         # A call without a price makes a total unknown, but no cap may forget what the others cost.
         self._known_usd = {role: usage.cost_usd or 0.0 for role, usage in self._totals.items()}
         self._dirty: set[Role] = set()
@@ -329,9 +329,9 @@ class Meter:
                 total = total + usage
         return total
 
-    def changed(self) -> list[Burn]:
+    def changed(self) -> list[Spent]:
         """Totals of the roles that changed since the last call, to be committed with the cells they paid for."""
         with self._lock:
-            burns = [Burn(role, self._totals[role]) for role in sorted(self._dirty)]
+            spending = [Spent(role, self._totals[role]) for role in sorted(self._dirty)]
             self._dirty.clear()
-            return burns
+            return spending

@@ -14,7 +14,7 @@ from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_features import Features, features_of
 from mipro_studio.optimizer_core.parameters.arms import Arms, require_predictors
-from mipro_studio.optimizer_core.parameters.edits import Board
+from mipro_studio.optimizer_core.parameters.edits import EditableArms
 from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.parameters.weights import weights_arms
@@ -111,10 +111,10 @@ class RunParts:
         return self._described[1]
 
     @property
-    def board(self) -> Board:
+    def editable(self) -> EditableArms:
         """What a person's changes are judged by."""
         frozen = self.config.search.freeze
-        return Board(self.arms.by_kind, self.config.optimizer, frozen, self.takes, self.drops)
+        return EditableArms(self.arms.by_kind, self.config.optimizer, frozen, self.takes, self.drops)
 
     def allows(self, candidate: Candidate) -> bool:
         """Whether none of its arms was taken out of the search."""

@@ -30,7 +30,7 @@ __all__ = [
     "LONGEST",
     "MOST_ASKED",
     "TAKEN_OUT",
-    "Board",
+    "EditableArms",
     "asked_for",
     "changed_arms",
     "next_index",
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Board:
+class EditableArms:
     """The arms as they stand, and what may be changed of them.
 
     Attributes:
@@ -81,7 +81,7 @@ def next_index(arms: Mapping[int, object]) -> int:
     return max(arms, default=SEED_ARM) + 1
 
 
-def changed_arms(change: Change, board: Board, trace_of: Callable[[str], Cell | None]) -> list[Arm]:
+def changed_arms(change: Change, editable: EditableArms, trace_of: Callable[[str], Cell | None]) -> list[Arm]:
     """The arms that are new or different after `change`; none for a request for more, which takes a model.
 
     Args:
@@ -91,44 +91,44 @@ def changed_arms(change: Change, board: Board, trace_of: Callable[[str], Cell | 
         BadInput: the change is not possible; one sentence says why.
     """
     payload = change.payload
-    predictor = _free(payload, board)
+    predictor = _free(payload, editable)
     match change.kind:
         case ChangeKind.WRITE:
-            return [_written(change, predictor, board, {})]
+            return [_written(change, predictor, editable, {})]
         case ChangeKind.EDIT:
-            return _edited(change, predictor, board)
+            return _edited(change, predictor, editable)
         case ChangeKind.REJECT:
-            return [_rejected(change, predictor, board)]
+            return [_rejected(change, predictor, editable)]
         case ChangeKind.RESTORE:
-            return [_restored(payload, predictor, board)]
+            return [_restored(payload, predictor, editable)]
         case ChangeKind.DEMOS:
-            _must_take("demos", board)
-            return _demos(change, predictor, board, trace_of)
+            _must_take("demos", editable)
+            return _demos(change, predictor, editable, trace_of)
         case ChangeKind.ASK:
-            asked_for(payload, board)
+            asked_for(payload, editable)
             return []
         case ChangeKind.ROWS:
             raise BadInput("Training rows are no arms.", "Change them with the command `rows`.")
 
 
-def asked_for(payload: Json, board: Board) -> tuple[str, str, int]:
+def asked_for(payload: Json, editable: EditableArms) -> tuple[str, str, int]:
     """(predictor, hint, number of instructions) of a request for more.
 
     Raises:
         BadInput: it cannot be asked.
     """
-    predictor = _free(payload, board)
-    _must_take(INSTRUCTION, board)
+    predictor = _free(payload, editable)
+    _must_take(INSTRUCTION, editable)
     count = _value(payload, "count", int)
     if not 1 <= count <= MOST_ASKED:
         raise BadInput(f"{count} instructions cannot be asked for at once.", f"Ask for 1 to {MOST_ASKED}.")
     return predictor, str(payload.get("hint", ""))[:LONGEST], count
 
 
-def _written(change: Change, owner: str, board: Board, facts: Json) -> Arm:
+def _written(change: Change, owner: str, editable: EditableArms, facts: Json) -> Arm:
     kind = _kind(change.payload, INSTRUCTION)
-    _must_take(kind, board)
-    arms = board.arms(kind, owner)
+    _must_take(kind, editable)
+    arms = editable.arms(kind, owner)
     if SEED_ARM not in arms:
         raise BadInput(f"{owner} has no {title(kind)}, so there is none to write.")
     if why := KINDS[kind].why_not_edited(arms[SEED_ARM]):
@@ -147,50 +147,52 @@ def _must_be_new(new: Arm, arms: Mapping[int, Arm]) -> None:
             raise BadInput(f"{_title(arm.kind, arm.index)} has this text already.", "Change a word, or leave it.")
 
 
-def _edited(change: Change, owner: str, board: Board) -> list[Arm]:
+def _edited(change: Change, owner: str, editable: EditableArms) -> list[Arm]:
     kind = _kind(change.payload, INSTRUCTION)
-    base = board.arms(kind, owner)[_index(change.payload, kind, owner, board)]
-    made = _written(change, owner, board, {"edited_from": base.index})
+    base = editable.arms(kind, owner)[_index(change.payload, kind, owner, editable)]
+    made = _written(change, owner, editable, {"edited_from": base.index})
     keep = bool(change.payload.get("keep", True)) or base.index == SEED_ARM or not base.active
-    return [made] if keep else [made, _out(base, change, f"replaced by {title(kind)} {made.index}", board)]
+    return [made] if keep else [made, _out(base, change, f"replaced by {title(kind)} {made.index}", editable)]
 
 
-def _rejected(change: Change, predictor: str, board: Board) -> Arm:
+def _rejected(change: Change, predictor: str, editable: EditableArms) -> Arm:
     kind = _kind(change.payload)
-    _must_take(kind, board)
-    arm = board.arms(kind, predictor)[_index(change.payload, kind, predictor, board)]
+    _must_take(kind, editable)
+    arm = editable.arms(kind, predictor)[_index(change.payload, kind, predictor, editable)]
     if not arm.active:
         raise BadInput(f"{_title(kind, arm.index)} is out of the search already: {arm.reason or 'inactive'}.")
     reason = _reason(change.payload)
-    return _out(arm, change, f"rejected: {reason}" if reason else "rejected by a person", board)
+    return _out(arm, change, f"rejected: {reason}" if reason else "rejected by a person", editable)
 
 
-def _out(arm: Arm, change: Change, reason: str, board: Board) -> Arm:
+def _out(arm: Arm, change: Change, reason: str, editable: EditableArms) -> Arm:
     """`arm` out of the search. Its cells stay; no new candidate uses it and none that has it can win."""
     if arm.index == SEED_ARM:
         raise BadInput(
             f"{_title(arm.kind, SEED_ARM)} is what the program came with: the baseline that all is compared with.",
             "It cannot be rejected; freeze the others in a new run to keep a predictor as it is.",
         )
-    if not board.drops:
-        raise BadInput(f"{board.optimizer} keeps a population of its own and cannot drop one while it runs.")
+    if not editable.drops:
+        raise BadInput(f"{editable.optimizer} keeps a population of its own and cannot drop one while it runs.")
     return replace(arm, active=False, reason=reason, provenance={**arm.provenance, TAKEN_OUT: change.id})
 
 
-def _restored(payload: Json, predictor: str, board: Board) -> Arm:
+def _restored(payload: Json, predictor: str, editable: EditableArms) -> Arm:
     kind = _kind(payload)
-    arm = board.arms(kind, predictor)[_index(payload, kind, predictor, board)]
+    arm = editable.arms(kind, predictor)[_index(payload, kind, predictor, editable)]
     if arm.active or TAKEN_OUT not in arm.provenance:
         raise BadInput(f"{_title(kind, arm.index)} was not taken out by a person, so there is nothing to take back.")
-    if not KINDS[kind].why_not_edited(board.arms(kind, predictor)[SEED_ARM]):  # what is written, is written once
-        _must_be_new(arm, board.arms(kind, predictor))
+    if not KINDS[kind].why_not_edited(editable.arms(kind, predictor)[SEED_ARM]):  # what is written, is written once
+        _must_be_new(arm, editable.arms(kind, predictor))
     facts = {name: value for name, value in arm.provenance.items() if name != TAKEN_OUT}
     return replace(arm, active=True, reason="", provenance=facts)
 
 
-def _demos(change: Change, predictor: str, board: Board, trace_of: Callable[[str], Cell | None]) -> list[Arm]:
-    payload, sets = change.payload, board.demo_sets[predictor]
-    base = sets[_index(payload, DEMOS, predictor, board)]
+def _demos(
+    change: Change, predictor: str, editable: EditableArms, trace_of: Callable[[str], Cell | None]
+) -> list[Arm]:
+    payload, sets = change.payload, editable.demo_sets[predictor]
+    base = sets[_index(payload, DEMOS, predictor, editable)]
     keep = _value(payload, "keep", list)
     if not all(type(place) is int and 0 <= place < len(base.demos) for place in keep):
         raise BadInput(f"Demo set {base.index} has {len(base.demos)} demos; {keep} are not places in it.")
@@ -206,7 +208,7 @@ def _demos(change: Change, predictor: str, board: Board, trace_of: Callable[[str
     made = demos_arm(predictor, next_index(sets), BY_A_PERSON, demos, facts)
     if not payload.get("replace") or base.index == SEED_ARM or not base.active:
         return [made]
-    return [made, _out(base, change, f"replaced by demo set {made.index}", board)]
+    return [made, _out(base, change, f"replaced by demo set {made.index}", editable)]
 
 
 def _given(demo: Any) -> Demo:
@@ -228,18 +230,20 @@ def _pinned(pin: Any, predictor: str, trace_of: Callable[[str], Cell | None]) ->
     return Demo({**steps[call].inputs, **steps[call].outputs}, augmented=True, example_id=row)
 
 
-def _free(payload: Json, board: Board) -> str:
+def _free(payload: Json, editable: EditableArms) -> str:
     owner = _value(payload, "predictor", str)
-    if not any(owner in of_kind and of_kind[owner] for of_kind in board.by_kind.values()):
-        raise BadInput(f"There is no predictor {owner!r}.", f"There are: {', '.join(board.instructions)}.")
-    if owner in board.frozen:
+    if not any(owner in of_kind and of_kind[owner] for of_kind in editable.by_kind.values()):
+        raise BadInput(f"There is no predictor {owner!r}.", f"There are: {', '.join(editable.instructions)}.")
+    if owner in editable.frozen:
         raise BadInput(f"The predictor {owner!r} is frozen in this run.", "Start a run that leaves it free.")
     return owner
 
 
-def _must_take(kind: str, board: Board) -> None:
-    if kind not in board.takes:
-        raise BadInput(f"{board.optimizer} takes no {title(kind)} from outside: it does not search them in this run.")
+def _must_take(kind: str, editable: EditableArms) -> None:
+    if kind not in editable.takes:
+        raise BadInput(
+            f"{editable.optimizer} takes no {title(kind)} from outside: it does not search them in this run."
+        )
 
 
 def _kind(payload: Json, default: str = "") -> str:
@@ -249,9 +253,9 @@ def _kind(payload: Json, default: str = "") -> str:
     return kind
 
 
-def _index(payload: Json, kind: str, predictor: str, board: Board) -> int:
+def _index(payload: Json, kind: str, predictor: str, editable: EditableArms) -> int:
     index = _value(payload, "index", int)
-    if index not in board.arms(kind, predictor):
+    if index not in editable.arms(kind, predictor):
         raise BadInput(f"{predictor} has no {title(kind)} {index}.")
     return index
 

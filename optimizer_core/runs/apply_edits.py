@@ -29,10 +29,10 @@ from mipro_studio.optimizer_core.types import (
     Settled,
 )
 
-__all__ = ["first_tries", "take_up", "with_untried"]
+__all__ = ["apply_changes", "first_tries", "with_untried"]
 
 
-async def take_up(context: RunContext, order: int) -> None:
+async def apply_changes(context: RunContext, order: int) -> None:
     """Carry out or refuse every change that waits; what comes of it holds from trial `order` on.
 
     Raises:
@@ -62,12 +62,12 @@ async def _arms(context: RunContext, change: Change) -> Sequence[Arm]:
         runs = [cell for cell in context.table.cells() if (cell.key.candidate, cell.key.example) == (TEACHER, row)]
         return next(iter(best_attempts(runs)), None)
 
-    return changed_arms(change, context.board, trace_of)
+    return changed_arms(change, context.editable, trace_of)
 
 
 async def _asked(context: RunContext, change: Change) -> Sequence[Arm]:
     """Further instructions by the prompt model, with the person's hint in the request."""
-    name, hint, count = asked_for(change.payload, context.board)
+    name, hint, count = asked_for(change.payload, context.editable)
     info = next(info for info in context.program.predictors if info.name == name)
     first = next_index(context.arms.instructions[name])
     await context.grounding()

@@ -13,7 +13,7 @@ from mipro_studio.optimizer_core.analysis.headroom import verdict_after
 from mipro_studio.optimizer_core.errors import BudgetReached
 from mipro_studio.optimizer_core.optimizers.base import Optimizer
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.runs.apply_edits import take_up
+from mipro_studio.optimizer_core.runs.apply_edits import apply_changes
 from mipro_studio.optimizer_core.runs.extraction import best_full_evaluation
 from mipro_studio.optimizer_core.runs.reporting import Reporter
 from mipro_studio.optimizer_core.runs.trials_so_far import TrialsSoFar
@@ -90,7 +90,7 @@ class Search:
 
     async def _next(self) -> bool:
         """Start one more trial or full evaluation; False when there is nothing left to start."""
-        await self.take_up()
+        await self.apply_changes()
         so_far = self._so_far
         if so_far.suggested >= self._settings.trials and so_far.untried(self._context.baseline) is None:
             return False
@@ -142,9 +142,9 @@ class Search:
             return len(self._so_far)
         return max(len(self._so_far) + 1 - self._settings.lag, last.known or 0, 0)
 
-    async def take_up(self) -> None:
+    async def apply_changes(self) -> None:
         """Take up what a person asked of the arms; it holds from the next trial on."""
-        await take_up(self._context, len(self._so_far))
+        await apply_changes(self._context, len(self._so_far))
 
     def _leader(self, state: State) -> Candidate:
         led = max(state.observed, key=lambda seen: seen.mean, default=None)

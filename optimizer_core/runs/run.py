@@ -147,7 +147,7 @@ class Run:
         await self._search.start_baseline()  # first, so that a cap that is too small for more has room for it
         await self._optimizer.initialize(context)
         if not self._approved and self._optimizer.reviewed:
-            await self._search.take_up()
+            await self._search.apply_changes()
             await self._search.settle()
             return Ending(Status.AWAITING_REVIEW, f"Read {self._optimizer.reviewed}, edit or reject, then say go.")
         if not self._approved and not self._optimizer.reviews_later:

@@ -14,7 +14,7 @@ from mipro_studio.optimizer_core.types.lifecycle import LEGAL_MOVES, Phase, Stat
 from mipro_studio.optimizer_core.types.outcome import Outcome
 from mipro_studio.optimizer_core.types.prompt_calls import PromptCall
 from mipro_studio.optimizer_core.types.records import Record
-from mipro_studio.optimizer_core.types.spending import Burn, Role, Usage
+from mipro_studio.optimizer_core.types.spending import Role, Spent, Usage
 from mipro_studio.optimizer_core.types.trials import FULL_KINDS, Trial, TrialKind
 from mipro_studio.optimizer_core.types.tuning import Tuning, TuningState
 from mipro_studio.optimizer_core.types.values import Json
@@ -31,7 +31,6 @@ __all__ = [
     "WHOLE",
     "Arm",
     "Author",
-    "Burn",
     "Candidate",
     "Cell",
     "CellKey",
@@ -50,6 +49,7 @@ __all__ = [
     "Record",
     "Role",
     "Settled",
+    "Spent",
     "Split",
     "Status",
     "TraceStep",

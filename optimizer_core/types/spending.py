@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Burn", "Role", "Usage"]
+__all__ = ["Role", "Spent", "Usage"]
 
 
 class Role(StrEnum):
@@ -51,7 +51,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Burn:
+class Spent:
     """Total spent by one role up to now, lost work of earlier lives included."""
 
     role: Role

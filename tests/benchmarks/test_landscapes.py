@@ -1,7 +1,7 @@
 """The real search on simulated landscapes."""
 
-from mipro_studio.benchmarks.headroom import area
 from mipro_studio.benchmarks.landscapes.families import FAMILIES, Landscape
+from mipro_studio.benchmarks.landscapes.headroom import area
 from mipro_studio.benchmarks.landscapes.jobs import DEFAULT, METHODS
 from mipro_studio.benchmarks.landscapes.simulate import play
 from mipro_studio.optimizer_core.config import parse_config

@@ -83,13 +83,13 @@ def test_ours_and_a_peer_within_one_cap_counted_as_the_endpoint_counts(
     arrived = endpoint.stats()["total"]
     (peer,) = read_results(store)
     with Reader(store) as reader:
-        burns = reader.burns(peer.run_id)
+        spending = reader.spending(peer.run_id)
         assert len(reader.cells(peer.run_id, split=Split.TEST)) in (SIZES[2], 2 * SIZES[2])
         assert reader.run(peer.run_id).optimizer == "dspy.MIPROv2"
         assert reader.run(peer.run_id).best_val == max(score for _, score in peer.curve)
     # The inspection asks the endpoint's own list, which is no call.
-    assert arrived == sum(usage.calls for usage in burns.values())
-    assert peer.lm_calls == arrived - burns[Role.TEST].calls
+    assert arrived == sum(usage.calls for usage in spending.values())
+    assert peer.lm_calls == arrived - spending[Role.TEST].calls
     assert CAP * 0.4 < peer.program_runs <= CAP
 
     _, said = run(asked(endpoint, "dspy.MIPROv2", "mipro"), store)

@@ -8,7 +8,7 @@ import pytest
 
 from mipro_studio import worker
 from mipro_studio.control import launcher
-from mipro_studio.control.heartbeat import Heart, Waiting
+from mipro_studio.control.heartbeat import Heartbeat, Waiting
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
 from mipro_studio.optimizer_core.models.sharing.call_limits import CallLimits
 from mipro_studio.optimizer_core.types import Status
@@ -28,8 +28,8 @@ def test_a_limit_is_a_command_that_takes_effect_at_once(tmp_path: Path) -> None:
     launcher.limit(path, run_id, 3)
     limits = CallLimits(8)
     assembled: Any = SimpleNamespace(context=SimpleNamespace(meter=SimpleNamespace(limits=limits)))
-    heart = Heart(path, run_id, WORKER, lambda command: worker._obey(assembled, command), Waiting())
-    heart.beaten(store)
+    heartbeat = Heartbeat(path, run_id, WORKER, lambda command: worker._obey(assembled, command), Waiting())
+    heartbeat.beaten(store)
     assert [limits.try_begin("e") == 0.0 for _ in range(4)] == [True, True, True, False]
     assert limits.shown()["e"]["most"] == 3
     assert store.pending_commands(run_id) == []

@@ -8,7 +8,7 @@ import pytest
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, RunPaused, StopRequested
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.types import Burn, ErrorClass, Role, Usage
+from mipro_studio.optimizer_core.types import ErrorClass, Role, Spent, Usage
 
 
 def test_a_cap_on_calls_is_exact_under_16_threads() -> None:
@@ -75,7 +75,7 @@ def test_the_cap_on_minutes_counts_earlier_lives() -> None:
 
 
 def test_earlier_lives_count_against_the_cap_and_a_cap_of_theirs_is_no_halt_of_ours() -> None:
-    earlier = [Burn(Role.TASK, Usage(calls=7)), Burn(Role.TEST, Usage(calls=50))]
+    earlier = [Spent(Role.TASK, Usage(calls=7)), Spent(Role.TEST, Usage(calls=50))]
     meter = Meter(Budget(max_lm_calls=8), earlier)
     meter.admit(Role.TASK)
     with pytest.raises(BudgetReached):
@@ -123,10 +123,10 @@ def test_an_answered_call_is_one_call_with_its_tokens() -> None:
 
 
 def test_only_what_changed_is_handed_to_the_next_commit() -> None:
-    meter = Meter(Budget(), [Burn(Role.PROMPT, Usage(calls=9))])
+    meter = Meter(Budget(), [Spent(Role.PROMPT, Usage(calls=9))])
     assert meter.changed() == []
     meter.admit(Role.TASK)
-    assert [(burn.role, burn.usage.calls) for burn in meter.changed()] == [(Role.TASK, 1)]
+    assert [(spent.role, spent.usage.calls) for spent in meter.changed()] == [(Role.TASK, 1)]
     assert meter.changed() == []
 
 
@@ -210,8 +210,8 @@ def test_a_run_has_so_many_retries_and_pauses_when_they_are_used_up() -> None:
 
 
 def test_what_is_under_way_counts_from_the_first_call_on_where_an_earlier_life_tells_its_size() -> None:
-    burns = [Burn(Role.TASK, Usage(10, 0, 900, 100, 0.1))]
-    meter = Meter(Budget(max_usd=0.2), burns)
+    spending = [Spent(Role.TASK, Usage(10, 0, 900, 100, 0.1))]
+    meter = Meter(Budget(max_usd=0.2), spending)
     admitted = 0
     with pytest.raises(BudgetReached):
         for _ in range(100):

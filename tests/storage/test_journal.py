@@ -12,7 +12,6 @@ from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.types import (
     Arm,
     Author,
-    Burn,
     Cell,
     CellKey,
     Demo,
@@ -23,6 +22,7 @@ from mipro_studio.optimizer_core.types import (
     PromptCall,
     Record,
     Role,
+    Spent,
     Split,
     Status,
     TraceStep,
@@ -39,7 +39,7 @@ KINDS: dict[type, Callable[[Journal], object]] = {
     Cell: lambda journal: journal.cells(),
     Trial: lambda journal: journal.trials(),
     PromptCall: lambda journal: journal.prompt_calls(),
-    Burn: lambda journal: journal.burns(),
+    Spent: lambda journal: journal.spending(),
 }
 
 HOSTILE = (
@@ -166,9 +166,9 @@ def test_a_trial_is_finished_by_writing_it_again(journal: Journal) -> None:
 
 
 def test_an_unknown_price_stays_unknown(journal: Journal) -> None:
-    burns = [Burn(Role.TASK, Usage(cost_usd=None)), Burn(Role.JUDGE, Usage(cost_usd=0.0))]
-    journal.commit(burns)
-    assert list(journal.burns()) == burns
+    spending = [Spent(Role.TASK, Usage(cost_usd=None)), Spent(Role.JUDGE, Usage(cost_usd=0.0))]
+    journal.commit(spending)
+    assert list(journal.spending()) == spending
 
 
 @pytest.mark.parametrize("score", [-1.5, 0.0, 1e-300, 1e300, 0.1 + 0.2, float("inf")])

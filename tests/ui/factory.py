@@ -21,7 +21,6 @@ from mipro_studio.optimizer_core.types import (
     TEACHER,
     Arm,
     Author,
-    Burn,
     Candidate,
     Cell,
     CellKey,
@@ -34,6 +33,7 @@ from mipro_studio.optimizer_core.types import (
     PromptCall,
     Record,
     Role,
+    Spent,
     Split,
     Status,
     TraceStep,
@@ -250,7 +250,7 @@ class LiveRun:
 
     def _spend(self, role: Role, calls: int) -> None:
         self._calls[role] += Usage(calls, calls // 40, calls * 270, calls * 11, None, calls * 0.1)
-        self.write(Burn(role, self._calls[role]))
+        self.write(Spent(role, self._calls[role]))
 
     def end(self, status: Status, reason: str = "", error: str = "") -> None:
         self._store.release(self.id, self._worker, status, reason, error)

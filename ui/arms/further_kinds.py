@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from mipro_studio.control.review import Board
+from mipro_studio.control.review import EditableArms
 from mipro_studio.optimizer_core.parameters.registry import KINDS, title
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, SEED_ARM, Arm
 from mipro_studio.storage import AskedChange, Reader, RunSummary
@@ -19,13 +19,13 @@ from mipro_studio.ui.text.long_text import long_text
 __all__ = ["further_kinds"]
 
 
-def further_kinds(reader: Reader, run: RunSummary, board: Board, owner: str, why_not: str) -> None:
+def further_kinds(reader: Reader, run: RunSummary, editable: EditableArms, owner: str, why_not: str) -> None:
     """A panel for each kind beside instructions and demos that the predictor `owner` has arms of."""
     for kind in KINDS:
-        arms = board.arms(kind, owner)
+        arms = editable.arms(kind, owner)
         if kind not in (INSTRUCTION, DEMOS) and arms:
-            own = "" if kind in board.takes else f"This run does not search {title(kind)}: see search.kinds."
-            _panel(reader, run, dict(sorted(arms.items())), list(board.instructions).index(owner), why_not or own)
+            own = "" if kind in editable.takes else f"This run does not search {title(kind)}: see search.kinds."
+            _panel(reader, run, dict(sorted(arms.items())), list(editable.instructions).index(owner), why_not or own)
 
 
 def _panel(reader: Reader, run: RunSummary, arms: Mapping[int, Arm], place: int, why_not: str) -> None:

@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.types import PROGRAM, WHOLE, Candidate, Role, T
 from mipro_studio.ui.charts.figures import label
 from mipro_studio.ui.text.format import count, plural, score
 
-__all__ = ["beliefs_figure", "burn_figure", "parallel_figure", "scatter_figure", "trials_by_arm"]
+__all__ = ["beliefs_figure", "parallel_figure", "scatter_figure", "spending_figure", "trials_by_arm"]
 
 Figure = dict[str, Any]
 Belief = Mapping[str, Any]
@@ -176,8 +176,8 @@ def scatter_figure(trials: Sequence[Trial], name: Callable[[str], str] = str) ->
     return {"data": [same, marks], "layout": layout, "n": len(both)}
 
 
-def burn_figure(
-    history: Sequence[tuple[float, Mapping[str, Sequence[Any]]]], now_s: float, burns: Mapping[Role, Usage]
+def spending_figure(
+    history: Sequence[tuple[float, Mapping[str, Sequence[Any]]]], now_s: float, spending: Mapping[Role, Usage]
 ) -> Figure:
     """LM calls by role over minutes: steps between the worker's notes, up to the present totals.
 
@@ -188,9 +188,9 @@ def burn_figure(
     for place, (role, name) in enumerate(ROLE_TITLES.items()):
         xs = [at / 60 for at, spent in history if role in spent]
         ys = [spent[role][0] for _, spent in history if role in spent]
-        if role in burns:
+        if role in spending:
             xs.append(now_s / 60)
-            ys.append(burns[Role(role)].calls)
+            ys.append(spending[Role(role)].calls)
         data.append(
             {
                 "type": "scatter", "mode": "lines", "name": name,
@@ -206,5 +206,5 @@ def burn_figure(
         "yaxis": {**_AXIS, "title": {"text": "LM calls", "standoff": 8}, "rangemode": "tozero"},
         "annotations": [],
     }
-    total = sum(usage.calls for usage in burns.values())
+    total = sum(usage.calls for usage in spending.values())
     return {"data": data, "layout": layout, "alt": f"LM calls by role over time, {count(total)} in all."}

@@ -161,7 +161,7 @@ def _card(title: str, value: str, beside: str, caption: str) -> None:
 def cards(view: LiveView, plan: Mapping[str, Any]) -> None:
     """What the run has done and spent, each beside what was planned."""
     run = view.summary
-    runs, burn = plan.get("program_runs") or {}, view.total_burn
+    runs, spent = plan.get("program_runs") or {}, view.total_spent
     # Two and two, so that a narrow page shows 2 x 2 and never three and one.
     with st.grid(2, min_column_width=430):
         with st.grid(2, min_column_width=180):
@@ -180,9 +180,9 @@ def cards(view: LiveView, plan: Mapping[str, Any]) -> None:
         with st.grid(2, min_column_width=180):
             _card(
                 "LM calls",
-                count(burn.calls),
-                f"{tokens_of(burn)} tokens",
-                f"Cost {cost_of(burn)}".replace("$", "\\$"),
+                count(spent.calls),
+                f"{tokens_of(spent)} tokens",
+                f"Cost {cost_of(spent)}".replace("$", "\\$"),
             )
             started = f"Started {ago(run.started_at)}." if run.started_at else "Not started."
             _card("Time at work", duration(run.wall_s), "pauses not counted", started)

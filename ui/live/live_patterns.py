@@ -20,7 +20,7 @@ from mipro_studio.ui.page.notices import problem
 from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import elapsed_s, plural, score
 
-__all__ = ["beliefs_tab", "burn_tab", "dashboards", "optuna_tab", "parallel_tab", "scatter_tab"]
+__all__ = ["beliefs_tab", "dashboards", "optuna_tab", "parallel_tab", "scatter_tab", "spending_tab"]
 
 _ROW_PX, _REST_PX, _MOST_ARMS = 26, 62, 24
 _TOLD: Mapping[str, str] = {
@@ -101,16 +101,16 @@ def scatter_tab(view: LiveView, names: Names) -> None:
         open_panel(view.summary.id, clicked)
 
 
-def burn_tab(reader: Reader, view: LiveView) -> None:
+def spending_tab(reader: Reader, view: LiveView) -> None:
     """LM calls by role over time."""
     run = view.summary
-    if not view.burns:
+    if not view.spending:
         st.caption("Nothing has been spent yet.")
         return
     notes = reader.events_of(run.id, EventKind.SPENDING, 1000)
     history = [(elapsed_s(run.started_at, at) or 0.0, event.data) for _, at, event in notes]
     end = elapsed_s(run.started_at, run.ended_at or run.updated_at) or 0.0
-    figure = charts.burn_figure(history, max([end, *(at for at, _ in history)]), view.burns)
+    figure = charts.spending_figure(history, max([end, *(at for at, _ in history)]), view.spending)
     live_chart(figure, key="live_burn", height=340, alt=figure.pop("alt"), revision=run.id)
     if not history:
         st.caption("This run has no notes of its spending on the way, so each line joins nothing and the total.")

@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.types import EventKind, Role, Status, Usage
 from mipro_studio.storage import LiveView, Reader, RunSummary
 from mipro_studio.ui.text.format import UNKNOWN, between, clean, cost_of, count, duration, estimated, of, usd
 
-__all__ = ["burn_table", "caps", "limits_line", "role_plan"]
+__all__ = ["caps", "limits_line", "role_plan", "spending_table"]
 
 
 def role_plan(plan: Mapping[str, Any], role: Role) -> str:
@@ -19,7 +19,7 @@ def role_plan(plan: Mapping[str, Any], role: Role) -> str:
     return between(planned) if planned is not None else UNKNOWN
 
 
-def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
+def spending_table(spending: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
     """Calls, tokens and dollars of every role that has worked or is planned to."""
     planned = plan.get("lm_calls") or {}
     rows = [
@@ -32,25 +32,25 @@ def burn_table(burns: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
             "cost": cost_of(spent),
         }
         for role, title in ROLE_TITLES.items()
-        if role in burns or role.value in planned
-        for spent in [burns.get(role, Usage())]
+        if role in spending or role.value in planned
+        for spent in [spending.get(role, Usage())]
     ]
     if not rows:
         st.caption("Nothing has been spent yet.")
         return
     st.table(rows, border="horizontal", hide_index=True, alt="LM calls, tokens and cost by role")
-    if any(usage.estimated_tokens for usage in burns.values()):
+    if any(usage.estimated_tokens for usage in spending.values()):
         st.caption("≈ The endpoint does not say how many tokens a call took; a tokenizer counted them here.")
 
 
 def caps(view: LiveView, budget: Mapping[str, Any]) -> None:
     """Used against every cap that is set; the sealed test is under none."""
-    burn, run = view.capped_burn, view.summary
+    spent, run = view.capped_spent, view.summary
     used: list[tuple[str, float | None, float | None, str]] = [
         ("program runs", run.cells_ok + run.cells_error - view.test_cells, budget.get("max_program_runs"), ""),
-        ("LM calls", burn.calls, budget.get("max_lm_calls"), ""),
-        ("tokens", burn.input_tokens + burn.output_tokens, budget.get("max_tokens"), ""),
-        ("dollars", burn.cost_usd, budget.get("max_usd"), "usd"),
+        ("LM calls", spent.calls, budget.get("max_lm_calls"), ""),
+        ("tokens", spent.input_tokens + spent.output_tokens, budget.get("max_tokens"), ""),
+        ("dollars", spent.cost_usd, budget.get("max_usd"), "usd"),
         ("minutes", run.wall_s / 60, budget.get("max_minutes"), "minutes"),
     ]
     capped = [row for row in used if row[2] is not None]

@@ -59,7 +59,7 @@ class History:
     cell_sums: Sequence[Mapping[Role, Usage]]
     prompt: Usage | None
     proposed_at: str
-    burns: Mapping[Role, Usage]
+    spending: Mapping[Role, Usage]
 
     def state(self, index: int) -> State:
         """The run as it was right after moment `index`."""
@@ -74,7 +74,7 @@ class History:
         if self.prompt is not None and self.proposed_at <= at:
             spent[Role.PROMPT] = self.prompt
         if index == len(self.moments) - 1:
-            spent = {**self.burns}  # with the work that was lost on the way, as every page counts it
+            spent = {**self.spending}  # with the work that was lost on the way, as every page counts it
         return State(
             at,
             trials,
@@ -101,7 +101,7 @@ def history(reader: Reader, run: RunSummary) -> History:
         trials = [(trial, *times[trial.order]) for trial in reader.trials(run.id)]
         events = reader.recent_events(run.id, 1_000_000, _LEFT_OUT)
         cells = reader.spending(run.id)
-        burns = reader.burns(run.id)
+        spending = reader.spending(run.id)
         outcome = reader.outcome(run.id)
     moments = _moments(run, trials, events)
     return History(
@@ -114,9 +114,9 @@ def history(reader: Reader, run: RunSummary) -> History:
         [at for at, *_ in cells],
         list(accumulate(n for _, _, n, _ in cells)),
         _sums(cells),
-        burns.get(Role.PROMPT),
+        spending.get(Role.PROMPT),
         _proposed_at(events, run),
-        burns,
+        spending,
     )
 
 

@@ -10,7 +10,7 @@ from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.charts.figures import score_range, trials_alt, trials_figure
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.live.importance import importance_bars
-from mipro_studio.ui.live.spending import burn_table
+from mipro_studio.ui.live.spending import spending_table
 from mipro_studio.ui.page.frame import query, tell_url
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.replay.replay_state import History, State
@@ -56,7 +56,7 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
     with st.grid(2, min_column_width=400):
         with st.container(border=True, height="stretch"):
             st.header("Spent until then", anchor=False)
-            burn_table(state.spent, {})
+            spending_table(state.spent, {})
             st.caption("From the answers kept by then. The prompt model's calls count once proposing is over.")
         with st.container(border=True, height="stretch"):
             _happened(state, names)

@@ -5,11 +5,11 @@ from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import (
     Author,
-    Burn,
     Event,
     Outcome,
     PromptCall,
     Role,
+    Spent,
     Split,
     Trial,
     TrialKind,
@@ -22,7 +22,7 @@ from tests.optimizer_core.builders import failed, make_examples, scored
 def test_a_new_journal_is_empty() -> None:
     journal = MemoryJournal()
     readers = (journal.examples, journal.arms, journal.cells, journal.trials)
-    assert all(list(reader()) == [] for reader in (*readers, journal.prompt_calls, journal.burns))
+    assert all(list(reader()) == [] for reader in (*readers, journal.prompt_calls, journal.spending))
     assert journal.outcome() is None
 
 
@@ -33,8 +33,8 @@ def test_a_record_written_again_replaces_the_older_in_its_place() -> None:
     journal.commit([first, other])
     journal.commit([done])
     assert list(journal.trials()) == [done, other]
-    journal.commit([Burn(Role.TASK, Usage(calls=1)), Burn(Role.TASK, Usage(calls=3))])
-    assert [burn.usage.calls for burn in journal.burns()] == [3]
+    journal.commit([Spent(Role.TASK, Usage(calls=1)), Spent(Role.TASK, Usage(calls=3))])
+    assert [spent.usage.calls for spent in journal.spending()] == [3]
     journal.commit([PromptCall("k", (), "", {}, error="failed"), PromptCall("k", (), "reply", {})])
     assert [call.reply for call in journal.prompt_calls()] == ["reply"]
     journal.commit([Outcome("a", ""), Outcome("b", "")])

@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.secrets import Scrubber
-from mipro_studio.optimizer_core.types import Burn, Event, Record, Role
+from mipro_studio.optimizer_core.types import Event, Record, Role, Spent
 from tests.optimizer_core.builders import scored
 
 
@@ -64,8 +64,8 @@ def test_what_was_burnt_is_committed_with_the_records_it_paid_for() -> None:
         await recorder.write(Event("note"))
 
     asyncio.run(main())
-    assert [burn.usage.calls for burn in journal.batches[0] if isinstance(burn, Burn)] == [1]
-    assert not [record for record in journal.batches[1] if isinstance(record, Burn)]
+    assert [spent.usage.calls for spent in journal.batches[0] if isinstance(spent, Spent)] == [1]
+    assert not [record for record in journal.batches[1] if isinstance(record, Spent)]
 
 
 def test_a_failure_reaches_everyone_who_waits_and_nothing_is_written_after_it() -> None:

@@ -103,11 +103,11 @@ def test_nothing_is_searched_where_nobody_asked_or_the_predictor_is_frozen() -> 
 
 
 def test_a_person_writes_and_rejects_descriptions_and_is_told_what_is_wrong(life: Life) -> None:
-    board = life.context.board
+    editable = life.context.editable
 
     def ask(what: ChangeKind, **payload: Any) -> Any:
         request = {"predictor": "agent.react", "kind": "tools", **payload}
-        return changed_arms(Change(9, what, request), board, lambda row: None)
+        return changed_arms(Change(9, what, request), editable, lambda row: None)
 
     (made,) = ask(ChangeKind.EDIT, index=0, text="# look_up\nLook here.\n## number\nIts number\n# tally\nAdds up.")
     assert made.content["tools"] == {

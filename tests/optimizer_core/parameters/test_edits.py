@@ -6,7 +6,7 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.parameters.demos import demos_arm, made_how
-from mipro_studio.optimizer_core.parameters.edits import LONGEST, TAKEN_OUT, Board, asked_for, changed_arms
+from mipro_studio.optimizer_core.parameters.edits import LONGEST, TAKEN_OUT, EditableArms, asked_for, changed_arms
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.types import (
     TEACHER,
@@ -25,19 +25,19 @@ STEPS = tuple(TraceStep("queue", {"message": f"call {n}"}, {"queue": "account"})
 TRACE = Cell(CellKey(TEACHER, Split.TRAIN, "row9"), 0.5, trace=STEPS)
 
 
-def board(**changes: Any) -> Board:
+def editable(**changes: Any) -> EditableArms:
     texts = ("Find the queue.", "Name the queue.", "Say which queue.")
     told = [instruction_arm("queue", n, text, Author.MODEL, {"tip": "simple"}) for n, text in enumerate(texts)]
     instructions = dict(enumerate(told))
     sets = {0: demos_arm("queue", 0, "zero_shot", ()), 1: demos_arm("queue", 1, "shuffled", DEMOS)}
     written = {"queue": instructions, "tone": {0: instructions[0]}}
     by_kind = {"instruction": written, "demos": {"queue": sets, "tone": {}}}
-    return Board(**{"by_kind": by_kind, "optimizer": "mipro", **changes})
+    return EditableArms(**{"by_kind": by_kind, "optimizer": "mipro", **changes})
 
 
-def after(what: ChangeKind, on: Board | None = None, /, **payload: Any) -> list[Any]:
+def after(what: ChangeKind, on: EditableArms | None = None, /, **payload: Any) -> list[Any]:
     change = Change(5, what, {"predictor": "queue", **payload})
-    return list(changed_arms(change, on or board(), lambda row: TRACE if row == "row9" else None))
+    return list(changed_arms(change, on or editable(), lambda row: TRACE if row == "row9" else None))
 
 
 def test_a_written_instruction_gets_the_next_index_and_its_author() -> None:
@@ -62,10 +62,10 @@ def test_an_edit_of_the_seed_never_takes_the_baseline_out() -> None:
 def test_a_rejected_arm_keeps_its_text_and_says_why_and_can_be_restored() -> None:
     (out,) = after(ChangeKind.REJECT, kind="instruction", index=2, reason="it leaks the label")
     assert (out.text, out.active, out.reason) == ("Say which queue.", False, "rejected: it leaks the label")
-    rejected = board()
+    rejected = editable()
     rejected.instructions["queue"][2] = out  # type: ignore[index]
     (back,) = after(ChangeKind.RESTORE, rejected, kind="instruction", index=2)
-    assert back == board().instructions["queue"][2]
+    assert back == editable().instructions["queue"][2]
 
 
 def test_a_demo_set_is_made_from_another() -> None:
@@ -116,11 +116,11 @@ def test_what_cannot_be_is_refused_in_a_sentence(kind: ChangeKind, payload: dict
 )
 def test_a_run_takes_only_what_it_can_use(limits: dict[str, Any], payload: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says):
-        after(ChangeKind.WRITE, board(**limits), text="New.")
+        after(ChangeKind.WRITE, editable(**limits), text="New.")
     with pytest.raises(BadInput, match=says):
-        asked_for({"predictor": "queue", "count": 1}, board(**limits))
+        asked_for({"predictor": "queue", "count": 1}, editable(**limits))
 
 
 def test_an_optimizer_with_a_population_takes_nothing_out() -> None:
     with pytest.raises(BadInput, match="keeps a population of its own"):
-        after(ChangeKind.REJECT, board(drops=False), kind="instruction", index=1)
+        after(ChangeKind.REJECT, editable(drops=False), kind="instruction", index=1)

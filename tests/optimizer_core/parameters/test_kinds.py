@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.exports.export import beyond_saved, save_program
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.arms import Arms
-from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
+from mipro_studio.optimizer_core.parameters.edits import EditableArms, changed_arms
 from mipro_studio.optimizer_core.parameters.kinds import difference
 from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
@@ -131,11 +131,11 @@ def test_the_difference_of_two_arms_is_told_and_there_is_none_between_equals(nam
 @CASES
 def test_what_a_person_may_write_round_trips_and_the_rest_is_refused_in_a_sentence(name: str, seed: Arm) -> None:
     kind = KINDS[seed.kind]
-    board = Board({seed.kind: {seed.owner: {SEED_ARM: seed}}}, "mipro", takes=tuple(KINDS))
+    editable = EditableArms({seed.kind: {seed.owner: {SEED_ARM: seed}}}, "mipro", takes=tuple(KINDS))
 
     def write(text: str) -> list[Arm]:
         payload = {"predictor": seed.owner, "kind": seed.kind, "text": text}
-        return list(changed_arms(Change(3, ChangeKind.WRITE, payload), board, lambda row: None))
+        return list(changed_arms(Change(3, ChangeKind.WRITE, payload), editable, lambda row: None))
 
     if why := kind.why_not_edited(seed):
         with pytest.raises(BadInput) as refused:
@@ -156,11 +156,11 @@ def test_what_a_person_may_write_round_trips_and_the_rest_is_refused_in_a_senten
 def test_an_arm_can_be_taken_out_and_back(name: str, seed: Arm) -> None:
     table = {SEED_ARM: seed, 1: other(seed)}
     payload = {"predictor": seed.owner, "kind": seed.kind, "index": 1}
-    board = Board({seed.kind: {seed.owner: table}}, "mipro", takes=tuple(KINDS))
-    (out,) = changed_arms(Change(3, ChangeKind.REJECT, payload), board, lambda row: None)
+    editable = EditableArms({seed.kind: {seed.owner: table}}, "mipro", takes=tuple(KINDS))
+    (out,) = changed_arms(Change(3, ChangeKind.REJECT, payload), editable, lambda row: None)
     assert not out.active and out.content == table[1].content
-    board = Board({seed.kind: {seed.owner: {**table, 1: out}}}, "mipro", takes=tuple(KINDS))
-    (back,) = changed_arms(Change(4, ChangeKind.RESTORE, payload), board, lambda row: None)
+    editable = EditableArms({seed.kind: {seed.owner: {**table, 1: out}}}, "mipro", takes=tuple(KINDS))
+    (back,) = changed_arms(Change(4, ChangeKind.RESTORE, payload), editable, lambda row: None)
     assert back == table[1]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.parameters.arms import Arms
-from mipro_studio.optimizer_core.parameters.edits import Board, changed_arms
+from mipro_studio.optimizer_core.parameters.edits import EditableArms, changed_arms
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.programs.agents import frame_of
 from mipro_studio.optimizer_core.programs.instruction_frame import Frame
@@ -115,10 +115,11 @@ def test_a_text_that_leaves_out_a_tool_is_kept_out_of_the_search_with_the_reason
 def test_a_person_is_told_which_tool_an_edit_leaves_out() -> None:
     [info] = Program(OwnAgent(), None, "own").predictors
     seed = instruction_arm("step", 0, info.instruction, Author.SEED, info.frame.facts)
-    board = Board({"instruction": {"step": {0: seed}}}, "mipro")
+    editable = EditableArms({"instruction": {"step": {0: seed}}}, "mipro")
 
     def write(text: str) -> Any:
-        return changed_arms(Change(1, ChangeKind.WRITE, {"predictor": "step", "text": text}), board, lambda _: None)
+        change = Change(1, ChangeKind.WRITE, {"predictor": "step", "text": text})
+        return changed_arms(change, editable, lambda _: None)
 
     with pytest.raises(BadInput, match="leaves out 'weigh'"):
         write("Just sort.")

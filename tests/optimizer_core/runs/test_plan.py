@@ -19,7 +19,7 @@ def plan_of(config: RunConfig, n_predictors: int = 2) -> dict[str, Any]:
 
 
 def took(life: Life) -> dict[str, int]:
-    return {burn.role.value: burn.usage.calls for burn in life.journal.burns()}
+    return {spent.role.value: spent.usage.calls for spent in life.journal.spending()}
 
 
 def assert_in(plan: dict[str, Any], life: Life) -> None:

@@ -11,7 +11,7 @@ from mipro_studio.control import new_runs
 from mipro_studio.optimizer_core.checks import check_rehearsal
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.inspection import inspect_request
-from mipro_studio.optimizer_core.types import Burn, Cell, ErrorClass, Event, Example, Role, Split, Status
+from mipro_studio.optimizer_core.types import Cell, ErrorClass, Event, Example, Role, Spent, Split, Status
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROOT, fresh_journal, live, make_config, make_examples
 
@@ -137,8 +137,8 @@ def test_the_run_takes_its_cells_and_what_they_cost_over(desk: Desk) -> None:
     assert [cell.key.example for cell in cells] == [row.id for row in train[:2]]
     assert {(cell.key.candidate, cell.key.split) for cell in cells} == {("i0d0", Split.TRAIN)}
     assert [cell.prediction for cell in cells] == [{"answer": "yes"}] * 2
-    (burn,) = [record for record in records if isinstance(record, Burn)]
-    assert (burn.role, burn.usage.calls) == (Role.TASK, 2)
+    (spent,) = [record for record in records if isinstance(record, Spent)]
+    assert (spent.role, spent.usage.calls) == (Role.TASK, 2)
     assert desk.endpoint.stats()["total"] == 2  # and no call beside them: the task model was heard of
     assert found["plan"]["program_runs"]["rehearsal"] == 2
 
@@ -161,7 +161,8 @@ def test_a_judge_is_part_of_it_and_is_not_called_apart(desk: Desk) -> None:
     found = desk.check(STEP, metric="judge", judge=judge)
     cells = cells_of(found)
     assert [cell.score for cell in cells] == [1.0, 1.0]
-    assert {burn["role"]: burn["usage"]["calls"] for burn in found["rehearsal"]["burns"]} == {"task": 2, "judge": 2}
+    spending = found["rehearsal"]["burns"]
+    assert {spent["role"]: spent["usage"]["calls"] for spent in spending} == {"task": 2, "judge": 2}
     assert desk.endpoint.stats()["total"] == 4
 
 
@@ -170,7 +171,7 @@ def test_a_model_that_takes_no_part_gets_its_one_call(desk: Desk) -> None:
     prompt = {"model": "openai/prompt", "api_base": desk.endpoint.base_url}
     found = desk.check(STEP, prompt_model=prompt)
     assert [entry["model"] for entry in desk.endpoint.requests()] == ["prompt", "task", "task"]
-    assert [burn["role"] for burn in found["rehearsal"]["burns"]] == ["task"]
+    assert [spent["role"] for spent in found["rehearsal"]["burns"]] == ["task"]
 
 
 def test_a_cap_on_program_runs_holds_for_it(desk: Desk) -> None:

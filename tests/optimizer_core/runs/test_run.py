@@ -55,7 +55,7 @@ def calls_at(endpoint: LoopbackEndpoint) -> int:
 
 
 def burnt(life: Life) -> int:
-    return sum(burn.usage.calls for burn in life.journal.burns())
+    return sum(spent.usage.calls for spent in life.journal.spending())
 
 
 # -- The same run ------------------------------------------------------------------------------
@@ -116,15 +116,15 @@ def test_the_winner_is_the_best_full_evaluation_on_all_validation_rows(endpoint:
 def test_what_the_run_counts_is_what_the_endpoint_received(endpoint: LoopbackEndpoint) -> None:
     life = live(make_config(endpoint))
     stats = endpoint.stats()
-    burns = {burn.role: burn.usage for burn in life.journal.burns()}
-    assert burns[Role.TASK].calls + burns[Role.TEST].calls == stats["roles"]["task"]["total"]
-    assert burns[Role.PROMPT].calls == stats["roles"]["prompt"]["total"]
-    assert burns[Role.TEACHER].calls == stats["roles"]["teacher"]["total"]
-    assert burns[Role.PROMPT].input_tokens == stats["roles"]["prompt"]["prompt_tokens"]
+    spending = {spent.role: spent.usage for spent in life.journal.spending()}
+    assert spending[Role.TASK].calls + spending[Role.TEST].calls == stats["roles"]["task"]["total"]
+    assert spending[Role.PROMPT].calls == stats["roles"]["prompt"]["total"]
+    assert spending[Role.TEACHER].calls == stats["roles"]["teacher"]["total"]
+    assert spending[Role.PROMPT].input_tokens == stats["roles"]["prompt"]["prompt_tokens"]
     by_split = Counter(key.split for key in life.scores)
-    assert burns[Role.TASK].calls == 2 * by_split[Split.VAL]
-    assert burns[Role.TEST].calls == 2 * by_split[Split.TEST]
-    assert burns[Role.TEACHER].calls == 2 * by_split[Split.TRAIN]
+    assert spending[Role.TASK].calls == 2 * by_split[Split.VAL]
+    assert spending[Role.TEST].calls == 2 * by_split[Split.TEST]
+    assert spending[Role.TEACHER].calls == 2 * by_split[Split.TRAIN]
     assert life.trials[-1].program_runs == by_split[Split.VAL] + by_split[Split.TRAIN]
 
 

@@ -12,7 +12,6 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Arm,
-    Burn,
     Cell,
     CellKey,
     ErrorClass,
@@ -20,6 +19,7 @@ from mipro_studio.optimizer_core.types import (
     EventKind,
     PromptCall,
     Role,
+    Spent,
     Split,
     Status,
     Trial,
@@ -177,25 +177,25 @@ def test_arms_calls_and_spending_come_back(reader: Reader, run_id: str) -> None:
     assert reader.demo_sets(run_id) == [arm for arm in of(Arm) if arm.kind == "demos"]
     assert reader.prompt_calls(run_id) == of(PromptCall)
     assert reader.outcome(run_id) == OUTCOME
-    assert reader.burns(run_id) == {
+    assert reader.spending(run_id) == {
         Role.TASK: Usage(4, 0, 480, 32, None, 1.0),
         Role.PROMPT: Usage(1, 1, 10, 5, 0.001, 1.5),
     }
 
 
 def test_caps_are_held_against_all_but_the_sealed_test_at_the_prices_that_are_known(store: Store) -> None:
-    burns = [
-        Burn(Role.TASK, Usage(4, 0, 480, 32, 0.25, 1.0, 40)),
-        Burn(Role.PROMPT, Usage(1, 0, 10, 5, None, 1.5)),
-        Burn(Role.TEST, Usage(9, 0, 900, 90, 0.5, 2.0)),
+    spending = [
+        Spent(Role.TASK, Usage(4, 0, 480, 32, 0.25, 1.0, 40)),
+        Spent(Role.PROMPT, Usage(1, 0, 10, 5, None, 1.5)),
+        Spent(Role.TEST, Usage(9, 0, 900, 90, 0.5, 2.0)),
     ]
     sealed = [replace(cell("e1", split=Split.TEST), usage=Usage(1, 0, 9, 1, None, 0.1, 10)), cell("e1")]
-    run_id = queued(store, records=[*burns, *sealed])
+    run_id = queued(store, records=[*spending, *sealed])
     with Reader(store.path) as reader:
         view = reader.live(run_id)
         kept = [row.usage.estimated_tokens for row in reader.cells(run_id)]
-    assert view.capped_burn == Usage(5, 0, 490, 37, 0.25, 2.5, 40)
-    assert view.total_burn.cost_usd is None
+    assert view.capped_spent == Usage(5, 0, 490, 37, 0.25, 2.5, 40)
+    assert view.total_spent.cost_usd is None
     assert (view.test_cells, sum(kept)) == (1, 10)
 
 
@@ -276,11 +276,11 @@ def test_live_is_all_the_page_needs(reader: Reader, run_id: str) -> None:
     assert view.summary == reader.run(run_id)
     assert view.trials == reader.trials(run_id)
     assert view.times == reader.trial_times(run_id)
-    assert view.burns == reader.burns(run_id)
+    assert view.spending == reader.spending(run_id)
     assert view.errors == {"parse": 1}
     assert view.events == reader.events(run_id)
     assert view.importance == OUTCOME.importance
-    assert view.total_burn == Usage(5, 1, 490, 37, None, 2.5)
+    assert view.total_spent == Usage(5, 1, 490, 37, None, 2.5)
     assert reader.live(run_id, view.summary.last_event_id).events == []
     assert reader.live(run_id, limit=1).events == view.events[:1]
     with pytest.raises(StudioError):

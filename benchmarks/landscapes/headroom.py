@@ -1,6 +1,6 @@
 """How well the early verdict tells landscapes with something to gain from those without.
 
-    python -m benchmarks.headroom [--fit]
+    python -m benchmarks.landscapes.headroom [--fit]
 
 Each of ten families, two seeds, with its effects and without: 40 runs of the default search, looked at after a tenth
 of its trials. `--fit` prints the logistic function for other seeds (100 to 109).
