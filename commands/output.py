@@ -191,6 +191,7 @@ def _steps_table(steps: list[dict[str, Any]]) -> Table:
 
 
 def print_table(runs: list[RunSummary]) -> None:
+    """The runs as a table, as they are given; where there are none, what to do on standard error."""
     if not runs:
         print("No runs yet. Try: python cli.py run sample:triage", file=sys.stderr)
         return

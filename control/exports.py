@@ -237,7 +237,11 @@ def _in_snippet(config: RunConfig) -> dict[str, str]:
 
 
 def verified(store: Path, run_id: str, k: int, candidate: str = "") -> dict[str, Any]:
-    """Load the exported program from its file and ask it again on `k` examples; see `verification.verify`.
+    """Load the exported program from its file and ask it again; see `verification.verify`.
+
+    Args:
+        k: Scored examples to ask again, at most: of the sealed test where there are any, else validation rows.
+        candidate: Its id; "" = the winner.
 
     Raises:
         BadInput: as `export`; or no example was scored, or the model cannot be had.

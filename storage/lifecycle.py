@@ -82,7 +82,11 @@ def overdue(db: Database, store: Path, now: Moment) -> list[str]:
 
 
 def mark_lost(db: Database, store: Path, run_id: str, now: Moment) -> bool:
-    """Move the run to LOST if it is overdue; whoever notices calls this."""
+    """Move the run to LOST if its lease is over and its worker says nothing; whoever notices calls this.
+
+    Returns:
+        Whether it was moved. A run that is not running, or not there, is not.
+    """
     row = db.execute(
         f"select beat_at, worker_id, {LEASE_COLUMNS} from runs where id = ? and status = ?", [run_id, Status.RUNNING]
     ).fetchone()
@@ -94,6 +98,12 @@ def mark_lost(db: Database, store: Path, run_id: str, now: Moment) -> bool:
 
 def move_run(db: Database, run_id: str, to: Status, now: Moment, *, reason: str = "", error: str = "") -> None:
     """Change the status along `LEGAL_MOVES`, end the life of a run that was running, and record the event.
+
+    Inside a transaction.
+
+    Args:
+        reason: A sentence for people.
+        error: The details, where it failed.
 
     Raises:
         IllegalMove: the table has no such move.
@@ -155,7 +165,11 @@ def renew(db: Database, run_id: str, lease_s: float, now: Moment) -> None:
 
 
 def claim_run(db: Database, run_id: str, worker_id: str, lease_s: float, now: Moment) -> bool:
-    """Begin a life of a queued run; False when it is not queued (any more).
+    """Begin a life of a queued run; False when it is not queued (any more). Inside a transaction.
+
+    Args:
+        worker_id: A name that no other life has.
+        lease_s: Seconds without a sign of life after which the run counts as lost.
 
     Raises:
         StudioError: there is no such run.

@@ -45,6 +45,11 @@ Row = tuple[Any, ...]
 
 
 def read_examples(db: Database, run_id: str, *, split: Split | None = None) -> Iterator[Example]:
+    """The rows of a run, in the order in which they were stored.
+
+    Args:
+        split: These alone; None = all.
+    """
     where, values = ("", [run_id]) if split is None else (" and split = ?", [run_id, split])
     rows = db.execute(f"select id, split, position, body from examples where run_id = ?{where} order by seq", values)
     for identity, part, position, body in rows:
@@ -81,7 +86,12 @@ _CELLS = (
 
 
 def read_cells(db: Database, run_id: str, *, where: str = "", values: Sequence[object] = ()) -> Iterator[Cell]:
-    """Whole cells, predictions and traces included; `where` narrows them by columns of `c`."""
+    """Whole cells in the order first written, predictions and traces included.
+
+    Args:
+        where: Narrows them: SQL beginning with " and", over the columns of `c`, the table of cells.
+        values: Of its placeholders.
+    """
     for row in db.execute(f"{_CELLS}{where} order by c.seq", [run_id, *values]):
         yield _cell(row)
 
@@ -124,6 +134,11 @@ def read_trial_examples(db: Database, run_id: str) -> dict[int, tuple[str, ...]]
 
 
 def read_prompt_calls(db: Database, run_id: str, *, key: str | None = None) -> Iterator[PromptCall]:
+    """Calls of the prompt model, in the order first made.
+
+    Args:
+        key: That call alone; None = all.
+    """
     where, values = ("", [run_id]) if key is None else (" and key = ?", [run_id, to_text(key)])
     rows = db.execute(f"select key, body from prompt_calls where run_id = ?{where} order by seq", values)
     for key, body in rows:
@@ -138,6 +153,7 @@ def read_spending(db: Database, run_id: str) -> Iterator[Spent]:
 
 
 def read_tunings(db: Database, run_id: str) -> Iterator[Tuning]:
+    """The tunings of a run's weights, by number."""
     rows = db.execute(
         "select t.number, t.state, t.job, t.program, r.body, t.facts from tunings t "
         "join tuning_rows r on r.run_id = t.run_id and r.number = t.number where t.run_id = ? order by t.number",
@@ -160,6 +176,7 @@ def read_changes(db: Database, run_id: str) -> Iterator[Change]:
 
 
 def read_outcome(db: Database, run_id: str) -> Outcome | None:
+    """What the run came to, as far as it is known; None before its search has ended."""
     row = db.execute("select body from outcomes where run_id = ?", [run_id]).fetchone()
     if row is None:
         return None

@@ -32,7 +32,10 @@ __all__ = ["write_event", "write_records"]
 
 
 def write_records(db: Database, run_id: str, records: Sequence[Record], at: str) -> None:
-    """Write `records` in their order and bring the run's counters up to date.
+    """Write `records` in their order and bring the run's counters up to date. Inside a transaction.
+
+    Args:
+        at: The time, ISO 8601 in UTC.
 
     Raises:
         TypeError: a record holds something that is not JSON.

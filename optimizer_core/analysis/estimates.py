@@ -32,12 +32,16 @@ Believe = Callable[[Parameter, int, Sequence[int]], Belief]
 
 
 def beliefs(space: SearchSpace, observed: Sequence[Observation], surrogate: str, seed: int) -> dict[str, Any]:
-    """{surrogate, level, n_candidates, n_cells, arms, converged}.
+    """What the search believes of every arm, as JSON: {surrogate, level, n_candidates, n_cells, arms, converged}.
 
     An arm is {predictor, kind, arm, mean, low, high, n_candidates, n_cells}. Not `converged`: the model's fit failed,
-    and these are shrunken means.
+    and these are shrunken means. Arms that no candidate had yet are there with mean None.
 
-    Arms that no candidate had yet are there with mean None. JSON values only; the same for the same arguments.
+    Args:
+        space: The arms that are searched.
+        observed: Finished trials in order.
+        surrogate: `item_response` for its posterior; any other name for shrunken means.
+        seed: Of the draws from the posterior: the same arguments give the same answer.
     """
     seen = list(by_candidate(observed).values())
     posterior = _fitted(space, seen) if surrogate == "item_response" else None

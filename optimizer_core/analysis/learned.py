@@ -120,7 +120,14 @@ def _sound(row: Mapping[str, Any]) -> bool:
 
 
 def carried_arms(text: str, free: Sequence[str], searched: Sequence[str], most: int) -> list[Arm]:
-    """The arms in what `learned` made, at most `most` of a kind for a predictor, numbered from 1."""
+    """The arms in what `learned` made, as arms of another run, numbered from 1.
+
+    Args:
+        text: What `learned` made, as JSON; its arms stand best first.
+        free: Names of the predictors that may have them.
+        searched: Kinds of arms that the run searches.
+        most: Arms of one kind for one predictor, at most.
+    """
     found: dict[tuple[str, str], list[Arm]] = {}
     for row in json.loads(text)["arms"]:
         owner, kind = row["owner"], row["kind"]

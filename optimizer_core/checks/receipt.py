@@ -27,7 +27,15 @@ def receipt(
     data: Dataset,
     placement: Placement | None = None,
 ) -> dict[str, Any]:
-    """Requested against effective, before the first call; a run adds what only it can find out."""
+    """Requested against effective, before the first call; a run adds what only it can find out.
+
+    Args:
+        config, values: The settings as they were resolved, and as a person gave them.
+        placement: Where program runs will happen; None where nothing was measured.
+
+    Returns:
+        {settings: [{setting, requested, effective, why}], asked, takes, drops, splits, versions}, as JSON.
+    """
     sizes = {split.value: len(data.of(split)) for split in Split}
     minibatch = min(config.search.minibatch_size, sizes["val"])
     shrunk = "validation rows" if minibatch != config.search.minibatch_size else ""

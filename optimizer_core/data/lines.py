@@ -38,6 +38,14 @@ class Line:
 
 
 def line_of(row: Row, split: Split | None, roles: Columns, group: str | None) -> Line:
+    """A row as it will be an example, with the ids that tell equal rows and equal questions.
+
+    Args:
+        row: {column: value}, columns renamed already.
+        split: Of a row that names one; None = it is split with the others.
+        roles: Which columns are inputs; all others are labels.
+        group: Column whose rows must not be torn apart; None = there is none.
+    """
     inputs = {name: row[name] for name in roles.inputs if name in row}
     labels = {name: value for name, value in row.items() if name not in inputs}
     of = group_of(row, group) if group is not None else ""

@@ -89,6 +89,14 @@ def request_as_json(request: CellRequest, arms: str) -> Json:
 
 
 def request_of(data: Mapping[str, Any], arms: Mapping[str, ArmContents]) -> CellRequest:
+    """The inverse of `request_as_json`.
+
+    Args:
+        arms: By the names that requests use.
+
+    Raises:
+        KeyError: it names arms that were not sent.
+    """
     example = {**data["example"], "split": Split(data["example"]["split"])}
     return CellRequest(
         _key(data["key"]),

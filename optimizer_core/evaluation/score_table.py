@@ -85,7 +85,12 @@ class ScoreTable:
     def mean(
         self, candidate: str, split: Split, examples: Sequence[str] | None = None, of: Measure = score_of
     ) -> Mean:
-        """Mean over `examples` (all that were evaluated when None)."""
+        """Mean over those cells of a candidate that have a value, with how many have one and how many have none.
+
+        Args:
+            examples: Ids of the rows to take; those without a cell are passed over. None = all that were evaluated.
+            of: What of a cell is averaged: by default the metric's score, higher is better.
+        """
         row = self.row(candidate, split)
         asked = row.values() if examples is None else [row[name] for name in examples if name in row]
         scores = [value for cell in asked if (value := of(cell)) is not None]
@@ -94,7 +99,11 @@ class ScoreTable:
         return Mean(math.fsum(scores) / len(scores) if scores else None, len(scores), n_error)
 
     def paired(self, first: str, second: str, split: Split, of: Measure = score_of) -> list[tuple[str, float, float]]:
-        """(example, score of `first`, score of `second`) where both have a score, sorted by example."""
+        """(example, value of `first`, value of `second`) where both have one, sorted by example.
+
+        Args:
+            of: What of a cell is compared: by default the metric's score, higher is better.
+        """
         a, b = self.row(first, split), self.row(second, split)
         both = []
         for name in sorted(a.keys() & b.keys()):

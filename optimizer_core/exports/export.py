@@ -39,7 +39,14 @@ _SECRET = re.compile(r"key|secret|passw|credential|authori[sz]ation|headers|(^|_
 
 
 def build_program(config: RunConfig, program: Program, arms: Iterable[Arm], candidate: Candidate) -> dspy.Module:
-    """The run's program with `candidate` put in, and with the models that were chosen for predictors."""
+    """The run's program with `candidate` put in, and with the models that were chosen for predictors.
+
+    Args:
+        arms: All arms of the run; those that `candidate` names are used.
+
+    Returns:
+        A module of its own, which holds no keys.
+    """
     models = {
         name: None
         if spec.model == EMBEDDED

@@ -42,7 +42,12 @@ class Check:
 def examples_to_check(
     examples: Sequence[Example], cells: Mapping[CellKey, Cell], candidate: str, k: int
 ) -> list[Example]:
-    """The first `k` examples by position that `candidate` has a score on: sealed test rows, else validation rows."""
+    """The first `k` examples by position that `candidate` has a score on: sealed test rows, else validation rows.
+
+    Args:
+        examples: Of all splits, in any order.
+        cells: What was scored; others of other candidates are passed over.
+    """
     for split in (Split.TEST, Split.VAL):
         found = [
             example

@@ -35,7 +35,13 @@ class Tuned:
         return y
 
     def project_back(self, layer: int, name: str, h: Array, dy: Array, gradients: dict[Key, Pair]) -> Array:
-        """dh; adds the pair's own gradient to `gradients`."""
+        """The backward pass of `project`: the gradient at its input, (T, inputs).
+
+        Args:
+            h: (T, inputs), what was projected.
+            dy: (T, outputs), the gradient at what came out.
+            gradients: Is given the gradient of the pair at (layer, name), where that is tuned.
+        """
         dh: Array = dy @ self.network.layers[layer].projections[name]
         pair = self.pairs.get((layer, name))
         if pair is not None:
@@ -178,7 +184,12 @@ def _silu(x: Array) -> Array:
 
 
 def hidden_states(tuned: Tuned, batch: Batch, layers: range, x: Array | None = None) -> Array:
-    """(T, D) after `layers`, from `x` or else from the tokens' embeddings."""
+    """Hidden states after `layers`: (T, D), a row a token of the batch.
+
+    Args:
+        layers: Which of the network's layers are gone through, in order.
+        x: (T, D) before the first of them; None = the tokens' embeddings.
+    """
     one = _Pass(tuned, batch)
     x = tuned.network.embedding[batch.tokens] if x is None else x
     for index in layers:

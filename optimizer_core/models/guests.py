@@ -45,7 +45,12 @@ def guest_lm(spec: ModelSpec, retries: int, seed: int, adapters: Sequence[str] =
 
 
 def metered(lm: dspy.BaseLM, role: Role, meter: Meter, spec: ModelSpec) -> dspy.BaseLM:
-    """The program's own model in a role: as its author made it, and counted at the prices of `spec`, if any."""
+    """A copy of the program's own model in a role: as its author made it, and counted.
+
+    Args:
+        lm: Stays as it is.
+        spec: Says its prices, where it has any.
+    """
     made = copy.copy(lm)
     made.account = Account(meter, role, prices_usd_per_token(spec))
     return made

@@ -132,6 +132,9 @@ def build_lm(
     """The model of `spec` for `role`.
 
     Args:
+        meter: Admits and counts each of its calls.
+        retries: Further attempts of a call that failed for a reason that passes.
+        seed: Of the embedded model's answers at a temperature above 0; endpoints are not told.
         adapters: Files of all adapters that the embedded model's server is to hold, where it answers for several.
 
     Raises:

@@ -262,6 +262,11 @@ class Meter:
         """Note an admitted call that failed.
 
         Enough failures in a row of a kind that passes with time halt the run, and so do more retries than it has.
+
+        Args:
+            role: The one that `admit` returned.
+            seconds_s: How long the call took.
+            retried: It will be tried again.
         """
         with self._lock:
             self._add(self._counted(role), Usage(retries=int(retried), lm_s=seconds_s))

@@ -59,6 +59,11 @@ def build_role_model(
 
     Proposals and verdicts are asked for by our own signatures, so the program's adapter is none of theirs.
 
+    Args:
+        meter: Admits and counts each of its calls.
+        config: Its adapter, its retries and the run's seed.
+        program: Whose model it is where `spec` says so, and whose adapter stands where none was chosen.
+
     Raises:
         BadInput: see `build_lm`; or the program has no model of its own.
     """

@@ -38,7 +38,14 @@ class SharedContext:
 async def shared_context(
     settings: ProposerSettings, prompter: Prompter, program: Program, trainset: Sequence[Example]
 ) -> SharedContext:
-    """Dataset summary, program description and module descriptions, as far as they are switched on."""
+    """Dataset summary, program description and module descriptions, as far as they are switched on.
+
+    Calls of the prompt model, all at once; what could not be written is left out, and the context says why.
+
+    Args:
+        settings: The switches.
+        trainset: What the summary is of.
+    """
     fell_back: dict[str, str] = {}
     summary, (code, description, modules) = await asyncio.gather(
         _dataset_summary(settings, prompter, trainset, fell_back),

@@ -22,7 +22,13 @@ def labels_tell_all(rows: Sequence[Example], predictors: Iterable[tuple[Sequence
 def spread_answers(
     rows: Sequence[Example], outputs: Sequence[str], n: int, shown: Sequence[Demo] = ()
 ) -> list[Example]:
-    """Up to `n` of `rows`, each the first whose answers came least so far, in `shown` or before."""
+    """Up to `n` of `rows`, each the first whose answers came least so far, in `shown` or before.
+
+    Args:
+        rows: In the order in which equals are preferred; those without an answer are passed over.
+        outputs: Fields that are answers.
+        shown: Demos that stand beside them and count as come before.
+    """
 
     def answers(fields: Mapping[str, Any]) -> list[str]:
         return [f"{name}={fields[name]!r}" for name in outputs if name in fields]

@@ -43,11 +43,28 @@ class Prompter:
         self._seed = seed
 
     async def ask(self, key: str, signature: type[dspy.Signature], temperature: float, **inputs: str) -> PromptCall:
-        """One call with a signature, or the same call out of the journal. A failure is recorded, not raised."""
+        """One call with a signature, or the same call out of the journal.
+
+        A failure is recorded in `PromptCall.error`, not raised, and is tried again by a resumed run.
+
+        Args:
+            key: Names the call in the journal; the same key is the same call.
+            inputs: The signature's inputs by name.
+
+        Raises:
+            StudioError: the run is halted, or a cap is reached.
+        """
         return await self._once(key, partial(self._call, key, signature, temperature, inputs))
 
     async def complete(self, key: str, prompt: str, temperature: float) -> PromptCall:
-        """One call with a text as it stands; the reply's text is the output `text`."""
+        """One call with a text as it stands, or the same call out of the journal. Its output `text` is the reply.
+
+        Args:
+            key: Names the call in the journal; the same key is the same call.
+
+        Raises:
+            StudioError: the run is halted, or a cap is reached.
+        """
         return await self._once(key, partial(self._complete, key, prompt, temperature))
 
     @property

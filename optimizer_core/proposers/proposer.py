@@ -118,7 +118,13 @@ class Proposer:
         return await self.write(f"instruction/{info.name}/{index}", info, index, shown, recipe)
 
     async def write(self, key: str, info: PredictorInfo, index: int, shown: Shown, recipe: Recipe) -> Arm:
-        """Instruction `index` by the call `key`, shown just `shown`."""
+        """Ask the prompt model for one instruction, shown just `shown`; a resumed run finds the call by its key.
+
+        Args:
+            key: Names the call in the journal.
+            info, index: Whose instruction it becomes, and its number among them.
+            recipe: Tip, temperature and hint of this request.
+        """
         inputs = self._inputs(info, shown, recipe)
         signature = signatures.generate_instruction(tuple(inputs))
         call = await self.prompter.ask(key, signature, recipe.temperature, **inputs)
@@ -132,7 +138,13 @@ class Proposer:
         history: Sequence[tuple[str, float]],
         recipe: Recipe,
     ) -> Shown:
-        """What a request for `info` shows after the run's settings and the recipe."""
+        """What a request for `info` shows after the run's settings and the recipe.
+
+        Args:
+            context: The summaries that all requests of the run share.
+            demo_sets: Arms of demos of this predictor; the recipe chooses among them.
+            history: (instruction, mean score) of earlier ones, worst first.
+        """
         demos = _shown_demos(demo_sets, recipe, info) if self.settings.demos and recipe.demos else []
         context = context.without(dataset_summary=recipe.dataset_summary, program_summary=recipe.program_summary)
         return Shown(context, demos, list(history) if self.settings.history else [])
@@ -146,7 +158,13 @@ class Proposer:
         shown: Shown,
         field: str = "proposed_instruction",
     ) -> Arm:
-        """The arm that `call` wrote, with its provenance. A failed or empty one is inactive and says why."""
+        """The arm that `call` wrote, with its provenance. A failed or empty one is inactive and says why.
+
+        Args:
+            info, index: Whose instruction it is, and its number among them.
+            recipe, shown: How it was asked for and what was shown, for the provenance.
+            field: The output of the call that is the instruction.
+        """
         text = strip_reply(call.outputs.get(field, ""))
         provenance = {
             "call": call.key,

@@ -223,7 +223,16 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
 def preset_rows(
     config: RunConfig, program: Program, sizes: Mapping[str, int], said: Mapping[str, Any]
 ) -> list[Settings]:
-    """What every preset would mean for this request, in trials and in program runs, before anything is spent."""
+    """What every preset would mean for this request, in trials and in program runs, before anything is spent.
+
+    Args:
+        sizes: Rows by split.
+        said: The settings that a person gave, which no preset changes.
+
+    Returns:
+        One row a preset: {preset, meaning, trials, candidates, minibatch_size, full_evaluations, program_runs,
+        prompt_calls}, the last two as [at least, at most].
+    """
     rows = []
     for name, preset in PRESETS.items():
         under = config.model_copy(update={"preset": name})

@@ -117,7 +117,12 @@ class RunViews:
         return dict(from_json(row[0]))
 
     def events(self, run_id: str, after: int = 0, limit: int = 500) -> list[StoredEvent]:
-        """Events with a cursor above `after`, oldest first; pass the last one's cursor to go on."""
+        """(cursor, time, event) of a run's events, oldest first.
+
+        Args:
+            after: Those with a cursor above it; the last one's goes on from there.
+            limit: At most so many.
+        """
         rows = self._db.execute(
             "select id, at, kind, data from events where run_id = ? and id > ? order by id limit ?",
             [run_id, after, limit],

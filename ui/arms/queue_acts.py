@@ -57,6 +57,7 @@ def _onwards(left: Sequence[Item], decided: Sequence[Key], done: Callable[[], No
 
 
 def approve(run_id: str, left: Sequence[Item], keys: Sequence[Key]) -> None:
+    """Note of every arm of `keys` that a person has read and approved it, and go on to the next in `left`."""
     store = default_store()
     try:
         for key in keys:

@@ -51,7 +51,14 @@ class Seen:
 
 
 def fates(cells: Sequence[CellRow], event: Event | None, rows: Mapping[str, Example], threshold: float) -> list[Fate]:
-    """Every training row, those the teacher ran on first. Nothing is judged anew: reasons come from the record."""
+    """Every training row, those the teacher ran on first. Nothing is judged anew: reasons come from the record.
+
+    Args:
+        cells: The teacher's, one a row.
+        event: The latest event of kind TRACES; None before there is one.
+        rows: All training rows by id.
+        threshold: The least score of a trace that may become a demo.
+    """
     data: Mapping[str, Any] = event.data if event is not None else {}
     recorded = {str(fate["example"]): fate for fate in data.get("traces", ())}
     found = []
@@ -82,6 +89,7 @@ def _reason(fate: Mapping[str, Any], cell: CellRow, threshold: float) -> str:
 
 
 def of_kind(kind: str, all_fates: Sequence[Fate]) -> list[Fate]:
+    """Those of `all_fates` that the choice `kind` of the page shows, in their order."""
     keep: Mapping[str, Callable[[Fate], bool]] = {
         "Kept": lambda fate: fate.kept,
         "Rejected": lambda fate: fate.tried and not fate.kept and bool(fate.reason),

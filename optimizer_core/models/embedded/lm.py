@@ -27,13 +27,15 @@ def embedded_lm(
 ) -> dspy.LM:
     """The embedded model, to be used with :class:`CompactAdapter`.
 
-    ``weights`` is the file of a low-rank adapter (GGUF) that it answers with, as a tuning of weights makes it. Models
-    of several predictors share one server when each names the files of all of them as ``among``. ``base`` is a GGUF
-    file to serve instead of the model's own weights, such as an export with merged weights.
-
-    Nothing is fetched or started before the first call. ``max_tokens`` bounds each answer;
-    ``seed`` makes answers at a temperature above 0 repeatable. DSPy's response cache is off
+    Nothing is fetched or started before the first call. DSPy's response cache is off
     (repeated calls must cost what they cost) and so are retries (the server is local).
+
+    Args:
+        max_tokens: Bounds each answer.
+        seed: Makes answers at a temperature above 0 repeatable.
+        weights: The file of a low-rank adapter (GGUF) that it answers with, as a tuning of weights makes it.
+        among: The files of all models of a program whose predictors have several, which then share one server.
+        base: A GGUF file to serve instead of the model's own weights, such as an export with merged weights.
     """
     held = list(dict.fromkeys(Path(one) for one in (*among, *([weights] if weights else []))))
     engine = EmbeddedEngine(
