@@ -11,6 +11,7 @@ from mipro_studio.commands import change, check_store, exports, gate, learned, o
 from mipro_studio.commands.following import follow
 from mipro_studio.commands.options import JsonOption, RunArgument, StoreOption
 from mipro_studio.control import launcher, take_home
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.config_paths import all_settings
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import Scrubber
@@ -156,11 +157,7 @@ def list_runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def optimizers(as_json: JsonOption = False) -> None:
     """The optimizers there are."""
-    from mipro_studio.optimizer_core.optimizers.registry import (
-        OPTIMIZERS,  # imports dspy, which the other commands need not wait for
-    )
-
-    summaries = {name: optimizer.summary for name, optimizer in OPTIMIZERS.items()}
+    summaries = {name: listed.summary for name, listed in OPTIMIZERS.items()}
     if as_json:
         output.print_json({"optimizers": summaries})
         return

@@ -1,6 +1,7 @@
 """Optimizers, presets, surrogates and schedules as a form offers them, read without DSPy.
 
-The classes are the truth; `tests/optimizer_core/test_catalogue.py` holds that this says the same.
+What an optimizer searches stands here and nowhere else: its class takes it by its name (`optimizers/base.py`). That
+everything that there is stands here is held by `tests/optimizer_core/test_catalogue.py`.
 """
 
 from collections.abc import Mapping

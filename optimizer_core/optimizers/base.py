@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mipro_studio.optimizer_core.analysis.importance import importance
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -75,6 +76,7 @@ class Optimizer(ABC):
     updating is reading the score table, so an optimizer keeps no state of its own and resumes by being asked again.
 
     Attributes:
+        name: As it stands in the catalogue, which says what it is in a line and what it searches.
         searches: What of a predictor the candidates differ in; the rest keeps the seed's arm.
         may_search: Further kinds of arms that it searches where `SearchSettings.kinds` names them.
         takes: Of these, what a person may add arms to; None = all.
@@ -92,7 +94,6 @@ class Optimizer(ABC):
     """
 
     name: ClassVar[str]
-    summary: ClassVar[str]
     searches: ClassVar[tuple[str, ...]] = (INSTRUCTION, DEMOS)
     may_search: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[tuple[str, ...] | None] = None
@@ -106,6 +107,11 @@ class Optimizer(ABC):
     sets_trials: ClassVar[bool] = False
     reviews_later: ClassVar[bool] = False
     reflects: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        listed = OPTIMIZERS.get(cls.__dict__.get("name", ""))
+        if listed is not None:
+            cls.searches, cls.may_search = listed.searches, listed.may_search
 
     @property
     def in_full(self) -> bool:

@@ -18,8 +18,6 @@ class BootstrapFewShot(Optimizer):
     """There is nothing to search; the one set is evaluated once, so that it can be compared with the baseline."""
 
     name = "bootstrap_few_shot"
-    summary = "Demos from the first training rows that pass, in the rows' order: one set, no search."
-    searches = ("demos",)
     defaults = {"search": {"labels": "random"}}
     fixed = {"search": {"schedule": "full"}}
     reviewed = "the demo set"

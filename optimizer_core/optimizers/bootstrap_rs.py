@@ -19,8 +19,6 @@ class BootstrapRandomSearch(Optimizer):
     """
 
     name = "bootstrap_rs"
-    summary = "Demo sets only: each bootstrapped set once, in DSPy's order, on the whole validation set."
-    searches = (DEMOS,)
     defaults = {"search": {"labels": "random"}}
     fixed = {"search": {"schedule": "full"}}
     reviewed = "the demo sets"
@@ -68,9 +66,6 @@ class BayesianBootstrap(Mipro):
     """
 
     name = "bayesian_bootstrap"
-    summary = "Demo sets only, one choice a predictor, by multivariate TPE on minibatches."
-    searches = ("demos",)
-    may_search = ()
     reviewed = "the demo sets"
     defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch"}}
 

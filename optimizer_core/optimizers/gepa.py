@@ -1,7 +1,5 @@
 """GEPA: reflective evolution of instructions with a Pareto front (Agrawal et al. 2025), by `gepa` itself."""
 
-from typing import ClassVar
-
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -25,8 +23,6 @@ class Gepa(Optimizer):
     """
 
     name = "gepa"
-    summary = "Instructions evolved by reflection on traces, with a Pareto front of candidates (the gepa library)."
-    searches: ClassVar[tuple[str, ...]] = ("instruction",)
     drops = False
     reflects = True
     exhausted = (

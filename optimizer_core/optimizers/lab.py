@@ -24,7 +24,6 @@ class Lab(Optimizer):
     """
 
     name = "lab"
-    summary = "The proposer alone, under several settings of its switches; nothing is searched or scored."
     searches: ClassVar[tuple[str, ...]] = ("instruction",)
     fixed = {"search": {"trials": 0}}
     evaluates = False

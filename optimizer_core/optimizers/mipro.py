@@ -1,7 +1,6 @@
 """MIPRO: instructions and demos chosen together by a surrogate (section 4.3, appendix F.5; card 8)."""
 
 import asyncio
-from typing import ClassVar
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.optimizers.base import Optimizer, View, Work
@@ -53,9 +52,7 @@ async def _add_tool_descriptions(context: RunContext, n: int) -> None:
 
 class Mipro(Optimizer):
     name = "mipro"
-    summary = "The paper's: instructions and demos of all predictors, chosen together by TPE on minibatches."
     defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch", "lag": 1, "labels": "random"}}
-    may_search: ClassVar[tuple[str, ...]] = (TOOLS,)
     reviewed = "the proposed instructions and the demo sets"
 
     def __init__(self, surrogate: Surrogate | None = None) -> None:

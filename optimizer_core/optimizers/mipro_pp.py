@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMi
 from mipro_studio.optimizer_core.parameters.space import candidate_of
 from mipro_studio.optimizer_core.proposers.bootstrap import SetPlan, plan_sets
 from mipro_studio.optimizer_core.proposers.switch_variables import NUMBER, SEED, bootstrap_space, switch_space
-from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate, Split
+from mipro_studio.optimizer_core.types import DEMOS, Candidate, Split
 
 __all__ = ["MiproPlus"]
 
@@ -29,8 +29,6 @@ class MiproPlus(ZeroShotMiproPlus):
     """
 
     name = "mipro_pp"
-    summary = "MIPRO++ in full: the proposer's switches, the number of demos and the bootstrap's seed, by TPE."
-    searches = (INSTRUCTION, DEMOS)
     takes = ("instruction",)  # which demo sets there are is one of its variables
 
     def work(self, config: RunConfig, n_free: int) -> Work:

@@ -45,9 +45,6 @@ __all__ = ["Studio"]
 
 class Studio(Mipro):
     name = "studio"
-    summary = (
-        "MIPRO's arms, but in a race over the same rows, led by a model of every cell instead of minibatch means."
-    )
     defaults = {"search": {"surrogate": "item_response", "schedule": "racing", "lag": 6, "labels": "spread"}}
 
     def work(self, config: RunConfig, n_free: int) -> Work:

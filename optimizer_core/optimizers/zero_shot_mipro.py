@@ -21,8 +21,6 @@ async def bootstrap_for_proposer(context: RunContext) -> None:
 
 class ZeroShotMipro(Mipro):
     name = "zero_shot_mipro"
-    summary = "Instructions only, by a surrogate on minibatches; demos are bootstrapped for the proposer alone."
-    searches = ("instruction",)
     reviewed = "the proposed instructions"
     defaults = {"search": {"surrogate": "tpe", "schedule": "minibatch"}}
 

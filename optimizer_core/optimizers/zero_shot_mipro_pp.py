@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 
@@ -29,8 +29,6 @@ class ZeroShotMiproPlus(Optimizer):
     """
 
     name = "zero_shot_mipro_pp"
-    summary = "The proposer's switches searched by TPE, with fresh instructions in every trial."
-    searches: ClassVar[tuple[str, ...]] = ("instruction",)
     defaults = {"search": {"schedule": "minibatch"}, "proposer": {"temperature": 0.7}}
 
     def work(self, config: RunConfig, n_free: int) -> Work:

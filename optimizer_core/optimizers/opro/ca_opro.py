@@ -16,7 +16,6 @@ class CoordinateAscentOpro(ModuleOpro):
     """
 
     name = "ca_opro"
-    summary = "Instructions by greedy coordinate ascent: N for one predictor, keep the best, next predictor, D times."
 
     def work(self, config: RunConfig, n_free: int) -> Work:
         search = config.search

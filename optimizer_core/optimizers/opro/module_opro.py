@@ -25,8 +25,6 @@ class ModuleOpro(Optimizer):
     """Each trial writes one instruction for every free predictor from its own history, and tries them together."""
 
     name = "module_opro"
-    summary = "Instructions in rounds: every predictor's next one is written from its history of scores, grounded."
-    searches = ("instruction",)
     defaults = OPRO
     fixed = IN_ROUNDS
 
@@ -48,7 +46,6 @@ class ModuleOproUngrounded(ModuleOpro):
     """OPRO's own components only: demos and history stay, both summaries and the tip go ("-G" in the paper)."""
 
     name = "module_opro_ungrounded"
-    summary = "Module-level OPRO whose proposer sees demos and history only: no summaries, no tips."
     fixed = {
         "search": {"lag": 1},
         "proposer": {"history": True, "dataset_summary": False, "program_summary": False, "tips": []},
@@ -62,7 +59,6 @@ class Opro(ModuleOproUngrounded):
     """
 
     name = "opro"
-    summary = "A single predictor's instruction, written again and again from its history of scores."
 
     def check(self, config: RunConfig, free: Sequence[PredictorInfo]) -> None:
         super().check(config, free)

@@ -30,8 +30,6 @@ class ProgramOpro(Optimizer):
     """An item of the history is the instructions of all free predictors with one score."""
 
     name = "program_opro"
-    summary = "Instructions in rounds: one call writes all of them from one history of whole programs."
-    searches = ("instruction",)
     defaults = OPRO
     fixed = IN_ROUNDS
 

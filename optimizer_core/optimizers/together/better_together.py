@@ -1,7 +1,6 @@
 """BetterTogether (card 13; arXiv 2407.10930) and BootstrapFinetune (card 12), which is its strategy `w`."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
@@ -17,9 +16,8 @@ from mipro_studio.optimizer_core.optimizers.together.strategy import (
     steps_of,
 )
 from mipro_studio.optimizer_core.optimizers.together.walk import Walk
-from mipro_studio.optimizer_core.parameters.weights import WEIGHTS as WEIGHTS_KIND
 from mipro_studio.optimizer_core.programs.program import PredictorInfo
-from mipro_studio.optimizer_core.types import DEMOS, Candidate, Event, EventKind
+from mipro_studio.optimizer_core.types import Candidate, Event, EventKind
 
 __all__ = ["BetterTogether", "BootstrapFinetune"]
 
@@ -51,10 +49,6 @@ class BetterTogether(Optimizer):
     """
 
     name = "better_together"
-    summary = (
-        "Prompts and weights in turn, as in p -> w -> p: demo sets by Bootstrap RS, weights by BootstrapFinetune."
-    )
-    searches: ClassVar[tuple[str, ...]] = (DEMOS, WEIGHTS_KIND)
     takes = ()
     drops = False
     defaults = {"search": {"labels": "random"}}
@@ -140,8 +134,6 @@ class BootstrapFinetune(BetterTogether):
     """The task model's weights are tuned once, on traces that pass the metric."""
 
     name = "bootstrap_finetune"
-    summary = "The task model's weights, tuned on traces that pass the metric and on labels. Prompts stay."
-    searches = (WEIGHTS_KIND,)
     reviewed = ""
 
     def strategies(self, config: RunConfig) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -235,17 +235,47 @@ def test_a_cell_is_the_same_after_the_way_through_a_socket() -> None:
         assert cell_of(key, read) == one
 
 
-def test_decisions_do_not_depend_on_threads_and_processes(bench: Bench) -> None:
+@dataclass(frozen=True)
+class Scenario:
+    """A run, and the numbers of processes that are held against threads."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    endpoint: dict[str, Any] = field(default_factory=dict)
+    processes: tuple[int, ...] = (2,)
+    fails_on_some_rows: bool = False
+
+
+SCENARIOS = {
+    "a plain run": Scenario(processes=(1, 2)),
+    "work of the program's own, and rows that it cannot do": Scenario(
+        {"program": "tests/programs/laborious_desk.py", "metric": "tests/programs/desk.py:metric"},
+        fails_on_some_rows=True,
+    ),
+    "an endpoint that fails on some prompts": Scenario(
+        {"retries": 0, "pause_after": 10_000},
+        {"fail_rate": 0.1, "fail_kinds": {"500": 1.0}, "fail_by": "prompt"},
+        fails_on_some_rows=True,
+    ),
+    "a cap on program runs": Scenario({"budget": {"max_program_runs": 90}}),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_decisions_do_not_depend_on_threads_and_processes(name: str, bench: Bench) -> None:
     from tests.programs import desk
 
-    with LoopbackEndpoint(in_thread=True, responder="oracle", gold=desk.gold(desk.rows(60))) as endpoint:
-        config = make_config(endpoint, threads=6, seed=3, search={"trials": 4})
-        ways = [{"executor": "threads"}, *({"executor": "processes", "processes": number} for number in (1, 2))]
-        ways += [{"executor": "ray", "processes": 2}] if HAS_RAY else []
-        lives = [live(config.model_copy(update=way), fresh_journal()) for way in ways]
-    assert lives[0].winner is not None
-    assert all(one.decisions == lives[0].decisions for one in lives[1:])
-    assert all(one.context.meter.capped_total().calls == lives[0].context.meter.capped_total().calls for one in lives)
+    scenario = SCENARIOS[name]
+    gold = desk.gold(desk.rows(60))
+    with LoopbackEndpoint(in_thread=True, responder="oracle", gold=gold, **scenario.endpoint) as endpoint:
+        config = make_config(endpoint, threads=6, seed=3, search={"trials": 4}, **scenario.settings)
+        ways = [{"executor": "threads"}, *({"executor": "processes", "processes": n} for n in scenario.processes)]
+        ways += [{"executor": "ray", "processes": 2}] if HAS_RAY and name == "a plain run" else []
+        first, *others = [live(config.model_copy(update=way), fresh_journal()) for way in ways]
+    assert first.winner is not None
+    assert any(cell.error for cell in first.journal.cells()) == scenario.fails_on_some_rows
+    for one in others:
+        assert one.decisions == first.decisions
+        assert one.context.meter.capped_total().calls == first.context.meter.capped_total().calls
 
 
 def test_a_refusal_in_one_process_holds_back_all_of_its_run_and_every_row_is_answered(bench: Bench) -> None:
