@@ -19,6 +19,8 @@ from mipro_studio.storage.team import VARIABLES as TEAM_VARIABLES
 __all__ = ["Keeper", "Mirror", "worker_name"]
 
 MIRROR_WAIT_S, MIRROR_HURRY_S = 20.0, 1.0
+MIRROR_NICENESS = 10
+"""It takes the processors that the run leaves: Optuna's import alone is a second of one."""
 
 
 def worker_name() -> str:
@@ -98,6 +100,8 @@ class Mirror:
             env=helper_environment(*TEAM_VARIABLES),  # it reads the store
             start_new_session=True,  # it takes its last look after whatever ends the worker
         )
+        with suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, MIRROR_NICENESS)
 
     def close(self, hurry: bool = False) -> None:
         """Let it take a last look, so that the study is whole when the run says that it has ended.
