@@ -4,14 +4,22 @@ A loopback endpoint serves the same two-predictor program (10 candidates, 30 tri
 studio with each schedule, in threads and in processes, and to DSPy's own MIPROv2. Counted at the endpoint, from the
 first call after the check to the last: utilization = LM seconds / (threads x wall). The test split is left out, as
 DSPy has none. Compare within one command: the machine may have other work.
+
+`processor` says where the processors' time went in that window, in milliseconds a call: the run's own process (or
+DSPy's), its processes for rows, the endpoint, and all else (the helpers beside a run, whoever follows it).
 """
 
 import argparse
 import itertools
 import json
+import os
 import subprocess
 import sys
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,11 +107,70 @@ def _contenders(options: argparse.Namespace) -> list[tuple[str, Callable[[Loopba
     return [*contenders, *([] if options.no_dspy else [("dspy.MIPROv2", _dspy, work)])]
 
 
+class _Processors(threading.Thread):
+    """Samples what every process of this command, its children and theirs, has taken of the processors so far."""
+
+    WHO = {
+        "worker": "run",
+        "-c": "run",
+        "optimizer_core.evaluation.cell_worker": "rows",
+        "tests.loopback": "endpoint",
+    }
+    TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
+    EVERY_S = 0.1
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._taken: dict[int, tuple[str, float]] = {}
+        self._samples: list[tuple[float, Counter[str]]] = []
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(self.EVERY_S):
+            self._look()
+
+    def _look(self) -> None:
+        for pid in _family(os.getpid()):
+            with suppress(OSError):  # it has ended
+                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+                who = next((self.WHO[word] for word in words[1:4] if word in self.WHO), "else")
+                times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+                self._taken[pid] = who, sum(map(int, times)) * self.TICK_S
+        total: Counter[str] = Counter()
+        for who, seconds in self._taken.values():
+            total[who] += seconds
+        self._samples.append((time.monotonic(), total))
+
+    def a_call_ms(self, stats: LoopbackStats) -> str:
+        """Milliseconds a call by who took them, from the first call to the last."""
+        self._over.set()
+        self.join()
+        before, after = (
+            min(self._samples, key=lambda sample: abs(sample[0] - stats[name]))[1] for name in ("first_at", "last_at")
+        )
+        took = {
+            who: 1000 * (after[who] - before[who]) / stats["total"] for who in ("run", "rows", "endpoint", "else")
+        }
+        return ", ".join(f"{who} {ms:.1f}" for who, ms in took.items() if ms >= 0.05)
+
+
+def _family(pid: int) -> list[int]:
+    """A process, its children and theirs."""
+    found = [pid]
+    for one in found:
+        with suppress(OSError):
+            for task in Path(f"/proc/{one}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
 def _measured(options: argparse.Namespace, data: list[dict[str, str]], folder: Path) -> None:
     for latency_s, threads, spread in itertools.product(options.latency_s, options.threads, options.spread):
         for title, play, work in _contenders(options):
             settings: dict[str, Any] = {"latency_s": latency_s, "spread": spread, "responder": "oracle"}
             with LoopbackEndpoint(**settings, gold=desk.gold(data)) as endpoint:
+                processors = _Processors()
+                processors.start()
                 with TemporaryDirectory(dir=folder) as own:
                     for split, rows in (("train", data[:N_TRAIN]), ("val", data[N_TRAIN:])):
                         (Path(own) / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -112,7 +179,7 @@ def _measured(options: argparse.Namespace, data: list[dict[str, str]], folder: P
             rate = stats["total"] / stats.window_s
             print(
                 f"| {latency_s:g} | {threads} | {spread} | {title} | {stats.utilization(threads):.2f} | {rate:.0f} "
-                f"| {stats['total']} | {stats.window_s:.1f} | {best} |",
+                f"| {stats['total']} | {stats.window_s:.1f} | {best} | {processors.a_call_ms(stats)} |",
                 flush=True,
             )
 
@@ -128,7 +195,7 @@ def main() -> None:
     parser.add_argument("--no-dspy", action="store_true")
     options = parser.parse_args()
     titles = "latency (s) | at once | spread | optimizer | utilization | calls a s | LM calls | wall (s) | best"
-    print(f"| {titles} |\n|---:|---:|---|---|---:|---:|---:|---:|---:|", flush=True)
+    print(f"| {titles} | processor |\n|---:|---:|---|---|---:|---:|---:|---:|---:|---|", flush=True)
     with TemporaryDirectory() as name:
         _measured(options, desk.rows(N_TRAIN + N_VAL), Path(name))
 
