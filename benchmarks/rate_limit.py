@@ -61,7 +61,7 @@ def _watched(
 
 
 def _calls(reader: Reader, run: str) -> int:
-    return sum(usage.calls for usage in reader.spending(run).values())
+    return sum(usage.calls for usage in reader.spent(run).values())
 
 
 def main() -> None:

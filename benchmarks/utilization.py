@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -122,7 +122,7 @@ class _Processors(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self._taken: dict[int, tuple[str, float]] = {}
-        self._samples: list[tuple[float, Counter[str]]] = []
+        self._samples: list[tuple[float, dict[str, float]]] = []
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -136,7 +136,7 @@ class _Processors(threading.Thread):
                 who = next((self.WHO[word] for word in words[1:4] if word in self.WHO), "else")
                 times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
                 self._taken[pid] = who, sum(map(int, times)) * self.TICK_S
-        total: Counter[str] = Counter()
+        total: defaultdict[str, float] = defaultdict(float)
         for who, seconds in self._taken.values():
             total[who] += seconds
         self._samples.append((time.monotonic(), total))

@@ -38,7 +38,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
     """What scripts read: scores, counts and times of a run, None where there is no such number (yet)."""
     summary = reader.run(run_id)
     reader.require_whole(run_id)
-    spending = reader.spending(run_id)
+    spending = reader.spent(run_id)
     outcome = reader.outcome(run_id)
     ended = [event.data for _, _, event in reader.events(run_id, limit=1_000_000) if event.kind == EventKind.ENDED]
     best_test = outcome.best_test if outcome else None

@@ -113,7 +113,7 @@ class Heartbeat(LeaseKeeper):
         if now - self._noted < max(SPENDING_S, 0.01 * (now - self._born)):
             return
         with Reader(self._path) as reader:
-            spending = reader.spending(self._run_id)
+            spending = reader.spent(self._run_id)
         spent = {
             role.value: [usage.calls, usage.input_tokens, usage.output_tokens, usage.cost_usd]
             for role, usage in spending.items()

@@ -33,7 +33,7 @@ def live_text(reader: Reader, run_id: str) -> str:
     run = view.summary
     full = round(progress(run) * _BAR)
     bar = "" if run.status in _ENDED else f"[{'#' * full}{'.' * (_BAR - full)}] "
-    return f"{bar}{_state(run)} | {_said(reader, view)[0]} | {count(view.total_burn.calls)} LM calls | run {run.id}"
+    return f"{bar}{_state(run)} | {_said(reader, view)[0]} | {count(view.total_spent.calls)} LM calls | run {run.id}"
 
 
 def result_html(store: Path, run_id: str) -> str:
@@ -63,7 +63,7 @@ def _rendered(reader: Reader, run_id: str, kind: str) -> str:
         percent=round(100 * progress(run)),
         working=run.status not in _ENDED,
         said=said,
-        spent=f"{count(view.total_burn.calls)} LM calls, {cost_of(view.total_burn)}, {duration(run.wall_s)}",
+        spent=f"{count(view.total_spent.calls)} LM calls, {cost_of(view.total_spent)}, {duration(run.wall_s)}",
         chart=chart(view.trials, names.of),
         numbers=_numbers(view) if kind == "result" else [],
         arms=arms,

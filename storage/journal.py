@@ -26,7 +26,7 @@ from mipro_studio.storage.reading import (
     read_examples,
     read_outcome,
     read_prompt_calls,
-    read_spending,
+    read_spent,
     read_trial_examples,
     read_trials,
     read_tunings,
@@ -85,8 +85,8 @@ class SqliteJournal:
     def prompt_calls(self) -> Iterable[PromptCall]:
         return list(read_prompt_calls(self._store.db, self._run_id))
 
-    def spending(self) -> Iterable[Spent]:
-        return list(read_spending(self._store.db, self._run_id))
+    def spent(self) -> Iterable[Spent]:
+        return list(read_spent(self._store.db, self._run_id))
 
     def tunings(self) -> Iterable[Tuning]:
         return list(read_tunings(self._store.db, self._run_id))

@@ -35,7 +35,7 @@ __all__ = [
     "read_examples",
     "read_outcome",
     "read_prompt_calls",
-    "read_spending",
+    "read_spent",
     "read_trial_examples",
     "read_trials",
     "read_tunings",
@@ -146,7 +146,7 @@ def read_prompt_calls(db: Database, run_id: str, *, key: str | None = None) -> I
         yield PromptCall(from_text(key), tuple(request), reply, outputs, Usage(*usage), temperature, error)
 
 
-def read_spending(db: Database, run_id: str) -> Iterator[Spent]:
+def read_spent(db: Database, run_id: str) -> Iterator[Spent]:
     rows = db.execute(f"select role, {', '.join(USAGE)} from burns where run_id = ? order by seq", [run_id])
     for role, *spent in rows:
         yield Spent(Role(role), Usage(*spent))

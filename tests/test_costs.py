@@ -48,7 +48,7 @@ def test_prices_from_the_command_line_make_dollars(running: LoopbackEndpoint, tm
     assert done.returncode == 0, done.stderr
     run_id = last_object(done)["run_id"]
     with Reader(store) as reader:
-        spending, plan = reader.spending(run_id), reader.plan(run_id)
+        spending, plan = reader.spent(run_id), reader.plan(run_id)
     for usage in spending.values():
         assert usage.cost_usd == pytest.approx(usage.input_tokens * 2e-6 + usage.output_tokens * 1e-5)
     assert plan["usd"] is not None and plan["usd"][1] > 0
@@ -99,7 +99,7 @@ def test_with_a_yes_it_starts_says_so_and_the_cap_holds_on_estimates(silent: Raw
     facts = last_object(done)
     assert (done.returncode, facts["capped"]) == (3, True), done.stderr
     with Reader(store) as reader:
-        spending = reader.spending(facts["run_id"])
+        spending = reader.spent(facts["run_id"])
         warned = [event.data["text"] for _, _, event in reader.events(facts["run_id"]) if event.kind == "warning"]
     spent = [usage for role, usage in spending.items() if not role.sealed]
     tokens = sum(usage.input_tokens + usage.output_tokens for usage in spent)
@@ -122,6 +122,6 @@ def test_dollars_are_passed_by_no_more_than_what_is_under_way(running: LoopbackE
     facts = last_object(done)
     assert (done.returncode, facts["capped"]) == (3, True), done.stderr
     with Reader(store) as reader:
-        spent = [usage for role, usage in reader.spending(facts["run_id"]).items() if not role.sealed]
+        spent = [usage for role, usage in reader.spent(facts["run_id"]).items() if not role.sealed]
     usd, calls = sum(usage.cost_usd or 0.0 for usage in spent), sum(usage.calls for usage in spent)
     assert usd < 0.5 + 4 * usd / calls

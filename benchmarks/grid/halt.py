@@ -35,7 +35,7 @@ class Cap:
             return ""
         known = [run.id for run, mark in marks(store) if mark in ours]
         with Reader(store) as reader:
-            spent = [usage for run_id in known for usage in reader.spending(run_id).values()]
+            spent = [usage for run_id in known for usage in reader.spent(run_id).values()]
         calls, usd = sum(one.calls for one in spent), sum(one.cost_usd or 0.0 for one in spent)
         if self.lm_calls is not None and calls >= self.lm_calls:
             return f"The cap of {self.lm_calls} LM calls is reached: {calls} were made."

@@ -100,7 +100,7 @@ def _read(reader: Reader, run: RunSummary, mark: dict[str, Any]) -> Measured | N
     events = [(at, event) for _, at, event in reader.events(run.id, limit=1_000_000)]
     spent = next((event.data for _, event in events if event.kind == EventKind.PEER_SPENT), None)
     ended = [event.data for _, event in events if event.kind == EventKind.ENDED]
-    spending = reader.spending(run.id)
+    spending = reader.spent(run.id)
     calls = sum(usage.calls for role, usage in spending.items() if not role.sealed)
     runs = run.cells_ok + run.cells_error - len(reader.cells(run.id, split=Split.TEST))
     return Measured(

@@ -94,7 +94,7 @@ async def _on_stage(context: RunContext, journal: MemoryJournal, base: Path) -> 
     journal.commit(context.meter.changed())
     order = [row.id for row in context.examples[Split.TRAIN]]
     cells = tuple(sorted(journal.cells(), key=lambda cell: order.index(cell.key.example)))
-    return Rehearsal(cells, tuple(journal.spending()), unfinished, problem_of(cells), (*notes, *notes_of(cells)))
+    return Rehearsal(cells, tuple(journal.spent()), unfinished, problem_of(cells), (*notes, *notes_of(cells)))
 
 
 def _round_trip(context: RunContext, base: Path) -> list[str]:

@@ -128,7 +128,7 @@ def assemble(
 
 def _meter(config: RunConfig, journal: Journal, past: Past) -> Meter:
     """What the run has spent, its caps, and the limits of its endpoints."""
-    meter = Meter(config.budget, journal.spending(), past.spent_s, config.pause_after, config.retry_budget)
+    meter = Meter(config.budget, journal.spent(), past.spent_s, config.pause_after, config.retry_budget)
     meter.beside_usd = sum(tuning.facts.get(PAID_USD) or 0.0 for tuning in journal.tunings())
     meter.limits = CallLimits(config.threads, finds=config.pace == "found")
     return meter

@@ -182,7 +182,7 @@ def _read_all(reader: Reader, run_id: str) -> None:
     if run.status in (Status.QUEUED, Status.RUNNING) or not 0 <= run.seed < 2**63:
         raise ValueError("a replay is of a run that stands still")
     rest = (*reader.events(run_id, limit=10**9), *reader.commands(run_id), *reader.changes(run_id))
-    others = (*reader.prompt_calls(run_id), *reader.cells(run_id), *reader.notes(run_id), *reader.spending(run_id))
+    others = (*reader.prompt_calls(run_id), *reader.cells(run_id), *reader.notes(run_id), *reader.spent(run_id))
     others += (*reader.tunings(run_id),)
     trials, outcome = reader.trials_with_examples(run_id), reader.outcome(run_id)
     if not reader.examples(run_id) or not (rest or others):

@@ -77,7 +77,7 @@ class Reader(RunViews, CellViews, ReviewViews):
                 summary=summary,
                 trials=self.trials(summary.id),
                 times=self.trial_times(summary.id),
-                spending=self.spending(summary.id),
+                spending=self.spent(summary.id),
                 errors=self.errors_by_class(summary.id),
                 test_cells=self.count_cells(summary.id, Split.TEST),
                 events=events,

@@ -24,7 +24,7 @@ from mipro_studio.storage.clock import Clock, Lease, Moment, moment_of
 from mipro_studio.storage.codec import from_json, from_text
 from mipro_studio.storage.lifecycle import LEASE_COLUMNS, SEEN, run_missing
 from mipro_studio.storage.pulse import felt
-from mipro_studio.storage.reading import read_spending, read_trial_examples, read_trials, read_tunings
+from mipro_studio.storage.reading import read_spent, read_trial_examples, read_trials, read_tunings
 from mipro_studio.storage.rows import RunSummary, StoredEvent, TrialTimes
 from mipro_studio.storage.seals import broken, broken_rows, damaged
 
@@ -221,9 +221,9 @@ class RunViews:
         )
         return {order: (asked_at, done_at) for order, asked_at, done_at in rows}
 
-    def spending(self, run_id: str) -> dict[Role, Usage]:
+    def spent(self, run_id: str) -> dict[Role, Usage]:
         """What each role has spent so far."""
-        return {spent.role: spent.usage for spent in read_spending(self._db, run_id)}
+        return {spent.role: spent.usage for spent in read_spent(self._db, run_id)}
 
     def tunings(self, run_id: str) -> list[Tuning]:
         """Tunings of the task model's weights, by number."""

@@ -83,7 +83,7 @@ def test_ours_and_a_peer_within_one_cap_counted_as_the_endpoint_counts(
     arrived = endpoint.stats()["total"]
     (peer,) = read_results(store)
     with Reader(store) as reader:
-        spending = reader.spending(peer.run_id)
+        spending = reader.spent(peer.run_id)
         assert len(reader.cells(peer.run_id, split=Split.TEST)) in (SIZES[2], 2 * SIZES[2])
         assert reader.run(peer.run_id).optimizer == "dspy.MIPROv2"
         assert reader.run(peer.run_id).best_val == max(score for _, score in peer.curve)

@@ -156,7 +156,7 @@ def test_a_replay_opens_elsewhere_and_is_only_shown(home: Home, tmp_path: Path) 
     with Reader(home.store) as here, Reader(other) as there:
         assert there.run(home.run).origin == "run.mipro"
         arms = ("instructions", "demo_sets")
-        for read in ("outcome", "trials_with_examples", "trial_times", *arms, "spending", "cells"):
+        for read in ("outcome", "trials_with_examples", "trial_times", *arms, "spent", "cells"):
             assert getattr(there, read)(home.run) == getattr(here, read)(home.run), read
     for trials in (None, 99):
         with pytest.raises(IllegalMove, match="came from a replay file"):

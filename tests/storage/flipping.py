@@ -21,7 +21,7 @@ from tests.storage.samples import SAMPLES, WORKER, HandClock, cell, running
 LOG_HEADER, FRAME = 32, 24
 FILES = ("store", "log", "replay", "study")
 READS = (
-    "config", "plan", "receipt", "outcome", "examples", "instructions", "demo_sets", "prompt_calls", "spending",
+    "config", "plan", "receipt", "outcome", "examples", "instructions", "demo_sets", "prompt_calls", "spent",
     "cells", "trials_with_examples", "trial_times", "events",
 )  # fmt: skip
 RIGHT, SAID, SILENT, RAISED = "the right data", "a sentence", "wrong data in silence", "a traceback"

@@ -39,7 +39,7 @@ KINDS: dict[type, Callable[[Journal], object]] = {
     Cell: lambda journal: journal.cells(),
     Trial: lambda journal: journal.trials(),
     PromptCall: lambda journal: journal.prompt_calls(),
-    Spent: lambda journal: journal.spending(),
+    Spent: lambda journal: journal.spent(),
 }
 
 HOSTILE = (
@@ -168,7 +168,7 @@ def test_a_trial_is_finished_by_writing_it_again(journal: Journal) -> None:
 def test_an_unknown_price_stays_unknown(journal: Journal) -> None:
     spending = [Spent(Role.TASK, Usage(cost_usd=None)), Spent(Role.JUDGE, Usage(cost_usd=0.0))]
     journal.commit(spending)
-    assert list(journal.spending()) == spending
+    assert list(journal.spent()) == spending
 
 
 @pytest.mark.parametrize("score", [-1.5, 0.0, 1e-300, 1e300, 0.1 + 0.2, float("inf")])

@@ -239,7 +239,7 @@ def test_a_run_goes_from_a_file_to_a_team_and_back_and_is_the_same(path: Path, t
     assert unpack(first, path, "a file", lambda *_: None) == run
     pack(path, run, second, lambda value: value)
     with Reader(tmp_path / "own.db") as own, Reader(path) as team, Reader(second) as packed:
-        for read in ("examples", "arms", "prompt_calls", "outcome", "trials_with_examples", "spending", "tunings"):
+        for read in ("examples", "arms", "prompt_calls", "outcome", "trials_with_examples", "spent", "tunings"):
             assert getattr(team, read)(run) == getattr(own, read)(run) == getattr(packed, read)(run), read
         keys = [found.key for found in own.cells(run)]
         assert [team.cell(run, key) for key in keys] == [own.cell(run, key) for key in keys]

@@ -264,5 +264,5 @@ def _spent(reader: Reader, run_id: str) -> list[dict[str, str]]:
             "tokens_out": estimated(usage, count(usage.output_tokens)),
             "cost": cost_of(usage),
         }
-        for role, usage in reader.spending(run_id).items()
+        for role, usage in reader.spent(run_id).items()
     ]

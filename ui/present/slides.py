@@ -50,7 +50,7 @@ def slide_facts(reader: Reader, run_id: str) -> Facts:
         run = reader.run(run_id)
         reader.require_whole(run.id)
         facts = report_facts(reader, run, datetime.now(UTC))
-        spent = sum(reader.spending(run.id).values(), Usage())
+        spent = sum(reader.spent(run.id).values(), Usage())
     shown = {side: [_with_wanted(row) for row in facts[side]] for side in ("won", "lost")}
     total = {"calls": count(spent.calls), "cost": cost_of(spent)}
     return {**facts, **shown, "total": total, "sides": _sides(facts["evidence"])}

@@ -101,7 +101,7 @@ def history(reader: Reader, run: RunSummary) -> History:
         trials = [(trial, *times[trial.order]) for trial in reader.trials(run.id)]
         events = reader.recent_events(run.id, 1_000_000, _LEFT_OUT)
         cells = reader.spending(run.id)
-        spending = reader.spending(run.id)
+        spending = reader.spent(run.id)
         outcome = reader.outcome(run.id)
     moments = _moments(run, trials, events)
     return History(

@@ -34,7 +34,7 @@ def test_a_record_written_again_replaces_the_older_in_its_place() -> None:
     journal.commit([done])
     assert list(journal.trials()) == [done, other]
     journal.commit([Spent(Role.TASK, Usage(calls=1)), Spent(Role.TASK, Usage(calls=3))])
-    assert [spent.usage.calls for spent in journal.spending()] == [3]
+    assert [spent.usage.calls for spent in journal.spent()] == [3]
     journal.commit([PromptCall("k", (), "", {}, error="failed"), PromptCall("k", (), "reply", {})])
     assert [call.reply for call in journal.prompt_calls()] == ["reply"]
     journal.commit([Outcome("a", ""), Outcome("b", "")])

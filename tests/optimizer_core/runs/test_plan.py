@@ -19,7 +19,7 @@ def plan_of(config: RunConfig, n_predictors: int = 2) -> dict[str, Any]:
 
 
 def took(life: Life) -> dict[str, int]:
-    return {spent.role.value: spent.usage.calls for spent in life.journal.spending()}
+    return {spent.role.value: spent.usage.calls for spent in life.journal.spent()}
 
 
 def assert_in(plan: dict[str, Any], life: Life) -> None:

@@ -55,7 +55,7 @@ def calls_at(endpoint: LoopbackEndpoint) -> int:
 
 
 def burnt(life: Life) -> int:
-    return sum(spent.usage.calls for spent in life.journal.spending())
+    return sum(spent.usage.calls for spent in life.journal.spent())
 
 
 # -- The same run ------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_the_winner_is_the_best_full_evaluation_on_all_validation_rows(endpoint:
 def test_what_the_run_counts_is_what_the_endpoint_received(endpoint: LoopbackEndpoint) -> None:
     life = live(make_config(endpoint))
     stats = endpoint.stats()
-    spending = {spent.role: spent.usage for spent in life.journal.spending()}
+    spending = {spent.role: spent.usage for spent in life.journal.spent()}
     assert spending[Role.TASK].calls + spending[Role.TEST].calls == stats["roles"]["task"]["total"]
     assert spending[Role.PROMPT].calls == stats["roles"]["prompt"]["total"]
     assert spending[Role.TEACHER].calls == stats["roles"]["teacher"]["total"]

@@ -39,7 +39,7 @@ def packed(store: Store, run: str, tmp_path: Path) -> Path:
 
 
 READS = (
-    "config", "plan", "receipt", "outcome", "examples", "arms", "prompt_calls", "spending", "cells",
+    "config", "plan", "receipt", "outcome", "examples", "arms", "prompt_calls", "spent", "cells",
     "trials_with_examples", "trial_times",
 )  # fmt: skip
 

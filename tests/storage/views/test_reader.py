@@ -177,7 +177,7 @@ def test_arms_calls_and_spending_come_back(reader: Reader, run_id: str) -> None:
     assert reader.demo_sets(run_id) == [arm for arm in of(Arm) if arm.kind == "demos"]
     assert reader.prompt_calls(run_id) == of(PromptCall)
     assert reader.outcome(run_id) == OUTCOME
-    assert reader.spending(run_id) == {
+    assert reader.spent(run_id) == {
         Role.TASK: Usage(4, 0, 480, 32, None, 1.0),
         Role.PROMPT: Usage(1, 1, 10, 5, 0.001, 1.5),
     }
@@ -276,7 +276,7 @@ def test_live_is_all_the_page_needs(reader: Reader, run_id: str) -> None:
     assert view.summary == reader.run(run_id)
     assert view.trials == reader.trials(run_id)
     assert view.times == reader.trial_times(run_id)
-    assert view.spending == reader.spending(run_id)
+    assert view.spending == reader.spent(run_id)
     assert view.errors == {"parse": 1}
     assert view.events == reader.events(run_id)
     assert view.importance == OUTCOME.importance
