@@ -51,7 +51,7 @@ def files(*rooms: str) -> list[Path]:
 
 
 CODE = [*SCRIPTS.values(), *files(*ROOMS, PACKAGE, "benchmarks")]
-MOST_FILES, LONGEST_FUNCTION, LONGEST_MODULE = 20, 55, 390
+MOST_FILES, LONGEST_FUNCTION, LONGEST_MODULE = 20, 55, 400
 PAGES = [ROOT / "app.py", *files("pages")]
 WEB = [*PAGES, *files("ui")]
 
