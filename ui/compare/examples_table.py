@@ -71,28 +71,30 @@ def _controls(found: Comparison, said: Answers, picked: Picked) -> tuple[str | N
     words |= {change.value: f"{word} ({count(found.counts[change])})" for change, word in CHANGES.items()}
     places = {ANYWHERE: "in all columns", "inputs": "in the inputs", "wanted": "in what is wanted"}
     places |= {name: f"in the answers of {title}" for name, title in _columns(picked.words).items()}
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+    sides = [name or "" for _, name in picked.sides]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         asked = query("show")
         st.session_state.setdefault("compare_show", asked if asked in words else "all")
         shown = st.segmented_control(
             "Examples", list(words), key="compare_show", format_func=words.__getitem__, required=True,
             label_visibility="collapsed",
         )  # fmt: skip
-        sought = st.text_input(
-            "Find in inputs, labels and answers", key="compare_find", width=250, label_visibility="collapsed",
-            placeholder="Find, or /a regular expression/",
-        )  # fmt: skip
-        place = st.selectbox(
-            "Where to find it", list(places), key="compare_where", width=200, label_visibility="collapsed",
-            format_func=lambda name: places.get(name, name),
-        )  # fmt: skip
-        sides = [name or "" for _, name in picked.sides]
+        st.space("stretch")
         for ending, made in (("csv", lambda: to_csv(found, said)), ("json", lambda: to_json(found, sides, said))):
             st.download_button(
                 ending.upper(), lambda made=made: made().encode("utf-8", "replace"),
                 f"compare-{picked.first[0]}.{ending}", f"text/{ending}", key=f"compare_{ending}",
                 icon=":material/download:", on_click="ignore", help="Scores and whole answers",
             )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        sought = st.text_input(
+            "Find in inputs, labels and answers", key="compare_find", width=320, label_visibility="collapsed",
+            placeholder="Find, or /a regular expression/",
+        )  # fmt: skip
+        place = st.selectbox(
+            "Where to find it", list(places), key="compare_where", width=280, label_visibility="collapsed",
+            format_func=lambda name: places.get(name, name),
+        )  # fmt: skip
     tell_url(show=None if shown in (None, "all") else shown)
     pattern, refused = sought_in(sought)
     if refused:

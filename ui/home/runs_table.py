@@ -57,12 +57,12 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
         column_order=(
             "status",
             "run",
-            *(["why"] if any(row["why"] for row in rows) else []),
             "validation",
             "sealed test",
             "started",
             "trials",
             "took",
+            *(["why"] if any(row["why"] for row in rows) else []),
             "program runs",
             "optimizer",
         ),

@@ -25,12 +25,7 @@ def preparing(reader: Reader, view: LiveView) -> None:
         with left:
             st.header("Demos", anchor=False)
             st.text(f"{plural(tried, 'training row')} tried by the teacher." if tried else "No row was tried yet.")
-            st.text(
-                f"{plural(len({row for _, row in found}), 'row')} became worked examples, in "
-                f"{plural(len({one.index for one in sets}), 'set')}."
-                if sets
-                else "No set of worked examples is finished yet."
-            )
+            st.text(_sets_words(len({row for _, row in found}), len({one.index for one in sets})))
             if tried:
                 st.page_link(TRACES.path, label="See the traces", icon=TRACES.icon, query_params={"run": run_id})
         with right:
@@ -45,3 +40,14 @@ def preparing(reader: Reader, view: LiveView) -> None:
                 st.page_link(
                     INSTRUCTIONS.path, label="Read them all", icon=INSTRUCTIONS.icon, query_params={"run": run_id}
                 )
+
+
+def _sets_words(n_rows: int, n_sets: int) -> str:
+    """What the teacher's answers have become so far."""
+    if not n_sets:
+        return "No set of worked examples is finished yet."
+    if not n_rows:
+        return f"{plural(n_sets, 'set')} of labelled rows so far; none of the teacher's answers is in one yet."
+    return (
+        f"{plural(n_rows, 'row became a worked example', 'rows became worked examples')}, in {plural(n_sets, 'set')}."
+    )

@@ -14,6 +14,8 @@ _SETUP, _PROPOSAL = 0.03, 4.0
 """Share of the bar that setting up has; a proposal counts as so many program runs, which are shorter."""
 _ENOUGH = 12
 """Program runs before a rate is worth telling."""
+_BEGUN = 0.05
+"""Share of the work before it says anything of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def work_done(view: LiveView, plan: Mapping[str, Any], n_train_cells: int, n_pro
     elif not cells and run.phase in ("", Phase.SETUP):
         share = 0.0
     worked = (run.wall_s or 0.0) - _setup_s(view)
-    told = run.status is Status.RUNNING and cells >= _ENOUGH and worked > 0 and done > 0
+    told = run.status is Status.RUNNING and cells >= _ENOUGH and worked > 0 and done / whole >= _BEGUN
     return WorkDone(min(share, 0.99), (whole - done) / done * worked if told else None)
 
 
