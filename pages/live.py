@@ -48,7 +48,7 @@ def draw(run_id: str, polled: bool) -> None:
         evidence = evidence_of(reader, run_id, view.trials, view.outcome)
         verdict(evidence, names, view.outcome, texts=view.outcome is not None, ways=WAYS)
         cards(view, plan)
-        search_panel(reader, view, config, names, evidence.best)
+        search_panel(reader, view, config, names, evidence)
         stages_panel(reader, view, names)
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):

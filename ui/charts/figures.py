@@ -88,23 +88,22 @@ def trials_figure(
     *,
     name: Name = str,
     n_val: int = 0,
-    best: str | None = None,
+    gold: Trial | None = None,
 ) -> Figure:
     """The search as it went: every trial a dot as large as its rows are many, the leader a line in its interval.
 
     Args:
         name: Of a candidate, by its id.
         n_val: Rows of the validation set; 0 where not known.
-        best: The winner or leader, which is gold.
+        gold: The mark of the winner or leader, see `best_mark`.
     """
     baseline = baseline_of(trials)
     small = [t for t in trials if t.kind is TrialKind.MINIBATCH and t.done and t.value is not None]
     full = [t for t in trials if t.kind is TrialKind.FULL and t.done and t.value is not None]
-    gold = best_mark(trials, n_val, best)
     end = max((getattr(t, x) for t in trials), default=0)
     edge = {"width": 1.5, "color": "@c0/0.75"}
     data = [
-        *_belief_traces(leader_path(trials, n_val), x, end),
+        *_belief_traces(leader_path(trials, n_val, gold), x, end),
         _marks("Minibatch", small, x, name,
                {"symbol": "circle", "size": sized(small, n_val), "color": "@c0/0.18", "line": edge}),
         _marks("Full evaluation", full, x, name,
@@ -122,16 +121,24 @@ def trials_figure(
     return {"data": data, "layout": layout}
 
 
-def best_mark(trials: Sequence[Trial], n_val: int, best: str | None) -> Trial | None:
-    """The last scored trial of the candidate `best`, at the mean over all its rows: where the leader's line is."""
-    known = [trial for trial in trials if trial.done and trial.value is not None and trial.candidate == best]
-    known = [trial for trial in known if trial.kind is not TrialKind.BASELINE]
-    if not known:
+def best_mark(
+    trials: Sequence[Trial], n_val: int, best: str | None, known: Mapping[str, Any] | None = None
+) -> Trial | None:
+    """The last scored trial of the candidate `best`, at the mean over all its rows: where the leader's line ends.
+
+    Args:
+        known: Core's estimate over its rows, each counted once; without it its trials are added up.
+    """
+    scored = [trial for trial in trials if trial.done and trial.value is not None and trial.candidate == best]
+    scored = [trial for trial in scored if trial.kind is not TrialKind.BASELINE]
+    if not scored:
         return None
+    if known and known.get("mean") is not None and scored[-1].objective is None:
+        return replace(scored[-1], mean=known["mean"], n_ok=int(known["n"]))
     lead = leading(trials, n_val)
     if lead is None or lead.candidate != best:
-        return known[-1]
-    return replace(known[-1], mean=lead.mean, objective=lead.objective, n_ok=lead.n_ok)
+        return scored[-1]
+    return replace(scored[-1], mean=lead.mean, objective=lead.objective, n_ok=lead.n_ok)
 
 
 def score_range(trials: Sequence[Trial]) -> list[float] | None:
@@ -218,12 +225,11 @@ def _trials_layout(x: XAxis, metric: str, baseline: Trial | None) -> Figure:
     return layout
 
 
-def trials_alt(trials: Sequence[Trial], n_val: int = 0, best: str | None = None) -> str:
-    """What the trial chart says, in one sentence. `n_val` and `best` are those of the figure."""
+def trials_alt(trials: Sequence[Trial], gold: Trial | None = None) -> str:
+    """What the trial chart says, in one sentence. `gold`: see `best_mark`."""
     small = sum(t.kind is TrialKind.MINIBATCH and t.done for t in trials)
     full = sum(t.kind is TrialKind.FULL and t.done for t in trials)
     baseline = baseline_of(trials)
-    gold = best_mark(trials, n_val, best)
     words = f"Scores of {plural(small, 'minibatch', 'minibatches')} and {plural(full, 'full evaluation')}."
     if baseline is not None and baseline.value is not None:
         words += f" The baseline is at {score(baseline.value)}."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mipro_studio.optimizer_core.types import Trial, TrialKind
-from mipro_studio.ui.charts.figures import best_mark, score_range, sized, trials_alt
+from mipro_studio.ui.charts.figures import score_range, sized, trials_alt
 from mipro_studio.ui.result.leaders import Belief, baseline_of, leader_path
 from mipro_studio.ui.text.format import count, score
 
@@ -71,14 +71,14 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def chart(
-    trials: Sequence[Trial], name: Callable[[str], str] = str, *, n_val: int = 0, best: str | None = None
+    trials: Sequence[Trial], name: Callable[[str], str] = str, *, n_val: int = 0, gold: Trial | None = None
 ) -> Chart | None:
     """The finished trials with a score over program runs; None without one.
 
     Args:
         name: Of a candidate, by its id.
         n_val: Rows of the validation set; 0 where not known.
-        best: The winner or leader, which is gold.
+        gold: The mark of the winner or leader, see `figures.best_mark`.
     """
     done = [t for t in trials if t.done and t.value is not None and math.isfinite(t.value)]
     reach = score_range(done)
@@ -86,19 +86,19 @@ def chart(
         return None
     scale = _Scale(max(max(trial.program_runs for trial in done), 1), *reach)
     baseline = baseline_of(done)
-    path = leader_path(done, n_val)
+    path = leader_path(done, n_val, gold)
     return Chart(
-        WIDTH, HEIGHT, _marks(done, name, n_val, best, scale), _leader(path, scale), _band(path, scale),
+        WIDTH, HEIGHT, _marks(done, name, n_val, gold, scale), _leader(path, scale), _band(path, scale),
         scale.y(baseline.value or 0.0) if baseline else None,
         f"baseline {score(baseline.value)}, n = {baseline.n_ok}" if baseline else "",
         [(scale.x(value), count(value)) for value in ticks(0, scale.end)],
         [(scale.y(value), score(value)) for value in ticks(scale.low, scale.high)],
-        _LEFT, WIDTH - _RIGHT, HEIGHT - _BOTTOM, trials_alt(trials, n_val, best),
+        _LEFT, WIDTH - _RIGHT, HEIGHT - _BOTTOM, trials_alt(trials, gold),
     )  # fmt: skip
 
 
 def _marks(
-    done: Sequence[Trial], name: Callable[[str], str], n_val: int, best: str | None, scale: _Scale
+    done: Sequence[Trial], name: Callable[[str], str], n_val: int, gold: Trial | None, scale: _Scale
 ) -> list[dict[str, Any]]:
     """Minibatches first, so that a full evaluation is not hidden by one; the best last."""
     shown = [trial for trial in done if trial.kind is not TrialKind.BASELINE]
@@ -107,7 +107,6 @@ def _marks(
         _mark(trial.kind.value, trial, size, name, scale)
         for trial, size in zip(shown, sized(shown, n_val), strict=True)
     ]
-    gold = best_mark(done, n_val, best)
     return marks if gold is None else [*marks, _mark("best", gold, _BEST_PX, name, scale)]
 
 

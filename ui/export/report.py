@@ -26,6 +26,7 @@ from mipro_studio.optimizer_core.types import (
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.arm_words import author_words
 from mipro_studio.ui.arms.candidate_names import Part, names_of
+from mipro_studio.ui.charts.gold import gold_of
 from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.compare.compare_data import Comparison, compared
 from mipro_studio.ui.result.evidence import Evidence, evidence_of
@@ -109,7 +110,7 @@ def report_facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, An
         "doubt": doubt(evidence),
         "statistics": statistics(evidence),
         "numbers": _numbers(evidence),
-        "chart": chart(trials, names.of, n_val=evidence.n_val, best=evidence.best),
+        "chart": chart(trials, names.of, n_val=evidence.n_val, gold=gold_of(evidence, trials)),
         "metric_name": one_line(_maximized(config), 60),
         "importance": _importance(outcome.importance if outcome else ()),
         "mattered": what_mattered(named_rows(outcome.importance), False) if outcome and outcome.importance else "",

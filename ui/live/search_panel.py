@@ -12,6 +12,7 @@ from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.charts.trial_chart import trial_chart
 from mipro_studio.ui.live.preparing import preparing
 from mipro_studio.ui.live.work_done import work_done
+from mipro_studio.ui.result.evidence import Evidence
 from mipro_studio.ui.text.status import is_active
 
 __all__ = ["bar", "search_panel"]
@@ -23,12 +24,12 @@ def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -
     st.progress(done.share, text=done.words if view.summary.status is Status.RUNNING else None)
 
 
-def search_panel(reader: Reader, view: LiveView, config: Mapping[str, Any], names: Names, best: str | None) -> None:
+def search_panel(reader: Reader, view: LiveView, config: Mapping[str, Any], names: Names, found: Evidence) -> None:
     """The chart, under what is being made as long as no candidate has a score; a click opens a candidate."""
     if is_active(view.summary) and not any(trial.n_ok and trial.number for trial in view.trials):
         preparing(reader, view)
     if not any(trial.n_ok for trial in view.trials):
         return
-    clicked = trial_chart(view, config, names, best)
+    clicked = trial_chart(view, config, names, found)
     if clicked:
         open_panel(view.summary.id, clicked)

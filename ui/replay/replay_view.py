@@ -8,6 +8,7 @@ from mipro_studio.optimizer_core.types import Usage
 from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.charts.figures import score_range, trials_alt, trials_figure
+from mipro_studio.ui.charts.gold import gold_of
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.live.importance import importance_bars
 from mipro_studio.ui.live.spending import spending_table
@@ -44,7 +45,7 @@ def replay(history: History, config: dict[str, Any], playing: bool) -> None:
             _figure(history, state, f"score ({metric})" if metric else "score", found, names),
             key="replay_chart",
             height=380,
-            alt=trials_alt(state.trials, found.n_val, found.best),
+            alt=trials_alt(state.trials, gold_of(found, state.trials)),
             revision=history.run.id,
         )
         if clicked:
@@ -98,7 +99,8 @@ def _slider(history: History, last: int) -> int:
 def _figure(history: History, state: State, metric: str, found: Evidence, names: Names) -> dict[str, Any]:
     """The chart at that moment on the axes of the whole run, so that it does not jump."""
     whole = [trial for trial, _, _ in history.trials]
-    figure = trials_figure(state.trials, "program_runs", metric, name=names.of, n_val=found.n_val, best=found.best)
+    gold = gold_of(found, state.trials)
+    figure = trials_figure(state.trials, "program_runs", metric, name=names.of, n_val=found.n_val, gold=gold)
     end = max((trial.program_runs for trial in whole), default=100)
     figure["layout"]["xaxis"] |= {"range": [0, end * 1.03]}
     if reach := score_range(whole):

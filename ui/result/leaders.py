@@ -52,8 +52,12 @@ def leading(trials: Sequence[Trial], n_val: int) -> Trial | None:
     return _first(found, baseline_of(trials))
 
 
-def leader_path(trials: Sequence[Trial], n_val: int) -> list[Belief]:
-    """The leader after each finished trial, in order of asking; the baseline until one leads."""
+def leader_path(trials: Sequence[Trial], n_val: int, now: Trial | None = None) -> list[Belief]:
+    """The leader after each finished trial, in order of asking; the baseline until one leads.
+
+    Args:
+        now: The one that leads in the end, with what is known of it; its trials may have asked for a row twice.
+    """
     base = baseline_of(trials)
     if base is None:
         return []
@@ -63,6 +67,8 @@ def leader_path(trials: Sequence[Trial], n_val: int) -> list[Belief]:
         _add(found, trial, n_val)
         if trial.done and trial.mean is not None and trial is not base:
             path.append(_belief(_first(found, base) or base, trial))
+    if now is not None and path[-1].candidate == now.candidate:
+        path[-1] = replace(_belief(now, now), program_runs=path[-1].program_runs, number=path[-1].number)
     return path
 
 

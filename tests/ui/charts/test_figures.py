@@ -21,7 +21,9 @@ def test_the_traces_are_the_same_ones_from_the_first_refresh_to_the_last() -> No
 
 
 def test_minibatches_and_full_evaluations_are_two_series_of_marks() -> None:
-    upper, lower, line, small, full, best, ghost = trials_figure(ALL, n_val=40, best="i1d2")["data"]
+    upper, lower, line, small, full, best, ghost = trials_figure(ALL, n_val=40, gold=best_mark(ALL, 40, "i1d2"))[
+        "data"
+    ]
     assert (small["y"], full["y"], best["y"]) == ([0.9], [0.7, 0.5], [0.7])
     assert {small["mode"], full["mode"]} == {"markers"}
     assert line["y"] == [0.4, 0.9, 0.7, 0.7, 0.7], "who leads, with what it has so far, to the end of the axis"
@@ -30,7 +32,7 @@ def test_minibatches_and_full_evaluations_are_two_series_of_marks() -> None:
 
 
 def test_only_the_best_is_gold() -> None:
-    assert trials_figure(ALL, best="i1d1")["data"][5]["y"] == [0.5]
+    assert trials_figure(ALL, gold=best_mark(ALL, 40, "i1d1"))["data"][5]["y"] == [0.5]
     assert trials_figure(ALL)["data"][5]["x"] == []
 
 
@@ -77,13 +79,21 @@ def test_the_best_stands_at_the_mean_over_all_its_rows() -> None:
     assert best_mark(ALL, 40, None) is None and best_mark(ALL, 40, "i2d2") is None, "one in flight has no score"
 
 
+def test_the_leader_s_line_ends_at_the_mean_that_the_headline_gives() -> None:
+    twice = [BASE, *(Trial(n, n, TrialKind.MINIBATCH, "i2d0", ("a",), True, 0.9, 25, 0, 60 + n) for n in (2, 3))]
+    gold = best_mark(twice, 40, "i2d0", {"mean": 0.62, "n": 34})
+    data = trials_figure(twice, n_val=40, gold=gold)["data"]
+    assert (data[5]["y"], data[2]["y"][-1]) == ([0.62], 0.62) and data[0]["y"][-1] < 0.9
+
+
 def test_the_report_marks_the_same_best_at_the_same_place_as_the_page() -> None:
     for best in ("i1d2", "i1d1"):
-        figure, drawn = trials_figure(ALL, n_val=40, best=best)["data"][5], chart(ALL, n_val=40, best=best)
+        gold = best_mark(ALL, 40, best)
+        figure, drawn = trials_figure(ALL, n_val=40, gold=gold)["data"][5], chart(ALL, n_val=40, gold=gold)
         assert drawn is not None
-        gold = [mark for mark in drawn.marks if mark["kind"] == "best"]
-        assert len(gold) == 1 and f": {figure['y'][0]:.2f}, n = 40, after" in gold[0]["title"]
-        assert drawn.alt == trials_alt(ALL, 40, best)
+        marks = [mark for mark in drawn.marks if mark["kind"] == "best"]
+        assert len(marks) == 1 and f": {figure['y'][0]:.2f}, n = 40, after" in marks[0]["title"]
+        assert drawn.alt == trials_alt(ALL, gold)
     none = chart(ALL, n_val=40)
     assert none is not None and all(mark["kind"] != "best" for mark in none.marks)
 
