@@ -88,7 +88,7 @@ def beliefs_figure(arms: Sequence[Belief], tried: Mapping[tuple[str, str, int], 
 
 def _arm_name(arm: Belief, tried: Mapping[tuple[str, str, int], int]) -> str:
     n = tried.get((arm["predictor"], arm["kind"], arm["arm"]), 0)
-    return f"{arm['kind'][0]}{arm['arm']}   {plural(n, 'trial')}"
+    return f"no. {arm['arm']}   {plural(n, 'trial')}"
 
 
 def _reach(arm: Belief, side: str) -> float:
@@ -117,7 +117,7 @@ def parallel_figure(trials: Sequence[Trial], slots: Sequence[Slot]) -> Figure:
                     "label": label(parameter_name(owner, kind), 26),
                     "values": values,
                     "tickvals": shown,
-                    "ticktext": [f"{kind[0]}{tick}" for tick in shown],
+                    "ticktext": [str(tick) for tick in shown],
                 }
             )
     line = {
