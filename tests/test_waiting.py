@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from mipro_studio.control import launcher
 from mipro_studio.control.heartbeat import LEASE_S
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, log_path
-from tests.test_worker import Bench, facts_of, status, until
+from tests.test_worker import Bench, facts_of, status
+from tests.waits import until
 from tests.working import cli, endpoint
 
 pytestmark = pytest.mark.timeout(280)
@@ -66,7 +68,7 @@ def watched(store: Path, run: str, seconds: float) -> list[tuple[Status, str]]:
 
 
 def waited(store: Path, run: str, seen: list[tuple[Status, str]], shown: str, log: str) -> Waited:
-    until(lambda: status(store, run) not in (Status.RUNNING, Status.LOST), 100)
+    until(lambda: status(store, run) not in (Status.RUNNING, Status.LOST))
     with Reader(store) as reader:
         warnings = [event.data["text"] for _, _, event in reader.events_of(run, "warning")]
     return Waited(seen, shown, log, facts_of(store, run), warnings)
@@ -76,7 +78,7 @@ def held_lock(bench: Bench) -> Waited:
     with endpoint(latency_s=0.02) as running:
         store, run = bench.queue("lock", running, {})
         launcher.spawn(store, run)
-        until(lambda: running.stats()["ok"] > 30, 100)
+        until(lambda: running.stats()["ok"] > 30)
         with closing(sqlite3.connect(store, isolation_level=None, timeout=30)) as other:
             other.execute("begin immediate")
             seen = watched(store, run, LONGER_S)
@@ -88,11 +90,11 @@ def held_lock(bench: Bench) -> Waited:
 
 def full_disk(bench: Bench, disk: Path) -> Waited:
     with endpoint(latency_s=0.02) as running:
-        bench.folder, before = disk, bench.folder
-        store, run = bench.queue("full", running, {})
-        bench.folder = before
+        on_it = copy(bench)
+        on_it.folder = disk
+        store, run = on_it.queue("full", running, {})
         launcher.spawn(store, run)
-        until(lambda: running.stats()["ok"] > 30, 100)
+        until(lambda: running.stats()["ok"] > 30)
         with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
             while True:
                 filler.write(b"x" * 4096)
@@ -119,11 +121,12 @@ def holds(life: Waited, says: str) -> None:
     assert any(says in text and "went on" in text for text in life.warnings), life.warnings
 
 
+def test_a_full_disk_is_said_on_screen_in_show_and_in_the_log_and_the_run_goes_on(
+    bench: Bench, small_disk: Path, lives: dict[str, "Future[Waited]"]
+) -> None:
+    """Played while the other waits for its lock."""
+    holds(full_disk(bench, small_disk), "the disk is full")
+
+
 def test_a_lock_that_another_program_holds_is_waited_for(lives: dict[str, "Future[Waited]"]) -> None:
     holds(lives["lock"].result(), "is locked by another process")
-
-
-def test_a_full_disk_is_said_on_screen_in_show_and_in_the_log_and_the_run_goes_on(
-    bench: Bench, small_disk: Path
-) -> None:
-    holds(full_disk(bench, small_disk), "the disk is full")

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from mipro_studio.optimizer_core.types import CellKey, Status
 from mipro_studio.storage import Reader, Store
 from tests.inside import Done, shell, workers_inside
 from tests.loopback import LoopbackEndpoint
+from tests.waits import until
 from tests.working import DESK, THREADS, arguments, cli, endpoint, inside, last_object, write_rows
 
 pytestmark = pytest.mark.timeout(290)
@@ -113,13 +114,6 @@ class Bench:
                 records=new_runs.records_of(self._found),
             )
         return path, run
-
-
-def until(true: Callable[[], bool], seconds_s: float = 200) -> None:
-    deadline = time.monotonic() + seconds_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def status(store: Path, run: str) -> Status:

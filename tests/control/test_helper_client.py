@@ -19,6 +19,7 @@ from mipro_studio.storage import StudyMirror
 from tests.inside import helpers_inside
 from tests.loopback import LoopbackEndpoint
 from tests.loopback.inprocess import InProcessEndpoint
+from tests.waits import until
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,7 +143,7 @@ def _study(path: Path) -> None:
 
 
 def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as reply:
+    with urllib.request.urlopen(url, timeout=120) as reply:
         text: str = reply.read().decode()
         return text
 
@@ -181,7 +182,7 @@ def test_the_dashboard_serves_the_study_read_only_and_stops(tmp_path: Path) -> N
     (name,) = [one["study_id"] for one in studies["study_summaries"]]
     request = urllib.request.Request(url.replace("/dashboard", f"/api/studies/{name}"), method="DELETE")
     with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(request, timeout=20)
+        urllib.request.urlopen(request, timeout=120)
     assert "run" in json.dumps(json.loads(_get(url.replace("/dashboard", "/api/studies"))))
     _guards(url)
     process = served._served["run"].process
@@ -195,6 +196,14 @@ def test_the_dashboard_serves_the_study_read_only_and_stops(tmp_path: Path) -> N
 def test_a_run_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="no study yet"):
         Dashboards().start("run", tmp_path / "none.db")
+
+
+def _answers(url: str) -> bool:
+    try:
+        _get(url.replace("/dashboard", "/api/studies"))
+    except (urllib.error.URLError, ConnectionError):
+        return False
+    return True
 
 
 def test_the_dashboard_ends_when_the_studio_is_killed(tmp_path: Path) -> None:
@@ -211,13 +220,7 @@ def test_the_dashboard_ends_when_the_studio_is_killed(tmp_path: Path) -> None:
     assert _get(url.replace("/dashboard", "/api/studies"))
     studio.kill()
     studio.wait()
-    for _ in range(100):
-        try:
-            _get(url.replace("/dashboard", "/api/studies"))
-        except (urllib.error.URLError, ConnectionError):
-            return
-        time.sleep(0.1)
-    pytest.fail("the dashboard outlived the studio")
+    until(lambda: not _answers(url), step_s=0.1)
 
 
 def test_the_process_is_a_file_too_that_others_may_start() -> None:

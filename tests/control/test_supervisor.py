@@ -185,12 +185,10 @@ for word in ("one", "two", "three"):
     pid = int(started[0].told())
     for word in ("one", "two", "three"):
         started[0].said(word)
-        time.sleep(
-            0.6
-        )  # the keeper looks twice a second, after what it writes: before it writes the third in any case
+        time.sleep(0.6)  # the keeper looks twice a second, after what it writes: before it writes the third anyway
         assert not gone(pid)
         os.write(go, b".")
-    started[0].process.wait(20)
+    started[0].process.wait(120)
     wait_gone(pid)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from mipro_studio.optimizer_core.optimizers import registry
+from mipro_studio.optimizer_core.optimizers.base import Optimizer
 from mipro_studio.optimizer_core.seeds import generator
 from tests.optimizer_core.crashing import OPTIMIZERS, SCENARIOS, TUNING, Scenario, Stage, play
 
@@ -31,9 +33,22 @@ def some(optimizer: str, scenario: Scenario) -> Callable[[int], Sequence[int]]:
 
 
 def tried() -> list[tuple[str, Scenario]]:
-    """How weights are tuned depends on no schedule."""
-    of_all = ("plain", "review gate", "edits", "cap")
-    return [(one, how) for one in OPTIMIZERS for how in SCENARIOS if one not in TUNING or how.name in of_all]
+    """What could tell an optimizer's runs apart; the command tries all of all.
+
+    How weights are tuned depends on no schedule, only some have arms made beside their trials, and for those that
+    decide one trial at a time anyway a lag of 1 is no other run.
+    """
+
+    def matters(optimizer: str, scenario: Scenario) -> bool:
+        kind = registry.OPTIMIZERS[optimizer]
+        if optimizer in TUNING:
+            return scenario.name in ("plain", "review gate", "edits", "cap")
+        if scenario.name.startswith("arms made"):
+            return kind.prepare is not Optimizer.prepare
+        lag = {**kind.defaults.get("search", {}), **kind.fixed.get("search", {})}.get("lag")
+        return scenario.name != "lag 1" or lag != 1
+
+    return [(one, how) for one in OPTIMIZERS for how in SCENARIOS if matters(one, how)]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import dspy
@@ -27,6 +28,9 @@ class Misbehaving(dspy.Module):
                 raise ValueError(rest)
             case "sleep":
                 time.sleep(float(rest))
+            case "begin":  # says so, and then takes long
+                Path(rest).touch()
+                time.sleep(100)
             case "stuck":  # in C code that holds Python's lock
                 re.match(r"(a+)+b", "a" * 40)
             case "hoard":

@@ -183,7 +183,7 @@ def test_the_callers_process_is_left_as_it_was(tmp_path: Path) -> None:
     assert not [name for name in sys.modules if name.startswith("live_")]
     for thread in threading.enumerate():
         if thread.name.startswith("pool-") and thread.name not in threads:
-            thread.join(5)
+            thread.join(150)
             assert not thread.is_alive()
 
 

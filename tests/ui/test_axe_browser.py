@@ -13,7 +13,7 @@ from tests.ui.factory import fill
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not SCRIPT.exists(), reason="npm install --no-save axe-core@4.14.1"),
 ]
 OF_RUN = {

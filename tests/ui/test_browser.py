@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from mipro_studio.optimizer_core.types import Status
 from tests.ui.browser import CHROMIUM, chromium, serve, visit
 from tests.ui.factory import MARKER, LiveRun, fill, running
+from tests.waits import until
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no Chromium"),
 ]
 CHART = ".mipro-chart"
@@ -76,7 +77,7 @@ def test_a_deep_link_works_on_a_fresh_server_and_zoom_and_legend_outlive_new_poi
     with serve(store) as url:
         visit(page, f"{url}/live?run={run.id}", "triage, 0.1 s endpoint")
         expect(page.get_by_role("link", name="New run")).to_be_visible()
-        expect(page.locator(POINTS).first).to_be_visible(timeout=30_000)
+        expect(page.locator(POINTS).first).to_be_visible()
         before = _state(page)
         page.evaluate("() => { document.querySelector('.mipro-chart').dataset.mine = '1' }")
         _zoom(page)
@@ -101,7 +102,7 @@ def test_a_deep_link_works_on_a_fresh_server_and_zoom_and_legend_outlive_new_poi
         assert after["hidden"] == ["Minibatch"]
         assert after["same"], "the chart was mounted anew"
         assert after["top"] == zoomed["top"], "the page jumped"
-        assert _script_runs(page) > 0
+        until(lambda: _script_runs(page) > 0)
         _ends_and_falls_silent(page, run)
 
 
@@ -109,10 +110,9 @@ def _ends_and_falls_silent(page: Page, run: LiveRun) -> None:
     run.write(run.outcome("The best of the full evaluations."))
     run.end(Status.COMPLETED, "The best of the full evaluations.")
     run.close()
-    expect(page.get_by_text("Finished")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Finished")).to_be_visible()
     expect(page.get_by_role("heading", name=TESTED)).to_be_visible()
-    page.wait_for_timeout(1500)
-    assert _script_runs(page) == 0, "the page still polls"
+    until(lambda: _script_runs(page) == 0)  # it polls no more
 
 
 def _script_runs(page: Page, seconds: float = 4.0) -> int:
@@ -134,7 +134,7 @@ def test_three_pages_open_without_an_error_box(page: Page, studio: tuple[str, di
     url, ids = studio
     visit(page, url, "Runs")
     page.get_by_test_id("stSidebar").get_by_role("link", name="New run").click()
-    expect(page.get_by_role("heading", name="Check and start")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Check and start")).to_be_visible()
     visit(page, f"{url}/live?run={ids['finished']}", "triage, embedded model")
     expect(page.get_by_role("heading", name=TESTED)).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -145,10 +145,17 @@ def test_a_click_on_a_row_opens_its_run(page: Page, studio: tuple[str, dict[str,
     url, ids = studio
     visit(page, url, "Runs")
     table = page.get_by_test_id("stDataFrame").first
-    expect(table).to_be_visible(timeout=20_000)
-    page.wait_for_timeout(800)
-    table.click(position={"x": 200, "y": 54})
-    page.wait_for_url("**/live?run=*", timeout=15_000)
+    expect(table).to_be_visible()
+
+    def opened() -> bool:
+        table.click(position={"x": 200, "y": 54})
+        try:
+            page.wait_for_url("**/live?run=*", timeout=5_000)
+        except TimeoutError:  # it was not drawn yet
+            return False
+        return True
+
+    until(opened)
     assert any(run_id in page.url for run_id in ids.values())
 
 
@@ -174,7 +181,7 @@ def test_foreign_text_does_nothing_in_the_browser(page: Page, studio: tuple[str,
 def test_the_chart_has_no_button_that_uploads_it(page: Page, studio: tuple[str, dict[str, str]]) -> None:
     url, ids = studio
     visit(page, f"{url}/live?run={ids['finished']}", "triage, embedded model")
-    expect(page.locator(POINTS).first).to_be_visible(timeout=30_000)
+    expect(page.locator(POINTS).first).to_be_visible()
     titles = page.locator(f"{CHART} .modebar-btn").evaluate_all("els => els.map(e => e.dataset.title || '')")
     assert titles
     assert not [title for title in titles if "hare" in title or "loud" in title]
@@ -185,7 +192,7 @@ def test_the_page_asks_no_other_host(page: Page, studio: tuple[str, dict[str, st
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     visit(page, f"{url}/live?run={ids['paused']}", "triage, remote endpoint")
-    expect(page.locator(POINTS).first).to_be_visible(timeout=30_000)
+    expect(page.locator(POINTS).first).to_be_visible()
     assert {host for host in hosts if host} <= {url.split("/")[2]}
 
 
@@ -201,7 +208,7 @@ def test_the_server_is_behind_its_door(studio: tuple[str, dict[str, str]]) -> No
 
 def _status(url: str, **headers: str) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=120) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         return refused.code

@@ -20,7 +20,7 @@ from mipro_studio.storage import Reader
 from tests.agreement import LEAST, agreement
 from tests.optimizer_core.finetuning.tiny import write_tiny_model
 from tests.ui.browser import chromium, serve, visit
-from tests.ui.reviewing import SHOWN_MS, review
+from tests.ui.reviewing import review
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.timeout(900)]
 RUN_MS = 600_000
@@ -40,18 +40,18 @@ def browser(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 def fill(page: Page, label: str, value: str) -> None:
     """A number or text field: typed, and taken by the app."""
     field = page.get_by_label(label, exact=True).first
-    expect(field).to_be_visible(timeout=SHOWN_MS)
+    expect(field).to_be_visible()
     field.fill(value)
     field.press("Enter")
 
 
 def menu(page: Page, title: str, heading: str) -> None:
     page.get_by_test_id("stSidebar").get_by_role("link", name=title).click()
-    expect(page.get_by_role("heading", name=heading).first).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_role("heading", name=heading).first).to_be_visible()
 
 
 def run_of(page: Page) -> str:
-    page.wait_for_url(re.compile(r"[?&]run="), timeout=SHOWN_MS)
+    page.wait_for_url(re.compile(r"[?&]run="))
     return page.url.partition("run=")[2].partition("&")[0]
 
 
@@ -64,7 +64,7 @@ def set_up(page: Page, url: str) -> str:
     """From the empty home page to a run with a stop for review; answers its id."""
     visit(page, url, "There is no run yet. Start with a sample")
     page.get_by_role("button", name="Set up").first.click()
-    expect(page.get_by_role("heading", name="New run").first).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_role("heading", name="New run").first).to_be_visible()
     page.get_by_text("Stop after proposing so that I can review").click()
     page.get_by_text("Split, and columns by hand").click()
     fill(page, "Rows at most", "40")
@@ -73,7 +73,7 @@ def set_up(page: Page, url: str) -> str:
     fill(page, "Trials", "3")
     page.get_by_role("button", name="Check", exact=True).click()
     start = page.get_by_role("button", name="Start", exact=True)
-    expect(start).to_be_enabled(timeout=SHOWN_MS)
+    expect(start).to_be_enabled()
     expect(page.get_by_text("Nothing leaves this machine")).to_be_visible()
     start.click()
     expect(page.get_by_text("Waiting for you").first).to_be_visible(timeout=RUN_MS)
@@ -85,15 +85,15 @@ def watch(page: Page) -> None:
     expect(page.get_by_text("Finished").first).to_be_visible(timeout=RUN_MS)
     expect(page.get_by_role("heading", name="that the search never saw").first).to_be_visible()
     page.get_by_text("How sure this is, and how it was computed").click()
-    expect(page.get_by_text("The sealed test, never seen by the search")).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_text("The sealed test, never seen by the search")).to_be_visible()
 
 
 def compare(page: Page) -> None:
     """Baseline and best stand side by side without being asked for."""
     menu(page, "Compare", "triage")
     for group in ("Improvements", "Regressions", "Same"):
-        expect(page.get_by_text(re.compile(rf"{group} \(\d+\)")).first).to_be_visible(timeout=SHOWN_MS)
-    expect(page.get_by_role("heading", name="Instructions and demos")).to_be_visible(timeout=SHOWN_MS)
+        expect(page.get_by_text(re.compile(rf"{group} \(\d+\)")).first).to_be_visible()
+    expect(page.get_by_role("heading", name="Instructions and demos")).to_be_visible()
 
 
 def take_home(page: Page, folder: Path) -> dict[str, Path]:
@@ -106,8 +106,8 @@ def take_home(page: Page, folder: Path) -> dict[str, Path]:
         ("Replay file", "r.mipro"),
     ):
         button = page.get_by_role("button", name=label)
-        expect(button).to_be_visible(timeout=SHOWN_MS)
-        with page.expect_download(timeout=SHOWN_MS) as download:
+        expect(button).to_be_visible()
+        with page.expect_download() as download:
             button.click()
         found[name] = save(download.value, folder / name)
     fill(page, "Examples", "4")
@@ -136,9 +136,9 @@ def replays(page: Page, folder: Path, file: Path) -> None:
         page.get_by_role("button", name="Open a replay").click()
         page.locator("input[type=file]").first.set_input_files(str(file))
         page.get_by_role("button", name="Open", exact=True).click()
-        page.wait_for_url(re.compile("/replay"), timeout=SHOWN_MS)
-        expect(page.get_by_role("heading", name="triage").first).to_be_visible(timeout=SHOWN_MS)
-        expect(page.get_by_role("slider").first).to_be_visible(timeout=SHOWN_MS)
+        page.wait_for_url(re.compile("/replay"))
+        expect(page.get_by_role("heading", name="triage").first).to_be_visible()
+        expect(page.get_by_role("slider").first).to_be_visible()
         expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

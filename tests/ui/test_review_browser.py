@@ -15,9 +15,8 @@ from tests.programs import desk
 from tests.test_review_worker import GOOD, start, status
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.hands import Hands
-from tests.ui.reviewing import SHOWN_MS
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 NAME = "desk, with review"
 PROPOSED = 18
 REJECTED, EDITED = (2, 4, 6, 11, 13, 17), {3: "Find the queue with care. q=0.9", 12: "Say the tone. q=0.8"}
@@ -61,9 +60,9 @@ def test_eighteen_are_read_six_rejected_two_edited_one_written_by_keys_alone(
         expect(page.get_by_test_id("stException")).to_have_count(0)
         rested(page)
         hands.press("Shift+S")
-        expect(page.get_by_text("The search has not begun")).to_have_count(0, timeout=SHOWN_MS)
+        expect(page.get_by_text("The search has not begun")).to_have_count(0)
         page.goto(f"{url}/live?run={run_id}")
-        expect(page.get_by_text("Finished")).to_be_visible(timeout=4 * SHOWN_MS)
+        expect(page.get_by_text("Finished")).to_be_visible()
     print(f"\nthe reviewer's path: {hands}")
     assert hands.clicks == 0 and hands.keys <= MOST_KEYS
     after = {(arm.owner, arm.index): arm for arm in of_run(store, run_id)}
@@ -84,30 +83,30 @@ def of_run(store: Path, run_id: str) -> list[Arm]:
 
 def rested(page: Page) -> None:
     """A key that is pressed while the page is drawn anew may find no button yet."""
-    page.wait_for_selector(RESTS, timeout=SHOWN_MS)
+    page.wait_for_selector(RESTS)
     page.wait_for_timeout(150)
-    page.wait_for_selector(RESTS, timeout=SHOWN_MS)
+    page.wait_for_selector(RESTS)
 
 
 def decide(hands: Hands) -> None:
     """One of one's own, then every card once, with nothing but keys."""
     page = hands.page
-    expect(page.get_by_text(f"0 of {PROPOSED} read")).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_text(f"0 of {PROPOSED} read")).to_be_visible()
     rested(page)
     hands.press("w")
-    expect(page.get_by_label("A new instruction for queue")).to_be_focused(timeout=SHOWN_MS)
+    expect(page.get_by_label("A new instruction for queue")).to_be_focused()
     hands.type(GOOD)
     hands.press("Control+Enter")
-    expect(page.get_by_text("1 change waiting")).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_text("1 change waiting")).to_be_visible()
     for place in range(1, PROPOSED + 1):
-        expect(page.get_by_text(f"{place - 1} of {PROPOSED} read")).to_be_visible(timeout=SHOWN_MS)
+        expect(page.get_by_text(f"{place - 1} of {PROPOSED} read")).to_be_visible()
         rested(page)
         if place in EDITED:
             hands.press("e")
-            expect(page.get_by_label("Instead of it")).to_be_focused(timeout=SHOWN_MS)
+            expect(page.get_by_label("Instead of it")).to_be_focused()
             hands.type(EDITED[place])
             hands.press("Control+Enter")
         else:
             hands.press("x" if place in REJECTED else "a")
-    expect(page.get_by_text(f"{PROPOSED} of {PROPOSED} read")).to_be_visible(timeout=SHOWN_MS)
-    expect(page.get_by_text(f"{len(REJECTED) + len(EDITED) + 1} changes waiting")).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_text(f"{PROPOSED} of {PROPOSED} read")).to_be_visible()
+    expect(page.get_by_text(f"{len(REJECTED) + len(EDITED) + 1} changes waiting")).to_be_visible()

@@ -13,7 +13,7 @@ from tests.ui.factory import MARKER, fill
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no Chromium"),
 ]
 
@@ -61,16 +61,16 @@ def test_the_compare_page_shows_foreign_text_as_text(browser: Browser, filled: t
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     with serve(store) as url:
         visit(page, f"{url}/compare?run={ids['finished']}", "Compare")
-        expect(page.get_by_text("Improvements (8)")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Improvements (8)")).to_be_visible()
         expect(page.get_by_role("radio", name="Sealed test")).to_be_checked()
         visit(page, f"{url}/compare?run={ids['finished']}&split=val&example=val-3", "Compare")
-        expect(page.get_by_text("Improvements (26)")).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("Step 1 of 2")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Improvements (26)")).to_be_visible()
+        expect(page.get_by_text("Step 1 of 2")).to_be_visible()
         page.get_by_text("Regressions (1)").click()
         page.wait_for_url("**show=regressed**")
         visit(page, f"{url}/compare?run={ids['hostile']}", "Compare")
-        expect(page.get_by_role("heading", name="Instructions and demos")).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("heading", name="Instructions and demos")).to_be_visible()
+        expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible()
         main = page.get_by_test_id("stMain")
         expect(main.locator("img[src=x], script, .katex")).to_have_count(0)
         expect(page.get_by_test_id("stException")).to_have_count(0)

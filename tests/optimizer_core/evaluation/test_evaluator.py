@@ -15,6 +15,7 @@ from dspy.utils import exceptions as dspy_errors
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.errors import BudgetReached, LeaseLost, RunFailed, TooManyErrors
+from mipro_studio.optimizer_core.evaluation import pool
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
 from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
@@ -32,6 +33,7 @@ from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import NOBODY, Acting, build_role_model, failed, make_examples
 from tests.programs import desk, more
+from tests.waits import HandWatch, until
 
 EXAMPLES = make_examples(4, 10, 6)
 VAL = [row for row in EXAMPLES if row.split is Split.VAL]
@@ -403,14 +405,52 @@ def test_only_bootstrapping_tells_the_metric_the_trace(endpoint: LoopbackEndpoin
     assert len(seen[1]) == 2
 
 
-def test_a_row_that_hangs_is_an_error_of_its_own_and_the_others_are_scored() -> None:
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> HandWatch:
+    """The pool's watch, which the test turns."""
+    watch = HandWatch()
+    monkeypatch.setattr(pool, "time", watch)
+    monkeypatch.setattr(pool, "LOOK_S", 0.005)
+    return watch
+
+
+class Hanging:
+    """Comes back when it is let go, for what it hangs on; all else is through when it has `begun`."""
+
+    def __init__(self, messages: Sequence[str], watch: HandWatch) -> None:
+        self.begun: list[str] = []
+        self._messages, self._watch = messages, watch
+        self._free = threading.Event()
+
+    def on(self, message: str) -> None:
+        if message in self._messages:
+            self.begun.append(message)
+            self._free.wait(150)
+
+    async def later(self, asked: Awaitable[list[Cell]], bench: Bench) -> list[Cell]:
+        """The cells, once the others are there and the watch says that it is late."""
+        asking = asyncio.ensure_future(asked)
+        others = len(VAL) - len(self._messages)
+        try:
+            await asyncio.to_thread(
+                until,
+                lambda: len(self.begun) == len(self._messages) and len(list(bench.journal.cells())) == others,
+            )
+            self._watch.turn(60.0)
+            return await asyncio.wait_for(asking, 150)
+        finally:
+            self._free.set()
+
+
+def test_a_row_that_hangs_is_an_error_of_its_own_and_the_others_are_scored(watch: HandWatch) -> None:
+    hanging = Hanging([VAL[place].inputs["message"] for place in (2, 3)], watch)
+
     def act(message: str, before: int) -> str:
-        if message in (VAL[2].inputs["message"], VAL[3].inputs["message"]):
-            time.sleep(20)
+        hanging.on(message)
         return "answer"
 
     async def test(bench: Bench) -> None:
-        cells = await asyncio.wait_for(bench.cells("a", bench.acting(act), VAL, NOBODY), 150)
+        cells = await hanging.later(bench.cells("a", bench.acting(act), VAL, NOBODY), bench)
         assert [cell.error for cell in cells] == [ErrorClass.TIMEOUT if n in (2, 3) else None for n in range(10)]
         assert cells[2].error_message == (
             "The program or the metric hangs on this row. It took longer than 0.2 s and was given up."
@@ -422,15 +462,17 @@ def test_a_row_that_hangs_is_an_error_of_its_own_and_the_others_are_scored() -> 
     on_bench(test, limits=Limits(row_s=0.2))
 
 
-def test_a_metric_that_hangs_is_given_up_like_a_program() -> None:
+def test_a_metric_that_hangs_is_given_up_like_a_program(watch: HandWatch) -> None:
+    hanging = Hanging([VAL[0].inputs["message"]], watch)
+
     def metric(example: Any, prediction: Any, trace: Any = None) -> float:
-        if example.message == VAL[0].inputs["message"]:
-            time.sleep(20)
+        hanging.on(example.message)
         return 1.0
 
     async def test(bench: Bench) -> None:
-        cells = await bench.cells("a", bench.acting(lambda message, before: "x"), VAL, NOBODY)
-        assert [cell.error for cell in cells[:2]] == [ErrorClass.TIMEOUT, None]
+        asked = bench.cells("a", bench.acting(lambda message, before: "x"), VAL, NOBODY)
+        cells = await hanging.later(asked, bench)
+        assert [cell.error for cell in cells] == [ErrorClass.TIMEOUT, *[None] * 9]
 
     on_bench(test, metric=metric, limits=Limits(row_s=0.2))
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from mipro_studio.optimizer_core.types import Author, Cell, CellKey, Demo, Error
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROOT, dspy_as_new, fresh_journal, live, make_config
 from tests.ray_nodes import HAS_RAY, two_nodes
+from tests.waits import until
 
 PROCESSES = ("processes", "ray") if HAS_RAY else ("processes",)
 KINDS = ("threads", *PROCESSES)
@@ -144,14 +146,15 @@ def test_a_row_that_takes_too_long_is_given_up_and_the_others_are_not(bench: Ben
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_has_not_begun_can_be_refused_and_what_has_given_up(bench: Bench, kind: str) -> None:
+def test_what_has_not_begun_can_be_refused_and_what_has_given_up(bench: Bench, kind: str, tmp_path: Path) -> None:
     executor = bench.executors[kind]
+    begun = [tmp_path / str(number) for number in range(6)]
 
     async def refused() -> tuple[list[Any], float]:
-        asked = [asyncio.ensure_future(executor.run(row(f"sleep {20 + number}"))) for number in range(6)]
-        await asyncio.sleep(0.7)
+        asked = [asyncio.ensure_future(executor.run(row(f"begin {path}"))) for path in begun]
+        await asyncio.to_thread(until, lambda: sum(path.exists() for path in begun) == bench.config.threads)
         executor.refuse(RunPaused("no more"))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         took_s = executor.give_up(StopRequested("at once"))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         executor.refuse(None)
@@ -161,7 +164,8 @@ def test_what_has_not_begun_can_be_refused_and_what_has_given_up(bench: Bench, k
     answers, took_s = bench.wait(refused())
     assert {type(answer) for answer in answers[:4]} == {StopRequested}
     assert {type(answer) for answer in answers[4:]} <= {StopRequested, RunPaused}
-    assert took_s > 0.5
+    assert took_s > 0
+    assert [path.exists() for path in begun] == [True] * 4 + [False] * 2
     assert bench.cells(kind, row("fine"))[0].score == 5.0  # open again
 
 

@@ -7,7 +7,21 @@ from contextlib import suppress
 import pytest
 
 from mipro_studio.optimizer_core.errors import StopRequested
+from mipro_studio.optimizer_core.evaluation import pool as pool_module
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
+from tests.waits import HandWatch, until
+
+NEVER_S = 150
+"""What is waited for here comes at once; a busy machine may take its time."""
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> HandWatch:
+    """The pool's watch, which the test turns; it is looked at often."""
+    watch = HandWatch()
+    monkeypatch.setattr(pool_module, "time", watch)
+    monkeypatch.setattr(pool_module, "LOOK_S", 0.005)
+    return watch
 
 
 def in_pool(threads: int, test: Callable[[WorkPool], Awaitable[None]]) -> None:
@@ -23,11 +37,15 @@ def in_pool(threads: int, test: Callable[[WorkPool], Awaitable[None]]) -> None:
 
 def test_lower_priorities_go_first_and_equal_ones_in_order_of_asking() -> None:
     done: list[str] = []
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        gate.wait(NEVER_S)
 
     async def test(pool: WorkPool) -> None:
-        first = asyncio.create_task(pool.run(gate.wait))
-        await asyncio.sleep(0.05)  # the one thread is busy: everything else queues
+        first = asyncio.create_task(pool.run(hold))
+        await asyncio.to_thread(begun.wait, NEVER_S)  # the one thread is busy: everything else queues
         asked = [("late", 5), ("a", 1), ("b", 1), ("urgent", -1), ("c", 1)]
         waiting = [asyncio.create_task(pool.run(lambda name=name: done.append(name), rank)) for name, rank in asked]
         await asyncio.sleep(0)
@@ -40,14 +58,14 @@ def test_lower_priorities_go_first_and_equal_ones_in_order_of_asking() -> None:
 
 def test_all_threads_work_at_once_and_never_more() -> None:
     running, most = 0, 0
-    lock = threading.Lock()
+    lock, six = threading.Lock(), threading.Barrier(6)
 
     def work() -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.02)
+        six.wait(NEVER_S)
         with lock:
             running -= 1
 
@@ -104,7 +122,7 @@ def test_draining_waits_for_what_nobody_waits_for_any_more() -> None:
 
     async def test(pool: WorkPool) -> None:
         tasks = [asyncio.create_task(pool.run(lambda n=n: work(n))) for n in range(5)]
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await pool.drain()
@@ -120,10 +138,7 @@ def test_threads_end_when_the_pool_is_closed() -> None:
 
     before = {thread.name for thread in threading.enumerate()}
     in_pool(3, test)
-    deadline = time.monotonic() + 150
-    while {thread.name for thread in threading.enumerate()} - before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not {thread.name for thread in threading.enumerate()} - before
+    until(lambda: not {thread.name for thread in threading.enumerate()} - before)
 
 
 STOP = StopRequested("stop")
@@ -144,51 +159,76 @@ def test_work_that_takes_too_long_is_given_up_and_a_new_thread_does_the_rest(wor
         for task in stuck:
             with pytest.raises(TookTooLong, match=r"longer than 0\.1 s"):
                 await task
-        assert await asyncio.wait_for(after, 150) == "done"
-        await asyncio.wait_for(pool.drain(), 150)
+        assert await asyncio.wait_for(after, NEVER_S) == "done"
+        await asyncio.wait_for(pool.drain(), NEVER_S)
 
     in_pool(2, test)
 
 
-def test_only_what_has_begun_takes_time() -> None:
+def test_only_what_has_begun_takes_time(watch: HandWatch) -> None:
     async def test(pool: WorkPool) -> None:
-        work = [asyncio.create_task(pool.run(lambda: time.sleep(0.3), limit_s=0.8)) for _ in range(6)]
+        work = [asyncio.create_task(pool.run(lambda: watch.turn(0.3), limit_s=0.8)) for _ in range(6)]
         await asyncio.gather(*work)
+        assert watch.now_s == pytest.approx(1.8)
+
+    in_pool(1, test)
+
+
+def test_what_has_begun_is_given_up_once_the_watch_says_so(watch: HandWatch) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        while not gate.wait(0.005):
+            pass
+
+    async def test(pool: WorkPool) -> None:
+        held = asyncio.create_task(pool.run(hold, limit_s=0.8))
+        await asyncio.to_thread(begun.wait, NEVER_S)
+        watch.turn(0.7)
+        assert await asyncio.wait({held}, timeout=0.1) == (set(), {held})
+        watch.turn(0.2)
+        with pytest.raises(TookTooLong):
+            await asyncio.wait_for(held, NEVER_S)
 
     in_pool(1, test)
 
 
 def test_a_loop_that_was_given_up_ends_as_soon_as_it_can() -> None:
-    turns = [0]
+    threads: list[threading.Thread] = []
 
     def endless() -> None:
+        threads.append(threading.current_thread())
         while True:
-            turns[0] += 1
             time.sleep(0.005)
 
     async def test(pool: WorkPool) -> None:
         with pytest.raises(TookTooLong):
             await pool.run(endless, limit_s=0.1)
-        await asyncio.sleep(0.2)
-        before = turns[0]
-        await asyncio.sleep(0.2)
-        assert turns[0] == before
+        await asyncio.to_thread(until, lambda: not threads[0].is_alive())
 
     in_pool(1, test)
 
 
-def test_all_that_is_under_way_can_be_given_up_with_a_reason() -> None:
+def test_all_that_is_under_way_can_be_given_up_with_a_reason(watch: HandWatch) -> None:
+    all_there = threading.Barrier(4)
+
+    def long() -> None:
+        all_there.wait(NEVER_S)
+        time.sleep(30)
+
     async def test(pool: WorkPool) -> None:
-        tasks = [asyncio.create_task(pool.run(lambda: time.sleep(30))) for _ in range(3)]
+        tasks = [asyncio.create_task(pool.run(long)) for _ in range(3)]
         queued = asyncio.create_task(pool.run(lambda: "queued"))
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(all_there.wait, NEVER_S)
         pool.refuse(STOP)
-        assert 0.05 < pool.give_up(STOP) < 5
+        watch.turn(3.0)
+        assert pool.give_up(STOP) == 3.0
         assert pool.give_up(STOP) == 0
         for task in (*tasks, queued):
             with pytest.raises(StopRequested):
-                await asyncio.wait_for(task, 150)
-        await asyncio.wait_for(pool.drain(), 150)
+                await asyncio.wait_for(task, NEVER_S)
+        await asyncio.wait_for(pool.drain(), NEVER_S)
         pool.refuse(None)
         assert await asyncio.gather(*(pool.run(lambda n=n: n) for n in range(9))) == list(range(9))
 
@@ -196,14 +236,19 @@ def test_all_that_is_under_way_can_be_given_up_with_a_reason() -> None:
 
 
 def test_what_comes_of_work_that_was_given_up_is_thrown_away() -> None:
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
+
+    def late() -> str:
+        begun.set()
+        gate.wait(NEVER_S)
+        return "late"
 
     async def test(pool: WorkPool) -> None:
-        late = asyncio.create_task(pool.run(lambda: gate.wait(200) and "late"))
-        await asyncio.sleep(0.05)
+        given_up = asyncio.create_task(pool.run(late))
+        await asyncio.to_thread(begun.wait, NEVER_S)
         pool.give_up(STOP)
         with pytest.raises(StopRequested):
-            await late
+            await given_up
         gate.set()
         assert await pool.run(lambda: "next") == "next"
         await asyncio.sleep(0.05)

@@ -13,12 +13,21 @@ from tests.optimizer_core.builders import Life, live
 from tests.optimizer_core.optimizers.small import ALL, choices, journal, killed, run, settings, suggested
 
 
+QUICK = "tests/programs/quick.py"
+"""The desk without model calls of its own, for what does not depend on them."""
+
+
 @cache
 def whole(endpoint: LoopbackEndpoint, optimizer: str) -> tuple[Life, int]:
     """An uninterrupted run, and the calls that the endpoint saw."""
     endpoint.reset()
     life = run(endpoint, optimizer)
     return life, endpoint.stats()["total"]
+
+
+@cache
+def quick(endpoint: LoopbackEndpoint, optimizer: str) -> Life:
+    return run(endpoint, optimizer, program=QUICK)
 
 
 @pytest.mark.parametrize("optimizer", ALL)
@@ -57,9 +66,7 @@ def test_a_killed_run_resumes_without_asking_for_anything_that_is_on_record(
 
 @pytest.mark.parametrize("optimizer", ALL)
 def test_threads_decide_nothing(endpoint: LoopbackEndpoint, optimizer: str) -> None:
-    with_many, _ = whole(endpoint, optimizer)
-
-    assert run(endpoint, optimizer, threads=1).decisions == with_many.decisions
+    assert run(endpoint, optimizer, program=QUICK, threads=1).decisions == quick(endpoint, optimizer).decisions
 
 
 def test_over_http_a_run_is_the_same(endpoint: LoopbackEndpoint, http_endpoint: LoopbackEndpoint) -> None:
@@ -71,8 +78,8 @@ def test_over_http_a_run_is_the_same(endpoint: LoopbackEndpoint, http_endpoint: 
 
 @pytest.mark.parametrize("optimizer", ALL)
 def test_the_seed_decides(endpoint: LoopbackEndpoint, optimizer: str) -> None:
-    one, _ = whole(endpoint, optimizer)
-    other = run(endpoint, optimizer, seed=1)
+    one = quick(endpoint, optimizer)
+    other = run(endpoint, optimizer, program=QUICK, seed=1)
 
     # The rows are dealt by the test, so BootstrapFewShot, which draws nothing but labelled demos, is left out.
     assert optimizer == "bootstrap_few_shot" or other.decisions != one.decisions
@@ -80,7 +87,8 @@ def test_the_seed_decides(endpoint: LoopbackEndpoint, optimizer: str) -> None:
 
 @pytest.mark.parametrize("optimizer", ALL)
 def test_the_review_gate_stops_what_is_written_before_the_search(endpoint: LoopbackEndpoint, optimizer: str) -> None:
-    life = live(settings(endpoint, optimizer, review=True, search={"trials": 1}), journal(), approved=False)
+    config = settings(endpoint, optimizer, program=QUICK, review=True, search={"trials": 1})
+    life = live(config, journal(), approved=False)
 
     if reviewed := OPTIMIZERS[optimizer].reviewed:
         assert life.ending.status is Status.AWAITING_REVIEW and reviewed in life.ending.reason
@@ -130,7 +138,7 @@ def test_a_cap_leaves_no_error_that_nobody_saw(
 
 @pytest.mark.parametrize("optimizer", ALL)
 def test_a_frozen_predictor_keeps_its_seed(endpoint: LoopbackEndpoint, optimizer: str) -> None:
-    life = run(endpoint, optimizer, search={"freeze": ["tone"], "trials": 2})
+    life = run(endpoint, optimizer, program=QUICK, search={"freeze": ["tone"], "trials": 2})
 
     places = choices(suggested(life))
     assert all(tone == (0, 0) for _, tone in places)
