@@ -12,7 +12,6 @@ from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life, live
 from tests.optimizer_core.optimizers.small import ALL, choices, journal, killed, run, settings, suggested
 
-
 QUICK = "tests/programs/quick.py"
 """The desk without model calls of its own, for what does not depend on them."""
 
@@ -23,11 +22,6 @@ def whole(endpoint: LoopbackEndpoint, optimizer: str) -> tuple[Life, int]:
     endpoint.reset()
     life = run(endpoint, optimizer)
     return life, endpoint.stats()["total"]
-
-
-@cache
-def quick(endpoint: LoopbackEndpoint, optimizer: str) -> Life:
-    return run(endpoint, optimizer, program=QUICK)
 
 
 @pytest.mark.parametrize("optimizer", ALL)
@@ -66,7 +60,9 @@ def test_a_killed_run_resumes_without_asking_for_anything_that_is_on_record(
 
 @pytest.mark.parametrize("optimizer", ALL)
 def test_threads_decide_nothing(endpoint: LoopbackEndpoint, optimizer: str) -> None:
-    assert run(endpoint, optimizer, program=QUICK, threads=1).decisions == quick(endpoint, optimizer).decisions
+    with_many, _ = whole(endpoint, optimizer)
+
+    assert run(endpoint, optimizer, threads=1).decisions == with_many.decisions
 
 
 def test_over_http_a_run_is_the_same(endpoint: LoopbackEndpoint, http_endpoint: LoopbackEndpoint) -> None:
@@ -78,7 +74,7 @@ def test_over_http_a_run_is_the_same(endpoint: LoopbackEndpoint, http_endpoint: 
 
 @pytest.mark.parametrize("optimizer", ALL)
 def test_the_seed_decides(endpoint: LoopbackEndpoint, optimizer: str) -> None:
-    one = quick(endpoint, optimizer)
+    one = run(endpoint, optimizer, program=QUICK)
     other = run(endpoint, optimizer, program=QUICK, seed=1)
 
     # The rows are dealt by the test, so BootstrapFewShot, which draws nothing but labelled demos, is left out.
