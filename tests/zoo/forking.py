@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["forked"]
 
-LONGEST_S = 60
+LONGEST_S = 240
 
 
 def forked(names: Iterable[str], work: Callable[[str], Any], folder: Path, at_once: int) -> dict[str, Any]:
