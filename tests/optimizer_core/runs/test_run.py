@@ -278,13 +278,13 @@ def test_an_endpoint_that_goes_down_pauses_the_run_and_a_resumed_one_loses_and_d
 
 
 def test_a_wrong_key_fails_the_run_with_what_to_do(http_endpoint: LoopbackEndpoint) -> None:
-    http_endpoint.control(require_key="another")
+    http_endpoint.control(require_key="another", latency_s=0.1)
     life = live(make_config(http_endpoint, threads=1))
     assert life.ending.status is Status.FAILED
     assert "refused" in life.ending.reason and "Mend the key" in life.ending.reason
     who = re.search(r"It is the (teacher|task model), 'openai/(teacher|task)'\. The key: No env", life.ending.reason)
     assert who is not None and who[1].startswith(who[2])
-    assert calls_at(http_endpoint) <= 12  # refused at once: a few more begin before the first is heard of
+    assert calls_at(http_endpoint) <= 20  # of more than 44; a loaded machine is late to say stop
 
 
 def test_a_judges_wrong_key_is_told_by_its_own_variable(
