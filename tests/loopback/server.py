@@ -139,7 +139,8 @@ class LoopbackServer:
         self._stats.begin(started, call.model)
         connection.on_lost = partial(self._on_client_lost, call)
         if config.require_key is not None and request.headers.get("authorization") != f"Bearer {config.require_key}":
-            self._refuse(call, 401, _error("Incorrect API key provided", "invalid_request_error", "invalid_api_key"))
+            error = _error("Incorrect API key provided", "invalid_request_error", "invalid_api_key")
+            self._after(call, config.fault_latency_s, partial(self._refuse, call, 401, error))
         elif config.models and call.model not in config.models:
             message = f"The model `{call.model}` does not exist"
             self._refuse(call, 404, _error(message, "invalid_request_error", "model_not_found"))

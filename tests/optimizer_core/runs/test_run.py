@@ -278,7 +278,7 @@ def test_an_endpoint_that_goes_down_pauses_the_run_and_a_resumed_one_loses_and_d
 
 
 def test_a_wrong_key_fails_the_run_with_what_to_do(http_endpoint: LoopbackEndpoint) -> None:
-    http_endpoint.control(require_key="another", latency_s=0.1)
+    http_endpoint.control(require_key="another", fault_latency_s=0.1)
     life = live(make_config(http_endpoint, threads=1))
     assert life.ending.status is Status.FAILED
     assert "refused" in life.ending.reason and "Mend the key" in life.ending.reason
