@@ -47,7 +47,7 @@ ENDLESS = 10_000
 
 @dataclass(frozen=True)
 class Job:
-    """`cap`: program runs; None for DSPy's own, which sets the others' budget. `direct`: see `contents_direct`."""
+    """`cap`: program runs; None for DSPy's own, which sets the others' budget. `direct`: see `contents.direct`."""
 
     method: str
     level: str
@@ -104,8 +104,8 @@ def settings_of(method: str, seed: int, cap: int | None, base_url: str) -> dict[
     """Settings of a run of ours. `method`: "studio", or settings of its search as JSON."""
     search = json.loads(method) if method.startswith("{") else {}
     return {
-        "program": "benchmarks/contents_program.py:program",
-        "metric": "benchmarks/contents_program.py:metric",
+        "program": "benchmarks/contents/program.py:program",
+        "metric": "benchmarks/contents/program.py:metric",
         "optimizer": "studio",
         "seed": seed,
         "task_model": {"model": "openai/loop", "api_base": base_url},

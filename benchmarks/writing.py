@@ -2,7 +2,7 @@
 
     python -m benchmarks.writing --levels 25,5 --seeds 3 --runs 650 --cache FILE
 
-The landscape is that of `benchmarks.pipeline`, the prompt model that of `contents_writer`. Scores are on 400 sealed
+The landscape is that of `benchmarks.pipeline`, the prompt model that of `contents.writer`. Scores are on 400 sealed
 rows, in points.
 """
 

@@ -230,7 +230,7 @@ def test_the_exported_winner_loads_back(bench: Shell, completed: Done, tmp_path:
     facts, store = last_object(completed), bench.store("completed")
     out = tmp_path / "winner.json"
     done = shell("export", facts["run_id"], "--out", str(out), "--store", str(store), "--json")
-    assert last_object(done) == {"run_id": facts["run_id"], "out": str(out)}
+    assert last_object(done) == {"run_id": facts["run_id"], "out": str(out), "written": [str(out)]}
     program = desk.Desk()
     program.load(out)
     with Reader(store) as reader:

@@ -88,7 +88,7 @@ class Contents:
 
     Args:
         level: Key of `FLOORS`.
-        skill: How often the prompt model mends an instruction, see `contents_writer`; None = it writes at random.
+        skill: How often the prompt model mends an instruction, see `contents.writer`; None = it writes at random.
 
     Attributes:
         program_runs: Calls of the first predictor so far, of which every program run makes one.

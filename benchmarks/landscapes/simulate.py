@@ -86,6 +86,10 @@ class _Evaluator:
     def room_for(self, program_runs: int) -> bool:
         return self._cap is None or self.program_runs + program_runs <= self._cap
 
+    def require_room(self, program_runs: int) -> None:
+        if not self.room_for(program_runs):
+            raise BudgetReached(f"The cap of {self._cap} program runs is reached.")
+
     def missing(self, keys: Iterable[CellKey]) -> list[CellKey]:
         return [key for key in keys if self._table.get(key) is None]
 
