@@ -21,6 +21,10 @@ __all__ = ["BUSY_S", "StoreUnavailable", "create_private", "immediate", "open_re
 BUSY_S = 10.0
 
 
+SMALLEST_BYTES = 512
+"""A page of SQLite; what is shorter is somebody's text."""
+
+
 class StoreUnavailable(StudioError):
     """The store cannot be written just now: another process holds its lock, or the disk is full or fails."""
 
@@ -57,6 +61,9 @@ def open_writer(path: Path, busy_s: float | None = None) -> Database:
         create_private(path)
     except OSError as e:
         raise StudioError(f"The store {path} cannot be opened: {e.strerror}.") from e
+    if path.is_file() and 0 < path.stat().st_size < SMALLEST_BYTES:  # SQLite would take it for an empty one
+        says, hint = _SENTENCES[sqlite3.SQLITE_NOTADB]
+        raise StudioError(f"The store {path} {says}.", hint)
     with _in_words(path, opening=True):
         db = _database(sqlite3.connect(path, timeout=BUSY_S if busy_s is None else busy_s, isolation_level=None))
         try:

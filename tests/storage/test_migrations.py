@@ -45,6 +45,15 @@ def test_a_store_that_a_link_leads_to_is_made_for_its_owner_alone(tmp_path: Path
         assert len(reader.list_runs()) == 1
 
 
+@pytest.mark.parametrize("size", [1, 100, 511, 600])
+def test_a_short_text_is_no_store_and_stays_as_it_was(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"x" * size)
+    with pytest.raises(StudioError, match="is not a studio database"):
+        Store(path)
+    assert path.read_bytes() == b"x" * size
+
+
 def test_opening_again_changes_nothing(path: Path) -> None:
     Store(path).close()
     before, content = schema(path), path.read_bytes()
