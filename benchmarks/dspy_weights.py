@@ -9,7 +9,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,19 @@ from mipro_studio.sample_programs.triage import Triage, metric
 __all__ = ["main"]
 
 ALL_POLLS = 10**9
+FEW_ROWS = 4
+"""Where it is asked what becomes of lost polls: all of them are learned from."""
 Rows = dict[Split, list[Any]]
 
 
 @dataclass(frozen=True)
 class _Size:
-    """`sets`: random demo sets of a step of prompts; DSPy has three beside them. `kwargs`: of the training."""
+    """`sets`: random demo sets of a step of prompts; DSPy has three beside them. `kwargs`: of the training. `passes`:
+    which traces are learned from."""
 
     sets: int
     kwargs: dict[str, Any]
+    passes: Callable[..., bool]
 
 
 class _LosingPolls(Trainer):
@@ -77,15 +81,19 @@ def _passes(example: Any, prediction: Any, trace: Any = None) -> bool:
 
 
 def _finetuned(student: Any, rows: Rows, size: _Size) -> Any:
-    tuner = dspy.BootstrapFinetune(metric=_passes, train_kwargs=size.kwargs, num_threads=4)
+    tuner = dspy.BootstrapFinetune(metric=size.passes, train_kwargs=size.kwargs, num_threads=4)
     return tuner.compile(student, trainset=rows[Split.TRAIN])
 
 
 def _together(student: Any, rows: Rows, size: _Size, strategy: str = "p -> w -> p") -> Any:
     prompts = dspy.BootstrapFewShotWithRandomSearch(
-        metric=_passes, max_bootstrapped_demos=1, max_labeled_demos=4, num_candidate_programs=size.sets, num_threads=4
+        metric=size.passes,
+        max_bootstrapped_demos=1,
+        max_labeled_demos=4,
+        num_candidate_programs=size.sets,
+        num_threads=4,
     )
-    weights = dspy.BootstrapFinetune(metric=_passes, train_kwargs=size.kwargs, num_threads=4)
+    weights = dspy.BootstrapFinetune(metric=size.passes, train_kwargs=size.kwargs, num_threads=4)
     both = dspy.BetterTogether(metric=metric, p=prompts, w=weights)
     found = both.compile(student, trainset=rows[Split.TRAIN], valset=rows[Split.VAL], strategy=strategy)
     print(json.dumps([{k: one[k] for k in ("strategy", "score")} for one in found.candidate_programs]), flush=True)
@@ -142,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = asked.folder.resolve()
     rows, lm = _rows(asked.seed, asked.sizes), finetunable_lm(folder)
     kwargs = {"epochs": 3, "batch_size": 8, "learning_rate": 8e-4, "lora": {"first_layer": asked.first_layer}}
-    size = _Size(asked.sets, kwargs)
+    size = _Size(asked.sets, kwargs, _passes)
     makes: dict[str, Make] = {
         "vanilla": lambda student: student,
         "finetune": lambda student: _finetuned(student, rows, size),
@@ -154,9 +162,11 @@ def main(arguments: list[str] | None = None) -> int:
             student.set_lm(lm)
             _tested(name, makes[name], student, rows)
     if "polls" in asked.only:
+        few = {split: of_split[:FEW_ROWS] for split, of_split in rows.items()}
+        all_pass = replace(size, passes=lambda *given, **more: True)
         for lost in (3, ALL_POLLS):
-            _with_lost_polls("BootstrapFinetune", lost, folder, makes["finetune"])
-            _with_lost_polls("BetterTogether", lost, folder, lambda student: _together(student, rows, size, "w"))
+            _with_lost_polls("BootstrapFinetune", lost, folder, lambda student: _finetuned(student, few, all_pass))
+            _with_lost_polls("BetterTogether", lost, folder, lambda student: _together(student, few, all_pass, "w"))
     return 0
 
 
