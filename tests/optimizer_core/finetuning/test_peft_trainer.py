@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
@@ -36,7 +35,7 @@ from mipro_studio.optimizer_core.finetuning.trainers import trainer_choice, trai
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 
 ANSWERS = ("billing", "delivery", "returns")
-SETTINGS = TrainingSettings(epochs=10, batch_size=3, learning_rate=0.05, lora=LoraSettings(rank=4))
+SETTINGS = TrainingSettings(epochs=20, batch_size=9, learning_rate=0.02, lora=LoraSettings(rank=8))
 ROWS = tuple(
     TrainingRow(({"role": "user", "content": f"message {n}"},), ANSWERS[n % 3], "decide", str(n)) for n in range(9)
 )
@@ -154,7 +153,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
     transformers.LlamaForCausalLM(
-        transformers.LlamaConfig(vocab_size=len(words), num_key_value_heads=2, **sizes)
+        transformers.LlamaConfig(vocab_size=len(words), num_key_value_heads=2, initializer_range=0.3, **sizes)
     ).save_pretrained(folder)
     return str(folder)
 
@@ -181,8 +180,8 @@ def test_an_adapter_is_trained_and_loads_with_peft_alone(tiny: str, server: Serv
     trainer.submit(job)
     status = waited(trainer, job)
     assert status.phase is JobPhase.SUCCEEDED, status
-    assert (status.step, status.steps, len(status.losses)) == (30, 30, 30)
-    assert np.mean(status.losses[-3:]) < np.mean(status.losses[:3]) / 2
+    assert (status.step, status.steps, len(status.losses)) == (20, 20, 20)
+    assert status.losses[-1] < status.losses[0] / 4
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
     tuned = peft.PeftModel.from_pretrained(model, server.loaded["job-1"])
@@ -206,12 +205,12 @@ def test_a_killed_job_ends_alike_and_another_goes_on_from_its_adapter(
     trainer.submit(killed)
     files = JobFolder(tmp_path / "killed")
     waited(trainer, killed, lambda status: (files.folder / "state.pt").exists() or status.phase.over)
-    with suppress(ProcessLookupError):  # a machine on which ten epochs take less than one look
+    with suppress(ProcessLookupError):  # a machine on which twenty epochs take less than one look
         os.kill(files.read("process.json")["pid"], signal.SIGKILL)
     assert waited(trainer, killed).losses == pytest.approx(end.losses, rel=1e-4)
     further = TrainingJob("further", tiny, ROWS, SETTINGS, "killed")
     trainer.submit(further)
-    assert np.mean(waited(trainer, further).losses[:3]) < np.mean(end.losses[:3]) / 2
+    assert waited(trainer, further).losses[0] < end.losses[0] / 4, "it begins where the other ended"
     with pytest.raises(TrainerRefused, match="not there any more"):
         trainer.submit(TrainingJob("lost", tiny, ROWS, SETTINGS, "gone"))
 
