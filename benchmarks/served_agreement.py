@@ -5,15 +5,22 @@ was not trained on (the last of the file), and holds every token of each against
 likeliest at that place. The server multiplies by Q8_0 weights, for which llama.cpp rounds what goes into them to
 eight bits too, in blocks of 32; the trainer rounds nothing. So each answer is held against the forward pass as it is
 and against the same pass with that rounding, and of the first tokens that differ it is told how close the call was.
+
+    python -m benchmarks.served_agreement --margins 12
+
+compares, without an adapter, the difference of a first token's two largest logits: the server's, from its own weights
+and from the same ones in 16 bits, with the trainer's.
 """
 
 import argparse
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+from gguf import GGMLQuantizationType, LlamaFileType, quants
 
 from mipro_studio.optimizer_core.finetuning.batch import Batch, TokenRow, pack, segments
 from mipro_studio.optimizer_core.finetuning.gradients import Tuned, hidden_states
@@ -21,7 +28,7 @@ from mipro_studio.optimizer_core.finetuning.lora import read_adapter
 from mipro_studio.optimizer_core.finetuning.network import Array, load_network
 from mipro_studio.optimizer_core.models.embedded import CompactAdapter, weights_path
 from mipro_studio.optimizer_core.models.embedded.connection import Connection, connect
-from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
+from mipro_studio.optimizer_core.models.embedded.repack import fast_copy, rewrite
 from mipro_studio.optimizer_core.models.embedded.tokens import Tokenizer
 from mipro_studio.sample_programs import CATALOG
 from mipro_studio.sample_programs.triage import Triage
@@ -73,18 +80,15 @@ def _prompts(n: int) -> list[list[dict[str, Any]]]:
 
 def _served(connection: Connection, prompt: tuple[int, ...], scale: float) -> tuple[int, ...]:
     """Token ids of the server's greedy answer."""
-    asked = {
-        "prompt": list(prompt),
-        "n_predict": ANSWER_TOKENS,
-        "temperature": 0.0,
-        "return_tokens": True,
-        "cache_prompt": False,
-        "lora": [{"id": 0, "scale": scale}],
-    }
+    return tuple(_asked(connection, prompt, n_predict=ANSWER_TOKENS, lora=[{"id": 0, "scale": scale}])["tokens"])
+
+
+def _asked(connection: Connection, prompt: tuple[int, ...], **more: Any) -> Any:
+    asked = {"prompt": list(prompt), "temperature": 0.0, "return_tokens": True, "cache_prompt": False, **more}
     url = f"{connection.base_urls[0]}/completion"
     answer = httpx.post(url, json=asked, headers=connection.headers, timeout=120, trust_env=False)
     answer.raise_for_status()
-    return tuple(answer.json()["tokens"])
+    return answer.json()
 
 
 def _compared(tuned: Tuned, prompts: list[tuple[int, ...]], answers: list[tuple[int, ...]], rounded: bool) -> float:
@@ -107,12 +111,50 @@ def _compared(tuned: Tuned, prompts: list[tuple[int, ...]], answers: list[tuple[
     return first / len(prompts)
 
 
+def _margins(prompts: list[tuple[int, ...]]) -> None:
+    """Print how far the server's margins are from the trainer's, in nats, by the type of the weights it serves."""
+    base = fast_copy(weights_path())
+    tuned = Tuned(load_network(base), {}, 1.0)
+    apart: dict[str, list[float]] = {"Q8_0": [], "F16": []}
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole.gguf"
+        rewrite(base, whole, LlamaFileType.MOSTLY_F16, _in_16_bits)
+        connections = {"Q8_0": connect(), "F16": connect(whole)}
+        for prompt in prompts:
+            logits = _logits(tuned, pack(segments([TokenRow(prompt, (0,))])), rounded=False)[0]
+            second, first = (int(one) for one in np.argsort(logits)[-2:])
+            for name, connection in connections.items():
+                told = _asked(connection, prompt, n_predict=1, n_probs=5)["completion_probabilities"][0]
+                chances = {one["id"]: one["logprob"] for one in told["top_logprobs"]}
+                apart[name].append(abs(chances[first] - chances[second] - float(logits[first] - logits[second])))
+        for connection in connections.values():
+            connection.close()
+    for name, found in apart.items():
+        print(
+            f"{name}: margins {np.mean(found):.3f} nats apart in the mean, {max(found):.3f} at most, n = {len(found)}"
+        )
+
+
+def _in_16_bits(name: str, values: Any, kind: Any) -> tuple[Any, Any]:
+    if kind != GGMLQuantizationType.Q8_0:
+        return values, kind
+    return quants.dequantize(values, kind).astype(np.float16), GGMLQuantizationType.F16
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print how many answers agree. Exit code 1 below 95 % of first tokens in the forward pass as it is trained."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.served_agreement")
-    parser.add_argument("adapter", type=Path)
+    parser.add_argument("adapter", type=Path, nargs="?")
+    parser.add_argument("--margins", type=int, default=0, help="So many prompts, and no adapter.")
     parser.add_argument("--rows", type=int, default=80, help="Prompts, two a message.")
     asked = parser.parse_args(arguments)
+    if asked.margins:
+        plain = connect()
+        _margins([Tokenizer(plain).prompt(messages) for messages in _prompts(5 * asked.margins)[::5]])
+        plain.close()
+        return 0
+    if asked.adapter is None:
+        parser.error("name the file of an adapter, or say --margins")
     connection = connect(adapters=[asked.adapter])
     tokenizer = Tokenizer(connection)
     prompts = [tokenizer.prompt(messages) for messages in _prompts(asked.rows)]
