@@ -11,15 +11,26 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that may take long come first, so that no process is left alone with one of them at the end.
+    """Files that may take long come early, so that no process is left alone with one of them at the end.
 
-    How long a file may take is what its `timeout` mark says. (With xdist, `--no-loadscope-reorder` keeps this order.)
+    How long a file may take is what its `timeout` mark says. They wait much for processes of their own,
+    so files without one stand between them. (With xdist, `--no-loadscope-reorder` keeps this order.)
     """
     allowed: dict[Path, float] = {}
     for item in items:
         mark = item.get_closest_marker("timeout")
         allowed[item.path] = max(allowed.get(item.path, 0.0), float(mark.args[0]) if mark and mark.args else 0.0)
-    items.sort(key=lambda item: -allowed[item.path])
+    long = sorted((path for path, seconds in allowed.items() if seconds), key=lambda path: -allowed[path])
+    places = dict(zip(long, spread(len(long), len(allowed) - len(long)), strict=True))
+    short = (path for path in allowed if path not in places)
+    places |= zip(short, sorted({*range(len(allowed))} - {*places.values()}), strict=True)
+    items.sort(key=lambda item: places[item.path])
+
+
+def spread(long: int, short: int) -> list[int]:
+    """Places of the `long` files among all; the last of them comes when three quarters of the `short` have."""
+    between = 0.75 * short / max(1, long)
+    return [number + int(number * between) for number in range(long)]
 
 
 def pytest_collection_finish() -> None:

@@ -12,6 +12,8 @@ from mipro_studio.optimizer_core.optimizers.base import Optimizer
 from mipro_studio.optimizer_core.seeds import generator
 from tests.optimizer_core.crashing import OPTIMIZERS, SCENARIOS, TUNING, Scenario, Stage, play
 
+pytestmark = pytest.mark.timeout(310)
+
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:

@@ -34,6 +34,7 @@ from tests.optimizer_core.builders import ROOT, dspy_as_new, fresh_journal, live
 from tests.ray_nodes import HAS_RAY, two_nodes
 from tests.waits import until
 
+pytestmark = pytest.mark.timeout(310)
 PROCESSES = ("processes", "ray") if HAS_RAY else ("processes",)
 KINDS = ("threads", *PROCESSES)
 PROGRAM = "tests/programs/misbehaving.py"

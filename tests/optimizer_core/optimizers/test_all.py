@@ -12,6 +12,7 @@ from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life, live
 from tests.optimizer_core.optimizers.small import ALL, choices, journal, killed, run, settings, suggested
 
+pytestmark = pytest.mark.timeout(310)
 QUICK = "tests/programs/quick.py"
 """The desk without model calls of its own, for what does not depend on them."""
 

@@ -35,6 +35,8 @@ from tests.arms import instructions_of, pairs
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import MORE, SMALL, Life, fresh_journal, live, make_config, make_examples
 
+pytestmark = pytest.mark.timeout(310)
+
 
 def finished(life: Life) -> None:
     """What holds for every run that came to a tested best."""
