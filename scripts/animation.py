@@ -21,7 +21,7 @@ from scripts.screenshots import REAL, still
 from tests.ui.browser import ROOT, chromium, serve
 
 SECONDS, FRAMES, LAST_S = 30.0, 36, 4.0
-SIZE, SHOWN = {"width": 1180, "height": 860}, (900, 656)
+SIZE, SHOWN = {"width": 1440, "height": 1000}, (1080, 750)
 QUALITY = 55
 
 
