@@ -178,6 +178,21 @@ def test_foreign_text_does_nothing_in_the_browser(page: Page, studio: tuple[str,
     assert width <= 0, "long text makes the page scroll sideways"
 
 
+def test_charts_fill_their_columns_when_the_window_becomes_narrow(
+    page: Page, studio: tuple[str, dict[str, str]]
+) -> None:
+    url, ids = studio
+    visit(page, f"{url}/live?run={ids['finished']}", "triage, embedded model")
+    expect(page.locator(POINTS).first).to_be_visible(timeout=30_000)
+    fits = (
+        "() => [...document.querySelectorAll('.mipro-chart')].every(one => one.clientWidth > 400 && "
+        "Math.abs(one.clientWidth - one._fullLayout.width) <= 1)"
+    )
+    for width in (1024, 1440, 1024):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(fits, timeout=30_000)
+
+
 def test_the_chart_has_no_button_that_uploads_it(page: Page, studio: tuple[str, dict[str, str]]) -> None:
     url, ids = studio
     visit(page, f"{url}/live?run={ids['finished']}", "triage, embedded model")

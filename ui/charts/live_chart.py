@@ -112,6 +112,14 @@ export default function (component) {
     // The handler is bound once; what it calls belongs to the latest run.
     chart.__miproClicked = setTriggerValue;
     const drawn = Plotly.react(chart, figure.data, layout, CONFIG);
+    // Plotly follows the window; the column that it stands in may change by itself.
+    if (!chart.__miproWatched) {
+      chart.__miproWatched = new ResizeObserver(() => {
+        const width = chart._fullLayout && chart._fullLayout.width;
+        if (width && chart.clientWidth && Math.abs(chart.clientWidth - width) > 1) Plotly.Plots.resize(chart);
+      });
+      chart.__miproWatched.observe(chart);
+    }
     if (!chart.__miproClicks) {
       chart.__miproClicks = true;
       Promise.resolve(drawn).then(() => chart.on("plotly_click", (event) => {
@@ -122,6 +130,8 @@ export default function (component) {
   }).catch((error) => { chart.textContent = String(error.message || error); });
   return () => {
     chart.__miproAlive = false;
+    if (chart.__miproWatched) chart.__miproWatched.disconnect();
+    chart.__miproWatched = undefined;
     if (window.Plotly) window.Plotly.purge(chart);
   };
 }
