@@ -33,7 +33,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
     with reader.snapshot():
         outcome, names = reader.outcome(run.id), names_of(reader, run.id)
         found_out = evidence_of(reader, run.id, reader.trials(run.id), outcome)
-        verdict(found_out, names, outcome, texts=False, ways=(PRESENT, EXPORT))
+        verdict(found_out, names, outcome, texts=False, ways=(PRESENT,) if run.origin else (PRESENT, EXPORT))
         strategies_panel(reader, run.id, outcome, names)
         picked = pick(reader, run)
         if picked.first[1] is None or picked.second[1] is None:

@@ -22,6 +22,7 @@ from mipro_studio.ui.text.status import is_active
 
 POLL_S = 1.5
 WAYS = (COMPARE, PRESENT, EXPORT)
+"""Where a result leads; the last not for a replay, whose program is with whoever packed it."""
 TABS = (
     "Best candidate", "Trials", "Beliefs", "Parallel coordinates", "Minibatch and full", "Spending", "Errors", "Log",
     "Optuna",
@@ -46,7 +47,13 @@ def draw(run_id: str, polled: bool) -> None:
         with st.container(gap="small"):
             reason(view.summary, view.outcome)
         evidence = evidence_of(reader, run_id, view.trials, view.outcome)
-        verdict(evidence, names, view.outcome, texts=view.outcome is not None, ways=WAYS)
+        verdict(
+            evidence,
+            names,
+            view.outcome,
+            texts=view.outcome is not None,
+            ways=WAYS[: 2 if view.summary.origin else 3],
+        )
         cards(view, plan)
         search_panel(reader, view, config, names, evidence)
         stages_panel(reader, view, names)

@@ -27,7 +27,7 @@ SETTLE_MS = 2600
 
 def without_code(page: Page) -> None:
     page.get_by_role("radio", name="No code").or_(page.get_by_role("button", name="No code")).first.click()
-    expect(page.get_by_text("What goes in")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("What goes in", exact=True)).to_be_visible(timeout=30_000)
     page.get_by_text("As a signature").click()
 
 
