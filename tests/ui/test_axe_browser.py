@@ -31,10 +31,10 @@ def without_code(page: Page) -> None:
     page.get_by_text("As a signature").click()
 
 
-def with_key(key: str, seen: str) -> Callable[[Page], None]:
+def form(button: str, seen: str) -> Callable[[Page], None]:
     def press(page: Page) -> None:
-        page.keyboard.press(key)
-        expect(page.get_by_label(seen)).to_be_visible(timeout=30_000)
+        page.locator(f".st-key-queue_{button} button").click(timeout=60_000)
+        expect(page.get_by_label(seen).first).to_be_visible(timeout=60_000)
 
     return press
 
@@ -49,9 +49,9 @@ def opened(ids: Mapping[str, str]) -> list[tuple[str, str, Callable[[Page], None
     slides = [(f"present?run={finished}&slide={slide}", "", None) for slide in range(1, 6)]
     return [
         ("new_run?sample=triage", "New run", without_code),
-        (review, NAMES["review"], with_key("e", "Instead of it")),
-        (review, NAMES["review"], with_key("w", "A new instruction for")),
-        (review, NAMES["review"], with_key("n", "A note on it")),
+        (review, NAMES["review"], form("edit", "Instead of it")),
+        (review, NAMES["review"], form("write", "A new instruction for")),
+        (review, NAMES["review"], form("note", "A note on it")),
         (f"live?run={finished}", NAMES["finished"], tab("Trials")),
         (f"live?run={finished}", NAMES["finished"], tab("Beliefs")),
         (f"compare?run={finished}&split=val&example=val-3", "Compare", None),
