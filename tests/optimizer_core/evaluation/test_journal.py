@@ -22,7 +22,7 @@ from tests.optimizer_core.builders import failed, make_examples, scored
 def test_a_new_journal_is_empty() -> None:
     journal = MemoryJournal()
     readers = (journal.examples, journal.arms, journal.cells, journal.trials)
-    assert all(list(reader()) == [] for reader in (*readers, journal.prompt_calls, journal.spending))
+    assert all(list(reader()) == [] for reader in (*readers, journal.prompt_calls, journal.spent))
     assert journal.outcome() is None
 
 

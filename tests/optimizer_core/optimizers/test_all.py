@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 
+from mipro_studio.optimizer_core import catalogue
 from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.types import Role, Split, Status, TrialKind
 from tests.arms import demo_sets_of, instructions_of
@@ -146,4 +147,5 @@ def test_a_frozen_predictor_keeps_its_seed(endpoint: LoopbackEndpoint, optimizer
 def test_each_has_a_name_and_a_line() -> None:
     for name, optimizer in OPTIMIZERS.items():
         assert optimizer.name == name
-        assert optimizer.summary.endswith(".") and "\n" not in optimizer.summary and len(optimizer.summary) < 110
+        summary = catalogue.OPTIMIZERS[name].summary
+        assert summary.endswith(".") and "\n" not in summary and len(summary) < 110
