@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=4, help="rows at once, wherever they run")
     options = parser.parse_args()
     gold = desk.gold(ROWS)
-    with LoopbackEndpoint(responder="oracle", gold=gold) as endpoint, two_nodes() as cluster:
+    with LoopbackEndpoint(responder="oracle", gold=gold) as endpoint, two_nodes(shared=True) as cluster:
         model = {"model": "openai/loop", "api_base": endpoint.base_url}
         settings = {"program": "tests/programs/busy.py:program", "metric": "tests/programs/busy.py:metric"}
         config = parse_config({**settings, "threads": options.threads, "processes": 4, "task_model": model})

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from mipro_studio import ROOT
+
 __all__ = ["HAS_RAY", "needs_ray", "stopped", "two_nodes"]
 
 HAS_RAY = find_spec("ray") is not None
@@ -18,8 +20,14 @@ needs_ray = pytest.mark.skipif(not HAS_RAY, reason="the extra `ray` is not insta
 
 
 @contextmanager
-def two_nodes() -> Iterator[Any]:
-    """A cluster of two nodes with two processors each, named as a person would name theirs; more can be added."""
+def two_nodes(*, shared: bool = False) -> Iterator[Any]:
+    """A cluster of two nodes with two processors each, named as a person would name theirs; more can be added.
+
+    Args:
+        shared: The nodes work in this checkout itself, instead of a copy that travels. Nodes of one machine share the
+            place where Ray unpacks what travels, and each begins by removing what another unpacked there (2.60): a
+            node that is added takes the folder away from rows that run.
+    """
     import ray
     from ray.cluster_utils import Cluster
 
@@ -27,8 +35,11 @@ def two_nodes() -> Iterator[Any]:
     here = {"num_cpus": 2}
     cluster = Cluster(initialize_head=True, head_node_args={**here, "include_dashboard": False})
     try:
-        cluster.add_node(**here)
         os.environ["RAY_ADDRESS"] = cluster.address
+        cluster.add_node(**here)
+        if shared:
+            folder = {"working_dir": f"local://{ROOT}"}
+            ray.init(runtime_env=folder, include_dashboard=False, configure_logging=False)
         yield cluster
     finally:
         ray.shutdown()

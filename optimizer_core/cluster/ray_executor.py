@@ -23,6 +23,7 @@ from typing import Any
 from mipro_studio import ROOT
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.errors import BadInput, RunFailed
+from mipro_studio.optimizer_core.evaluation.executor import OF_EXECUTOR
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
 from mipro_studio.optimizer_core.evaluation.worker_process import Place, WorkerProcess
@@ -149,7 +150,7 @@ class RayWorker(WorkerProcess):
         """Wait until the actor calls; it may stand in Ray's queue for as long as no node has a processor for it."""
         ended = self._ended = asyncio.wrap_future(self._served.future())
         ended.add_done_callback(self._note_end)
-        called = asyncio.ensure_future(self._called())
+        called = asyncio.get_running_loop().create_task(self._called(), name=OF_EXECUTOR)
         try:
             await self._first_of({ended, called})
         finally:
@@ -195,7 +196,8 @@ class RayWorker(WorkerProcess):
         if not suspect or self.killed or self._ended is None or self._ended.done():
             super().connection_lost(error)
             return
-        self._asking = asyncio.get_running_loop().create_task(self._hear_why(self._ended, error))
+        why = self._hear_why(self._ended, error)
+        self._asking = asyncio.get_running_loop().create_task(why, name=OF_EXECUTOR)
 
     async def _hear_why(self, ended: "asyncio.Future[None]", error: Exception | None) -> None:
         await asyncio.wait({ended}, timeout=WHY_S)

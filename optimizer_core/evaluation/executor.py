@@ -13,7 +13,10 @@ from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest, Cel
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.types import Cell
 
-__all__ = ["Executor", "ThreadExecutor"]
+__all__ = ["OF_EXECUTOR", "Executor", "ThreadExecutor"]
+
+OF_EXECUTOR = "of the executor"
+"""Name of tasks that go on for as long as an executor is open: a process that is waited for may never come."""
 
 LATEST = 100
 

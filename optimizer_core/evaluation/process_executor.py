@@ -17,6 +17,7 @@ from typing import Any
 from mipro_studio.optimizer_core.errors import RunFailed, StudioError
 from mipro_studio.optimizer_core.evaluation import frames
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
+from mipro_studio.optimizer_core.evaluation.executor import OF_EXECUTOR
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.evaluation.worker_process import Listener, Place, Row, WorkerProcess
 from mipro_studio.optimizer_core.types import Cell, ErrorClass
@@ -123,7 +124,7 @@ class ProcessExecutor:
         for threads in missing:
             worker = self._worker(self._place, threads, self)
             self._workers.append(worker)
-            task = self._loop.create_task(worker.connect())
+            task = self._loop.create_task(worker.connect(), name=OF_EXECUTOR)
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
 

@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.errors import (
     StudioError,
     TooManyErrors,
 )
-from mipro_studio.optimizer_core.evaluation.executor import Executor
+from mipro_studio.optimizer_core.evaluation.executor import OF_EXECUTOR, Executor
 from mipro_studio.optimizer_core.evaluation.failures import MEND, TRY_AGAIN, with_example
 from mipro_studio.optimizer_core.evaluation.refusals import who_refused
 from mipro_studio.optimizer_core.optimizers.context import RunContext
@@ -114,7 +114,8 @@ class Run:
             ending = _ending(self._stop)
         still()
         # What was answered meanwhile is still being written down by tasks that nobody waits for any more.
-        await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
+        begun = (task for task in asyncio.all_tasks() - others if task.get_name() != OF_EXECUTOR)
+        await asyncio.gather(*begun, return_exceptions=True)
         ending = self._unless_unrecorded(ending)
         if ending.status is Status.FAILED or ending.given_up:
             who = who_refused(self._context.table.cells(), self._context.config)

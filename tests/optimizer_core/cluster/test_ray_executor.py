@@ -182,7 +182,7 @@ def test_code_outside_of_the_folder_that_travels_is_refused(where: str, tmp_path
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    with two_nodes() as nodes:
+    with two_nodes(shared=True) as nodes:
         yield nodes
 
 

@@ -9,14 +9,18 @@ import pytest
 
 from mipro_studio.optimizer_core.config import Budget
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
+from mipro_studio.optimizer_core.evaluation.executor import OF_EXECUTOR, ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.frames import cell_as_json, packed
 from mipro_studio.optimizer_core.evaluation.pool import WorkPool
 from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
 from mipro_studio.optimizer_core.evaluation.worker_process import Place, WorkerProcess
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
-from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
-from tests.optimizer_core.builders import ROOT, make_config
+from mipro_studio.optimizer_core.runs import assembly
+from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split, Status
+from tests.loopback import LoopbackEndpoint
+from tests.optimizer_core.builders import ROOT, fresh_journal, live, make_config
+from tests.programs import desk
 
 
 class Scripted(WorkerProcess):
@@ -136,6 +140,26 @@ def test_a_row_alone_in_a_process_that_ends_on_a_machine_that_goes_on_is_to_blam
         (asked,) = await floor.rows(1)
         floor.made[0].ends(machine_lost=False)
         assert (await asked).error is ErrorClass.CRASH
+
+    on_the_floor(work)
+
+
+class Waiting(ThreadExecutor):
+    """Threads, and beside them a process that never comes, as an actor in a cluster that has no room for it."""
+
+    async def run(self, request: CellRequest) -> Cell:
+        asyncio.get_running_loop().create_task(asyncio.Event().wait(), name=OF_EXECUTOR)
+        return await super().run(request)
+
+
+def test_a_run_ends_though_a_process_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "ThreadExecutor", Waiting)
+    with LoopbackEndpoint(in_thread=True, responder="oracle", gold=desk.gold(desk.rows(60))) as endpoint:
+        config = make_config(endpoint, threads=4, search={"trials": 2})
+        assert live(config, fresh_journal()).ending.status is Status.COMPLETED
+
+    async def work(floor: Floor) -> None:
+        assert {task.get_name() for task in floor.executor._starting} == {OF_EXECUTOR}
 
     on_the_floor(work)
 
