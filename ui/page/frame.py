@@ -36,6 +36,8 @@ __all__ = [
 STATIC = ROOT / "static"
 # The dark theme's accent is light, so that it can be read as text; Streamlit writes white on buttons of that colour.
 _READABLE = ".stApp button[kind='primary']:not(:disabled) * { color: light-dark(#ffffff, #06201d); }"
+# A button's key is dimmed by Streamlit below what can be read.
+_KEYS = ".stApp button:not(:disabled) kbd { opacity: 1; color: inherit !important; }"
 # Whoever asks their system for less motion gets none: no fading, sliding or spinning.
 _AT_REST = """@media (prefers-reduced-motion: reduce) { .stApp *, .stApp *::before, .stApp *::after {
 animation-duration: .01ms !important; animation-iteration-count: 1 !important; scroll-behavior: auto !important;
@@ -101,7 +103,7 @@ def frame(page: Page, run_name: str | None = None) -> None:
         layout="wide",
         initial_sidebar_state=232,
     )
-    st.html(f"<style>{_READABLE}\n{_AT_REST}</style>")
+    st.html(f"<style>{_READABLE}\n{_KEYS}\n{_AT_REST}</style>")
     st.logo(str(STATIC / "logo.svg"), size="large")
     named_by(logged_in_name)
     run = run_in_url()
