@@ -157,8 +157,8 @@ MUTANTS = (
     Mutant(
         "a decision knows a trial less than the lag says",
         "optimizer_core/runs/loop.py",
-        "return max(len(self._items) + 1 - self._settings.lag, last.known or 0, 0)",
-        "return max(len(self._items) - self._settings.lag, last.known or 0, 0)",
+        "return max(len(self._so_far) + 1 - self._settings.lag, last.known or 0, 0)",
+        "return max(len(self._so_far) - self._settings.lag, last.known or 0, 0)",
         (f"{CORE}/runs/test_run.py",),
     ),
     Mutant(
@@ -327,8 +327,8 @@ MUTANTS = (
     Mutant(
         "the best of a run is the best minibatch",
         "storage/writing.py",
-        "[TrialKind.BASELINE, TrialKind.BASELINE, TrialKind.FULL, run_id, run_id],",
-        "[TrialKind.BASELINE, TrialKind.BASELINE, TrialKind.MINIBATCH, run_id, run_id],",
+        "[TrialKind.BASELINE, run_id, TrialKind.BASELINE, TrialKind.FULL, run_id, run_id],",
+        "[TrialKind.BASELINE, run_id, TrialKind.BASELINE, TrialKind.MINIBATCH, run_id, run_id],",
         ("tests/storage/test_journal.py", "tests/storage/views/test_reader.py"),
     ),
     Mutant(
@@ -363,8 +363,8 @@ MUTANTS = (
     Mutant(
         "the best full evaluation may be a minibatch",
         "ui/charts/figures.py",
-        "if trial.kind is TrialKind.FULL and trial.value is not None]",
-        "if trial.value is not None]",
+        "if t.kind is TrialKind.FULL and t.done and t.value is not None]",
+        "if t.done and t.value is not None]",
         ("tests/ui/charts/test_figures.py",),
     ),
     Mutant(
