@@ -18,13 +18,19 @@ def until(happened: Callable[[], object], longest_s: float = LONGEST_S, step_s: 
 
 
 class HandWatch:
-    """Stands in for the module `time` where only `monotonic` is read; it goes on when it is turned."""
+    """Stands in for the module `time` where only `monotonic` is read; it goes on when it is turned.
+
+    Attributes:
+        reads: How often it was looked at.
+    """
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.reads = 0
 
     def turn(self, seconds: float) -> None:
         self.now_s += seconds
 
     def monotonic(self) -> float:
+        self.reads += 1
         return self.now_s

@@ -166,8 +166,13 @@ def test_work_that_takes_too_long_is_given_up_and_a_new_thread_does_the_rest(wor
 
 
 def test_only_what_has_begun_takes_time(watch: HandWatch) -> None:
+    def takes_a_while() -> None:
+        watch.turn(0.3)
+        before = watch.reads
+        until(lambda: watch.reads > before + 1, step_s=0.002)  # the pool has looked at it
+
     async def test(pool: WorkPool) -> None:
-        work = [asyncio.create_task(pool.run(lambda: watch.turn(0.3), limit_s=0.8)) for _ in range(6)]
+        work = [asyncio.create_task(pool.run(takes_a_while, limit_s=0.8)) for _ in range(6)]
         await asyncio.gather(*work)
         assert watch.now_s == pytest.approx(1.8)
 
@@ -237,8 +242,10 @@ def test_all_that_is_under_way_can_be_given_up_with_a_reason(watch: HandWatch) -
 
 def test_what_comes_of_work_that_was_given_up_is_thrown_away() -> None:
     begun, gate = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
 
     def late() -> str:
+        threads.append(threading.current_thread())
         begun.set()
         gate.wait(NEVER_S)
         return "late"
@@ -251,7 +258,7 @@ def test_what_comes_of_work_that_was_given_up_is_thrown_away() -> None:
             await given_up
         gate.set()
         assert await pool.run(lambda: "next") == "next"
-        await asyncio.sleep(0.05)
+        await asyncio.to_thread(until, lambda: not threads[0].is_alive())  # another has its place
 
     in_pool(1, test)
 
