@@ -68,7 +68,7 @@ def measure(level: str, seed: int, runs: int) -> Values:
         journal = journal_of(world, config)
         assembled = asyncio.run(execute(config, journal, world, True))
     outcome = journal.outcome()
-    assert outcome is not None and outcome.corrected is not None
+    assert outcome is not None and outcome.winner is not None and outcome.corrected is not None
     true = _Truth(world, assembled.context)
     winner, baseline = Candidate.parse(outcome.winner), assembled.context.baseline
     cells = Counter((cell.key.split, cell.key.candidate == baseline.id) for cell in journal.cells())
