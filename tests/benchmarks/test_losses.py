@@ -2,7 +2,8 @@
 
 import pytest
 
-from mipro_studio.benchmarks import losses, pipeline
+from mipro_studio.benchmarks import pipeline
+from mipro_studio.benchmarks.contents import losses
 from mipro_studio.optimizer_core.types import Split
 
 

@@ -1,6 +1,6 @@
 """Where the whole pipeline loses points, on the landscape of contents, which knows what every candidate is worth.
 
-    python -m benchmarks.losses --levels 25,5,1 --first 100 --seeds 8 --runs 650,680,723
+    python -m benchmarks.contents.losses --levels 25,5,1 --first 100 --seeds 8 --runs 650,680,723
 
 For every level: the true score of what a run of `studio` returns, of the best candidate that it evaluated in full, of
 the best that it asked anything of, and of the best combination of the arms that it had at its end (found by changing
