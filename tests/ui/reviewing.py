@@ -2,9 +2,11 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.ui.browser import visit
+from tests.ui.browser import PATIENCE_MS, visit
 
-__all__ = ["review"]
+__all__ = ["SHOWN_MS", "review"]
+
+SHOWN_MS = PATIENCE_MS
 
 
 def review(page: Page, url: str, run_id: str, heading: str, *, edited: str, written: str, reason: str = "") -> None:
