@@ -6,7 +6,12 @@ from pydantic import Field
 
 from mipro_studio.optimizer_core.model_spec import Positive, Settings
 
-__all__ = ["FinetuneSettings"]
+__all__ = ["MOST_EPOCHS", "FinetuneSettings"]
+
+MOST_EPOCHS = 3
+SEEN_ROWS = 360
+"""Rows that a training sees, repetitions counted, where nobody says how often: as many as 120 rows in 3 epochs, which
+take the embedded model from 24 to 82 % on the sample triage."""
 
 
 class FinetuneSettings(Settings):
@@ -38,7 +43,8 @@ class FinetuneSettings(Settings):
         api_base: The trainer's address, where it is not the provider's own.
         usd_per_mtok: What the trainer asks for a million tokens trained on, every epoch counted: with it, a
             cap on dollars is held before a job is sent.
-        epochs, batch_size, learning_rate: Of the training.
+        epochs: Times that every row is seen; none said: 3, or fewer where rows are many (`epochs_for`).
+        batch_size, learning_rate: Of the training.
         rank, alpha: Of the low-rank adapter: its product is scaled by alpha / rank.
         first_layer: The first layer that is tuned (embedded model only).
         projections: The linear maps that are tuned, such as attn_q and attn_k (embedded model only); none named: all.
@@ -58,10 +64,14 @@ class FinetuneSettings(Settings):
     account: str = ""
     api_base: str | None = None
     usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
-    epochs: Positive = 3
+    epochs: Positive | None = None
     batch_size: Positive = 8
     learning_rate: Annotated[float, Field(gt=0)] = 8e-4
     rank: Annotated[int, Field(ge=1, le=256)] = 16
     alpha: Annotated[float, Field(gt=0)] = 32.0
     first_layer: Annotated[int, Field(ge=0)] = 0
     projections: tuple[str, ...] = ()
+
+    def epochs_for(self, rows: int) -> int:
+        """Times that every one of `rows` is seen."""
+        return self.epochs or max(1, min(MOST_EPOCHS, round(SEEN_ROWS / max(1, rows))))

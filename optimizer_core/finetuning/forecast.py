@@ -28,13 +28,14 @@ def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_char
         BadInput: see `trainer_choice`.
     """
     choice, settings = trainer_choice(config), config.finetune
+    epochs = settings.epochs_for(most_rows)
     tokens = most_rows * prompt_chars / CHARS_PER_TOKEN
-    trained = round(tunings * settings.epochs * tokens)
+    trained = round(tunings * epochs * tokens)
     tuned = max(0, LAYERS - settings.first_layer) / LAYERS
-    seconds = tunings * settings.epochs * tuned * TOKEN_S * tokens
+    seconds = tunings * epochs * tuned * TOKEN_S * tokens
     times = "once" if tunings == 1 else f"{tunings} times"
     said = (
-        f"Weights are tuned {times}, on at most {most_rows:,} rows for {settings.epochs} epochs "
+        f"Weights are tuned {times}, on at most {most_rows:,} rows for {epochs} epoch{'s' * (epochs > 1)} "
         f"(about {trained:,} tokens) by {choice.title}"
     )
     price = settings.usd_per_mtok
@@ -49,7 +50,7 @@ def tuning_forecast(config: RunConfig, tunings: int, most_rows: int, prompt_char
     return {
         "tunings": tunings,
         "rows": most_rows,
-        "epochs": settings.epochs,
+        "epochs": epochs,
         "tokens": trained,
         "usd": usd,
         "processor_s": round(seconds) if choice.name == "embedded" else None,

@@ -7,6 +7,7 @@ from typing import Final
 
 from mipro_studio.optimizer_core.config import EMBEDDED, FinetuneSettings, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.finetune_spec import MOST_EPOCHS
 from mipro_studio.optimizer_core.finetuning.embedded_trainer import EmbeddedTrainer
 from mipro_studio.optimizer_core.finetuning.job import Trainer
 from mipro_studio.optimizer_core.finetuning.lora import LoraSettings
@@ -119,7 +120,7 @@ def trainer_for(config: RunConfig, folder: Path) -> Trainer:
 
 
 def training_settings(settings: FinetuneSettings, seed: int) -> TrainingSettings:
-    """What the trainer is told."""
+    """What the trainer is told, of as many epochs as a training has at most."""
     lora = LoraSettings(
         rank=settings.rank,
         alpha=settings.alpha,
@@ -128,7 +129,7 @@ def training_settings(settings: FinetuneSettings, seed: int) -> TrainingSettings
     )
     return TrainingSettings(
         lora=lora,
-        epochs=settings.epochs,
+        epochs=settings.epochs or MOST_EPOCHS,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         seed=seed,

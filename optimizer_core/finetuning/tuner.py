@@ -103,6 +103,10 @@ class Tuner:
         await self._report(tuning, status, told)
         return await self._ended(tuning, status, time.monotonic() - began)
 
+    def steps(self, tuning: Tuning) -> int:
+        """Optimizer steps that the tuning takes."""
+        return TrainingSettings.model_validate(tuning.facts["settings"]).steps(len(tuning.rows))
+
     def _job(self, tuning: Tuning) -> TrainingJob:
         rows = tuple(TrainingRow(**{**row, "messages": tuple(row["messages"])}) for row in tuning.rows)
         settings = TrainingSettings.model_validate(tuning.facts["settings"])

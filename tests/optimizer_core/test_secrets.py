@@ -262,7 +262,10 @@ NAMED = {
     "JSON": ('{"access_token": "abc_def-ghi0123", "ok": 1}', '{"access_token": "{}", "ok": 1}'),
     "a header": ("{'X-Api-Key': 'q1w2e3r4t5y6u7'}", "{'X-Api-Key': '{}'}"),
     "basic": ("Authorization: Basic dXNlcjpwYXNzd29yZDE=\n", "Authorization: Basic {}\n"),
-    "an address": ("404 for url: https://h/v1?q=2&key=0123456789abcdef&x=1", "404 for url: https://h/v1?q=2&key={}&x=1"),
+    "an address": (
+        "404 for url: https://h/v1?q=2&key=0123456789abcdef&x=1",
+        "404 for url: https://h/v1?q=2&key={}&x=1",
+    ),
     "signed": ("https://h/f?sig=AbC%2F0123456789abc%3D", "https://h/f?sig={}"),
     "a password": ("connect(host=h password=hunter2hunter2)", "connect(host=h password={})"),
 }

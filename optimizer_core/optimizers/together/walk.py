@@ -214,7 +214,7 @@ class Walk:
             if tuning.state.over:
                 continue
             self._require_go(tuning, tuner.choice.title)
-            await context.announce(Phase.TUNE, 0, tuner.settings.steps(len(tuning.rows)))
+            await context.announce(Phase.TUNE, 0, tuner.steps(tuning))
             await context.note_tuning(await tuner.run(tuning))
 
     def _require_go(self, tuning: Tuning, where: str) -> None:
@@ -256,7 +256,7 @@ class Walk:
             "demos": settings.demos,
             "trainer": tuner.choice.name,
             "base_model": tuner.choice.base_model,
-            "settings": tuner.settings.model_dump(mode="json"),
+            "settings": {**tuner.settings.model_dump(mode="json"), "epochs": settings.epochs_for(len(rows))},
             "strategy": label(need.step.path),
             "begins_at": context.tunings[before].facts["tuned"] if before else None,
             **({"predictor": owner} if owner != PROGRAM else {}),

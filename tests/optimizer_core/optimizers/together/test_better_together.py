@@ -7,6 +7,7 @@ import pytest
 from mipro_studio.optimizer_core.checks.unbound_caps import unbound_caps
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
+from mipro_studio.optimizer_core.finetune_spec import FinetuneSettings
 from mipro_studio.optimizer_core.finetuning import tuner
 from mipro_studio.optimizer_core.finetuning.row_edits import changed_rows
 from mipro_studio.optimizer_core.parameters.weights import weights_of
@@ -417,3 +418,12 @@ def test_labels_tell_what_no_trace_does(model: LoopbackEndpoint, trainer: Script
     assert len(tuning.rows) == 2 * small.SIZES["train"] == len(passed) * 2 + tuning.facts["yield"]["labelled"]
     gold = {example.id: example.labels for example in life.context.examples[Split.TRAIN]}
     assert all(gold[row["example"]][row["predictor"]] in row["answer"] for row in tuning.rows)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows", "epochs"), [(None, 0, 3), (None, 120, 3), (None, 180, 2), (None, 4000, 1), (5, 4000, 5)]
+)
+def test_rows_are_seen_less_often_where_they_are_many_unless_a_person_says_so(
+    asked: int | None, rows: int, epochs: int
+) -> None:
+    assert FinetuneSettings(epochs=asked).epochs_for(rows) == epochs
