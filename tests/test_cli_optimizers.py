@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mipro_studio.optimizer_core.catalogue import OPTIMIZERS as LISTED
 from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.runs.presets import PRESETS
 from tests.inside import shell
@@ -21,7 +22,7 @@ def test_optimizers_has_a_line_each() -> None:
     lines = shell("optimizers").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(OPTIMIZERS)
     assert json.loads(shell("optimizers", "--json").stdout)["optimizers"] == {
-        name: optimizer.summary for name, optimizer in OPTIMIZERS.items()
+        name: listed.summary for name, listed in LISTED.items()
     }
 
 

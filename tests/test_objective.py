@@ -76,7 +76,7 @@ def test_pages_show_the_score_and_the_objective_each_by_its_name(studio: str) ->
     assert f"The search maximized the objective {OBJECTIVE}: " in texts(live)
     compare = open_page("pages/compare.py", run=studio)
     assert "Quality against what it takes" in texts(compare)
-    assert f"By the objective {OBJECTIVE} the second is at" in texts(compare)
+    assert f"By the objective {OBJECTIVE}, " in texts(compare)
     table = next(one.value for one in compare.dataframe if "prompt tokens" in one.value.columns)
     assert {"candidate", "score", "objective", "cost", "seconds"} <= set(table.columns)
 
