@@ -53,7 +53,8 @@ def test_the_program_lies_beside_it_as_dspy_saves_it(pushed: tuple[dict[str, Any
     assert [one["name"] for one in messages["predictors"]] == ["queue", "tone"]
 
 
-def test_nothing_of_the_machine_and_no_key_is_in_it(pushed: tuple[dict[str, Any], Path]) -> None:
+def test_no_key_and_no_list_of_packages_lies_in_its_files(pushed: tuple[dict[str, Any], Path]) -> None:
+    """The client's own log is compressed: a key in there would not be found by this."""
     _, folder = pushed
     files = [path for name in ("wandb", "data", "cache") for path in (folder / name).rglob("*") if path.is_file()]
     assert files
