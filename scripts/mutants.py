@@ -67,7 +67,7 @@ MUTANTS = (
         "optimizer_core/models/meter.py",
         "if cap and used >= cap)",
         "if cap and used > cap)",
-        (f"{CORE}/test_meter.py",),
+        (f"{CORE}/models/test_meter.py",),
     ),
     Mutant(
         "refusals that come whatever the pace are taken for a limit",
@@ -95,14 +95,14 @@ MUTANTS = (
         "optimizer_core/models/meter.py",
         "return Role.JUDGE_TEST if self._testing and role is Role.JUDGE else role",
         "return role",
-        (f"{CORE}/test_meter.py", f"{CORE}/metrics/test_judge.py"),
+        (f"{CORE}/models/test_meter.py", f"{CORE}/metrics/test_judge.py"),
     ),
     Mutant(
         "a rate limit is an unknown failure of the server",
         "optimizer_core/models/classes.py",
         "(LMRateLimitError, ErrorClass.RATE_LIMIT),",
         "(LMRateLimitError, ErrorClass.SERVER),",
-        (f"{CORE}/test_lms.py",),
+        (f"{CORE}/models/test_lms.py",),
     ),
     # optimizer_core: the search and its result
     Mutant(
@@ -180,7 +180,7 @@ MUTANTS = (
         "optimizer_core/search/surrogates/tpe.py",
         'study = optuna.create_study(direction="maximize", sampler=sampler)\n            study.add_trials',
         'study = optuna.create_study(direction="minimize", sampler=sampler)\n            study.add_trials',
-        (f"{CORE}/test_surrogates.py",),
+        (f"{CORE}/search/test_surrogates.py",),
     ),
     Mutant(
         "importance calls noise real",
@@ -379,7 +379,7 @@ MUTANTS = (
         "ui/export/report.py",
         "autoescape=True",
         "autoescape=False",
-        ("tests/ui/test_takehome_parts.py",),
+        ("tests/ui/export/test_takehome_parts.py",),
     ),
     Mutant(
         "a note fetches the images it names",
@@ -444,7 +444,7 @@ MUTANTS = (
         "commands/output.py",
         '    if facts["status"] == Status.COMPLETED and facts["capped"]:\n        return 3\n',
         "",
-        ("tests/test_cli.py",),
+        ("tests/commands/test_cli.py",),
     ),
     Mutant(
         "a replay file holds the keys that were in the run",

@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.types import Status, TrialKind
 from mipro_studio.storage import SqliteJournal, Store, study_path, study_url
 from tests.optimizer_core.builders import ROOT
 from tests.optimizer_core.crashing import Stage, live
-from tests.optimizer_core.test_dspy_search import rows
+from tests.optimizer_core.search.test_dspy_search import rows
 
 QUICK = "tests/programs/quick.py:Desk"
 

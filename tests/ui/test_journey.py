@@ -1,7 +1,7 @@
 """The whole job as a person does it, in a real Chromium on the embedded model: from an empty store to a report.
 
 The model's server is the real one; its network is a very small one, whose answers nobody here reads.
-`tests/test_embedded_run.py` asks the real network.
+`tests/worker/test_embedded_run.py` asks the real network.
 """
 
 from __future__ import annotations

@@ -268,7 +268,7 @@ def test_own_responder_and_salt() -> None:
 
 
 def test_command_line() -> None:
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-m", "tests.loopback", "--port", "0", "--models", "loop"]
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     try:

@@ -17,7 +17,7 @@ from tests.optimizer_core.builders import DESK, ROWS
 from tests.programs import desk
 
 pytestmark = pytest.mark.timeout(240)
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 GOOD = "Find the queue. q=1.0"
 
 
