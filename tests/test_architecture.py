@@ -51,7 +51,7 @@ def files(*rooms: str) -> list[Path]:
 
 
 CODE = [*SCRIPTS.values(), *files(*ROOMS, PACKAGE, "benchmarks")]
-MOST_FILES, LONGEST_FUNCTION, LONGEST_MODULE = 20, 55, 400
+MOST_FILES, LONGEST_FUNCTION, LONGEST_MODULE = 19, 55, 400
 PAGES = [ROOT / "app.py", *files("pages")]
 WEB = [*PAGES, *files("ui")]
 
@@ -186,9 +186,10 @@ def test_no_two_folders_import_each_other_on_any_way() -> None:
 
 
 def test_a_folder_is_seen_at_one_look() -> None:
+    """Tests too; `__init__.py` is no file to choose from."""
     counts: dict[str, int] = {}
-    for path in CODE:
-        counts[relative(path.parent)] = counts.get(relative(path.parent), 0) + 1
+    for path in [*CODE, *files("tests", "scripts")]:
+        counts[relative(path.parent)] = counts.get(relative(path.parent), 0) + (path.stem != "__init__")
     assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
 
 
