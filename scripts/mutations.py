@@ -1,6 +1,6 @@
 """Break the studio, one thing at a time, and see whether the tests that should notice do.
 
-python -m scripts.mutations            all of scripts/mutants.py; ends with 1 when one was missed
+python -m scripts.mutations            all of scripts/mutants; ends with 1 when one was missed
 python -m scripts.mutations WORD ...   those with one of the words in their name or file
 
 Each mutant is an edit of one file in a copy of the checkout. It is caught when a test fails that passes without it;
