@@ -12,9 +12,9 @@ from tests.inside import workers_inside
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROWS
 from tests.programs import desk
-from tests.worker.test_review_worker import GOOD, start, status
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.hands import Hands
+from tests.worker.test_review_worker import GOOD, start, status
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 NAME = "desk, with review"

@@ -14,8 +14,8 @@ import pytest
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.types import ErrorClass, Status
 from mipro_studio.storage import Reader, log_path
-from tests.worker.test_worker import Bench, status
 from tests.waits import until
+from tests.worker.test_worker import Bench, status
 from tests.working import ROOT, ROWS, endpoint
 
 pytestmark = pytest.mark.timeout(600)

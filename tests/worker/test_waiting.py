@@ -17,8 +17,8 @@ from mipro_studio.control import launcher
 from mipro_studio.control.heartbeat import LEASE_S
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, log_path
-from tests.worker.test_worker import Bench, facts_of, status
 from tests.waits import until
+from tests.worker.test_worker import Bench, facts_of, status
 from tests.working import cli, endpoint
 
 pytestmark = pytest.mark.timeout(280)
