@@ -31,6 +31,7 @@ def run(
         int, typer.Option(help="Instructions and demo sets a predictor, for ours and MIPROv2.")
     ] = 10,
     sizes: Annotated[str, typer.Option(help="Most rows of train/val/test, the same for all.")] = "75/75/150",
+    rows_seed: Annotated[int, typer.Option(help="Other rows of the same tasks.")] = 0,
     task_model: Annotated[str, typer.Option(help="`embedded` or a DSPy model string.")] = "embedded",
     prompt_model: Annotated[str | None, typer.Option(help="Default: the task model.")] = None,
     api_base: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")] = None,
@@ -62,6 +63,7 @@ def run(
         sizes=_sizes(sizes),
         candidates=candidates,
         threads=threads,
+        rows_seed=rows_seed,
     )
     path, cap = (store or default_store()).resolve(), Cap(max_lm_calls, max_usd)
     missing = run_benchmark(request, path, lambda text: print(text, flush=True), jobs, cap)
@@ -86,6 +88,23 @@ def report(
         raise BadInput("Nothing has been measured in this store.", "Run `python -m benchmarks run` first.")
     for written in write_report(found, out):
         print(written)
+
+
+@app.command()
+def versus(
+    tasks: Annotated[str, typer.Option(help="By comma.")],
+    optimizers: Annotated[str, typer.Option(help="By comma; the first is held against the others.")],
+    store: StoreOption = None,
+) -> None:
+    """Print one optimizer against the others, paired over tasks and seeds, for every cap that was measured."""
+    from mipro_studio.benchmarks.grid import versus as analysis
+    from mipro_studio.benchmarks.grid.results import read_results
+
+    named = _names(optimizers)
+    found = analysis.versus(read_results((store or default_store()).resolve()), _names(tasks), named)
+    if not found:
+        raise BadInput("Nothing of that has been measured in this store.", "Run `python -m benchmarks run` first.")
+    print("\n\n".join(analysis.markdown(one, named[0]) for one in found if one.scores[named[0]]))
 
 
 def _names(text: str) -> tuple[str, ...]:

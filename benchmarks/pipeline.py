@@ -1,9 +1,11 @@
 """The whole pipeline, bootstrapping and proposing included, on landscapes of contents: `studio` and DSPy's MIPROv2.
 
     python -m benchmarks.pipeline --levels 25,5,1 --seeds 6 --cache FILE
+    python -m benchmarks.pipeline --levels single,four,graded,noisy,saturated,writer --parts 1,3,4 --direct --short
 
-For every level and seed MIPROv2 runs first, and the program runs that it makes are the cap of ours, once whole and
-once a third of it. The score is on 400 sealed rows, in points. With `--cache` a call that was interrupted goes on.
+For every family (`contents.families`) and seed MIPROv2 runs first, and the program runs that it makes are the cap of
+ours, once whole and once a third of it, or the other `--parts`. The score is on 400 sealed rows, in points. With
+`--cache` a call that was interrupted goes on.
 """
 
 import argparse
@@ -23,9 +25,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import dspy
 from dspy.teleprompt import MIPROv2
 
+from mipro_studio.benchmarks.contents import program
 from mipro_studio.benchmarks.contents.direct import DirectExecutor
+from mipro_studio.benchmarks.contents.families import FAMILIES, Family
 from mipro_studio.benchmarks.contents.landscape import Contents
-from mipro_studio.benchmarks.contents.program import Support, metric
 from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.data import Dataset, example_id
@@ -47,7 +50,7 @@ ENDLESS = 10_000
 
 @dataclass(frozen=True)
 class Job:
-    """`cap`: program runs; None for DSPy's own, which sets the others' budget. `direct`: see `contents.direct`."""
+    """`level`: the family. `cap`: program runs; None for DSPy's own, which sets the others'. `direct`: see there."""
 
     method: str
     level: str
@@ -73,7 +76,7 @@ class Played:
 def play(job: Job) -> Played:
     """One optimization from the seed program to the sealed test."""
     logging.getLogger("dspy").setLevel(logging.ERROR)
-    world = Contents(job.level, job.seed)
+    world = FAMILIES[job.level].world(job.seed)
     started = time.monotonic()
     with InProcessEndpoint(responder=world.respond) as endpoint:
         played = _dspy(job, world, endpoint.base_url) if job.cap is None else _ours(job, world, endpoint.base_url)
@@ -100,12 +103,13 @@ def journal_of(world: Contents, config: RunConfig) -> MemoryJournal:
     return journal
 
 
-def settings_of(method: str, seed: int, cap: int | None, base_url: str) -> dict[str, Any]:
+def settings_of(
+    method: str, seed: int, cap: int | None, base_url: str, family: Family = FAMILIES["25"]
+) -> dict[str, Any]:
     """Settings of a run of ours. `method`: "studio", or settings of its search as JSON."""
     search = json.loads(method) if method.startswith("{") else {}
     return {
-        "program": "benchmarks/contents/program.py:program",
-        "metric": "benchmarks/contents/program.py:metric",
+        **family.settings,
         "optimizer": "studio",
         "seed": seed,
         "task_model": {"model": "openai/loop", "api_base": base_url},
@@ -116,7 +120,7 @@ def settings_of(method: str, seed: int, cap: int | None, base_url: str) -> dict[
 
 
 def _ours(job: Job, world: Contents, base_url: str) -> tuple[float, float, int]:
-    config = parse_config(settings_of(job.method, job.seed, job.cap, base_url))
+    config = parse_config(settings_of(job.method, job.seed, job.cap, base_url, FAMILIES[job.level]))
     journal = journal_of(world, config)
     asyncio.run(execute(config, journal, world, job.direct))
     outcome = journal.outcome()
@@ -129,7 +133,8 @@ async def execute(config: RunConfig, journal: MemoryJournal, world: Contents, di
     """The run that `config` asks for; with `direct` its program runs are made without prompts."""
     assembled = assemble(config, journal, ROOT)
     if direct:
-        straight = DirectExecutor(world, assembled.executor)
+        scorer = getattr(program, str(config.metric).rpartition(":")[2])
+        straight = DirectExecutor(world, assembled.executor, scorer)
         assembled.run._executor = assembled.context.evaluator._executor = straight
     await assembled.run.execute()
     return assembled
@@ -142,15 +147,17 @@ def _dspy(job: Job, world: Contents, base_url: str) -> tuple[float, float, int]:
         split: [dspy.Example(**row.inputs, **row.labels).with_inputs("message") for row in of_split]
         for split, of_split in rows_of(world).items()
     }
+    family = FAMILIES[job.level]
+    metric = family.scorer
     sealed = dspy.Evaluate(devset=rows[Split.TEST], metric=metric, num_threads=THREADS, display_progress=False)
-    before = float(sealed(Support()).score)
+    before = float(sealed(family.module()).score)
     world.program_runs = 0
     optimizer = MIPROv2(
         metric=metric, auto=None, num_candidates=10, num_threads=THREADS, seed=job.seed, verbose=False,
         max_bootstrapped_demos=4, max_labeled_demos=4,
     )  # fmt: skip
     best = optimizer.compile(
-        Support(), trainset=rows[Split.TRAIN], valset=rows[Split.VAL], num_trials=30, minibatch=True,
+        family.module(), trainset=rows[Split.TRAIN], valset=rows[Split.VAL], num_trials=30, minibatch=True,
         minibatch_size=35, minibatch_full_eval_steps=5,
     )  # fmt: skip
     runs = world.program_runs
@@ -161,57 +168,71 @@ def _values(job: Job) -> dict[str, Any]:
     return asdict(play(job))
 
 
-def _table(levels: list[str], seeds: range, found: Mapping[str, Mapping[str, Any]], direct: bool) -> str:
-    lines = [
-        "| level | seed | baseline | DSPy MIPROv2 | its runs | studio, equal runs | runs | studio, a third | runs |"
-    ]
-    lines.append("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    whole: list[tuple[float, float, float]] = []
-    for level in levels:
-        of_level = []
-        for seed in seeds:
-            peer = found.get(Job(DSPY, level, seed, None).key)
-            if peer is None:
-                continue
-            caps = (peer["runs"], peer["runs"] // 3)
-            ours = [found.get(Job("studio", level, seed, cap, direct).key) for cap in caps]
-            if None in ours:
-                continue
-            equal, third = (one for one in ours if one is not None)
-            of_level.append((peer["sealed"], equal["sealed"], third["sealed"]))
-            lines.append(
-                f"| {level} | {seed} | {peer['baseline']:.1f} | {peer['sealed']:.1f} | {peer['runs']} | "
-                f"{equal['sealed']:.1f} | {equal['runs']} | {third['sealed']:.1f} | {third['runs']} |"
-            )
-        if of_level:
-            means = [statistics.mean(column) for column in zip(*of_level, strict=True)]
-            lines.append(
-                f"| **{level}** | mean | | **{means[0]:.1f}** | | **{means[1]:.1f}** | | **{means[2]:.1f}** | |"
-            )
-            whole += of_level
-    if whole:
-        means = [statistics.mean(column) for column in zip(*whole, strict=True)]
-        lines.append(f"| **all** | mean | | **{means[0]:.1f}** | | **{means[1]:.1f}** | | **{means[2]:.1f}** | |")
-    return "\n".join(lines)
+NAMES = {1: "equal runs", 2: "half", 3: "a third", 4: "a quarter"}
+
+
+def _table(pairs: Mapping[tuple[str, int], list[Mapping[str, Any]]], parts: list[int], short: bool) -> str:
+    """`pairs`: by level and seed, DSPy's result and ours at every part of its program runs.
+
+    Args:
+        short: Only the means, with the standard errors of the differences.
+    """
+    named = [f"studio, {NAMES.get(part, f'1/{part}')}" for part in parts]
+    heads = "level | seed | baseline | DSPy MIPROv2 | its runs | " + " | ".join(f"{one} | runs" for one in named)
+    lines = [] if short else [f"| {heads} |", f"|---|---:|---:|---:|---:|{'---:|---:|' * len(parts)}"]
+    means = [f"| family | seeds | baseline | DSPy MIPROv2 | {' | '.join(f'{one} | difference' for one in named)} |"]
+    means.append(f"|---|---:|---:|---:|{'---:|---:|' * len(parts)}")
+    for level in dict.fromkeys(level for level, _ in pairs):
+        own = {seed: found for (at, seed), found in pairs.items() if at == level}
+        for seed, (peer, *ours) in own.items():
+            told = " | ".join(f"{one['sealed']:.1f} | {one['runs']}" for one in ours)
+            line = f"| {level} | {seed} | {peer['baseline']:.1f} | {peer['sealed']:.1f} | {peer['runs']} | {told} |"
+            lines += [] if short else [line]
+        means.append(_means(level, list(own.values())))
+    means.append(_means("all", list(pairs.values())))
+    return "\n".join([*lines, *([] if short else [""]), *means])
+
+
+def _means(name: str, results: list[list[Mapping[str, Any]]]) -> str:
+    peers = [peer["sealed"] for peer, *_ in results]
+    cells = [f"{statistics.mean(peer['baseline'] for peer, *_ in results):.1f}", f"{statistics.mean(peers):.1f}"]
+    for ours in zip(*(of_part for _, *of_part in results), strict=True):
+        gains = [one["sealed"] - peer for one, peer in zip(ours, peers, strict=True)]
+        error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
+        cells += [
+            f"{statistics.mean(one['sealed'] for one in ours):.1f}",
+            f"{statistics.mean(gains):+.1f} ± {error:.1f}",
+        ]
+    return f"| {name} | {len(results)} | {' | '.join(cells)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--levels", default="25,5,1")
+    parser.add_argument("--levels", default="25,5,1", help=f"of {', '.join(FAMILIES)}")
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--parts", default="1,3", help="shares of MIPROv2's program runs: 3 is a third")
     parser.add_argument("--direct", action="store_true", help="program runs of ours without prompts, the same cells")
+    parser.add_argument("--short", action="store_true", help="print means only")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path)
     said = parser.parse_args()
-    levels = said.levels.split(",")
-    seeds = range(said.first, said.first + said.seeds)
-    jobs = [Job(DSPY, level, seed, None) for seed in seeds for level in levels]
-    found = dict(remembered(_values, {job.key: (job,) for job in jobs}, said.processes, said.cache))
-    caps = {job: found[job.key]["runs"] for job in jobs}
-    ours = [Job("studio", job.level, job.seed, caps[job] // part, said.direct) for job in jobs for part in (1, 3)]
-    found |= remembered(_values, {job.key: (job,) for job in ours}, said.processes, said.cache)
-    print(_table(levels, seeds, found, said.direct))
+    parts = [int(part) for part in said.parts.split(",")]
+    pairs: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for seed in range(said.first, said.first + said.seeds):  # a call that is cut short has whole seeds
+        reference = {level: Job(DSPY, level, seed, None) for level in said.levels.split(",")}
+        jobs = list(reference.values())
+        found = dict(remembered(_values, {job.key: (job,) for job in jobs}, said.processes, said.cache))
+        ours = {
+            (level, part): Job("studio", level, seed, found[job.key]["runs"] // part, said.direct)
+            for level, job in reference.items()
+            for part in parts
+        }
+        found |= remembered(_values, {job.key: (job,) for job in ours.values()}, said.processes, said.cache)
+        for level, job in reference.items():
+            pairs[level, seed] = [found[job.key], *(found[ours[level, part].key] for part in parts)]
+    ordered = sorted(pairs.items(), key=lambda one: said.levels.split(",").index(one[0][0]))
+    print(_table(dict(ordered), parts, said.short))
 
 
 if __name__ == "__main__":

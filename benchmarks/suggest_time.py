@@ -6,6 +6,7 @@ Run `python -m benchmarks.suggest_time`.
 import random
 import statistics
 import time
+from collections.abc import Sequence
 
 from mipro_studio.optimizer_core.parameters.arm_features import features_of
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
@@ -17,7 +18,7 @@ from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Arm, Author, D
 Tables = dict[str, dict[str, dict[int, Arm]]]
 """kind -> predictor -> index -> arm."""
 
-__all__ = ["measure", "observations"]
+__all__ = ["measure", "observations", "random_contents"]
 
 PREDICTORS = ("a", "b", "c", "d")
 ARMS = 40
@@ -36,17 +37,17 @@ def observations(space: SearchSpace, n_candidates: int, n_cells: int, seed: int 
     return found
 
 
-def contents(seed: int = 0) -> Tables:
-    """Instructions of fifty words and sets of four demos of thirty rows."""
+def random_contents(names: Sequence[str], n: int, seed: int = 0) -> Tables:
+    """`n` instructions of fifty words and sets of four demos of thirty rows, of every predictor."""
     rng = random.Random(seed)
     words = [f"word{index}" for index in range(300)]
     rows = [Demo({"answer": rng.choice(ANSWERS)}, False, f"r{index}") for index in range(30)]
     written = [
         instruction_arm(name, index, " ".join(rng.choices(words, k=50)), Author.MODEL, {"tip": index % 5})
-        for name in PREDICTORS
-        for index in range(ARMS)
+        for name in names
+        for index in range(n)
     ]
-    sets = [demos_arm(name, index, "shuffled", rng.sample(rows, 4)) for name in PREDICTORS for index in range(ARMS)]
+    sets = [demos_arm(name, index, "shuffled", rng.sample(rows, 4)) for name in names for index in range(n)]
     tables: Tables = {}
     for arm in (*written, *sets):
         tables.setdefault(arm.kind, {}).setdefault(arm.owner, {})[arm.index] = arm
@@ -58,7 +59,7 @@ def measure(surrogate: Surrogate, n_candidates: int, repeats: int = 9) -> tuple[
     space = SearchSpace(
         PREDICTORS, {kind: {name: range(ARMS) for name in PREDICTORS} for kind in (INSTRUCTION, DEMOS)}
     )
-    space.features = features_of(dict.fromkeys(PREDICTORS, ("answer",)), contents())
+    space.features = features_of(dict.fromkeys(PREDICTORS, ("answer",)), random_contents(PREDICTORS, ARMS))
     observed = observations(space, n_candidates, 5_000)
     surrogate.suggest(space, observed, [], frozenset(), 0)
     wall, cpu = [], []

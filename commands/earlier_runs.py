@@ -9,7 +9,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import INSTRUCTION, CellKey, Split
 from mipro_studio.storage import Reader
 
-__all__ = ["learned_by", "with_earlier_run"]
+__all__ = ["learned_by", "outputs_of", "with_earlier_run"]
 
 
 def learned_by(store: Path, run_id: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def learned_by(store: Path, run_id: str) -> dict[str, Any]:
             raise BadInput(f"Run {full_id} has no winner yet.", "Let it end, or stop it, first.")
         arms = editable_arms(reader, full_id).by_kind
         matrix = reader.score_matrix(full_id)
-        outputs = _outputs(reader, full_id, list(arms[INSTRUCTION]), outcome.winner)
+        outputs = outputs_of(reader, full_id, list(arms[INSTRUCTION]), outcome.winner)
     scores = {
         candidate: {row: score for row, score in zip(matrix.examples, cells, strict=True) if score is not None}
         for candidate, cells in zip(matrix.candidates, matrix.scores, strict=True)
@@ -44,11 +44,11 @@ def with_earlier_run(config: dict[str, Any], store: Path) -> dict[str, Any]:
     return {**config, "carried": json.dumps(learned_by(store, named), ensure_ascii=False)}
 
 
-def _outputs(reader: Reader, run_id: str, names: list[str], winner: str) -> dict[str, tuple[str, ...]]:
-    """The outputs of every predictor, as the winner's calls have them."""
+def outputs_of(reader: Reader, run_id: str, names: list[str], candidate: str) -> dict[str, tuple[str, ...]]:
+    """The outputs of every predictor, as a candidate's calls have them."""
     found: dict[str, tuple[str, ...]] = dict.fromkeys(names, ())
-    for row in reader.candidate_scores(run_id, winner):
-        for step in reader.cell(run_id, CellKey(winner, Split.VAL, row)).trace:
+    for row in reader.candidate_scores(run_id, candidate):
+        for step in reader.cell(run_id, CellKey(candidate, Split.VAL, row)).trace:
             found[step.predictor] = tuple(step.outputs)
         if all(found.values()):
             break

@@ -4,9 +4,12 @@ A program run through DSPy and the endpoint takes five milliseconds; here a hund
 the cells is the same, and `tests/benchmarks/test_contents.py` holds that the cells are, too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
 
 from mipro_studio.benchmarks.contents.landscape import Asked, Contents, Row, Shown
+from mipro_studio.benchmarks.contents.program import PREDICTORS, SEEDS
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.executor import Executor
@@ -15,18 +18,14 @@ from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Cell, Demo, Tr
 
 __all__ = ["DirectExecutor", "expected"]
 
-OUTPUTS = {"gist": "gist", "classify": "queue"}
-"""By predictor."""
-INPUTS = {"gist": ("message",), "classify": ("message", "gist")}
-SEEDS = {"gist": "Name the gist.", "classify": "Find the queue."}
-
 
 class DirectExecutor:
     """Fills cells at once; what is refused, given up and closed is the executor's that it stands before."""
 
-    def __init__(self, world: Contents, before: Executor) -> None:
+    def __init__(self, world: Contents, before: Executor, metric: Callable[[Any, Any], float]) -> None:
         self._world = world
         self._before = before
+        self._metric = metric
         self._refused: StudioError | None = None
 
     async def run(self, request: CellRequest) -> Cell:
@@ -34,15 +33,17 @@ class DirectExecutor:
             raise self._refused
         row = self._world.row_of(str(request.example.inputs["message"]))
         assert row is not None
-        gist = self._world.answer(_asked(self._world, request.arms, "gist", row))
-        queue = self._world.answer(_asked(self._world, request.arms, "classify", row, gist))
         self._world.program_runs += 1
-        trace = (
-            TraceStep("gist", {"message": row.message}, {"gist": gist}),
-            TraceStep("classify", {"message": row.message, "gist": gist}, {"queue": queue}),
-        )
-        prediction = {"gist": gist, "queue": queue}
-        return Cell(request.key, float(queue == row.queue), usage=Usage(calls=2), prediction=prediction, trace=trace)
+        prediction: dict[str, Any] = {}
+        trace = []
+        for name in self._world.chain:
+            known = {key: prediction[key] for key in (self._world.before(name),) if key in prediction}
+            said = self._world.answer(_asked(self._world, request.arms, name, row, "".join(known.values())))
+            prediction[name] = said
+            trace.append(TraceStep(PREDICTORS[name], {"message": row.message, **known}, {name: said}))
+        score = self._metric(SimpleNamespace(message=row.message, queue=row.queue), SimpleNamespace(**prediction))
+        usage = Usage(calls=len(trace))
+        return Cell(request.key, score, usage=usage, prediction=prediction, trace=tuple(trace))
 
     def refuse(self, reason: StudioError | None) -> None:
         self._refused = reason
@@ -62,26 +63,30 @@ def expected(world: Contents, arms: ArmContents, rows: list[Row]) -> float:
     """The mean score on `rows` that these arms have without the luck of coins."""
     total = 0.0
     for row in rows:
-        right = world.chance(_asked(world, arms, "gist", row))
-        after_right = world.chance(_asked(world, arms, "classify", row, row.gist))
-        after_wrong = world.chance(_asked(world, arms, "classify", row, "another"))
-        total += right * after_right + (1 - right) * after_wrong
+        right = 1.0
+        for name in world.chain:
+            before = world.before(name)
+            after_right = world.chance(_asked(world, arms, name, row, row.right(before)))
+            after_wrong = world.chance(_asked(world, arms, name, row, "another"))
+            right = right * after_right + (1 - right) * after_wrong
+        total += right
     return total / len(rows)
 
 
-def _asked(world: Contents, arms: ArmContents, predictor: str, row: Row, gist: str = "") -> Asked:
-    instruction = arms.by_kind.get(INSTRUCTION, {}).get(predictor, {}).get("text", SEEDS[predictor])
+def _asked(world: Contents, arms: ArmContents, name: str, row: Row, before: str = "") -> Asked:
+    predictor = PREDICTORS[name]
+    instruction = arms.by_kind.get(INSTRUCTION, {}).get(predictor, {}).get("text", SEEDS[name])
     content = arms.by_kind.get(DEMOS, {}).get(predictor, {})
-    demos = tuple(_in_prompt(world, [Demo(*one) for one in content.get("demos", ())], predictor))
-    return Asked(OUTPUTS[predictor], instruction, demos, row, gist)
+    demos = tuple(_in_prompt(world, [Demo(*one) for one in content.get("demos", ())], name))
+    return Asked(name, instruction, demos, row, before)
 
 
-def _in_prompt(world: Contents, demos: list[Demo], predictor: str) -> Iterator[Shown]:
+def _in_prompt(world: Contents, demos: list[Demo], name: str) -> Iterator[Shown]:
     """As DSPy's adapters write demos: those that lack a field stand first, those without an output nowhere."""
-    output = OUTPUTS[predictor]
-    wanted = {*INPUTS[predictor], output}
-    for demo in sorted((one for one in demos if output in one.fields), key=lambda one: wanted <= one.fields.keys()):
+    before = world.before(name)
+    wanted = {"message", before, name}
+    for demo in sorted((one for one in demos if name in one.fields), key=lambda one: wanted <= one.fields.keys()):
         fields: Mapping[str, object] = demo.fields
         row = world.row_of(str(fields.get("message", "")))
         if row is not None:
-            yield Shown(row, str(fields[output]), str(fields.get("gist", "")))
+            yield Shown(row, str(fields[name]), str(fields.get(before, "")))

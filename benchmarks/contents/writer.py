@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mipro_studio.benchmarks.contents.program import SEEDS
 from tests.loopback.hashing import prompt_text, unit
 from tests.loopback.promptformat import parse_prompt, render_reply
 
@@ -16,7 +17,6 @@ __all__ = ["Writer", "quality"]
 
 RULES = 8
 AT_FIRST = 0.25
-SEEDS = {"gist": "Name the gist.", "queue": "Find the queue."}
 _RULE = re.compile(r"Rule (gist|queue) (\d+)\b")
 _BLOCK = re.compile(r"```\n?(.*?)\n?```", re.DOTALL)
 """How GEPA shows the instruction to be improved, and takes the improved one."""

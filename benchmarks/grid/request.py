@@ -36,6 +36,7 @@ class Request:
 
     Attributes:
         sizes: Most rows of train, validation and sealed test; the rows are the same for every optimizer and seed.
+        rows_seed: Which rows are drawn.
         max_program_runs: Cap on program runs, bootstrapping and search together; the sealed test is apart.
         candidates: Instructions and demo sets a predictor, where the optimizer builds so many before its search.
         task_model, prompt_model: `ModelSpec` values; None for the prompt model = the task model.
@@ -50,6 +51,7 @@ class Request:
     sizes: tuple[int, int, int] = (75, 75, 150)
     candidates: int = 10
     threads: int = 8
+    rows_seed: int = 0
 
     def __post_init__(self) -> None:
         for task in self.tasks:
@@ -99,6 +101,8 @@ class Entry:
         shared = asdict(self.request)
         for varies in ("tasks", "optimizers", "seeds", "threads"):
             del shared[varies]
+        if not self.request.rows_seed:
+            del shared["rows_seed"]  # stores from before there was a choice keep their groups
         text = json.dumps([self.task, shared], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -50,7 +50,8 @@ def run_benchmark(request: Request, store: Path, say: Say, jobs: int = 1, cap: C
     """
     Store(store).close()  # made, or brought up to date, before anything reads it
     entries = list(request.entries())
-    data = {task: write_splits(task, request.sizes, store.parent / "benchmarks") for task in request.tasks}
+    folder = store.parent / "benchmarks"
+    data = {task: write_splits(task, request.sizes, folder, request.rows_seed) for task in request.tasks}
     halt = Halt(cap, [entry.mark() for entry in entries], store)
 
     def settle(number: int, entry: Entry) -> bool:

@@ -28,6 +28,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="names, or parts of them")
     parser.add_argument("--no-effects", action="store_true", help="leave out the part on importance")
     parser.add_argument("--fresh", type=int, metavar="SEED", help="only print the part on importance, from this seed")
+    parser.add_argument("--runs", type=int, default=200, help="runs without an effect, of each design")
+    parser.add_argument("--designs", nargs="*", default=list(DESIGNS), help="names, or parts of them")
+    parser.add_argument("--described", action="store_true", help="arms with contents of their own, drawn at random")
     said = parser.parse_args()
     if said.fresh is not None:
         print(effects_table(planted(said.fresh, said)))
@@ -63,14 +66,15 @@ def _kept(page: Path) -> str:
 
 
 def planted(first: int, said: argparse.Namespace) -> dict[str, tuple[list[Finding], list[Finding]]]:
-    """Every design on 200 seeds without an effect and 20 with one, from seed `first`."""
-    none, some = range(first, first + 200), range(first, first + 20)
+    """Every design on so many seeds without an effect and 20 with one, from seed `first`."""
+    none, some = range(first, first + said.runs), range(first, first + min(20, said.runs))
     return {
         name: (
-            find_all(name, none, 0.0, said.processes, said.cache),
-            find_all(name, some, EFFECT, said.processes, said.cache),
+            find_all(name, none, 0.0, said.processes, said.cache, said.described),
+            find_all(name, some, EFFECT, said.processes, said.cache, said.described),
         )
         for name in DESIGNS
+        if any(part in name for part in said.designs)
     }
 
 

@@ -9,8 +9,10 @@ from scipy.special import expit, logit
 from mipro_studio.benchmarks.landscapes.families import Family, Landscape
 from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.benchmarks.landscapes.simulate import play
+from mipro_studio.benchmarks.suggest_time import random_contents
 from mipro_studio.optimizer_core.analysis.importance import ERROR, INTERACTION, importance
 from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.parameters.arm_features import features_of
 from mipro_studio.optimizer_core.types import DEMOS, Candidate, Split
 
 __all__ = ["ARMS", "DESIGNS", "EFFECT", "Finding", "Planted", "find", "find_all"]
@@ -75,19 +77,30 @@ class Finding:
         return self.named and self.p_value <= ERROR
 
 
-def find(design: str, seed: int, effect: float) -> Finding:
+def find(design: str, seed: int, effect: float, described: bool = False) -> Finding:
+    """One search and what importance says of it.
+
+    Args:
+        described: The arms have contents, drawn at random, which the search and importance are told of.
+    """
     landscape = Planted(seed, effect)
-    played = play(landscape, parse_config({"program": "simulated", "seed": seed, "search": DESIGNS[design]}))
+    names = [f"p{place}" for place in range(landscape.family.predictors)]
+    features = features_of(dict.fromkeys(names, ("answer",)), random_contents(names, ARMS, seed)) if described else {}
+    config = parse_config({"program": "simulated", "seed": seed, "search": DESIGNS[design]})
+    played = play(landscape, config, features=features)
     rows = importance(played.table.scores(Split.VAL), played.space, seed)
     mains = {(row["predictor"], row["kind"]): row for row in rows if INTERACTION not in row["kind"]}
     return Finding(min(row["p_value"] for row in rows), next(iter(mains)) == WHERE, mains[WHERE]["p_value"])
 
 
-def find_all(design: str, seeds: range, effect: float, processes: int, cache: Path | None = None) -> list[Finding]:
+def find_all(
+    design: str, seeds: range, effect: float, processes: int, cache: Path | None = None, described: bool = False
+) -> list[Finding]:
     """`find` for every seed; see `remember.remembered` for the cache."""
-    calls = {f"importance|{design}|{effect}|{seed}": (design, seed, effect) for seed in seeds}
+    contents = "|described" if described else ""
+    calls = {f"importance|{design}|{effect}|{seed}{contents}": (design, seed, effect, described) for seed in seeds}
     return [Finding(**values) for values in remembered(_values, calls, processes, cache).values()]
 
 
-def _values(design: str, seed: int, effect: float) -> dict[str, Any]:
-    return asdict(find(design, seed, effect))
+def _values(design: str, seed: int, effect: float, described: bool) -> dict[str, Any]:
+    return asdict(find(design, seed, effect, described))

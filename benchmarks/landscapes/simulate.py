@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 from mipro_studio.benchmarks.landscapes.families import N_EXAMPLES, Landscape
@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
-from mipro_studio.optimizer_core.parameters.arm_features import carried_feature
+from mipro_studio.optimizer_core.parameters.arm_features import Features, carried_feature
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.runs.loop import Search
@@ -123,16 +123,19 @@ class _NoReporter(Reporter):
         return
 
 
-def play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm] = ()) -> Played:
+def play(
+    landscape: Landscape, config: RunConfig, carried: Sequence[Arm] = (), features: Features = MappingProxyType({})
+) -> Played:
     """The search that `config` asks for, its cap included. Bootstrapping and proposing are done and free.
 
     Args:
         carried: Arms as an earlier run left them, with what they were worth there.
+        features: What is in the arms.
     """
-    return asyncio.run(_play(landscape, config, carried))
+    return asyncio.run(_play(landscape, config, carried, features))
 
 
-async def _play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm]) -> Played:
+async def _play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm], features: Features) -> Played:
     asyncio.get_running_loop().set_default_executor(_AtOnce())
     table, recorder = ScoreTable(), _Recorder()
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
@@ -146,7 +149,8 @@ async def _play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm])
     for place, name in enumerate(names):
         for kind in searched:
             own = [arm for arm in carried if (arm.owner, arm.kind) == (name, kind)]
-            space.features = {**space.features, (place, kind): carried_feature(own)}
+            known = (*features.get((place, kind), ()), *carried_feature(own))
+            space.features = {**space.features, (place, kind): known}
     one = Demo({}, False, "")
     active = {
         name: {index: demos_arm(name, index, "shuffled", [one] * index) for index in arms[name]} for name in names

@@ -273,6 +273,19 @@ def test_all_seeds_read_the_same_rows(tmp_path: Path) -> None:
     assert entry.config(paths, ("message",))["data"]["val"] == str(paths["val"])
 
 
+def test_other_rows_are_drawn_for_another_seed_of_rows_and_are_another_group(tmp_path: Path) -> None:
+    paths = [write_splits("triage", (20, 10, 15), tmp_path, seed) for seed in (0, 1, 1)]
+    first, second, again = ([part.read_text() for part in of_seed.values()] for of_seed in paths)
+    assert first != second == again
+    groups = {Entry(request(rows_seed=seed), "triage", "mipro", 0).group() for seed in (0, 1)}
+    assert len(groups) == 2
+
+
+def test_where_a_task_has_too_few_rows_of_a_part_it_is_split_as_the_sizes_ask(tmp_path: Path) -> None:
+    paths = write_splits("triage", (60, 40, 100), tmp_path)
+    assert [path.read_text().count("\n") for path in paths.values()] == [60, 40, 100]
+
+
 @pytest.mark.parametrize("name", ["mipro", "bootstrap_rs", "bayesian_bootstrap"])
 def test_a_samples_own_search_is_put_aside_and_the_trials_fill_the_cap(name: str, tmp_path: Path) -> None:
     paths = write_splits("triage", (60, 40, 40), tmp_path)
