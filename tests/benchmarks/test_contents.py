@@ -41,7 +41,7 @@ def test_cells_made_without_prompts_are_those_behind_the_endpoint(
 
 
 def test_levels_are_what_they_say() -> None:
-    for level, least, most in (("80", 0.75, 0.85), ("25", 0.2, 0.3), ("5", 0.03, 0.08), ("1", 0.0, 0.02)):
+    for level, least, most in (("80", 0.75, 0.85), ("25", 0.2, 0.35), ("5", 0.03, 0.12), ("1", 0.0, 0.05)):
         for predictors in CHAINS:
             world = Contents(level, 3, predictors=predictors)
             nothing = ArmContents.of([])
