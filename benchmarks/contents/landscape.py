@@ -102,7 +102,7 @@ class Contents:
         self, level: str, seed: int, n_rows: int = 580, skill: float | None = None, predictors: int = 2
     ) -> None:
         self.chain = CHAINS[predictors]
-        self._floor = FLOORS[level] ** (2 / predictors)
+        self._floor = float(FLOORS[level] ** (2 / predictors))
         self._seed = seed
         rng = random.Random(f"contents {seed}")
         words = [f"{a}{b}" for a in ("ka", "lo", "mi", "ru", "te", "so") for b in ("ran", "bel", "dus", "fin", "gor")]
