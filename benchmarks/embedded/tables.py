@@ -1,6 +1,6 @@
 """Tables of arms by rows on the embedded model, for `benchmarks.held_out_arms`: demo sets, or instructions.
 
-    MIPRO_STUDIO_DATA=FOLDER python -m benchmarks.real_tables sst2 demos --out sst2_demos.json
+    MIPRO_STUDIO_DATA=FOLDER python -m benchmarks.embedded.tables sst2 demos --out sst2_demos.json
 
 Demo sets are drawn as those of `../shared/data/trec_demo_sets.json`: four labelled rows of thirty, and the empty set.
 Instructions are the task's own and children of earlier ones, each with one sentence more of `HINTS`; the model that
