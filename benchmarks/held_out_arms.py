@@ -3,8 +3,8 @@
     python -m benchmarks.held_out_arms [TABLE.json ...] [--store STORE --run RUN ...]
 
 A table holds demo sets with their scores by row (`sets`: set, demos [{row, answer}], scores), as
-`../shared/data/trec_demo_sets.json`, or instructions (`instructions`: index, text, parents, tip, scores), as
-`benchmarks.embedded.tables` makes both, or the cells of a run (`cells`: candidate -> row -> score) without the contents
+`../shared/data/trec_demo_sets.json`, or instructions (`instructions`: index, text, parents, tip, scores), both as
+`benchmarks.embedded.tables` makes them; or cells of a run (`cells`: candidate -> row -> score) without the contents
 of its arms. Any run in a store is a table as it stands. Every fold of arms is left out once, with all candidates that
 have one of them; where several predictors or kinds are searched, each in its turn, and the seed's arms stay. R2 and
 the error are of the candidates' means, weighted by their cells: 1 - SSE / SST, SST around the mean of what was left

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mipro_studio.benchmarks.held_out_arms import Table, features_with, held_out, left_out, main, read, read_run
 from mipro_studio.benchmarks.embedded.tables import drawn
+from mipro_studio.benchmarks.held_out_arms import Table, features_with, held_out, left_out, main, read, read_run
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.parameters.arm_features import demo_features
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate
