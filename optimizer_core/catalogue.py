@@ -1,13 +1,26 @@
 """Optimizers, presets, surrogates and schedules as a form offers them, read without DSPy.
 
-What an optimizer searches stands here and nowhere else: its class takes it by its name (`optimizers/base.py`). That
-everything that there is stands here is held by `tests/optimizer_core/test_catalogue.py`.
+What an optimizer searches stands here and nowhere else: its class takes it by its name (`optimizers/base.py`). The
+settings allow the surrogates, schedules and ways of labelling that are listed here. That everything that there is
+stands here is held by `tests/optimizer_core/test_catalogue.py`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-__all__ = ["LABELS", "METRICS", "OPTIMIZERS", "PRESETS", "SCHEDULES", "SURROGATES", "Listed"]
+__all__ = [
+    "LABELS",
+    "METRICS",
+    "OPTIMIZERS",
+    "PRESETS",
+    "SCHEDULES",
+    "SURROGATES",
+    "LabelsName",
+    "Listed",
+    "ScheduleName",
+    "SurrogateName",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +157,13 @@ SCHEDULES: Mapping[str, str] = {
     "racing": "Racing: more cells as long as a candidate may win",
     "full": "Full evaluations only",
 }
+
+if TYPE_CHECKING:  # no type checker reads the keys of a mapping
+    SurrogateName: TypeAlias = str
+    ScheduleName: TypeAlias = str
+    LabelsName: TypeAlias = str
+else:  # the types of settings: one of the names
+    SurrogateName, ScheduleName, LabelsName = (Literal[tuple(names)] for names in (SURROGATES, SCHEDULES, LABELS))
 
 METRICS: Mapping[str, str] = {
     "exact_match": "1 when the answer is the label, whatever type each has (3 and 3.0, true and True, a record and "

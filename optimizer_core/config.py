@@ -4,10 +4,11 @@ The settings are requests. What took effect is in the run's receipt (`optimizer_
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from mipro_studio.optimizer_core.catalogue import LabelsName, ScheduleName, SurrogateName
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetune_spec import FinetuneSettings
@@ -118,14 +119,14 @@ class SearchSettings(Settings):
 
     candidates: Positive = 10
     instructions: Positive | None = None
-    surrogate: Literal["item_response", "tpe", "random"] = "item_response"
-    schedule: Literal["racing", "minibatch", "full"] = "racing"
+    surrogate: SurrogateName = "item_response"
+    schedule: ScheduleName = "racing"
     trials: Count = Field(default_factory=lambda said: 100 if said.get("schedule") == "racing" else 30)
     minibatch_size: Positive = 35
     full_eval_every: Positive = 5
     max_bootstrapped: Count = 4
     max_labeled: Count = 4
-    labels: Literal["spread", "random"] = "spread"
+    labels: LabelsName = "spread"
     threshold: float = 1.0
     lag: Positive = 6
     freeze: tuple[str, ...] = ()
@@ -285,20 +286,20 @@ class RunConfig(Settings):
         return self
 
     def model_for(self, role: Role) -> ModelSpec:
-        """The model that works in `role`; roles without a model of their own use the task model."""
-        judge = self.judge.model or self.prompt_model
-        own = {
-            Role.PROMPT: self.prompt_model,
-            Role.TEACHER: self.teacher,
-            Role.JUDGE: judge,
-            Role.JUDGE_TEST: judge,
-        }.get(role)
-        return own or self.task_model
+        """The model that works in `role`: its own; else for the judge the prompt model; else the task model."""
+        asked = (Role.JUDGE, Role.PROMPT) if role in (Role.JUDGE, Role.JUDGE_TEST) else (role,)
+        return next((spec for one in asked if (spec := self._own_model(one)) is not None), self.task_model)
+
+    def _own_model(self, role: Role) -> ModelSpec | None:
+        found: Any = self if role.place else None
+        for name in role.place:
+            found = getattr(found, name)
+        return found  # type: ignore[no-any-return]
 
     @property
     def roles(self) -> tuple[Role, ...]:
         """The roles that are filled in this run, the sealed test's apart."""
-        return (Role.TASK, Role.PROMPT, Role.TEACHER, *((Role.JUDGE,) if self.metric == JUDGE else ()))
+        return tuple(role for role in Role if role.place and (role is not Role.JUDGE or self.metric == JUDGE))
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""The roles that models play in a run: their titles, where their models stand in a config, and who holds a key.
+"""The roles that models play in a run, and what a stored config says of their models and keys.
 
 Plain values, for pages and commands too: a config is taken as it is stored, whichever studio wrote it.
 """
@@ -10,22 +10,10 @@ from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["MODEL_PLACES", "ROLE_TITLES", "key_variables", "model_of"]
 
-ROLE_TITLES: Mapping[Role, str] = {
-    Role.TASK: "Task model",
-    Role.PROMPT: "Prompt model",
-    Role.TEACHER: "Teacher",
-    Role.JUDGE: "Judge",
-    Role.TEST: "Sealed test",
-    Role.JUDGE_TEST: "Judge of the test",
-}
+ROLE_TITLES: Mapping[Role, str] = {role: role.label for role in Role}
 """What people call a role, in the order they are listed."""
 
-MODEL_PLACES: Mapping[Role, tuple[str, ...]] = {
-    Role.TASK: ("task_model",),
-    Role.PROMPT: ("prompt_model",),
-    Role.TEACHER: ("teacher",),
-    Role.JUDGE: ("judge", "model"),
-}
+MODEL_PLACES: Mapping[Role, tuple[str, ...]] = {role: role.place for role in Role if role.place}
 """Where a role's own model stands in a config; the sealed test is scored with the task model's."""
 
 _KEY = "api_key_env"

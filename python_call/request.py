@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from mipro_studio.optimizer_core.config import Budget, RunConfig, SearchSettings
 from mipro_studio.optimizer_core.config_paths import merge
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.roles import MODEL_PLACES
 from mipro_studio.optimizer_core.sources import LIVE
 
 __all__ = ["Metric", "Options", "Request", "Rows", "make_request"]
@@ -22,7 +23,7 @@ Rows = Iterable[dspy.Example] | str | os.PathLike[str]
 Model = Any
 """A `dspy.LM`, a model string, or settings {model, api_base, api_key_env, ...}."""
 
-_ROLES = ("prompt_model", "teacher")
+_MODELS = tuple(place[0] for place in MODEL_PLACES.values() if len(place) == 1)
 _SECRETS = ("api_key", "azure_ad_token", "aws_secret_access_key", "aws_session_token")
 _HERE = "HOME"
 """Stands for the module's name until it has one."""
@@ -187,11 +188,11 @@ def _models(settings: dict[str, Any], objects: dict[str, Any], configured: dict[
         settings["task_model"] = {"model": "program"}
     elif task is None and "program" not in objects and "lm" in configured:
         settings["task_model"] = configured["lm"]
-    for role in ("task_model", *_ROLES):
+    for role in _MODELS:
         if isinstance(lm := settings.get(role), dspy.BaseLM):
             objects[role] = lm
             settings[role] = {"model": f"{_HERE}:{role}"}
-    for role in ("task_model", *_ROLES):
+    for role in _MODELS:
         given = settings.get(role)
         if isinstance(given, str):
             settings[role] = {"model": given}
@@ -204,7 +205,7 @@ def _models(settings: dict[str, Any], objects: dict[str, Any], configured: dict[
 
 def _require_threads(settings: dict[str, Any]) -> None:
     """Objects of this process are not to be had in others."""
-    if settings.get("executor") in ("processes", "ray"):
+    if settings.get("executor") not in (None, "auto", "threads"):
         raise BadInput(
             "Objects of this process cannot be run in others.", "Leave executor out, or name the program by its file."
         )

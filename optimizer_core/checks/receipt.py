@@ -77,9 +77,8 @@ def receipt(
 def _where(placement: Placement | None) -> tuple[str, str]:
     if placement is None:
         return "threads", "nothing was measured that speaks for processes"
-    if placement.ray:
-        return "the nodes of a Ray cluster", placement.why
-    return f"{placement.processes} processes" if placement.processes else "threads", placement.why
+    words = {"processes": f"{placement.processes} processes", "ray": "the nodes of a Ray cluster"}
+    return words.get(placement.executor, placement.executor), placement.why
 
 
 def _further_kinds(config: RunConfig, program: Program) -> list[tuple[str, Any, Any, str]]:

@@ -35,20 +35,21 @@ class Work:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where program runs happen, and why in one sentence; `processes` is None for threads of the run's process.
+    """Where program runs happen, and why in one sentence.
 
-    On a Ray cluster (`ray`) it is how many a person asked for, None for one a processor of the cluster.
+    Attributes:
+        executor: As the setting `executor` calls it.
+        processes: How many; None for threads of the run's process, and where the executor itself finds out.
     """
 
+    executor: str
     processes: int | None
     why: str
-    ray: bool = False
 
     @property
     def settings(self) -> dict[str, object]:
         """What the run's settings say of it."""
-        where = "ray" if self.ray else "processes" if self.processes else "threads"
-        return {"executor": where, "processes": self.processes}
+        return {"executor": self.executor, "processes": self.processes}
 
 
 def usable_processors() -> int:
@@ -59,15 +60,15 @@ def usable_processors() -> int:
 def place(config: RunConfig, work: Work | None, processors: int) -> Placement | None:
     """Where the run's rows belong; None where nobody chose and nothing was measured."""
     if is_live(config.program) or is_live(config.metric):
-        return Placement(None, "an object of your own process can be run nowhere else")
+        return Placement("threads", None, "an object of your own process can be run nowhere else")
     if config.executor == "threads":
-        return Placement(None, CHOSEN)
-    if config.executor == "ray":
-        return Placement(config.processes, CHOSEN, ray=True)
+        return Placement("threads", None, CHOSEN)
     if config.executor == "processes":
-        return Placement(config.processes or processors, CHOSEN)
+        return Placement("processes", config.processes or processors, CHOSEN)
+    if config.executor != "auto":
+        return Placement(config.executor, config.processes, CHOSEN)
     if config.row_memory_mb is not None:
-        return Placement(config.processes or processors, "memory is limited, which takes processes")
+        return Placement("processes", config.processes or processors, "memory is limited, which takes processes")
     if work is None or work.row_s <= 0.0:
         return None
     load = config.threads * work.processor_s / work.row_s
@@ -77,10 +78,12 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
     )
     wanted = min(math.ceil(load / KEEPS_UP), config.threads)
     if wanted < 2:
-        return Placement(None, f"{measured}: threads of one process keep up (up to {KEEPS_UP:.0%}).")
+        return Placement("threads", None, f"{measured}: threads of one process keep up (up to {KEEPS_UP:.0%}).")
     # The run's own process, which decides, writes and asks the models, needs a processor of its own: with two,
     # two processes of rows were slower than threads (docs/performance.md).
     wanted = min(wanted, config.processes or processors - 1)
     if wanted < 2:
-        return Placement(None, f"{measured}; threads all the same: {processors} processors leave no room for more.")
-    return Placement(wanted, f"{measured}, more than the {KEEPS_UP:.0%} that one process can do: {wanted} processes.")
+        why = f"{measured}; threads all the same: {processors} processors leave no room for more."
+        return Placement("threads", None, why)
+    why = f"{measured}, more than the {KEEPS_UP:.0%} that one process can do: {wanted} processes."
+    return Placement("processes", wanted, why)

@@ -1,6 +1,7 @@
 """Which trainer tunes a model, and what it is told."""
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,16 +20,49 @@ from mipro_studio.optimizer_core.finetuning.providers.together import TOGETHER_U
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.embedded.weights import MODEL_NAME
 
-__all__ = ["TrainerChoice", "trainer_choice", "trainer_for", "training_settings"]
+__all__ = ["PROVIDERS", "TRAINERS", "Provider", "TrainerChoice", "trainer_choice", "trainer_for", "training_settings"]
 
-_BY_PREFIX: Final = {"together_ai": "together", "fireworks_ai": "fireworks", "openai": "openai"}
-_TITLES: Final = {
+
+@dataclass(frozen=True)
+class Provider:
+    """Somebody who tunes models for money.
+
+    Attributes:
+        title: For people.
+        prefix: How the names of its models begin, before the slash.
+        make: Its trainer, from the run's settings and the key.
+    """
+
+    title: str
+    prefix: str
+    make: Callable[[RunConfig, str], Trainer]
+
+
+def _openai(config: RunConfig, key: str) -> Trainer:
+    return OpenAITrainer(key, config.finetune.api_base or config.task_model.api_base or OPENAI_URL)
+
+
+def _fireworks(config: RunConfig, key: str) -> Trainer:
+    return FireworksTrainer(key, config.finetune.account, config.finetune.api_base or FIREWORKS_URL)
+
+
+PROVIDERS: Final[Mapping[str, Provider]] = {
+    "together": Provider(
+        "Together AI",
+        "together_ai",
+        lambda config, key: TogetherTrainer(key, config.finetune.api_base or TOGETHER_URL),
+    ),
+    "fireworks": Provider("Fireworks AI", "fireworks_ai", _fireworks),
+    "openai": Provider("OpenAI", "openai", _openai),
+}
+"""By what the setting `finetune.trainer` calls them. `test_provider_trainers.py` tries all of them."""
+
+TRAINERS: Final[Mapping[str, str]] = {
     "embedded": "this machine",
     "peft": "this machine, with peft",
-    "together": "Together AI",
-    "fireworks": "Fireworks AI",
-    "openai": "OpenAI",
+    **{name: one.title for name, one in PROVIDERS.items()},
 }
+"""All trainers and their titles."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +76,7 @@ class TrainerChoice:
     @property
     def leaves(self) -> bool:
         """Whether the training rows leave this machine."""
-        return self.name not in ("embedded", "peft")
+        return self.name in PROVIDERS
 
 
 def trainer_choice(config: RunConfig) -> TrainerChoice:
@@ -53,7 +87,7 @@ def trainer_choice(config: RunConfig) -> TrainerChoice:
     """
     spec, settings = config.task_model, config.finetune
     prefix, _, rest = spec.model.partition("/")
-    own = "embedded" if spec.model == EMBEDDED else _BY_PREFIX.get(prefix, "")
+    own = "embedded" if spec.model == EMBEDDED else _of_prefix(prefix)
     if own == "openai" and spec.api_base is not None:  # somebody else's endpoint: rows go to nobody unasked
         own = ""
     name = own if settings.trainer == "auto" else settings.trainer
@@ -69,17 +103,22 @@ def trainer_choice(config: RunConfig) -> TrainerChoice:
                 f"finetune.projections names {min(unknown)!r}, which the embedded model does not have.",
                 f"It has {', '.join(PROJECTIONS)}.",
             )
-        return TrainerChoice(name, _TITLES[name], MODEL_NAME)
+        return TrainerChoice(name, TRAINERS[name], MODEL_NAME)
     if name == "peft":
         _require_peft(config)
-        return TrainerChoice(name, _TITLES[name], settings.base)
+        return TrainerChoice(name, TRAINERS[name], settings.base)
     if spec.api_key_env is None:
         raise BadInput(
-            f"Tuning at {_TITLES[name]} needs a key.", "Name the variable that holds it with --api-key-env."
+            f"Tuning at {TRAINERS[name]} needs a key.", "Name the variable that holds it with --api-key-env."
         )
     if name == "fireworks" and not settings.account:
         raise BadInput("Tuning at Fireworks AI needs the account's id.", "Say --set finetune.account=ID.")
-    return TrainerChoice(name, _TITLES[name], rest or spec.model)
+    return TrainerChoice(name, TRAINERS[name], rest or spec.model)
+
+
+def _of_prefix(prefix: str) -> str:
+    """Who tunes models of names that begin so; "" for nobody."""
+    return next((name for name, one in PROVIDERS.items() if one.prefix == prefix), "")
 
 
 def _require_peft(config: RunConfig) -> None:
@@ -102,7 +141,7 @@ def trainer_for(config: RunConfig, folder: Path) -> Trainer:
     Raises:
         BadInput: see there; or the variable with the key is not set.
     """
-    choice, settings = trainer_choice(config), config.finetune
+    choice = trainer_choice(config)
     if choice.name == "embedded":
         return EmbeddedTrainer(folder)
     if choice.name == "peft":
@@ -112,11 +151,7 @@ def trainer_for(config: RunConfig, folder: Path) -> Trainer:
     key = os.environ.get(name)
     if not key:
         raise BadInput(f"The environment variable {name!r} that should hold the trainer's key is not set.")
-    if choice.name == "together":
-        return TogetherTrainer(key, settings.api_base or TOGETHER_URL)
-    if choice.name == "openai":
-        return OpenAITrainer(key, settings.api_base or config.task_model.api_base or OPENAI_URL)
-    return FireworksTrainer(key, settings.account, settings.api_base or FIREWORKS_URL)
+    return PROVIDERS[choice.name].make(config, key)
 
 
 def training_settings(settings: FinetuneSettings, seed: int) -> TrainingSettings:

@@ -238,7 +238,8 @@ def _role_rows(config: RunConfig, program: Program) -> list[Row]:
     elif (configured := program.configured.get("lm")) is not None:
         why = f"instead of {model_name(configured)}, which the program configures"
     rows: list[Row] = [("task_model", task, used, why)]
-    for name, spec in (("prompt_model", config.prompt_model), ("teacher", config.teacher)):
+    for name in (role.place[0] for role in Role if len(role.place) == 1 and role is not Role.TASK):
+        spec: ModelSpec | None = getattr(config, name)
         rows.append((name, spec and spec.model, _shown(spec) if spec else used, "" if spec else "the task model"))
     return rows
 

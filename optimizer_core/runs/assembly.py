@@ -1,12 +1,13 @@
 """Puts the parts of a run together from its settings and its journal."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mipro_studio.optimizer_core.cluster.ray_executor import ray_executor
 from mipro_studio.optimizer_core.config import EMBEDDED, RunConfig
 from mipro_studio.optimizer_core.data.python_rows import import_classes
+from mipro_studio.optimizer_core.evaluation.cell_request import CellRunner
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator, Limits
 from mipro_studio.optimizer_core.evaluation.executor import Executor, ThreadExecutor
 from mipro_studio.optimizer_core.evaluation.journal import Journal
@@ -35,7 +36,17 @@ from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.sources import is_live
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Role, Split
 
-__all__ = ["Assembled", "Past", "assemble", "needs_weights"]
+__all__ = ["EXECUTORS", "Assembled", "Past", "assemble", "needs_weights"]
+
+EXECUTORS: Mapping[str, Callable[[Place, WorkPool, CellRunner], Executor]] = {
+    "threads": lambda place, pool, runner: ThreadExecutor(pool, runner),
+    "processes": lambda place, pool, runner: ProcessExecutor(
+        place, place.config.processes or usable_processors(), pool
+    ),
+    "ray": lambda place, pool, runner: ray_executor(place, pool),
+}
+"""How each executor is made, by what the setting `executor` calls it: in a running event loop, from what processes
+are started with, the run's threads, and what fills cells in this process."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +148,12 @@ def _meter(config: RunConfig, journal: Journal, past: Past) -> Meter:
 def _executor(config: RunConfig, base: Path, meter: Meter, pool: WorkPool, program: Program) -> Executor:
     """Whatever runs the program; auto is decided by the check, and means threads where there was none."""
     runner = build_runner(config, program, base, meter)  # bad input is heard of here, wherever rows will be run
-    processes = config.executor in ("processes", "ray") or config.row_memory_mb is not None
-    if not processes or is_live(config.program) or is_live(config.metric):
-        return ThreadExecutor(pool, runner)
-    place = Place(config, base, meter)
-    if config.executor == "ray":
-        return ray_executor(place, pool)
-    return ProcessExecutor(place, config.processes or usable_processors(), pool)
+    name = config.executor
+    if name == "auto":
+        name = "threads" if config.row_memory_mb is None else "processes"
+    if is_live(config.program) or is_live(config.metric):
+        name = "threads"
+    return EXECUTORS[name](Place(config, base, meter), pool, runner)
 
 
 def _tuner(config: RunConfig, jobs: Path, pool: WorkPool, recorder: Recorder, meter: Meter) -> Tuner:

@@ -7,14 +7,32 @@ __all__ = ["Role", "Spent", "Usage"]
 
 
 class Role(StrEnum):
-    """Who a model works for. `TEST` and `JUDGE_TEST` are task model and judge on the sealed test, counted apart."""
+    """Who a model works for, in the order in which people read them.
 
-    TASK = "task"
-    PROMPT = "prompt"
-    TEACHER = "teacher"
-    JUDGE = "judge"
-    TEST = "test"
-    JUDGE_TEST = "judge_test"
+    `TEST` and `JUDGE_TEST` are task model and judge on the sealed test, counted apart.
+
+    Attributes:
+        label: What people call it.
+        place: Where its model stands in a config; empty for those that have none of their own.
+        does: What its model does, in a sentence for a form.
+    """
+
+    TASK = "task", "Task model", "task_model", "Runs the program on every example."
+    PROMPT = "prompt", "Prompt model", "prompt_model", "Writes instructions. A stronger one helps."
+    TEACHER = "teacher", "Teacher", "teacher", "Bootstraps the demos."
+    JUDGE = "judge", "Judge", "judge.model", "Decides about each criterion. A stronger model helps."
+    TEST = "test", "Sealed test"
+    JUDGE_TEST = "judge_test", "Judge of the test"
+
+    label: str
+    place: tuple[str, ...]
+    does: str
+
+    def __new__(cls, name: str, label: str = "", place: str = "", does: str = "") -> "Role":
+        role = str.__new__(cls, name)
+        role._value_ = name
+        role.label, role.place, role.does = label, tuple(filter(None, place.split("."))), does
+        return role
 
     @property
     def sealed(self) -> bool:

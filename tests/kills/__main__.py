@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.kills.trying import MOMENTS, PROVIDERS, Tried, embedded_kills, provider_kills
+from tests.kills.trying import MOMENTS, Tried, embedded_kills, provider_kills
+from tests.optimizer_core.finetuning.providers import ON_LOOPBACK
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print a line a moment. Exit code 1 where anything was not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m tests.kills")
-    parser.add_argument("--only", nargs="*", default=["embedded", *PROVIDERS])
+    parser.add_argument("--only", nargs="*", default=["embedded", *ON_LOOPBACK])
     parser.add_argument("--moment", default="", help="Only moments with these words in their name.")
     parser.add_argument("--requests", type=int, nargs="*", default=[], help="Only these of a provider's, from 1.")
     asked = parser.parse_args(arguments)

@@ -7,11 +7,10 @@ from pathlib import Path
 from mipro_studio.optimizer_core.types import Status
 from tests.kills.moments import COMMITS, FILES
 from tests.kills.runs import End, KilledRun, at_provider, embedded, tuned_desk
-from tests.optimizer_core.finetuning.providers import Provider, fireworks, openai, together
+from tests.optimizer_core.finetuning.providers import ON_LOOPBACK, Provider
 
-__all__ = ["MOMENTS", "PROVIDERS", "Tried", "embedded_kills", "provider_kills"]
+__all__ = ["MOMENTS", "Tried", "embedded_kills", "provider_kills"]
 
-PROVIDERS = {"together": together, "fireworks": fireworks, "openai": openai}
 MOMENTS = (*COMMITS, *FILES)
 POLLS = 3
 """Questions about a job that runs before it is done."""
@@ -59,13 +58,13 @@ def provider_kills(
         before_and_after: False: killed before the provider does it; True: when it has.
     """
     with tuned_desk() as model, at_provider(folder, model, name) as make:
-        with PROVIDERS[name]() as provider:
+        with ON_LOOPBACK[name]() as provider:
             provider.watch = _Job(provider)
             whole = make("whole", provider).live()
             assert whole.status is Status.COMPLETED and provider.submitted == 1, whole
         for number in list(requests) or range(1, provider.answered + 1):
             for done in before_and_after:
-                yield _killed_at(number, done, make, whole, PROVIDERS[name])
+                yield _killed_at(number, done, make, whole, ON_LOOPBACK[name])
 
 
 def _killed_at(

@@ -1,15 +1,14 @@
 """What the form offers is what there is."""
 
-from typing import get_args
-
 import pytest
 
 from mipro_studio.optimizer_core import catalogue
-from mipro_studio.optimizer_core.config import RunConfig, SearchSettings
+from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN
 from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.optimizers.zero_shot_mipro_pp import ZeroShotMiproPlus
 from mipro_studio.optimizer_core.runs.presets import PRESETS
+from mipro_studio.optimizer_core.search.surrogates import SURROGATES
 
 
 def test_all_optimizers_are_listed_in_their_order() -> None:
@@ -33,10 +32,7 @@ def test_it_is_said_where_more_trials_add_nothing(name: str) -> None:
     assert bool(catalogue.OPTIMIZERS[name].bounded) == (most(1000) == most(2000))
 
 
-def test_presets_surrogates_schedules_and_metrics_are_listed() -> None:
-    fields = SearchSettings.model_fields
+def test_presets_surrogates_and_metrics_are_listed() -> None:
     assert set(catalogue.PRESETS) == set(PRESETS)
-    assert set(catalogue.SURROGATES) == set(get_args(fields["surrogate"].annotation))
-    assert set(catalogue.SCHEDULES) == set(get_args(fields["schedule"].annotation))
-    assert set(catalogue.LABELS) == set(get_args(fields["labels"].annotation))
+    assert set(catalogue.SURROGATES) == set(SURROGATES)
     assert set(catalogue.METRICS) == set(BUILT_IN)

@@ -12,7 +12,7 @@ def test_every_setting_has_a_meaning_and_a_type() -> None:
     expected = {"search.lag", "proposer.hint", "budget.max_usd", "task_model.timeout_s", "judge.model.model"}
     assert expected <= set(settings)
     assert (settings["search.lag"].type, settings["search.lag"].default) == ("int", "6")
-    assert settings["search.schedule"].type == "'racing' | 'minibatch' | 'full'"
+    assert settings["search.schedule"].type == "'minibatch' | 'racing' | 'full'"
     assert settings["budget.max_usd"].type == "float | None"
     assert [path for path, one in settings.items() if not one.meaning] == []
 

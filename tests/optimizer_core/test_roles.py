@@ -1,4 +1,7 @@
+from typing import Any
+
 from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.config_paths import put
 from mipro_studio.optimizer_core.roles import MODEL_PLACES, ROLE_TITLES, key_variables, model_of
 from mipro_studio.optimizer_core.types import Role
 
@@ -8,14 +11,26 @@ def spec(variable: str) -> dict[str, str]:
 
 
 def test_every_role_has_a_title_and_those_with_a_model_of_their_own_a_place_in_the_config() -> None:
-    assert set(ROLE_TITLES) == set(Role)
-    config = RunConfig.model_validate(
-        {"program": "p", "metric": "judge", "judge": {"model": spec("D")}}
-        | {place: spec(name) for place, name in (("task_model", "A"), ("prompt_model", "B"), ("teacher", "C"))}
-    ).model_dump()
+    assert list(ROLE_TITLES) == list(Role) and all(ROLE_TITLES.values())
     assert set(MODEL_PLACES) == {role for role in Role if not role.sealed}
-    found = {role: (model_of(config, role) or {})["api_key_env"] for role in MODEL_PLACES}
-    assert found == {Role.TASK: "A", Role.PROMPT: "B", Role.TEACHER: "C", Role.JUDGE: "D"}
+    asked: dict[str, Any] = {"program": "p", "metric": "judge"}
+    for role, place in MODEL_PLACES.items():
+        assert role.does.endswith(".")
+        put(asked, ".".join(place), spec(f"KEY_OF_{role.name}"))
+    config = RunConfig.model_validate(asked)
+    assert config.roles == tuple(MODEL_PLACES)
+    for role in MODEL_PLACES:
+        assert config.model_for(role).api_key_env == f"KEY_OF_{role.name}"
+        assert (model_of(config.model_dump(), role) or {})["api_key_env"] == f"KEY_OF_{role.name}"
+
+
+def test_a_role_without_a_model_of_its_own_has_the_task_model_and_the_judge_the_prompt_model() -> None:
+    config = RunConfig.model_validate({"program": "p", "task_model": spec("A")})
+    assert {config.model_for(role).api_key_env for role in Role} == {"A"}
+    assert Role.JUDGE not in config.roles
+    config = RunConfig.model_validate({"program": "p", "task_model": spec("A"), "prompt_model": spec("B")})
+    with_b = {role for role in Role if config.model_for(role).api_key_env == "B"}
+    assert with_b == {Role.PROMPT, Role.JUDGE, Role.JUDGE_TEST}
 
 
 def test_every_model_of_a_run_names_its_keys_variable_whatever_it_is_for() -> None:

@@ -24,15 +24,6 @@ def asked(store: Filled, kind: str) -> list[tuple[str, dict[str, Any]]]:
         return [(one.change.kind.value, dict(one.change.payload)) for one in reader.changes(store[1][kind])]
 
 
-def test_no_store_no_run_and_an_unknown_run_lead_on(empty: Path) -> None:
-    assert "names no run" in texts(open_page(PAGE))
-    assert "names no run" in texts(open_page(PAGE, run="x"))
-
-
-def test_an_unknown_run_is_named(store: Filled) -> None:
-    assert "There is no run 'nobody'" in texts(open_page(PAGE, run="nobody"))
-
-
 @pytest.mark.parametrize("kind", ["running", "review", "finished", "paused", "stopped", "lost", "capped", "hostile"])
 @pytest.mark.parametrize("view", ["Table", "Read all"])
 def test_every_state_with_instructions_shows_them(store: Filled, kind: str, view: str) -> None:

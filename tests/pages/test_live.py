@@ -105,15 +105,6 @@ def test_only_a_run_that_may_move_is_polled(
     assert [every is not None for every in asked] == [polls]
 
 
-def test_a_store_without_the_run_leads_back(store: Filled) -> None:
-    assert "There is no run 'nobody'" in texts(open_page(PAGE, run="nobody"))
-
-
-def test_no_store_and_no_run_lead_back(empty: Path) -> None:
-    assert "names no run" in texts(open_page(PAGE))
-    assert "names no run" in texts(open_page(PAGE, run="x"))
-
-
 def test_a_running_run_says_its_phase_and_count(store: Filled) -> None:
     assert "Searching, trial 13 of 30" in texts(open_page(PAGE, run=store[1]["running"]))
 

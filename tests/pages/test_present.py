@@ -50,7 +50,3 @@ def test_a_run_that_has_no_result_says_so_large(store: Filled, kind: str) -> Non
     for _ in range(4):
         press(app, "next")
     assert "<script" not in texts(app)
-
-
-def test_an_address_without_a_run_leads_on(store: Filled) -> None:
-    assert "names no run" in texts(open_page(PAGE))

@@ -1,4 +1,4 @@
-"""Compare, export, replay and settings for every state of a run, and for addresses that name none."""
+"""Compare, export, replay and settings for every state of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,6 @@ KINDS = ("queued", "running", "review", "finished", "nogain", "failed", "lost", 
 
 def page(name: str, **query: str) -> Any:
     return open_page(f"pages/{name}.py", **query)
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_no_store_and_no_such_run_lead_back(empty: Path, name: str) -> None:
-    assert "names no run" in texts(page(name))
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_run_that_is_not_there_is_a_sentence(store: Filled, name: str) -> None:
-    assert "There is no run 'nobody'" in texts(page(name, run="nobody"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,14 +23,6 @@ def _table(app: AppTest, column: str) -> Any:
     return next(table.value for table in app.dataframe if column in table.value)
 
 
-def test_no_store_and_no_run_lead_on(empty: Path) -> None:
-    assert "names no run" in texts(open_page(PAGE))
-
-
-def test_an_unknown_run_is_named(store: Filled) -> None:
-    assert "There is no run 'nobody'" in texts(open_page(PAGE, run="nobody"))
-
-
 @pytest.mark.parametrize("kind", ["running", "review", "finished", "failed", "lost", "paused", "hostile", "capped"])
 def test_every_state_with_traces_shows_them(store: Filled, kind: str) -> None:
     app = open_page(PAGE, run=store[1][kind])

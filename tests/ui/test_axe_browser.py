@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from mipro_studio.ui.page import frame
+from mipro_studio.ui.page.frame import MENU, PRESENT
 from tests.ui.axe import SCRIPT, violations
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.compare.together import together
@@ -16,13 +18,21 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(not SCRIPT.exists(), reason="npm install --no-save axe-core@4.14.1"),
 ]
-OF_RUN = {
-    "live": "finished", "instructions": "review", "traces": "finished", "compare": "finished", "export": "finished",
-    "replay": "finished", "settings": "finished",
-}  # fmt: skip
+
+
+def name_of(page: frame.Page) -> str:
+    """Its address."""
+    return Path(page.path).stem
+
+
+OF_RUN = {name_of(page): "finished" for page in MENU if page.of_run and page != PRESENT} | {"instructions": "review"}
 PLAIN = {"": "Runs", "new_run?sample=triage": "New run", "lab": "Proposer lab", "benchmarks": "Benchmarks"}
 NAMES = {"finished": "triage, embedded model", "review": "triage, with review"}
 SETTLE_MS = 2600
+
+
+def test_no_page_is_left_out() -> None:
+    assert {path.partition("?")[0] or "app" for path in PLAIN} == {name_of(page) for page in MENU if not page.of_run}
 
 
 def without_code(page: Page) -> None:

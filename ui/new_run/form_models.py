@@ -17,6 +17,7 @@ from mipro_studio.ui.new_run.model_fields import (
     MODEL_FIELDS,
     OWN,
     PROGRAMS,
+    ROLES,
     SAME,
     model_spec,
     model_state,
@@ -54,9 +55,9 @@ _TESTED = "nr_tested"
 
 def models() -> None:
     st.header("Models", anchor=False)
-    model(Role.TASK, "Task model", "Runs the program on every example.", [OWN, ENDPOINT, PROGRAMS])
-    model(Role.PROMPT, "Prompt model", "Writes instructions. A stronger one helps.", [SAME, OWN, ENDPOINT])
-    model(Role.TEACHER, "Teacher", "Bootstraps the demos.", [SAME, OWN, ENDPOINT])
+    for role in ROLES:
+        options = [OWN, ENDPOINT, PROGRAMS] if role is Role.TASK else [SAME, OWN, ENDPOINT]
+        model(role, role.label, role.does, options)
     _of_the_program()
 
 

@@ -149,5 +149,4 @@ def _judge() -> None:
         "A judge is a model and can be fooled: look at what wins. Each criterion costs one call a program run."
     )
     options: list[Any] = [SAME, OWN, ENDPOINT]
-    does = "Decides about each criterion. A stronger model helps."
-    model(Role.JUDGE, "Judge", does, options, same="Same as the prompt model")
+    model(Role.JUDGE, Role.JUDGE.label, Role.JUDGE.does, options, same="Same as the prompt model")

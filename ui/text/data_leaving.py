@@ -24,7 +24,7 @@ def leaving(config: RunConfig) -> list[str]:
             Role.TEACHER: "training rows, and the program's answers to them",
             Role.PROMPT: _shown(config),
             Role.JUDGE: "every row that is scored, with its labels, the program's answer and your criteria",
-        }[role]
+        }.get(role, "what it is given")
         model = "the program's own model" if spec.model == OF_PROGRAM else spec.model
         said.append(f"To {model} at {spec.api_base or 'its provider'} ({role.value} model): {what}.")
     for name, spec in config.models.items():

@@ -1,4 +1,4 @@
-"""What every executor has to do, and what only processes can: outlive a row that ends its process."""
+"""What every executor of `runs.assembly` has to do; only processes outlive a row that ends its process."""
 
 import asyncio
 import threading
@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 
-from mipro_studio.optimizer_core.cluster.ray_executor import ray_executor
 from mipro_studio.optimizer_core.config import Budget, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, BudgetReached, RunPaused, StopRequested
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
-from mipro_studio.optimizer_core.evaluation.executor import Executor, ThreadExecutor
+from mipro_studio.optimizer_core.evaluation.executor import Executor
 from mipro_studio.optimizer_core.evaluation.frames import Unpacker, cell_as_json, cell_of, packed
 from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
-from mipro_studio.optimizer_core.evaluation.process_executor import ProcessExecutor
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.worker_process import Place
@@ -28,6 +26,7 @@ from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
 from mipro_studio.optimizer_core.programs.program import load_program
+from mipro_studio.optimizer_core.runs.assembly import EXECUTORS
 from mipro_studio.optimizer_core.types import Author, Cell, CellKey, Demo, ErrorClass, Example, Role, Split, Usage
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROOT, dspy_as_new, fresh_journal, live, make_config
@@ -36,7 +35,7 @@ from tests.waits import until
 
 pytestmark = pytest.mark.timeout(310)
 PROCESSES = ("processes", "ray") if HAS_RAY else ("processes",)
-KINDS = ("threads", *PROCESSES)
+KINDS = [name for name in EXECUTORS if name != "ray" or HAS_RAY]
 PROGRAM = "tests/programs/misbehaving.py"
 ARMS = ArmContents.of(
     [
@@ -80,13 +79,9 @@ class Bench:
 
 def made(kind: str, config: RunConfig, meter: Meter) -> Executor:
     """An executor; its loop must be running."""
-    pool = WorkPool(config.threads)
-    if kind == "processes":
-        return ProcessExecutor(Place(config, ROOT, meter), config.processes or 1, pool)
-    if kind == "ray":
-        return ray_executor(Place(config, ROOT, meter), pool)
     with dspy_as_new():
-        return ThreadExecutor(pool, build_runner(config, load_program(config.program, ROOT), ROOT, meter))
+        runner = build_runner(config, load_program(config.program, ROOT), ROOT, meter)
+    return EXECUTORS[kind](Place(config, ROOT, meter), WorkPool(config.threads), runner)
 
 
 def row(message: str, **changes: Any) -> CellRequest:
@@ -274,7 +269,8 @@ def test_decisions_do_not_depend_on_threads_and_processes(name: str, bench: Benc
     with LoopbackEndpoint(in_thread=True, responder="oracle", gold=gold, **scenario.endpoint) as endpoint:
         config = make_config(endpoint, threads=6, seed=3, search={"trials": 4}, **scenario.settings)
         ways = [{"executor": "threads"}, *({"executor": "processes", "processes": n} for n in scenario.processes)]
-        ways += [{"executor": "ray", "processes": 2}] if HAS_RAY and name == "a plain run" else []
+        if name == "a plain run":
+            ways += [{"executor": kind, "processes": 2} for kind in KINDS[2:]]
         first, *others = [live(config.model_copy(update=way), fresh_journal()) for way in ways]
     assert first.winner is not None
     assert any(cell.error for cell in first.journal.cells()) == scenario.fails_on_some_rows

@@ -1,14 +1,14 @@
-"""Two providers of finetuning on loopback: their routes, their answers, and faults on demand."""
+"""The providers of finetuning on loopback: their routes, their answers, and faults on demand."""
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-__all__ = ["KEY", "Provider", "fireworks", "openai", "together"]
+__all__ = ["KEY", "ON_LOOPBACK", "Provider"]
 
 KEY = "a-key-for-loopback"
 
@@ -218,13 +218,9 @@ def _served(provider: Provider) -> Iterator[Provider]:
         server.server_close()
 
 
-def together() -> Any:
-    return _served(_Together())
-
-
-def openai() -> Any:
-    return _served(_OpenAI())
-
-
-def fireworks() -> Any:
-    return _served(_Fireworks())
+ON_LOOPBACK: Mapping[str, Callable[[], AbstractContextManager[Provider]]] = {
+    "together": lambda: _served(_Together()),
+    "fireworks": lambda: _served(_Fireworks()),
+    "openai": lambda: _served(_OpenAI()),
+}
+"""A server for each provider of `finetuning.trainers`."""

@@ -17,12 +17,16 @@ from mipro_studio.optimizer_core.finetuning.job import (
     TrainingJob,
     TrainingRow,
 )
-from mipro_studio.optimizer_core.finetuning.providers.fireworks import FireworksTrainer
 from mipro_studio.optimizer_core.finetuning.providers.openai import OpenAITrainer
-from mipro_studio.optimizer_core.finetuning.providers.together import TogetherTrainer
-from mipro_studio.optimizer_core.finetuning.trainers import TrainerChoice, trainer_choice, trainer_for
+from mipro_studio.optimizer_core.finetuning.trainers import (
+    PROVIDERS,
+    TRAINERS,
+    TrainerChoice,
+    trainer_choice,
+    trainer_for,
+)
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
-from tests.optimizer_core.finetuning.providers import KEY, Provider, fireworks, openai, together
+from tests.optimizer_core.finetuning.providers import KEY, ON_LOOPBACK, Provider
 
 ROWS = (TrainingRow(({"role": "user", "content": "Où?"},), "ici", "where", "1"),)
 JOB = TrainingJob("run-7-stage-2", "some/base-model", ROWS, TrainingSettings())
@@ -38,15 +42,20 @@ class Case:
         return self.make(KEY)
 
 
-@pytest.fixture(params=["together", "fireworks", "openai"])
+@pytest.fixture(params=list(PROVIDERS))
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
-    with {"together": together, "fireworks": fireworks, "openai": openai}[request.param]() as provider:
-        makes: dict[str, Callable[[str], Trainer]] = {
-            "together": lambda key: TogetherTrainer(key, provider.url),
-            "fireworks": lambda key: FireworksTrainer(key, "me", provider.url),
-            "openai": lambda key: OpenAITrainer(key, provider.url),
-        }
-        yield Case(provider, makes[request.param])
+    name = request.param
+    with ON_LOOPBACK[name]() as provider:
+        model = {"model": f"{PROVIDERS[name].prefix}/some/base-model", "api_key_env": "SOME_KEY"}
+        told = {"trainer": name, "account": "me", "api_base": provider.url}
+        config = parse_config({"program": "a:b", "task_model": model, "finetune": told})
+        assert trainer_choice(config).base_model == JOB.base_model
+        yield Case(provider, lambda key: PROVIDERS[name].make(config, key))
+
+
+def test_the_setting_allows_every_trainer() -> None:
+    for name in TRAINERS:
+        assert parse_config({"program": "a:b", "finetune": {"trainer": name}}).finetune.trainer == name
 
 
 def test_rows_and_key_go_to_openai_or_to_the_model_s_own_endpoint_and_to_nobody_unasked(

@@ -1,6 +1,7 @@
-"""The contract of every surrogate; a new one joins by a line in `SURROGATES`."""
+"""The contract of every surrogate of `search.surrogates`, and of those that only some settings ask for."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -9,8 +10,8 @@ import pytest
 from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates import (
+    SURROGATES,
     Observation,
-    RandomSearch,
     ReplayedTpe,
     Surrogate,
     TpeSurrogate,
@@ -20,21 +21,19 @@ from mipro_studio.optimizer_core.search.surrogates.item_response import ItemResp
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate
 from tests.arms import space_of
 
-SURROGATES: dict[str, Callable[[], Surrogate]] = {
-    "random": RandomSearch,
-    "tpe": TpeSurrogate,
+CASES: dict[str, Callable[[], Surrogate]] = {
+    **{name: partial(make_surrogate, SearchSettings(surrogate=name)) for name in SURROGATES},
     "eager tpe": lambda: TpeSurrogate(n_startup_trials=1),
     "plain tpe": lambda: TpeSurrogate(shrink=False),
     "replayed tpe": ReplayedTpe,
-    "item response": ItemResponse,
 }
-MODELS = [name for name in SURROGATES if name != "random"]
+MODELS = [name for name in CASES if name != "random"]
 N = 10
 
 
-@pytest.fixture(params=list(SURROGATES))
+@pytest.fixture(params=list(CASES))
 def surrogate(request: pytest.FixtureRequest) -> Surrogate:
-    return SURROGATES[request.param]()
+    return CASES[request.param]()
 
 
 def make_space(instructions: int = 4, demos: int = 3, predictors: Sequence[str] = ("a", "b")) -> SearchSpace:
@@ -147,7 +146,7 @@ def test_a_question_changes_nothing_it_is_given(surrogate: Surrogate) -> None:
 def test_the_model_prefers_what_scored_well(name: str) -> None:
     space = make_space()
     history = seen(*everything(space)[::3])
-    answers = [SURROGATES[name]().suggest(space, history, [], frozenset(), seed) for seed in range(20)]
+    answers = [CASES[name]().suggest(space, history, [], frozenset(), seed) for seed in range(20)]
     assert sum(answer is not None and answer.arm(0, INSTRUCTION) == 2 for answer in answers) >= 12
 
 
@@ -160,8 +159,8 @@ def test_what_is_under_way_is_kept_away_from(name: str) -> None:
         Observation(candidate, 0.9 if candidate in (good, busy) else 0.4, N, {})
         for candidate in everything(space) * 4
     ]
-    alone = [SURROGATES[name]().suggest(space, history, [], frozenset(), seed) for seed in range(30)]
-    beside = [SURROGATES[name]().suggest(space, history, [busy] * 8, frozenset(), seed) for seed in range(30)]
+    alone = [CASES[name]().suggest(space, history, [], frozenset(), seed) for seed in range(30)]
+    beside = [CASES[name]().suggest(space, history, [busy] * 8, frozenset(), seed) for seed in range(30)]
     assert alone.count(busy) >= 8
     assert beside.count(busy) <= alone.count(busy) // 2
 
