@@ -68,18 +68,20 @@ async def _throughput(kind: str, config: RunConfig, rows: int) -> tuple[float, f
 
 async def _with_a_death(
     config: RunConfig, rows: int, calls: Callable[[], int], kill: Callable[[], None]
-) -> tuple[int, list[Any]]:
-    """(calls made, cells) of `rows` rows of which a third are in when `kill` ends a node."""
+) -> tuple[int, int, list[Any]]:
+    """(calls made, rows under way on the node, cells) of `rows` rows; a third are in when `kill` ends a node."""
     executor = _made("ray", config, Meter(Budget()))
     await _all_ready(executor, config)
+    actors = list(getattr(executor, "_workers", ()))
     before = calls()
     working: Awaitable[list[Any]] = asyncio.ensure_future(_rows(executor, rows))
     while calls() - before < CALLS_A_ROW * rows // 3:
         await asyncio.sleep(0.05)
     await asyncio.to_thread(kill)
     cells = await working
+    lost = [actor for actor in actors if actor not in getattr(executor, "_workers", ())]
     executor.close()
-    return calls() - before, cells
+    return calls() - before, sum(len(actor.rows) for actor in lost), cells
 
 
 def main() -> None:
@@ -99,11 +101,11 @@ def main() -> None:
             print(f"| {where} | {rate:.1f} | {ready_s:.1f} |", flush=True)
         node = cluster.worker_nodes.copy().pop()
         kill = lambda: cluster.remove_node(node, allow_graceful=False)  # noqa: E731 - it says what it does
-        made, cells = asyncio.run(_with_a_death(config, options.rows, lambda: endpoint.stats()["total"], kill))
+        made, under_way, cells = asyncio.run(_with_a_death(config, options.rows, lambda: endpoint.stats()["total"], kill))
         whole = sum(getattr(cell, "score", None) is not None for cell in cells)
         again = made - CALLS_A_ROW * options.rows
-        told = f"{whole} of {options.rows} rows have their cells, {again} calls were made again"
-        print(f"\nA node killed in mid-run: {told}.")
+        told = f"{under_way} rows were under way on it, {again} calls were made again"
+        print(f"\nA node killed in mid-run: {whole} of {options.rows} rows have their cells; {told}.")
 
 
 if __name__ == "__main__":

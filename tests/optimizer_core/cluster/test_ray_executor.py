@@ -24,7 +24,7 @@ from mipro_studio.optimizer_core.evaluation.worker_process import Place, Row, Wo
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
 from mipro_studio.optimizer_core.runs.assembly import Assembled
-from mipro_studio.optimizer_core.types import CellKey, Example, Role, Split
+from mipro_studio.optimizer_core.types import Cell, CellKey, Example, Role, Split
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROOT, fresh_journal, live, make_config
 from tests.programs import desk
@@ -232,21 +232,27 @@ def test_a_node_without_power_costs_its_rows_in_flight(cluster: Any, endpoint: L
     rows = [make_row(number) for number in range(60)]
     node = cluster.add_node(num_cpus=2)
 
-    async def asked() -> list[Any]:
+    async def asked() -> tuple[list[Cell], list[Cell], list[RayWorker]]:
         executor = ray_executor(Place(config, ROOT, Meter(Budget())), WorkPool(config.threads))
         try:
-            await asyncio.gather(*map(executor.run, rows))
+            while not all(worker.is_ready for worker in executor._workers):
+                undisturbed = await asyncio.gather(*map(executor.run, rows))
+            actors = list(executor._workers)
             endpoint.reset()
             working = asyncio.gather(*map(executor.run, rows))
             await calls_reach(endpoint, 20)
             with stopped(node):
-                return list(await working)
+                return undisturbed, await working, actors
         finally:
             executor.close()
 
-    cells = asyncio.run(asked())
+    undisturbed, cells, actors = asyncio.run(asked())
     cluster.remove_node(node, allow_graceful=False)
-    assert [cell.score for cell in cells] == [1.0] * 60
+    assert [actor.machine_lost for actor in actors].count(True) == 2
+    assert [(cell.key, cell.score, cell.prediction) for cell in cells] == [
+        (cell.key, cell.score, cell.prediction) for cell in undisturbed
+    ]
+    assert {cell.error for cell in cells} == {None}
     assert endpoint.stats()["total"] <= CALLS_A_ROW * (60 + config.threads)
 
 
