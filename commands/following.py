@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from mipro_studio.commands.called_as import called_as
 from mipro_studio.commands.output import exit_code, print_facts, print_json, run_facts
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.types import EventKind, Status
@@ -57,7 +58,7 @@ def to_the_end(store: Path, run_id: str, quiet: bool) -> dict[str, Any]:
             break
         except KeyboardInterrupt:
             if asked:
-                console.print(f"Left working: python cli.py show {run_id}")
+                console.print(f"Left working: {called_as()} show {run_id}")
                 break
             asked = True
             console.print("Stopping with the best so far; Ctrl-C again leaves the run working alone.")

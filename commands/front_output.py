@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mipro_studio.commands.called_as import called_as
 from mipro_studio.optimizer_core.analysis.front import front, front_points
 from mipro_studio.optimizer_core.evaluation.objective import objective_of
 from mipro_studio.optimizer_core.objective_spec import QUANTITIES, SCORE
@@ -55,7 +56,7 @@ def print_front(facts: dict[str, Any]) -> None:
         took = [_number(row[quantity], 6 if quantity == "usd" else 1) for quantity in known]
         table.add_row(row["candidate"], _number(row["score"], 3), *objective, *took, ", ".join(row["best_for"]))
     Console().print(table, markup=False)
-    print(f"Take one home: python cli.py export {facts['run_id']} --candidate CANDIDATE --out FILE")
+    print(f"Take one home: {called_as()} export {facts['run_id']} --candidate CANDIDATE --out FILE")
 
 
 def _number(value: float | None, places: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mipro_studio.commands.called_as import called_as
 from mipro_studio.commands.front_output import front_facts, objective_rows, print_front
 from mipro_studio.optimizer_core.parameters.demos import made_how
 from mipro_studio.optimizer_core.parameters.registry import KINDS, OF_THE_PROGRAM, title
@@ -193,7 +194,7 @@ def _steps_table(steps: list[dict[str, Any]]) -> Table:
 def print_table(runs: list[RunSummary]) -> None:
     """The runs as a table, as they are given; where there are none, what to do on standard error."""
     if not runs:
-        print("No runs yet. Try: python cli.py run sample:triage", file=sys.stderr)
+        print(f"No runs yet. Try: {called_as()} run sample:triage", file=sys.stderr)
         return
     table = Table(box=None)
     table.add_column("run", no_wrap=True, min_width=max(len(run.id) for run in runs))  # to be copied
