@@ -11,12 +11,15 @@
 # or let the app share the host's own loopback, where it takes everything:
 #
 #   docker run --network host -v mipro-studio:/store -v "$PWD":/work mipro-studio mipro-studio app
-FROM python:3.12-slim AS build
+#
+# The image that it stands on, from 3.11 up, is `--build-arg BASE=...` where a mirror has it under another name.
+ARG BASE=python:3.12-slim
+FROM ${BASE} AS build
 WORKDIR /source
 COPY . .
 RUN python -m pip wheel --no-deps --wheel-dir /wheels .
 
-FROM python:3.12-slim
+FROM ${BASE}
 RUN useradd --create-home --uid 1000 studio && mkdir -p /store /work && chown studio /store /work
 COPY --from=build /wheels /wheels
 RUN python -m pip install --no-cache-dir --only-binary=:all: /wheels/*.whl && rm -r /wheels

@@ -101,7 +101,8 @@ def main() -> None:
             print(f"| {where} | {rate:.1f} | {ready_s:.1f} |", flush=True)
         node = cluster.worker_nodes.copy().pop()
         kill = lambda: cluster.remove_node(node, allow_graceful=False)  # noqa: E731 - it says what it does
-        made, under_way, cells = asyncio.run(_with_a_death(config, options.rows, lambda: endpoint.stats()["total"], kill))
+        calls = lambda: endpoint.stats()["total"]  # noqa: E731
+        made, under_way, cells = asyncio.run(_with_a_death(config, options.rows, calls, kill))
         whole = sum(getattr(cell, "score", None) is not None for cell in cells)
         again = made - CALLS_A_ROW * options.rows
         told = f"{under_way} rows were under way on it, {again} calls were made again"
