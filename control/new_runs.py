@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
 from mipro_studio.control.registries import is_in_registry, program_of
 from mipro_studio.optimizer_core.errors import BadInput
@@ -90,6 +88,9 @@ def require_working(found: Mapping[str, Any], anyway: bool = False) -> None:
 
 def records_of(found: Mapping[str, Any]) -> list[Record]:
     """What a run begins with: its rows, what the check found and what it ran and spent."""
+    # It takes long to import, and who only looks at runs never comes here.
+    from pydantic import TypeAdapter
+
     examples = [Example(**{**row, "split": Split(row["split"])}) for row in found["records"]]
     cells: list[Cell] = TypeAdapter(list[Cell]).validate_python(found["rehearsal"]["cells"])
     spending: list[Spent] = TypeAdapter(list[Spent]).validate_python(found["rehearsal"]["burns"])

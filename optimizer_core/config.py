@@ -6,14 +6,15 @@ The settings are requests. What took effect is in the run's receipt (`optimizer_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from mipro_studio.optimizer_core.catalogue import LabelsName, ScheduleName, SurrogateName
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetune_spec import FinetuneSettings
-from mipro_studio.optimizer_core.model_spec import EMBEDDED, OF_PROGRAM, ModelSpec, Positive, Settings
-from mipro_studio.optimizer_core.objective_spec import SCORE, ObjectiveText
+from mipro_studio.optimizer_core.model_spec import ModelSpec, Positive, Settings
+from mipro_studio.optimizer_core.objective_spec import SCORE, read_objective
+from mipro_studio.optimizer_core.roles import EMBEDDED, JUDGE, OF_PROGRAM
 from mipro_studio.optimizer_core.tips import TIPS, Tip
 from mipro_studio.optimizer_core.types import Role
 
@@ -40,13 +41,13 @@ NO_CODE = ("predict:", "chain_of_thought:")
 """How a program without code begins: the kind of predictor, then its signature, then (on further lines) its
 instruction. `optimizer_core.programs.signature_program` builds it."""
 
-JUDGE = "judge"
-"""The metric that asks a model (see `JudgeSpec`)."""
-
 SHORTEST_ROW_LIMIT_S = 600.0
 """A row that takes longer hangs; unless a call to its model may take longer still."""
 
 Count = Annotated[int, Field(ge=0)]
+
+ObjectiveText = Annotated[str, AfterValidator(lambda text: read_objective(text).text)]
+"""A setting that holds an objective, in one way of writing it."""
 
 
 class ProposerSettings(Settings):

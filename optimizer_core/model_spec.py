@@ -4,13 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["EMBEDDED", "OF_PROGRAM", "ModelSpec", "Positive", "Settings"]
+from mipro_studio.optimizer_core.roles import EMBEDDED
 
-EMBEDDED = "embedded"
-"""The model string of the small model that the studio brings along."""
-
-OF_PROGRAM = "program"
-"""The model string of whatever model the program configures by itself."""
+__all__ = ["ModelSpec", "Positive", "Settings"]
 
 Positive = Annotated[int, Field(ge=1)]
 

@@ -8,11 +8,8 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
 
-from pydantic import AfterValidator
-
-__all__ = ["QUANTITIES", "SCORE", "ObjectiveSpec", "ObjectiveText", "read_objective"]
+__all__ = ["QUANTITIES", "SCORE", "ObjectiveSpec", "read_objective"]
 
 SCORE = "score"
 """The objective of whoever wants no other: the metric's score."""
@@ -107,7 +104,3 @@ def _number(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large a number.")
     return number
-
-
-ObjectiveText = Annotated[str, AfterValidator(lambda text: read_objective(text).text)]
-"""A setting that holds an objective, in one way of writing it."""

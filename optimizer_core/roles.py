@@ -8,7 +8,16 @@ from typing import Any
 
 from mipro_studio.optimizer_core.types import Role
 
-__all__ = ["MODEL_PLACES", "ROLE_TITLES", "key_variables", "model_of"]
+__all__ = ["EMBEDDED", "JUDGE", "MODEL_PLACES", "OF_PROGRAM", "ROLE_TITLES", "key_variables", "model_of"]
+
+EMBEDDED = "embedded"
+"""The model string of the small model that the studio brings along."""
+
+OF_PROGRAM = "program"
+"""The model string of whatever model the program configures by itself."""
+
+JUDGE = "judge"
+"""The metric that asks a model, which has a role of its own."""
 
 ROLE_TITLES: Mapping[Role, str] = {role: role.label for role in Role}
 """What people call a role, in the order they are listed."""

@@ -16,8 +16,7 @@ from mipro_studio.ui.arms.review_forms import add_forms, note_form, show_refusal
 from mipro_studio.ui.arms.review_queue import gate, waiting
 from mipro_studio.ui.live.live_head import status_line
 from mipro_studio.ui.page.frame import INSTRUCTIONS, LIVE, query
-from mipro_studio.ui.page.of_run import run_of_page
-from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.page.of_run import followed
 from mipro_studio.ui.page.url_choices import pick, picked
 from mipro_studio.ui.text.by_nature import lacking
 from mipro_studio.ui.text.format import one_line
@@ -37,35 +36,28 @@ def nothing_yet(run: RunSummary) -> None:
     st.page_link(LIVE.path, label="See what it does", icon=LIVE.icon, query_params={"run": run.id})
 
 
-def draw(run_id: str, polled: bool) -> None:
+def draw(reader: Reader, run: RunSummary) -> None:
     """The page; drawn again while the run works."""
-    with reading() as reader:
-        if reader is None:
-            st.rerun()
-            return
-        run = reader.run(run_id)
-        if is_active(run) != polled:
-            st.rerun()
-        status_line(run)
-        show_refusal()
-        editable = review.editable_arms(reader, run_id)
-        asked = reader.changes(run_id)
-        everything = [arm for of_name in editable.instructions.values() for arm in of_name.values()]
-        proposed = sum(arm.author is Author.MODEL for arm in everything)
-        gate(run, proposed, sum(one.settled is None for one in asked))
-        waiting(run, asked)
-        if not all(editable.instructions.values()) or not everything:
-            nothing_yet(run)
-            return
-        names = list(editable.instructions)
-        start = QUEUE if run.status is Status.AWAITING_REVIEW and not query("arm") else TABLE
-        view = st.segmented_control("View", VIEWS, default=start, key=VIEW, required=True) or start
-        if view == QUEUE:
-            why_not = why_not_change(run) or lacking(run.optimizer, INSTRUCTION)
-            one_by_one(reader, run, everything, asked, reader.notes(run_id), why_not)
-            return
-        name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
-        one_predictor(reader, run, name, editable, view)
+    status_line(run)
+    show_refusal()
+    editable = review.editable_arms(reader, run.id)
+    asked = reader.changes(run.id)
+    everything = [arm for of_name in editable.instructions.values() for arm in of_name.values()]
+    proposed = sum(arm.author is Author.MODEL for arm in everything)
+    gate(run, proposed, sum(one.settled is None for one in asked))
+    waiting(run, asked)
+    if not all(editable.instructions.values()) or not everything:
+        nothing_yet(run)
+        return
+    names = list(editable.instructions)
+    start = QUEUE if run.status is Status.AWAITING_REVIEW and not query("arm") else TABLE
+    view = st.segmented_control("View", VIEWS, default=start, key=VIEW, required=True) or start
+    if view == QUEUE:
+        why_not = why_not_change(run) or lacking(run.optimizer, INSTRUCTION)
+        one_by_one(reader, run, everything, asked, reader.notes(run.id), why_not)
+        return
+    name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
+    one_predictor(reader, run, name, editable, view)
 
 
 def one_predictor(reader: Reader, run: RunSummary, name: str, editable: review.EditableArms, view: str) -> None:
@@ -106,12 +98,4 @@ def one_predictor(reader: Reader, run: RunSummary, name: str, editable: review.E
         note_form(run.id, "run", notes.get("run"), "Kept with the run")
 
 
-def page() -> None:
-    run = run_of_page(INSTRUCTIONS, "A run's instructions can be read here as soon as they are written.")
-    if run is None:
-        return
-    polled = is_active(run)
-    st.fragment(draw, run_every=POLL_S if polled else None)(run.id, polled)
-
-
-page()
+followed(INSTRUCTIONS, draw, POLL_S, "A run's instructions can be read here as soon as they are written.")

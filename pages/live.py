@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from mipro_studio.storage import LiveView, Reader
+from mipro_studio.storage import LiveView, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.live import live_patterns, live_tabs
 from mipro_studio.ui.live.importance import importance_panel
@@ -14,11 +14,9 @@ from mipro_studio.ui.live.search_panel import bar, search_panel
 from mipro_studio.ui.live.spending import caps, limits_line, spending_table
 from mipro_studio.ui.live.stages import stages_panel
 from mipro_studio.ui.page.frame import COMPARE, EXPORT, LIVE, PRESENT
-from mipro_studio.ui.page.of_run import run_of_page
-from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.page.of_run import followed
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.verdict import verdict
-from mipro_studio.ui.text.status import is_active
 
 POLL_S = 1.5
 WAYS = (COMPARE, PRESENT, EXPORT)
@@ -29,44 +27,38 @@ TABS = (
 )  # fmt: skip
 
 
-def draw(run_id: str, polled: bool) -> None:
-    """One refresh; ends the polling when the run no longer moves, and begins it when it does."""
-    with reading() as reader:
-        if reader is None:
-            st.rerun()
-            return
-        view = latest(reader, run_id)
-        if is_active(view.summary) != polled:
-            st.rerun()
-        config, plan = reader.config(run_id), reader.plan(run_id)
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            status_line(view.summary)
-            buttons(view.summary, asked_of(reader, view), given_up(reader, view))
-        names = names_of(reader, run_id)
-        bar(reader, view, plan, names)
-        with st.container(gap="small"):
-            reason(view.summary, view.outcome)
-        evidence = evidence_of(reader, run_id, view.trials, view.outcome)
-        verdict(
-            evidence,
-            names,
-            view.outcome,
-            texts=view.outcome is not None,
-            ways=WAYS[: 2 if view.summary.origin else 3],
-        )
-        cards(view, plan)
-        search_panel(reader, view, config, names, evidence)
-        stages_panel(reader, view, names)
-        with st.grid(2, min_column_width=400):
-            with st.container(border=True, height="stretch"):
-                st.header("What the score depends on", anchor=False)
-                importance_panel(reader, view)
-            with st.container(border=True, height="stretch"):
-                st.header("Spent so far", anchor=False)
-                spending_table(view.spending, plan)
-                caps(view, config.get("budget") or {})
-                limits_line(reader, view.summary)
-        tabs(reader, view, evidence.best, names)
+def draw(reader: Reader, run: RunSummary) -> None:
+    """One refresh."""
+    view = latest(reader, run.id)
+    config, plan = reader.config(run.id), reader.plan(run.id)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        status_line(view.summary)
+        buttons(view.summary, asked_of(reader, view), given_up(reader, view))
+    names = names_of(reader, run.id)
+    bar(reader, view, plan, names)
+    with st.container(gap="small"):
+        reason(view.summary, view.outcome)
+    evidence = evidence_of(reader, run.id, view.trials, view.outcome)
+    verdict(
+        evidence,
+        names,
+        view.outcome,
+        texts=view.outcome is not None,
+        ways=WAYS[: 2 if view.summary.origin else 3],
+    )
+    cards(view, plan)
+    search_panel(reader, view, config, names, evidence)
+    stages_panel(reader, view, names)
+    with st.grid(2, min_column_width=400):
+        with st.container(border=True, height="stretch"):
+            st.header("What the score depends on", anchor=False)
+            importance_panel(reader, view)
+        with st.container(border=True, height="stretch"):
+            st.header("Spent so far", anchor=False)
+            spending_table(view.spending, plan)
+            caps(view, config.get("budget") or {})
+            limits_line(reader, view.summary)
+    tabs(reader, view, evidence.best, names)
 
 
 def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None:
@@ -89,7 +81,4 @@ def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None
                 show()
 
 
-shown = run_of_page(LIVE)
-if shown is not None:
-    polled = is_active(shown)
-    st.fragment(draw, run_every=POLL_S if polled else None)(shown.id, polled)
+followed(LIVE, draw, POLL_S)

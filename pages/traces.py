@@ -15,8 +15,7 @@ from mipro_studio.ui.arms.review_queue import waiting
 from mipro_studio.ui.arms.trace_view import KINDS, Seen, of_kind, step_through, summary, traces_table
 from mipro_studio.ui.live.live_head import status_line
 from mipro_studio.ui.page.frame import LIVE, TRACES
-from mipro_studio.ui.page.of_run import run_of_page
-from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.page.of_run import followed
 from mipro_studio.ui.page.url_choices import pick
 from mipro_studio.ui.text.by_nature import lacking
 from mipro_studio.ui.text.format import one_line, score
@@ -38,30 +37,23 @@ def nothing_yet(run: RunSummary, off: bool) -> None:
     st.page_link(LIVE.path, label="See what it does", icon=LIVE.icon, query_params={"run": run.id})
 
 
-def draw(run_id: str, polled: bool) -> None:
+def draw(reader: Reader, run: RunSummary) -> None:
     """The page; drawn again while the run works."""
-    with reading() as reader:
-        if reader is None:
-            st.rerun()
-            return
-        run = reader.run(run_id)
-        if is_active(run) != polled:
-            st.rerun()
-        status_line(run)
-        show_refusal()
-        waiting(run, reader.changes(run_id))
-        editable = review.editable_arms(reader, run_id)
-        search = reader.config(run_id).get("search") or {}
-        traced = reader.cells(run_id, TEACHER, Split.TRAIN)
-        off = not search.get("max_bootstrapped", 1) and not search.get("max_labeled", 1)
-        if not traced and not any(len(of_name) > 1 for of_name in editable.demo_sets.values()):
-            nothing_yet(run, off)
-            return
-        names = list(editable.instructions)
-        name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
-        seen = Seen.read(reader, run_id, traced, float(search.get("threshold", 1.0)))
-        sets(reader, run, name, editable, seen)
-        traces(reader, run_id, seen, set_names(editable.demo_sets[name].values()))
+    status_line(run)
+    show_refusal()
+    waiting(run, reader.changes(run.id))
+    editable = review.editable_arms(reader, run.id)
+    search = reader.config(run.id).get("search") or {}
+    traced = reader.cells(run.id, TEACHER, Split.TRAIN)
+    off = not search.get("max_bootstrapped", 1) and not search.get("max_labeled", 1)
+    if not traced and not any(len(of_name) > 1 for of_name in editable.demo_sets.values()):
+        nothing_yet(run, off)
+        return
+    names = list(editable.instructions)
+    name = pick("Predictor", "predictor", names, names[0], lambda each: one_line(each, 60), width=360)
+    seen = Seen.read(reader, run.id, traced, float(search.get("threshold", 1.0)))
+    sets(reader, run, name, editable, seen)
+    traces(reader, run.id, seen, set_names(editable.demo_sets[name].values()))
 
 
 def sets(reader: Reader, run: RunSummary, name: str, editable: review.EditableArms, seen: Seen) -> None:
@@ -108,12 +100,4 @@ def traces(reader: Reader, run_id: str, seen: Seen, titles: Mapping[int, str]) -
             step_through(reader, run_id, row, seen.rows.get(row))
 
 
-def page() -> None:
-    run = run_of_page(TRACES, "A run's demos and traces can be seen here as soon as it bootstraps.")
-    if run is None:
-        return
-    polled = is_active(run)
-    st.fragment(draw, run_every=POLL_S if polled else None)(run.id, polled)
-
-
-page()
+followed(TRACES, draw, POLL_S, "A run's demos and traces can be seen here as soon as it bootstraps.")

@@ -37,10 +37,11 @@ CORE_LIGHT = {
         "parameters.weights",
         "programs.instruction_frame",
         "programs.signature_text",
-        "programs.value_tags",
+        "programs.shown_values",
         "roles",
         "secrets",
         "sources",
+        "tips",
     )
 }
 OF_STORAGE = {"storage", "optimizer_core.types", "optimizer_core.errors", "optimizer_core.files"}
@@ -249,6 +250,16 @@ def test_the_web_process_loads_no_machinery() -> None:
         and not all(any(f"{name}.".startswith(f"{one}.") for one in CORE_WORDS | CORE_LIGHT) for name in found)
     }
     assert core == {}
+
+
+def test_a_page_that_only_shows_loads_none_of_what_takes_long() -> None:
+    """The settings' models and what intervals are computed with take a tenth of a second each: the first visitor of a
+    page waits for them only where it needs them."""
+    asking = {ROOT / "pages" / name for name in ("new_run.py", "lab.py")}
+    assert [
+        relative(path) for path in PAGES if {"pydantic", "numpy"} & reached(path, True) and path not in asking
+    ] == []
+    assert all("pydantic" in reached(path, True) for path in asking)
 
 
 def test_what_runs_without_a_browser_never_loads_streamlit() -> None:

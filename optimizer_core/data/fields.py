@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.programs.value_tags import shown
+from mipro_studio.optimizer_core.programs.shown_values import shown
 
 __all__ = ["ASIDE", "Columns", "Fields", "end_outputs", "is_missing", "sort_columns"]
 

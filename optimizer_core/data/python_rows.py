@@ -16,7 +16,8 @@ from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.programs.importing import import_reference
 from mipro_studio.optimizer_core.programs.live_objects import keep_value
-from mipro_studio.optimizer_core.programs.value_tags import OBJECT, SHOWN, TAG, names_unknown_class
+from mipro_studio.optimizer_core.programs.shown_values import TAG
+from mipro_studio.optimizer_core.programs.value_tags import OBJECT, SHOWN, names_unknown_class
 from mipro_studio.optimizer_core.programs.values import as_prompted, decode, encode, same
 from mipro_studio.optimizer_core.sources import is_live, is_python_source
 from mipro_studio.optimizer_core.types import Example, Split

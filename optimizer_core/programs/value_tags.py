@@ -9,8 +9,6 @@ import dataclasses
 import datetime
 import decimal
 import enum
-import json
-import re
 import sys
 import uuid
 from collections.abc import Mapping
@@ -21,26 +19,22 @@ from pydantic import BaseModel, TypeAdapter
 
 from mipro_studio.optimizer_core.programs import library_values
 from mipro_studio.optimizer_core.programs.live_objects import kept_value
+from mipro_studio.optimizer_core.programs.shown_values import TAG, shown
 
 __all__ = [
     "JSON",
     "OBJECT",
     "SCALARS",
     "SHOWN",
-    "TAG",
     "NotWritable",
     "as_text",
     "field_names",
     "is_record",
     "is_vast",
     "names_unknown_class",
-    "shown",
     "tag",
     "untag",
 ]
-
-TAG = "mipro_studio.type"
-"""Key of an object that is a value with its type."""
 
 JSON = "json"
 """Kind of plain JSON in a field whose annotation would make something else of it."""
@@ -51,10 +45,8 @@ SHOWN = "shown"
 OBJECT = "object"
 """Kind of an object of the process that called `optimize`; elsewhere it is the JSON that is shown for it."""
 
-LONGEST_MEDIA = 200
 VAST_BITS = 13_000
 """About 3,900 digits; Python writes and reads 4,300 at most."""
-_DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,")
 SCALARS = (type(None), bool, int, float, str)
 _SEQUENCES: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset}
 _TEXTS: dict[str, type] = {
@@ -226,33 +218,3 @@ def _record(kind: Any, fields: dict[str, Any]) -> Any:
     if issubclass(kind, BaseModel):
         return kind.model_construct(**fields)
     return kind(**fields)
-
-
-def shown(value: Any) -> Any:
-    """Stored JSON as plain JSON, for a person's eyes: without the notes about types."""
-    if isinstance(value, Mapping):
-        if TAG not in value:
-            return {name: shown(inner) for name, inner in value.items()}
-        inner = value.get("value")
-        if value[TAG] in library_values.KINDS:
-            return library_values.plain(inner)
-        if value[TAG] == "dict" and isinstance(inner, list):
-            return {str(shown(key)): shown(item) for key, item in inner}
-        return shown(inner)
-    return [shown(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def text_of(value: Any) -> str:
-    """Stored JSON as one text: strings as they are, everything else as JSON; the bytes of images are left out."""
-    whole = _without_media(shown(value))
-    return whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)
-
-
-def _without_media(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_media(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_media(inner) for inner in value]
-    if isinstance(value, str) and len(value) > LONGEST_MEDIA and (found := _DATA_URI.match(value)):
-        return f"{found[0]}... ({len(value):,} characters)"
-    return value

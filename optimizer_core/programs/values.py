@@ -23,19 +23,17 @@ from typing import Any
 from pydantic import BaseModel, RootModel
 
 from mipro_studio.optimizer_core.programs.library_values import is_image
+from mipro_studio.optimizer_core.programs.shown_values import TAG, shown, text_of
 from mipro_studio.optimizer_core.programs.value_tags import (
     JSON,
     SCALARS,
     SHOWN,
-    TAG,
     NotWritable,
     as_text,
     field_names,
     is_record,
     is_vast,
-    shown,
     tag,
-    text_of,
     untag,
 )
 

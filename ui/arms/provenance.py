@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.config import TIPS
+from mipro_studio.optimizer_core.tips import TIPS
 from mipro_studio.optimizer_core.types import Arm, Author, Example
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.copies import copied

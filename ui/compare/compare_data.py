@@ -15,7 +15,7 @@ from mipro_studio.optimizer_core.analysis.comparison import (
     compare,
     scored_pairs,
 )
-from mipro_studio.optimizer_core.programs.value_tags import shown
+from mipro_studio.optimizer_core.programs.shown_values import shown
 from mipro_studio.optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import names_of

@@ -7,13 +7,16 @@ here, read files and send keys away, so all that is refused unless a setting all
 import ipaddress
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.config import NO_CODE, RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.sources import is_python_source
 from mipro_studio.storage import default_store
+
+if TYPE_CHECKING:
+    from mipro_studio.optimizer_core.config import RunConfig
 
 __all__ = ["ALLOW_VARIABLE", "code_refusal", "require_allowed"]
 
@@ -38,7 +41,7 @@ def code_refusal() -> str:
     return ""
 
 
-def require_allowed(config: RunConfig) -> None:
+def require_allowed(config: "RunConfig") -> None:
     """Let a request through that may come from this browser.
 
     Raises:
@@ -49,8 +52,11 @@ def require_allowed(config: RunConfig) -> None:
         raise BadInput(f"{named} is refused. {why}", "Sample programs and programs without code work.")
 
 
-def _names(config: RunConfig) -> str:
+def _names(config: "RunConfig") -> str:
     """The first thing in `config` that only a trusted person may name; empty when there is none."""
+    # The settings take a tenth of a second to import, which pages that only show need not wait for.
+    from mipro_studio.optimizer_core.config import NO_CODE
+
     if not config.program.startswith(("sample:", *NO_CODE)):
         return "A program of your own"
     if ":" in (config.metric or ""):

@@ -6,7 +6,6 @@ from typing import Any
 import streamlit as st
 
 from mipro_studio.control import launcher
-from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.storage import default_store
 from mipro_studio.ui.page.access import require_allowed
@@ -50,6 +49,9 @@ def more_trials(run_id: str, key: str) -> None:
 
 def start(config: dict[str, object]) -> str | None:
     """Start a run; None when it was refused."""
+    # Not with the page: who starts nothing need not wait for what it takes to import.
+    from mipro_studio.optimizer_core.config import parse_config
+
     try:
         require_allowed(parse_config(config))
         return launcher.start(default_store(), config)

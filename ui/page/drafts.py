@@ -1,13 +1,15 @@
 """The plan of the form as it stands, worked out in a process beside the server, and what it knows of the program."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from mipro_studio.control.helper_client import Drafter
-from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+
+if TYPE_CHECKING:
+    from mipro_studio.optimizer_core.config import RunConfig
 
 __all__ = ["CHECKED", "Draft", "about", "drafter", "effective", "known_fields", "latest", "predictors", "work_out"]
 
@@ -28,7 +30,7 @@ def drafter() -> Drafter:
     return Drafter()
 
 
-def work_out(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> Draft | BadInput | None:
+def work_out(config: "RunConfig", checked: "tuple[RunConfig, Any] | None") -> Draft | BadInput | None:
     """The plan of `config`; None for a program of one's own that was not checked with these rows yet."""
     values = config.model_dump(mode="json", exclude_unset=True)
     try:
@@ -42,7 +44,7 @@ def work_out(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> Draft 
     return answer
 
 
-def _facts(values: Mapping[str, Any], checked: tuple[RunConfig, Any] | None) -> Any:
+def _facts(values: Mapping[str, Any], checked: "tuple[RunConfig, Any] | None") -> Any:
     if checked is None or isinstance(checked[1], StudioError):
         return None
     before = checked[0].model_dump(mode="json", exclude_unset=True)

@@ -1,6 +1,6 @@
 """The beginning of every page about one run: frame, heading, and the way on when there is no such run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -12,9 +12,9 @@ from mipro_studio.ui.page.notices import problem
 from mipro_studio.ui.page.store import reading, require_whole
 from mipro_studio.ui.text.foreign_text import heading
 from mipro_studio.ui.text.format import one_line
-from mipro_studio.ui.text.status import LOOKS
+from mipro_studio.ui.text.status import LOOKS, is_active
 
-__all__ = ["page_of_run", "run_of_page"]
+__all__ = ["followed", "page_of_run"]
 
 
 @contextmanager
@@ -59,10 +59,27 @@ def _head(page: Page, run: RunSummary, moving: bool) -> None:
         st.caption(f"{one_line(run.optimizer, 30)} · seed {run.seed} · {run.id}", width="content")
 
 
-def run_of_page(page: Page, otherwise: str = "") -> RunSummary | None:
-    """The run of a page that shows it anew while it moves, as `page_of_run` finds it; nothing is held open."""
+def followed(page: Page, draw: Callable[[Reader, RunSummary], None], every_s: float, otherwise: str = "") -> None:
+    """A page that shows its run anew every `every_s` seconds while the run works, and once where it stands still.
+
+    Args:
+        draw: The page below its heading, with a reader that is open while it draws, and the run as it is by then.
+        otherwise: What to say where the address names no run.
+    """
     with page_of_run(page, moving=True, otherwise=otherwise) as opened:
-        return None if opened is None else opened[1]
+        if opened is None:
+            return
+        run = opened[1]
+    polled = is_active(run)
+
+    def refresh() -> None:
+        with reading() as reader:
+            if reader is not None and is_active(now := reader.run(run.id)) == polled:
+                draw(reader, now)
+            else:  # polling begins or ends with the whole page
+                st.rerun()
+
+    st.fragment(refresh, run_every=every_s if polled else None)()
 
 
 @contextmanager

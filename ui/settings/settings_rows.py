@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mipro_studio.optimizer_core.config import EMBEDDED, JUDGE
-from mipro_studio.optimizer_core.roles import MODEL_PLACES, ROLE_TITLES, model_of
+from mipro_studio.optimizer_core.roles import EMBEDDED, JUDGE, MODEL_PLACES, ROLE_TITLES, model_of
 from mipro_studio.optimizer_core.secrets import without_userinfo
 from mipro_studio.optimizer_core.types import Role
 from mipro_studio.ui.text.format import clean, clip

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from mipro_studio.optimizer_core.programs.value_tags import text_of
+from mipro_studio.optimizer_core.programs.shown_values import text_of
 from mipro_studio.optimizer_core.types import Usage
 
 __all__ = [

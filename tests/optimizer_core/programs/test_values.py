@@ -20,7 +20,7 @@ from dspy.adapters.utils import serialize_for_json
 from pydantic import BaseModel, Field, RootModel
 
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.programs.value_tags import TAG
+from mipro_studio.optimizer_core.programs.shown_values import TAG
 from mipro_studio.optimizer_core.programs.values import as_prompted, decode, encode, same, shown, text_of
 
 PIXEL = base64.b64decode(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
-from mipro_studio.optimizer_core.programs.value_tags import TAG
+from mipro_studio.optimizer_core.programs.shown_values import TAG
 from mipro_studio.optimizer_core.types import Example, Role, Split
 from mipro_studio.storage import Reader
 from mipro_studio.ui.charts.report_chart import ticks
