@@ -1,6 +1,7 @@
 """Rows into records: the inverse of `writing`, for the journal and for the views."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlite_utils import Database
@@ -122,9 +123,14 @@ def read_trials(db: Database, run_id: str) -> Iterator[Trial]:
         "from trials where run_id = ? order by seq",
         [run_id],
     )
-    kinds = {kind.value: kind for kind in TrialKind}
-    for order, number, kind, candidate, done, *rest in rows:
-        yield Trial(order, number, kinds[kind], from_text(candidate), (), bool(done), *rest)
+    for row in rows:
+        yield _trial(*row)
+
+
+# A page that is drawn anew reads the same thousand trials each time.
+@lru_cache(maxsize=16_384)
+def _trial(order: int, number: int, kind: str, candidate: str, done: int, *rest: Any) -> Trial:
+    return Trial(order, number, TrialKind(kind), from_text(candidate), (), bool(done), *rest)
 
 
 def read_trial_examples(db: Database, run_id: str) -> dict[int, tuple[str, ...]]:

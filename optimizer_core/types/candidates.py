@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mipro_studio.optimizer_core.types.arms import SEED_ARM
 
@@ -69,10 +70,17 @@ class Candidate:
     @classmethod
     def parse(cls, candidate_id: str) -> "Candidate":
         """The inverse of `id`; ValueError for any other text."""
-        parts = [dict(_PAIRS.findall(part)) for part in candidate_id.split("-")]
-        whole = parts.pop() if ALWAYS_WRITTEN[0] not in parts[-1] else {}
-        named = [*enumerate(parts), (WHOLE, whole)]
-        found = cls.of(len(parts), {(at, letter): int(index) for at, part in named for letter, index in part.items()})
-        if found.id != candidate_id or not parts:
-            raise ValueError(f"{candidate_id!r} is no candidate")
-        return found
+        return _parsed(candidate_id)
+
+
+# A page that is drawn anew reads the ids of a thousand trials each time, and a search asks as often.
+@lru_cache(maxsize=8192)
+def _parsed(candidate_id: str) -> Candidate:
+    parts = [dict(_PAIRS.findall(part)) for part in candidate_id.split("-")]
+    whole = parts.pop() if ALWAYS_WRITTEN[0] not in parts[-1] else {}
+    named = [*enumerate(parts), (WHOLE, whole)]
+    chosen = {(at, letter): int(index) for at, part in named for letter, index in part.items()}
+    found = Candidate.of(len(parts), chosen)
+    if found.id != candidate_id or not parts:
+        raise ValueError(f"{candidate_id!r} is no candidate")
+    return found

@@ -1,6 +1,7 @@
 """Where an instruction comes from: what its proposer was asked, shown and answered."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -27,16 +28,19 @@ _SWITCHES = {
 }
 
 
-def flags_of(arm: Arm, rows: Mapping[str, Example], seed: str) -> list[tuple[str, str]]:
+def flags_of(arm: Arm, rows: Mapping[str, Example], seed: str) -> Sequence[tuple[str, str]]:
     """What of its meta-prompt an instruction repeats word for word."""
     if arm.author is not Author.MODEL:
         return []
     shown = [rows[row] for row in arm.provenance.get("demos_shown", ()) if row in rows]
-    sources = {
-        "a demo": [str(value) for row in shown for value in (*row.inputs.values(), *row.labels.values())],
-        "its tip": [TIPS.get(str(arm.provenance.get("tip")), "")],
-    }
-    return copied(arm.text, sources, seed)
+    of_rows = tuple(str(value) for row in shown for value in (*row.inputs.values(), *row.labels.values()))
+    return _repeated(arm.text, of_rows, TIPS.get(str(arm.provenance.get("tip")), ""), seed)
+
+
+@lru_cache(maxsize=1024)
+def _repeated(text: str, of_rows: tuple[str, ...], tip: str, seed: str) -> Sequence[tuple[str, str]]:
+    """Kept, as a page looks at all instructions whenever it is drawn."""
+    return tuple(copied(text, {"a demo": of_rows, "its tip": [tip]}, seed))
 
 
 def provenance(reader: Reader, run_id: str, arm: Arm, rows: Mapping[str, Example]) -> None:

@@ -3,11 +3,12 @@
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from mipro_studio.optimizer_core.types import Trial, TrialKind
 from mipro_studio.ui.result.leaders import Belief, baseline_of, leader_path, leading
-from mipro_studio.ui.text.format import count, one_line, plural, score
+from mipro_studio.ui.text.format import count, one_line, plural, score, words
 
 __all__ = ["XAxis", "best_mark", "score_range", "sized", "trials_alt", "trials_figure"]
 
@@ -18,6 +19,12 @@ Name = Callable[[str], str]
 
 def label(text: object, limit: int = 44) -> str:
     """Foreign text in a figure: Plotly reads a few HTML tags."""
+    return _escaped(words(text), limit)
+
+
+# Names of a thousand candidates are written into a chart at every refresh.
+@lru_cache(maxsize=4096)
+def _escaped(text: str, limit: int) -> str:
     return html.escape(one_line(text, limit), quote=False)
 
 
@@ -52,7 +59,12 @@ def sized(trials: Sequence[Trial], n_val: int) -> list[float]:
 
 
 def _belief_traces(path: Sequence[Belief], x: XAxis, end: int) -> list[Figure]:
-    """Who leads, with what score, as a line in a band of 90 %: the band shows how little few rows say."""
+    """Who leads, with what score, as a line in a band of 90 %: the band shows how little few rows say.
+
+    Only where something changes: steps between equal points look the same without them.
+    """
+    ends = zip(path, [None, *path], strict=False)
+    path = [one for one, before in ends if before is None or _drawn(one) != _drawn(before)]
     xs = [one.program_runs if x == "program_runs" else one.number for one in path]
     known = [one.low is not None and one.high is not None for one in path]
     points = [*zip(xs, path, strict=True)]
@@ -79,6 +91,10 @@ def _belief_traces(path: Sequence[Belief], x: XAxis, end: int) -> list[Figure]:
             "line": {"shape": "hv", "color": "@c0", "width": 2},
         },
     ]
+
+
+def _drawn(belief: Belief) -> tuple[float, float | None, float | None]:
+    return belief.mean, belief.low, belief.high
 
 
 def trials_figure(

@@ -223,6 +223,8 @@ _BIDI = dict.fromkeys((0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2066, 0x2067, 0
 
 def words(value: object) -> str:
     """A stored value as text: records and lists as JSON, without the notes about types."""
+    if type(value) is str:
+        return value
     return text_of(value) if isinstance(value, Mapping | list | tuple) else str(value)
 
 

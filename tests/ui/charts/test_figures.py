@@ -26,7 +26,7 @@ def test_minibatches_and_full_evaluations_are_two_series_of_marks() -> None:
     ]
     assert (small["y"], full["y"], best["y"]) == ([0.9], [0.7, 0.5], [0.7])
     assert {small["mode"], full["mode"]} == {"markers"}
-    assert line["y"] == [0.4, 0.9, 0.7, 0.7, 0.7], "who leads, with what it has so far, to the end of the axis"
+    assert line["y"] == [0.4, 0.9, 0.7, 0.7], "who leads, with what it has so far, to the end of the axis"
     assert all(low <= mean <= high for low, mean, high in zip(lower["y"], line["y"], upper["y"], strict=True))
     assert ghost["x"] == [145]
 
