@@ -17,7 +17,7 @@ from mipro_studio.optimizer_core.analysis.comparison import (
 )
 from mipro_studio.optimizer_core.programs.shown_values import shown
 from mipro_studio.optimizer_core.types import Candidate, Example, ExampleScore, Json, Split
-from mipro_studio.storage import Reader
+from mipro_studio.storage import CandidateMean, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.page.store import kept_of_run
 from mipro_studio.ui.result.evidence import evidence_of, paired
@@ -34,6 +34,7 @@ __all__ = [
     "choices",
     "compared",
     "in_words",
+    "means_of",
     "preview",
     "to_csv",
     "to_json",
@@ -61,11 +62,16 @@ class Choices:
 def choices(reader: Reader, run_id: str, split: Split) -> Choices:
     """Baseline, winner or leader first, then the candidates seen on most examples, best means first."""
     run = reader.run(run_id)
-    return kept_of_run(reader, run, f"choices {split.value}", lambda: _choices(reader, run_id, split))
+    return kept_of_run(reader, run, f"choices {split.value}", lambda: _choices(reader, run, split))
 
 
-def _choices(reader: Reader, run_id: str, split: Split) -> Choices:
-    means = {mean.candidate: mean for mean in reader.candidate_means(run_id, split)}
+def means_of(reader: Reader, run: RunSummary, split: Split) -> Sequence[CandidateMean]:
+    """The means of all candidates, read once for all that a page shows of them."""
+    return kept_of_run(reader, run, f"means {split.value}", lambda: reader.candidate_means(run.id, split))
+
+
+def _choices(reader: Reader, run: RunSummary, split: Split) -> Choices:
+    means, run_id = {mean.candidate: mean for mean in means_of(reader, run, split)}, run.id
     found = evidence_of(reader, run_id, reader.trials(run_id), reader.outcome(run_id))
     best, names = found.best, names_of(reader, run_id)
     some = next(iter(means), best)

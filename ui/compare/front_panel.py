@@ -9,11 +9,12 @@ from mipro_studio.optimizer_core.analysis.front import FrontPoint, front, front_
 from mipro_studio.optimizer_core.evaluation.objective import objective_of
 from mipro_studio.optimizer_core.objective_spec import SCORE
 from mipro_studio.optimizer_core.types import Split
-from mipro_studio.storage import Reader
+from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.charts.front_chart import front_alt, front_figure
 from mipro_studio.ui.charts.live_chart import live_chart
+from mipro_studio.ui.compare.compare_data import means_of
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.page.frame import EXPORT
 from mipro_studio.ui.page.store import kept_of_run
@@ -60,10 +61,8 @@ def objective_line(reader: Reader, picked: Picked) -> None:
 def front_panel(reader: Reader, run_id: str) -> None:
     """Chart and table of the candidates with every validation example; nothing while there is only one."""
     text = reader.config(run_id).get("objective") or SCORE
-    points = kept_of_run(
-        reader, reader.run(run_id), f"front {text}",
-        lambda: front_points(reader.cells_of_full(run_id, Split.VAL), objective_of(text)),
-    )  # fmt: skip
+    run = reader.run(run_id)
+    points = kept_of_run(reader, run, f"front {text}", lambda: _points(reader, run, text))
     offered = [name for name in TITLES if len({point.takes[name] for point in points} - {None}) > 1]
     if len(points) < 2 or not offered:
         return
@@ -83,6 +82,14 @@ def front_panel(reader: Reader, run_id: str) -> None:
     if clicked:
         open_panel(run_id, clicked)
     _take_home(run_id, best, text, names)
+
+
+def _points(reader: Reader, run: RunSummary, objective: str) -> Sequence[FrontPoint]:
+    """None where the means say already that fewer than two candidates were asked every example."""
+    asked = [mean.n_ok + mean.n_error for mean in means_of(reader, run, Split.VAL)]
+    if sum(n >= run.n_val for n in asked) < 2:
+        return []
+    return front_points(reader.cells_of_full(run.id, Split.VAL), objective_of(objective))
 
 
 def _take_home(run_id: str, best: Sequence[FrontPoint], objective: str, names: Names) -> None:
