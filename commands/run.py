@@ -1,8 +1,8 @@
 """The command `run`: what a person asks for on the command line, started and followed to its end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,11 +13,14 @@ from mipro_studio.commands.run_options import with_settings
 from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.config import EMBEDDED, OF_PROGRAM
 from mipro_studio.optimizer_core.config_paths import merge
-from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.models.model_text import priced, read_model
 from mipro_studio.storage import default_store
 
 __all__ = ["given_only", "register"]
+
+STRATEGIST: Final = "better_together"
+"""The one optimizer that takes a strategy."""
 
 Program = Annotated[str, typer.Argument(help="sample:NAME, path.py[:attr] or package.module:attr")]
 Shares = Annotated[str | None, typer.Option(help="Shares of train/val/test.", show_default="0.4/0.4/0.2")]
@@ -89,6 +92,7 @@ def run(  # noqa: PLR0913 - the options of a command
         models=endpoint.serving_each(predictor_models or ()),
     )
     config = priced(merge(other, given), price or ())
+    _require_strategy_used(config)
     path = store or default_store()
     found = new_runs.inspect(earlier_runs.with_earlier_run(config, path))
     if dry_run:
@@ -119,6 +123,15 @@ class _Endpoint:
     def serving_each(self, texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         """By predictor, from texts as `read_model` takes them; what a text says itself stands."""
         return {name: {**(self.serving(spec["model"]) or {}), **spec} for name, spec in map(read_model, texts)}
+
+
+def _require_strategy_used(config: Mapping[str, Any]) -> None:
+    asked = (config.get("finetune") or {}).get("strategy")
+    if asked is not None and config.get("optimizer") != STRATEGIST:
+        raise BadInput(
+            f"The strategy {asked!r} is for the optimizer {STRATEGIST}, which is not the one of this run.",
+            f"Add --optimizer {STRATEGIST}, or leave the strategy away.",
+        )
 
 
 def given_only(**values: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mipro_studio.ui.live.live_head import status_line
 from mipro_studio.ui.page.frame import INSTRUCTIONS, LIVE, query
 from mipro_studio.ui.page.of_run import followed
 from mipro_studio.ui.page.url_choices import pick, picked
-from mipro_studio.ui.text.by_nature import lacking
+from mipro_studio.ui.text.by_nature import lacking, tunes_weights
 from mipro_studio.ui.text.format import one_line
 from mipro_studio.ui.text.status import is_active
 
@@ -50,7 +50,8 @@ def draw(reader: Reader, run: RunSummary) -> None:
         nothing_yet(run)
         return
     names = list(editable.instructions)
-    start = QUEUE if run.status is Status.AWAITING_REVIEW and not query("arm") else TABLE
+    at_gate = run.status is Status.AWAITING_REVIEW and not tunes_weights(run.optimizer)
+    start = QUEUE if at_gate and not query("arm") else TABLE
     view = st.segmented_control("View", VIEWS, default=start, key=VIEW, required=True) or start
     if view == QUEUE:
         why_not = why_not_change(run) or lacking(run.optimizer, INSTRUCTION)

@@ -17,6 +17,7 @@ from typing import Any
 
 import dspy
 from dspy.clients.provider import Provider
+from pydantic import ValidationError
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.finetuning.embedded_trainer import EmbeddedTrainer
@@ -82,7 +83,7 @@ class EmbeddedProvider(Provider):  # type: ignore[misc]
             raise BadInput(
                 f"{model} is no adapter's file.", "Tune the embedded model, or what an earlier tuning gave."
             )
-        asked = _job(train_data, TrainingSettings.model_validate(dict(train_kwargs or {})), begins_at)
+        asked = _job(train_data, _settings(train_kwargs or {}), begins_at)
         self._trainer.submit(asked)
         status = self._over(asked)
         if status.phase is not JobPhase.SUCCEEDED or status.tuned is None:
@@ -102,6 +103,21 @@ class EmbeddedProvider(Provider):  # type: ignore[misc]
                 if failures == MOST_FAILURES:
                     raise
             time.sleep(POLL_S)
+
+
+def _settings(train_kwargs: Mapping[str, Any]) -> TrainingSettings:
+    try:
+        found = TrainingSettings.model_validate(dict(train_kwargs))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"train_kwargs: {where} = {first['input']!r} is not allowed: {first['msg']}.",
+            f"There are {', '.join(TrainingSettings.model_fields)}.",
+        ) from error
+    if found.full:
+        raise BadInput("The embedded model's weights are tuned by adapters only.", "Leave full out of train_kwargs.")
+    return found
 
 
 def _job(

@@ -99,9 +99,9 @@ class EmbeddedTrainer:
             raise TrainerRefused(f"A job cannot be called {job.id!r}.", "Use letters, digits and dashes, 40 at most.")
         if not job.rows:
             raise TrainerRefused("There are no rows to train on.", "Lower the threshold, or use a larger teacher.")
-        if job.begins_at is not None and not self._earlier(job.begins_at).is_file():
+        if job.begins_at is not None and not self._earlier(job, job.begins_at).is_file():
             raise TrainerRefused(
-                f"The adapter {job.begins_at} that is to be trained further is not there any more.",
+                f"What is to be trained further, {job.begins_at}, is not there any more.",
                 "Bring its folder back, or start a new run.",
             )
         files = self._files(job)
@@ -145,7 +145,7 @@ class EmbeddedTrainer:
             with suppress(ProcessLookupError):
                 os.kill(held["pid"], signal.SIGTERM)
 
-    def _earlier(self, begins_at: str) -> Path:
+    def _earlier(self, job: TrainingJob, begins_at: str) -> Path:
         """A file that is there as long as what an earlier job came to is."""
         return Path(begins_at)
 

@@ -10,7 +10,16 @@ from typing import Any, Protocol
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 
-__all__ = ["JobPhase", "JobStatus", "Trainer", "TrainerRefused", "TrainerUnavailable", "TrainingJob", "TrainingRow"]
+__all__ = [
+    "JobPhase",
+    "JobStatus",
+    "Trainer",
+    "TrainerRefused",
+    "TrainerUnavailable",
+    "TrainerWaits",
+    "TrainingJob",
+    "TrainingRow",
+]
 
 
 class TrainerUnavailable(StudioError):
@@ -19,6 +28,10 @@ class TrainerUnavailable(StudioError):
 
 class TrainerRefused(StudioError):
     """The trainer refused the job or the question: asking again will not help."""
+
+
+class TrainerWaits(StudioError):
+    """A person has to do something, which the hint says, before the job can go on: ask again after that."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,7 @@ class Trainer(Protocol):
     Raises:
         TrainerUnavailable: from any method; nothing is decided, ask again.
         TrainerRefused: from any method; the job cannot be had.
+        TrainerWaits: from `status`; a person has to do something first.
     """
 
     def submit(self, job: TrainingJob) -> None:

@@ -1,4 +1,4 @@
-"""The process that trains one adapter with torch, transformers and peft; see `process`.
+"""The process that trains one adapter, or all weights, with torch, transformers and peft; see `process`.
 
 Rows are written with the model's own chat template. The loss is taken on the answers' tokens. State is kept an epoch,
 and a job that was killed goes on from it with the same batches.
@@ -20,7 +20,7 @@ from mipro_studio.optimizer_core.finetuning.embedded_trainer import JobFolder
 from mipro_studio.optimizer_core.finetuning.job import TrainingJob, TrainingRow
 from mipro_studio.optimizer_core.finetuning.lora import LoraSettings
 from mipro_studio.optimizer_core.finetuning.network import PROJECTIONS
-from mipro_studio.optimizer_core.finetuning.peft_trainer import ADAPTER_FOLDER
+from mipro_studio.optimizer_core.finetuning.peft_trainer import ADAPTER_FOLDER, MODEL_FOLDER, kept_in
 from mipro_studio.optimizer_core.finetuning.process import Reporter, worked
 from mipro_studio.optimizer_core.finetuning.training import LARGEST_NORM, Step, batches, rate_at
 
@@ -46,8 +46,12 @@ def _train(files: JobFolder, job: TrainingJob) -> None:
     model = _model(files, job)
     losses = _fit(files, job, model, rows)
     files.write("progress.json", {"losses": losses, "steps": len(losses)})
-    model.save_pretrained(files.folder / ADAPTER_FOLDER)
-    files.write("result.json", {"adapter": ADAPTER_FOLDER})
+    kept = MODEL_FOLDER if job.settings.full else ADAPTER_FOLDER
+    if job.settings.full:  # as the base is kept, with all that a server needs
+        model.to(transformers.AutoConfig.from_pretrained(job.base_model).dtype or torch.float32)
+        tokenizer.save_pretrained(files.folder / kept)
+    model.save_pretrained(files.folder / kept)
+    files.write("result.json", {"adapter": kept})
     (files.folder / STATE).unlink(missing_ok=True)
 
 
@@ -65,14 +69,18 @@ def _encoded(tokenizer: Any, row: TrainingRow) -> Encoded:
 
 
 def _model(files: JobFolder, job: TrainingJob) -> Any:
-    on_gpu = torch.cuda.is_available()
+    """What is trained: with an adapter its weights alone, else all, in 32 bits: a step of all weights is smaller than
+    what 16 bits tell apart."""
+    full, on_gpu = job.settings.full, torch.cuda.is_available()
+    name = MODEL_FOLDER if full else ADAPTER_FOLDER
+    earlier = kept_in(files.folder.parent, job.begins_at, name) if job.begins_at is not None else None
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        job.base_model, dtype=torch.bfloat16 if on_gpu else torch.float32
+        earlier if full and earlier else job.base_model,
+        dtype=torch.bfloat16 if on_gpu and not full else torch.float32,
     )
-    if job.begins_at is not None:
-        earlier = files.folder.parent / job.begins_at / ADAPTER_FOLDER
+    if earlier and not full:
         model = peft.PeftModel.from_pretrained(model, earlier, is_trainable=True)
-    else:
+    elif not full:
         model = peft.get_peft_model(model, _lora(job.settings.lora))
     return model.to("cuda" if on_gpu else "cpu").eval()  # no dropout: a resumed training has the same numbers
 
@@ -89,7 +97,7 @@ def _lora(settings: LoraSettings) -> Any:
 
 
 def _fit(files: JobFolder, job: TrainingJob, model: Any, rows: Sequence[Encoded]) -> list[float]:
-    """Train the model's adapter. Returns the loss of every step."""
+    """Train whatever of the model is to be trained. Returns the loss of every step."""
     settings = job.settings
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, weight_decay=0.0)
@@ -128,7 +136,9 @@ def _batch(rows: Sequence[Encoded], device: Any) -> dict[str, Any]:
 def _save(files: JobFolder, model: Any, optimizer: Any, losses: list[float]) -> None:
     """Write the state aside, then rename it."""
     part = files.folder / f".{STATE}.part"
-    state = {"adapter": peft.get_peft_model_state_dict(model), "optimizer": optimizer.state_dict(), "losses": losses}
+    adapted = isinstance(model, peft.PeftModel)
+    weights = peft.get_peft_model_state_dict(model) if adapted else model.state_dict()
+    state = {"weights": weights, "optimizer": optimizer.state_dict(), "losses": losses}
     with part.open("wb") as out:
         torch.save(state, out)
         out.flush()
@@ -141,6 +151,9 @@ def _restored(files: JobFolder, model: Any, optimizer: Any) -> list[float]:
     if not (files.folder / STATE).exists():
         return []
     state = torch.load(files.folder / STATE, map_location=model.device, weights_only=True)
-    peft.set_peft_model_state_dict(model, state["adapter"])
+    if isinstance(model, peft.PeftModel):
+        peft.set_peft_model_state_dict(model, state["weights"])
+    else:
+        model.load_state_dict(state["weights"])
     optimizer.load_state_dict(state["optimizer"])
     return list(state["losses"])

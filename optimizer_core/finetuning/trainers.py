@@ -19,8 +19,19 @@ from mipro_studio.optimizer_core.finetuning.providers.openai import OPENAI_URL, 
 from mipro_studio.optimizer_core.finetuning.providers.together import TOGETHER_URL, TogetherTrainer
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.embedded.weights import MODEL_NAME
+from mipro_studio.optimizer_core.models.role_models import own_models
+from mipro_studio.optimizer_core.programs.program import Program
 
-__all__ = ["PROVIDERS", "TRAINERS", "Provider", "TrainerChoice", "trainer_choice", "trainer_for", "training_settings"]
+__all__ = [
+    "PROVIDERS",
+    "TRAINERS",
+    "Provider",
+    "TrainerChoice",
+    "require_task_model_asked",
+    "trainer_choice",
+    "trainer_for",
+    "training_settings",
+]
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,11 @@ def trainer_choice(config: RunConfig) -> TrainerChoice:
             f"{f' by the trainer {name!r}' if name else ' here'}.",
             "Use the embedded model, a together_ai/, fireworks_ai/ or openai/ model, or say finetune.trainer.",
         )
+    if settings.method == "full" and name != "peft":
+        raise BadInput(
+            f"finetune.method = full is for the trainer peft; here {TRAINERS[name]} tunes the weights.",
+            "Leave it away, or say finetune.trainer=peft.",
+        )
     if name == "embedded":
         if unknown := set(settings.projections) - set(PROJECTIONS):
             raise BadInput(
@@ -121,6 +137,19 @@ def _of_prefix(prefix: str) -> str:
     return next((name for name, one in PROVIDERS.items() if one.prefix == prefix), "")
 
 
+def require_task_model_asked(config: RunConfig, program: Program) -> None:
+    """Raises:
+    BadInput: every predictor has a model of its own, so tuned weights of the task model would answer nothing.
+    """
+    own = {**own_models(program), **config.models}
+    if all(info.name in own for info in program.predictors):
+        raise BadInput(
+            f"Every predictor has a model of its own ({', '.join(own)}), so nothing is asked of the task model, "
+            "whose weights are to be tuned.",
+            "Take set_lm() out of the program or leave --model away, for those that are to be tuned.",
+        )
+
+
 def _require_peft(config: RunConfig) -> None:
     if not config.finetune.base or config.task_model.api_base is None:
         raise BadInput(
@@ -129,6 +158,11 @@ def _require_peft(config: RunConfig) -> None:
         )
     if config.finetune.first_layer:
         raise BadInput("finetune.first_layer is for the embedded model only.", "Leave it away, or name projections.")
+    if config.finetune.method == "full" and config.finetune.projections:
+        raise BadInput(
+            "finetune.projections are of a low-rank adapter, and all weights are to be tuned.",
+            "Leave one of both away.",
+        )
     require_installed()
 
 
@@ -166,6 +200,7 @@ def training_settings(settings: FinetuneSettings, seed: int) -> TrainingSettings
         lora=lora,
         epochs=settings.epochs or MOST_EPOCHS,
         batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.rate,
         seed=seed,
+        full=settings.method == "full",
     )

@@ -39,6 +39,7 @@ class TrainingSettings(BaseModel):
     batch_size: Rows a step.
     learning_rate: Of Adam, at its highest: it rises over the first `warmup` share of the steps, then falls as half a
         cosine.
+    full: All weights of the model are tuned, and there is no adapter (peft only).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,7 @@ class TrainingSettings(BaseModel):
     learning_rate: float = Field(default=8e-4, gt=0)
     warmup: float = Field(default=0.05, ge=0, lt=1)
     seed: int = 0
+    full: bool = False
 
     def steps(self, n_rows: int) -> int:
         """Steps in all."""

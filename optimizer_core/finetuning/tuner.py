@@ -21,6 +21,7 @@ from mipro_studio.optimizer_core.finetuning.job import (
     Trainer,
     TrainerRefused,
     TrainerUnavailable,
+    TrainerWaits,
     TrainingJob,
     TrainingRow,
 )
@@ -82,7 +83,8 @@ class Tuner:
 
         Raises:
             RunFailed: the trainer refused the job, or it failed; resuming tries again under a new id.
-            RunPaused: the trainer does not answer; resuming asks for the same job again.
+            RunPaused: the trainer does not answer, or a person has to do something first; resuming asks for the same
+                job again.
             BudgetReached: a cap is reached: the job is cancelled; or it has no room for the job, which is not sent.
             StopRequested: a person asked for it; the job goes on, and resuming takes it up.
         """
@@ -127,6 +129,8 @@ class Tuner:
                 return await self.pool.run(question, 0, CALL_LIMIT_S)
             except TrainerRefused as refused:
                 raise RunFailed(f"The training: {refused.message}", refused.hint) from refused
+            except TrainerWaits as waiting:
+                raise RunPaused(waiting.message, waiting.hint) from waiting
             except TrainerUnavailable as passing:
                 failures += 1
                 if failures >= MOST_FAILURES:

@@ -63,7 +63,7 @@ class WeightsKind:
             f"{made.get('base_model', 'the task model')}, tuned on {made.get('rows', 0)} rows, prompts {demos} demos",
             f"step: {made.get('strategy', '')}",
             *(f"{name}: {settings[name]}" for name in ("epochs", "batch_size", "learning_rate") if name in settings),
-            *(f"{name}: {value}" for name, value in (settings.get("lora") or {}).items()),
+            *_what_is_tuned(settings),
             f"job: {made.get('job', '')}",
         ]
         return "\n".join(lines)
@@ -79,6 +79,12 @@ class WeightsKind:
 
     def features(self, arms: Sequence[Arm], outputs: Sequence[str]) -> "Sequence[Feature]":
         return []
+
+
+def _what_is_tuned(settings: Mapping[str, Any]) -> list[str]:
+    if settings.get("full"):
+        return ["all weights are tuned"]
+    return [f"{name}: {value}" for name, value in (settings.get("lora") or {}).items()]
 
 
 def weights_of(candidate: Candidate, place: int = WHOLE) -> int:

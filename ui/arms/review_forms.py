@@ -43,6 +43,7 @@ _DONE = {
     ChangeKind.REJECT: "Rejected.",
     ChangeKind.RESTORE: "Taken back.",
     ChangeKind.DEMOS: "A new set is made.",
+    ChangeKind.ROWS: "Kept.",
 }
 
 

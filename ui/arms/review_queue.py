@@ -11,6 +11,8 @@ from mipro_studio.storage import AskedChange, RunSummary, default_store
 from mipro_studio.ui.arms.arm_words import change_words
 from mipro_studio.ui.arms.review_forms import refuse
 from mipro_studio.ui.page import actions
+from mipro_studio.ui.page.frame import LIVE
+from mipro_studio.ui.text.by_nature import tunes_weights
 from mipro_studio.ui.text.format import ago, clean, plural
 from mipro_studio.ui.text.long_text import long_text
 
@@ -20,6 +22,10 @@ __all__ = ["gate", "waiting"]
 def gate(run: RunSummary, n_model: int, n_waiting: int) -> None:
     """The way on from the review gate."""
     if run.status is not Status.AWAITING_REVIEW:
+        return
+    if tunes_weights(run.optimizer):
+        st.text("It waits for a look at the rows that weights are about to be tuned on.")
+        st.page_link(LIVE.path, label="Read the rows", icon=LIVE.icon, query_params={"run": run.id})
         return
     with st.container(border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         with st.container(width="content", gap="xsmall"):
@@ -64,6 +70,8 @@ def _when(run: RunSummary) -> str:
         case Status.QUEUED:
             return "The worker takes them up as soon as it has started."
         case Status.AWAITING_REVIEW:
+            if tunes_weights(run.optimizer):
+                return "They are taken up when you start the training."
             return "They are taken up when you start the search, before its first trial."
     return "They are taken up when the run is resumed, before its next trial."
 

@@ -11,7 +11,7 @@ from mipro_studio.ui.page import actions
 from mipro_studio.ui.page.frame import INSTRUCTIONS, LAB, NEW_RUN
 from mipro_studio.ui.page.notices import notice, problem
 from mipro_studio.ui.result.leaders import candidates_tried
-from mipro_studio.ui.text.by_nature import no_more
+from mipro_studio.ui.text.by_nature import no_more, tunes_weights
 from mipro_studio.ui.text.format import (
     ago,
     between,
@@ -94,6 +94,8 @@ def _go_on(run: RunSummary, given_up: bool) -> None:
         label, what, does = "Start its worker", "spawn", "No worker has taken it yet."
     elif run.status is Status.AWAITING_REVIEW:
         label, what, does = "Start the search", "approve", "Searches over the instructions as they stand."
+        if tunes_weights(run.optimizer):
+            label, does = "Start the training", "Tunes weights on the rows as they stand."
     else:
         label, what, does = "Resume", "resume", "Goes on from the score table; nothing is paid twice."
     on = late or can_resume(run)
@@ -139,6 +141,9 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
     if run.status is Status.RUNNING and run.reason:
         notice("Waiting", clean(run.reason), icon=":material/hourglass_top:", colour="orange")
     hint = hints.get(run.status)
+    rows_wait = run.status is Status.AWAITING_REVIEW and tunes_weights(run.optimizer)
+    if rows_wait:
+        hint = "The rows are below, under Steps. Leave some out or answer them anew, then start the training."
     cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)
     if run.status is Status.COMPLETED and run.reason and cut_short:
         more = "" if no_more(run.optimizer) else ", or ask for more trials"
@@ -146,7 +151,7 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
     look = LOOKS[run.status]
     if hint is not None:
         notice(look.word, humane(run.reason), icon=look.icon, colour=look.colour, hint=hint, details=run.error)
-    if run.status is Status.AWAITING_REVIEW:
+    if run.status is Status.AWAITING_REVIEW and not rows_wait:
         st.page_link(
             INSTRUCTIONS.path, label="Read the instructions", icon=INSTRUCTIONS.icon, query_params={"run": run.id}
         )

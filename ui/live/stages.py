@@ -5,10 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import EventKind, Json, Trial, Tuning, TuningState
-from mipro_studio.storage import LiveView, Reader
+from mipro_studio.optimizer_core.types import EventKind, Json, Status, Trial, Tuning, TuningState
+from mipro_studio.storage import AskedChange, LiveView, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import Names
+from mipro_studio.ui.arms.review_forms import show_refusal
+from mipro_studio.ui.arms.review_queue import waiting
 from mipro_studio.ui.charts.live_chart import live_chart
+from mipro_studio.ui.live.rows_gate import rows_gate
 from mipro_studio.ui.text.format import UNKNOWN, clip, duration, interval, one_line, plural, score
 
 __all__ = ["losses_of", "stage_words", "stages_panel", "step_rows"]
@@ -31,8 +34,11 @@ def stages_panel(reader: Reader, view: LiveView, names: Names) -> None:
             st.table(
                 step_rows(steps, view.trials, names), border="horizontal", hide_index=True, alt="What steps came to"
             )
+        asked = reader.changes(run_id) if view.summary.status is Status.AWAITING_REVIEW else []
+        show_refusal()
+        waiting(view.summary, asked)
         for tuning in tunings:
-            _tuning(reader, run_id, tuning)
+            _tuning(reader, view.summary, tuning, asked)
 
 
 def step_rows(steps: Sequence[Json], trials: Sequence[Trial], names: Names) -> list[dict[str, str]]:
@@ -82,8 +88,12 @@ def losses_of(events: Sequence[Json], tuning: Tuning) -> list[float]:
     return losses
 
 
-def _tuning(reader: Reader, run_id: str, tuning: Tuning) -> None:
+def _tuning(reader: Reader, run: RunSummary, tuning: Tuning, asked: Sequence[AskedChange]) -> None:
+    run_id = run.id
     st.text(stage_words(tuning))
+    if run.status is Status.AWAITING_REVIEW and tuning.state is TuningState.ROWS and not run.origin:
+        rows_gate(run, tuning, asked)
+        return
     told = [event.data for _, _, event in reader.events_of(run_id, EventKind.LOSSES, 10_000)]
     losses = losses_of(told, tuning)
     steps = int(tuning.facts.get("steps") or (told[-1]["steps"] if told else 0))

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.finetuning import dspy_provider
 from mipro_studio.optimizer_core.finetuning.dspy_provider import EmbeddedProvider, FinetuneAdapter, finetunable_lm
 from mipro_studio.optimizer_core.finetuning.embedded_trainer import EmbeddedTrainer, JobFolder
 from mipro_studio.optimizer_core.finetuning.job import JobPhase, JobStatus, TrainerUnavailable
-from mipro_studio.optimizer_core.models.embedded import CompactAdapter
+from mipro_studio.optimizer_core.models.embedded import LM_NAME, CompactAdapter
 from tests.optimizer_core.finetuning.tiny import write_tiny_model
 from tests.programs import desk
 
@@ -100,6 +100,17 @@ def test_what_dspy_s_optimizers_do_when_polls_fail(
         found = both.compile(student, trainset=ROWS[:2], valset=ROWS[2:4], strategy="w")
     assert found.flag_compilation_error_occurred
     assert {predictor.lm.model for predictor in found.predictors()} == {lm.model}
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "says"),
+    [({"n_epochs": 3}, "n_epochs = 3 is not"), ({"lora": {"rank": 0}}, "lora.rank"), ({"full": True}, "only")],
+)
+def test_what_the_trainer_is_not_told_is_said_in_a_sentence(
+    tmp_path: Path, kwargs: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(BadInput, match=says):
+        EmbeddedProvider(tmp_path).finetune(None, LM_NAME, [], None, kwargs)
 
 
 def test_a_model_that_is_no_adapter_is_not_tuned_further(tmp_path: Path) -> None:

@@ -249,6 +249,17 @@ def test_a_trainer_that_is_down_pauses_the_run_and_the_job_is_taken_up_again(
     assert list(trainer.submitted.values()) == [1]
 
 
+def test_a_run_waits_for_a_person_who_has_to_serve_what_was_tuned(
+    model: LoopbackEndpoint, trainer: ScriptedTrainer
+) -> None:
+    memory, trainer.waits = small.journal(), True
+    first = live(settings(model, "bootstrap_finetune"), memory)
+    assert (first.ending.status, first.ending.reason) == (Status.PAUSED, "Nobody serves what was tuned.")
+    trainer.waits = False
+    assert live(settings(model, "bootstrap_finetune"), memory).ending.status is Status.COMPLETED
+    assert list(trainer.submitted.values()) == [1]
+
+
 def _silence(trainer: ScriptedTrainer) -> Any:
     async def wait(assembled: Any) -> None:
         import asyncio
@@ -404,6 +415,7 @@ def test_a_strategy_that_cannot_be_run_is_refused_before_anything_is_made(model:
         ({"task_model": {"api_key_env": None}}, "needs a key"),
         ({"adapter": "two_step"}, "two_step"),
         ({"search": {"max_bootstrapped": 0, "max_labeled": 0}}, "no demos at all"),
+        ({"models": {name: {"model": "embedded"} for name in ("queue", "tone")}}, "a model of its own .queue, tone"),
     ):
         with pytest.raises(BadInput, match=said):
             run(model, **changes)

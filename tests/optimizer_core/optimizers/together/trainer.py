@@ -7,6 +7,7 @@ from mipro_studio.optimizer_core.finetuning.job import (
     JobStatus,
     TrainerRefused,
     TrainerUnavailable,
+    TrainerWaits,
     TrainingJob,
 )
 
@@ -20,6 +21,7 @@ class ScriptedTrainer:
         jobs: What was begun, by id; `submitted` counts the requests that reached it.
         silent: So many questions are not answered, from now on.
         lost_answers: So many submissions are taken up while their answer is lost.
+        waits: A job that is done is served once a person has done something.
         fails: Jobs that are to fail, by their order from 0.
         questions: Questions that a job takes.
         cost_usd: What a job that succeeds says it cost.
@@ -30,7 +32,7 @@ class ScriptedTrainer:
         self.submitted: Counter[str] = Counter()
         self.cancelled: set[str] = set()
         self.silent = self.lost_answers = 0
-        self.refuses = False
+        self.refuses = self.waits = False
         self.fails: set[int] = set()
         self.questions = questions
         self.cost_usd: float | None = 0.0
@@ -67,6 +69,8 @@ class ScriptedTrainer:
         place = list(self.jobs).index(job.id)
         if place in self.fails:
             return JobStatus(JobPhase.FAILED, step, self.questions, losses, message="out of memory")
+        if self.waits:
+            raise TrainerWaits("Nobody serves what was tuned.", "Serve it, then resume.")
         return JobStatus(
             JobPhase.SUCCEEDED, step, self.questions, losses, tuned=f"tuned-{place + 1}", cost_usd=self.cost_usd
         )
