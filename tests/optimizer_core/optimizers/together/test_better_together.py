@@ -254,7 +254,10 @@ def test_a_run_waits_for_a_person_who_has_to_serve_what_was_tuned(
 ) -> None:
     memory, trainer.waits = small.journal(), True
     first = live(settings(model, "bootstrap_finetune"), memory)
-    assert (first.ending.status, first.ending.reason) == (Status.PAUSED, "Nobody serves what was tuned.")
+    assert (first.ending.status, first.ending.reason) == (
+        Status.PAUSED,
+        "Nobody serves what was tuned. Serve it, then resume.",
+    )
     trainer.waits = False
     assert live(settings(model, "bootstrap_finetune"), memory).ending.status is Status.COMPLETED
     assert list(trainer.submitted.values()) == [1]
