@@ -15,6 +15,7 @@ import numpy as np
 from mipro_studio.optimizer_core.parameters.space import Parameter, SearchSpace
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
+from mipro_studio.optimizer_core.search.surrogates.credit import with_credit
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import MEAN, Posterior
 from mipro_studio.optimizer_core.search.surrogates.tpe import shrunk_means
@@ -74,8 +75,7 @@ def beliefs(space: SearchSpace, observed: Sequence[Observation], surrogate: str,
 
 def _fitted(space: SearchSpace, seen: Sequence[Observation]) -> Posterior | None:
     told = [one for one in seen if one.scores]
-    cells = [one.candidate for one in told], [one.scores for one in told]
-    return fit(*cells, features=space.features) if told else None
+    return fit(*with_credit(told), features=space.features) if told else None
 
 
 def _believe(space: SearchSpace, posterior: Posterior | None, seed: int) -> Believe:

@@ -21,6 +21,7 @@ from mipro_studio.optimizer_core.proposers.reflecting import copied, evidence_te
 from mipro_studio.optimizer_core.proposers.teaching import drop_equal_sets, nobody
 from mipro_studio.optimizer_core.search.composing import COMPOSED, Workshop, compose
 from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
+from mipro_studio.optimizer_core.search.surrogates.credit import with_credit
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import MAIN, Posterior
 from mipro_studio.optimizer_core.seeds import generator
@@ -100,10 +101,10 @@ class Growth:
         there = any(arm.provenance.get(MADE_AT) == self._number for arm in self._context.arms.everything())
         if there or len(self._seen) < 2:
             return
-        posterior = await asyncio.to_thread(fit, *self._cells, features=self._context.space.features)
+        posterior = await asyncio.to_thread(fit, *with_credit(self._seen), features=self._context.space.features)
         if posterior is None or not posterior.converged:
             return
-        leader = self._seen[int(posterior.mode.argmax())].candidate
+        leader = self._seen[int(posterior.mode[: len(self._seen)].argmax())].candidate
         self._lessons = [asyncio.create_task(self._context.evaluator.cell(one)) for one in self._wanted(leader)]
         for info in self._context.free:
             parent = self._parent(info, leader, posterior)
@@ -132,10 +133,6 @@ class Growth:
         await self._context.bootstrapping.report_traces(
             again=True
         )  # the leader may have solved rows that the teacher did not
-
-    @property
-    def _cells(self) -> tuple[list[Candidate], list[Mapping[str, float]]]:
-        return [one.candidate for one in self._seen], [one.scores for one in self._seen]
 
     def _all_sets(self) -> list[Arm]:
         return [arm for of_name in self._context.arms.demo_sets.values() for arm in of_name.values()]
@@ -182,7 +179,7 @@ class Growth:
         sets = [arm for _, arm in sorted(context.arms.demo_sets[info.name].items())]
         place = context.arms.names.index(info.name)
         pool = self._pool(info) if size else []
-        shop = Workshop(place, info.name, info.outputs, sets, pool, size, context.space.features)
+        shop = Workshop(place, info.name, info.outputs, sets, pool, size, context.space.features, context.row_classes)
         found = compose(shop, view.observed, self._seed)
         few = sum(one.active for one in sets) < settings.candidates
         if found is None or not (few or found.chance >= LIKELY):
@@ -243,7 +240,7 @@ class Growth:
             if (family.effect, family.letters, family.place) == (MAIN, INSTRUCTION[0], place):
                 for code, value in zip(family.codes, found[:, 0].tolist(), strict=True):
                     worth[code[0]] = worth.get(code[0], 0.0) + value
-        tried = {candidate.arm(place, INSTRUCTION) for candidate in self._cells[0]}
+        tried = {one.candidate.arm(place, INSTRUCTION) for one in self._seen}
         made = [arm for arm in of_name.values() if MADE_AT in arm.provenance]
         children = [arm for arm in made if arm.index in tried]
         better = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.evaluation.evaluator import Evaluator
@@ -12,7 +13,7 @@ from mipro_studio.optimizer_core.evaluation.recorder import Recorder
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.finetuning.tuner import Tuner
 from mipro_studio.optimizer_core.models.meter import Meter
-from mipro_studio.optimizer_core.parameters.arm_features import Features, features_of
+from mipro_studio.optimizer_core.parameters.arm_features import Features, RowClasses, features_of, row_classes
 from mipro_studio.optimizer_core.parameters.arms import Arms, require_predictors
 from mipro_studio.optimizer_core.parameters.edits import EditableArms
 from mipro_studio.optimizer_core.parameters.registry import KINDS
@@ -100,6 +101,11 @@ class RunParts:
             space.features = self._features
         return space
 
+    @cached_property
+    def row_classes(self) -> RowClasses:
+        """What the rows of the training and the validation set are labelled with."""
+        return row_classes(self.examples.get(Split.TRAIN, ()), self.examples.get(Split.VAL, ()))
+
     @property
     def _features(self) -> Features:
         """What is in the arms, worked out anew when there are others."""
@@ -107,7 +113,7 @@ class RunParts:
         there = tuple((kind, owner, *of_owner) for kind, table in tables.items() for owner, of_owner in table.items())
         if self._described is None or self._described[0] != there:
             outputs = {info.name: info.outputs for info in self.program.predictors}
-            self._described = there, features_of(outputs, tables)
+            self._described = there, features_of(outputs, tables, self.row_classes)
         return self._described[1]
 
     @property

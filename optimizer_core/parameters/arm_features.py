@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from zlib import crc32
 
@@ -20,17 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mipro_studio.optimizer_core.parameters.registry import KINDS
-from mipro_studio.optimizer_core.types import PROGRAM, SEED_ARM, WHOLE, Arm
+from mipro_studio.optimizer_core.types import PROGRAM, SEED_ARM, WHOLE, Arm, Example
 
 __all__ = [
     "FEATURES",
     "WORTH",
     "Feature",
     "Features",
+    "RowClasses",
     "carried_feature",
     "demo_features",
     "features_of",
     "instruction_features",
+    "row_classes",
     "text_features",
 ]
 
@@ -59,21 +61,43 @@ HASHED = 64
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """`basis` [arms, columns]: the rows belong to the indices `arms`, in their order. `mean`: what the weights of the
-    columns are thought to be before any cell."""
+    """`basis` [arms, columns]: the rows belong to the indices `arms`, in their order.
+
+    Attributes:
+        mean: What the weights of the columns are thought to be before any cell.
+        by_row: Of a feature of one column that an arm has on some rows of data and not on others: by the row's id,
+            [arms] by how much it is more there than `basis` before that was centred.
+    """
 
     name: str
     arms: tuple[int, ...]
     basis: Floats
     mean: float = 0.0
+    by_row: Mapping[str, Floats] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class RowClasses:
+    """What rows of data are labelled with, where that is a class: by the row's id.
+
+    Attributes:
+        shown: Of the rows that demos are made of.
+        asked: Of the validation rows.
+    """
+
+    shown: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_CLASSES = RowClasses()
 Features = Mapping[tuple[int, str], Sequence[Feature]]
 """By (place of the owner in a candidate, kind of arm)."""
 
 
 def features_of(
-    outputs: Mapping[str, Sequence[str]], by_kind: Mapping[str, Mapping[str, Mapping[int, Arm]]]
+    outputs: Mapping[str, Sequence[str]],
+    by_kind: Mapping[str, Mapping[str, Mapping[int, Arm]]],
+    classes: RowClasses = NO_CLASSES,
 ) -> Features:
     """The features of all arms.
 
@@ -82,10 +106,11 @@ def features_of(
     Args:
         outputs: By predictor, in program order.
         by_kind: kind -> owner -> index -> arm.
+        classes: What the rows are labelled with.
     """
     owners = [*enumerate(outputs), (WHOLE, PROGRAM)]
     return {
-        (place, kind.name): kind.features([arms[index] for index in sorted(arms)], outputs.get(owner, ()))
+        (place, kind.name): kind.features([arms[index] for index in sorted(arms)], outputs.get(owner, ()), classes)
         for place, owner in owners
         for kind in KINDS.values()
         if (arms := by_kind.get(kind.name, {}).get(owner))
@@ -93,13 +118,17 @@ def features_of(
 
 
 def demo_features(
-    sets: Sequence[Arm], outputs: Sequence[str], only: Sequence[str] = FEATURES["demos"]
+    sets: Sequence[Arm],
+    outputs: Sequence[str],
+    only: Sequence[str] = FEATURES["demos"],
+    row_classes: RowClasses = NO_CLASSES,
 ) -> list[Feature]:
     """The features of one predictor's demo sets.
 
     Args:
         outputs: The predictor's outputs; which answers to them a set shows is what matters most.
         only: Names of the features wanted.
+        row_classes: What the rows are labelled with.
     """
     arms = tuple(one.index for one in sets)
     shown = [[_answers(demo.fields, outputs) for demo in one.demos] for one in sets]
@@ -115,7 +144,27 @@ def demo_features(
         "number": many,
         "origin": _column(traced),
     }
-    return [*_features(arms, found, only), *carried_feature(sets)]
+    return [*_features(arms, found, only), *_covering(sets, row_classes), *carried_feature(sets)]
+
+
+def _covering(sets: Sequence[Arm], classes: RowClasses) -> list[Feature]:
+    """On which rows a set shows one of the same class: the share of all rows, and row by row."""
+    if not classes.asked:
+        return []
+    inside = [{classes.shown.get(demo.example_id) for demo in one.demos} for one in sets]
+    shows = {kind: np.array([kind in one for one in inside], dtype=float) for kind in {*classes.asked.values()}}
+    share = np.mean([shows[kind] for kind in classes.asked.values()], axis=0)
+    if share.max() - share.min() < 1e-9:
+        return []
+    by_row = {row: shows[kind] - share for row, kind in classes.asked.items()}
+    return [Feature("covered", tuple(one.index for one in sets), (share - share.mean())[:, None], 0.0, by_row)]
+
+
+def row_classes(train: Sequence[Example], val: Sequence[Example]) -> RowClasses:
+    """The classes of rows; nothing where their labels are none."""
+    names = sorted(_classes([[_answers(row.labels, list(row.labels))] for row in train]))
+    shown, asked = ({row.id: json.dumps(_answers(row.labels, names)) for row in rows} for rows in (train, val))
+    return RowClasses(shown, asked) if names else NO_CLASSES
 
 
 def instruction_features(instructions: Sequence[Arm], only: Sequence[str] = FEATURES["instruction"]) -> list[Feature]:

@@ -8,7 +8,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import DEMOS, SEED_ARM, Arm, Author, Demo, Json
 
 if TYPE_CHECKING:
-    from mipro_studio.optimizer_core.parameters.arm_features import Feature
+    from mipro_studio.optimizer_core.parameters.arm_features import Feature, RowClasses
     from mipro_studio.optimizer_core.programs.program import Program
 
 __all__ = ["BY_A_PERSON", "DemosKind", "demos_arm", "made_how", "own_demos"]
@@ -75,10 +75,10 @@ class DemosKind:
     def loading(self, arm: Arm, seed: Arm) -> Sequence[str]:
         return []
 
-    def features(self, arms: Sequence[Arm], outputs: Sequence[str]) -> "Sequence[Feature]":
+    def features(self, arms: Sequence[Arm], outputs: Sequence[str], classes: "RowClasses") -> "Sequence[Feature]":
         from mipro_studio.optimizer_core.parameters.arm_features import demo_features
 
-        return demo_features(arms, outputs)
+        return demo_features(arms, outputs, row_classes=classes)
 
 
 def own_demos(predictor: Any) -> list[Demo]:

@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.programs.instruction_frame import Frame
 from mipro_studio.optimizer_core.types import INSTRUCTION, SEED_ARM, Arm, Author, Json
 
 if TYPE_CHECKING:
-    from mipro_studio.optimizer_core.parameters.arm_features import Feature
+    from mipro_studio.optimizer_core.parameters.arm_features import Feature, RowClasses
     from mipro_studio.optimizer_core.programs.program import Program
 
 __all__ = ["LONGEST", "InstructionKind", "checked_text", "instruction_arm"]
@@ -79,7 +79,7 @@ class InstructionKind:
     def loading(self, arm: Arm, seed: Arm) -> Sequence[str]:
         return []
 
-    def features(self, arms: Sequence[Arm], outputs: Sequence[str]) -> "Sequence[Feature]":
+    def features(self, arms: Sequence[Arm], outputs: Sequence[str], classes: "RowClasses") -> "Sequence[Feature]":
         from mipro_studio.optimizer_core.parameters.arm_features import instruction_features
 
         return instruction_features(arms)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mipro_studio.optimizer_core.types import Arm, Json
 
 if TYPE_CHECKING:
-    from mipro_studio.optimizer_core.parameters.arm_features import Feature
+    from mipro_studio.optimizer_core.parameters.arm_features import Feature, RowClasses
     from mipro_studio.optimizer_core.programs.program import Program
 
 __all__ = ["ParameterKind", "difference"]
@@ -65,11 +65,12 @@ class ParameterKind(Protocol):
         Empty where DSPy's saved state holds it.
         """
 
-    def features(self, arms: Sequence[Arm], outputs: Sequence[str]) -> "Sequence[Feature]":
+    def features(self, arms: Sequence[Arm], outputs: Sequence[str], classes: "RowClasses") -> "Sequence[Feature]":
         """What a surrogate may learn the effects of an owner's `arms` from (`arm_features`); may be nothing.
 
         Args:
             outputs: The owner's outputs; nothing for the program as a whole.
+            classes: What the rows of data are labelled with.
         """
 
 

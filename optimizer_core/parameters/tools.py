@@ -14,7 +14,7 @@ from mipro_studio.optimizer_core.parameters.instruction import LONGEST
 from mipro_studio.optimizer_core.types import SEED_ARM, Arm, Author, Json
 
 if TYPE_CHECKING:
-    from mipro_studio.optimizer_core.parameters.arm_features import Feature
+    from mipro_studio.optimizer_core.parameters.arm_features import Feature, RowClasses
     from mipro_studio.optimizer_core.programs.program import Program
 
 __all__ = ["TOOLS", "ToolsKind"]
@@ -93,7 +93,7 @@ class ToolsKind:
                                  else f"{schema}.pop('description', None)")  # fmt: skip
         return lines
 
-    def features(self, arms: Sequence[Arm], outputs: Sequence[str]) -> "Sequence[Feature]":
+    def features(self, arms: Sequence[Arm], outputs: Sequence[str], classes: "RowClasses") -> "Sequence[Feature]":
         from mipro_studio.optimizer_core.parameters.arm_features import text_features
 
         return text_features(arms, [self.describe(arm) for arm in arms])

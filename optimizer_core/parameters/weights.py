@@ -8,7 +8,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import DEMOS, PROGRAM, SEED_ARM, WHOLE, Arm, Author, Candidate, Json, Tuning
 
 if TYPE_CHECKING:
-    from mipro_studio.optimizer_core.parameters.arm_features import Feature
+    from mipro_studio.optimizer_core.parameters.arm_features import Feature, RowClasses
     from mipro_studio.optimizer_core.programs.program import Program
 
 __all__ = [
@@ -77,7 +77,7 @@ class WeightsKind:
     def loading(self, arm: Arm, seed: Arm) -> Sequence[str]:
         return []  # the snippet names them with the model
 
-    def features(self, arms: Sequence[Arm], outputs: Sequence[str]) -> "Sequence[Feature]":
+    def features(self, arms: Sequence[Arm], outputs: Sequence[str], classes: "RowClasses") -> "Sequence[Feature]":
         return []
 
 

@@ -30,7 +30,7 @@ class TrialsSoFar:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._settings = context.config.search
-        self._knowledge = Knowledge(context.table, context.objective)
+        self._knowledge = Knowledge(context.table, context.objective, context.arms.names)
         self._asked: dict[str, dict[str, None]] = {}
         self.trials: list[Trial] = []
         self.candidates: list[Candidate] = []

@@ -11,10 +11,11 @@ from random import Random
 
 import numpy as np
 
-from mipro_studio.optimizer_core.parameters.arm_features import Features, demo_features
+from mipro_studio.optimizer_core.parameters.arm_features import NO_CLASSES, Features, RowClasses, demo_features
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.search.surrogates.base import by_candidate
+from mipro_studio.optimizer_core.search.surrogates.credit import with_credit
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import MAIN, Floats, Posterior
 from mipro_studio.optimizer_core.seeds import derive_seed, generator
@@ -42,6 +43,7 @@ class Workshop:
         pool: Demos that may be used.
         size: Most demos in a set.
         features: Of all other arms.
+        classes: What the rows are labelled with.
     """
 
     place: int
@@ -51,6 +53,7 @@ class Workshop:
     pool: Sequence[Demo]
     size: int
     features: Features
+    classes: RowClasses = NO_CLASSES
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,9 @@ def _values(
     shop: Workshop, seen: Sequence[Observation], active: Sequence[Arm], numbered: Sequence[Arm], seed: int
 ) -> Floats | None:
     """[active sets, then proposals; draws] what each adds to f: of a set that nobody has, what its features say."""
-    features = {**shop.features, (shop.place, DEMOS): demo_features([*shop.sets, *numbered], shop.outputs)}
-    posterior = fit([one.candidate for one in seen], [one.scores for one in seen], features=features)
+    described = demo_features([*shop.sets, *numbered], shop.outputs, row_classes=shop.classes)
+    features = {**shop.features, (shop.place, DEMOS): described}
+    posterior = fit(*with_credit(seen), features=features)
     if posterior is None or not posterior.converged:
         return None
     _, effects = posterior.draw(np.random.default_rng(derive_seed(seed, "worth", shop.name)), DRAWS)

@@ -4,6 +4,7 @@ What else has come in by chance is not looked at, so a decision is the same what
 run makes it again.
 """
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,9 +12,12 @@ from dataclasses import replace
 from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE, Objective, over_limits
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
 from mipro_studio.optimizer_core.search.surrogates import Observation
-from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, CellKey, Split, Trial, Usage
+from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, Cell, CellKey, Split, Trial, Usage
 
 __all__ = ["Knowledge", "known_spending"]
+
+REASONING = "reasoning"
+"""The output that `dspy.ChainOfThought` adds."""
 
 
 def known_spending(usages: Iterable[Usage]) -> Usage:
@@ -26,11 +30,13 @@ class Knowledge:
 
     Args:
         objective: What the search maximizes: what surrogates and schedules are told as scores.
+        names: The program's predictors, in their order.
     """
 
-    def __init__(self, table: ScoreTable, objective: Objective = THE_SCORE) -> None:
+    def __init__(self, table: ScoreTable, objective: Objective = THE_SCORE, names: Sequence[str] = ()) -> None:
         self._table = table
         self._objective = objective
+        self._places = {name: place for place, name in enumerate(names)}
         self._read = 0
         self._asked: dict[str, dict[str, None]] = {}
         self._known: dict[str, Observation] = {}
@@ -92,6 +98,18 @@ class Knowledge:
         scores = {name: score for name, score in cells.items() if score is not None}
         if scores:
             mean = math.fsum(scores.values()) / len(scores)
-            self._known[trial.candidate] = Observation(Candidate.parse(trial.candidate), mean, len(scores), scores)
+            answers = {name: told for name in scores if (told := self._answers(row[name]))}
+            self._known[trial.candidate] = Observation(
+                Candidate.parse(trial.candidate), mean, len(scores), scores, answers=answers
+            )
         own = [scores[name] for name in trial.examples if name in scores]
         self._own.append(math.fsum(own) / len(own) if own else None)
+
+    def _answers(self, cell: Cell) -> tuple[tuple[int, str], ...]:
+        """What every predictor answered, where each of several was asked once; reasoning is never the same twice."""
+        places = [self._places.get(step.predictor) for step in cell.trace]
+        if len(places) < 2 or None in places or len(set(places)) < len(places):
+            return ()
+        told = ({key: value for key, value in step.outputs.items() if key != REASONING} for step in cell.trace)
+        texts = (json.dumps(one, sort_keys=True, default=str) for one in told)
+        return tuple((place, text) for place, text in zip(places, texts, strict=True) if place is not None)

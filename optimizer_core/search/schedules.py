@@ -5,6 +5,7 @@ resumed run decides the same again. It answers three questions, in this order, w
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +16,7 @@ from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.parameters.arm_features import Features
 from mipro_studio.optimizer_core.search.stages import next_stage
 from mipro_studio.optimizer_core.search.surrogates.base import Observation, by_candidate
+from mipro_studio.optimizer_core.search.surrogates.credit import with_credit
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import Floats
 from mipro_studio.optimizer_core.seeds import derive_seed, generator
@@ -135,12 +137,13 @@ class Minibatch:
 
 
 class Racing:
-    """Candidates race over one fixed order of the examples; who is unlikely to win gets no more cells.
+    """Candidates race over the examples; who is unlikely to win gets no more cells.
 
-    A trial asks for the next cells of its candidate: `step` at first, then as many again as it has. So all
-    candidates of one stage share their examples, and the model of the cells (`surrogates.laplace`) compares them
-    example by example. The whole validation set is finished only for candidates whose chance to be the best of
-    those seen is at least `chance`.
+    A trial asks for further cells of its candidate: `step` at first, then as many again as it has. Examples take
+    turns: those that were asked for least come first, so that arms that happen to be right on the first few are not
+    liked best; how hard an example is the model of the cells (`surrogates.laplace`) tells. For a surrogate that
+    compares means, candidates of one stage share their examples instead, in one fixed order. The whole validation set
+    is finished only for candidates whose chance to be the best of those seen is at least `chance`.
 
     Args:
         step: Cells of a candidate's first trial.
@@ -187,6 +190,11 @@ class Racing:
         generator(state.seed, "racing").shuffle(order)
         known = set(state.asked.get(candidate.id, ()))
         rest = [name for name in order if name not in known]
+        if not self._grows:  # sorting is stable: of rows that were asked for as often, the first in the order
+            often = Counter(
+                name for key, asked in state.asked.items() if key not in state.exhausted for name in asked
+            )
+            rest.sort(key=lambda name: often[name])
         return rest[: next_stage(len(known), len(order), self._step)]
 
     def reserve(self, state: State, candidate: Candidate, batch: Sequence[str]) -> int:
@@ -204,12 +212,11 @@ def _fits(state: State, candidate: str) -> bool:
 def _chances(state: State) -> dict[str, float]:
     """Each seen candidate's chance to be the best of those seen, over draws from the posterior."""
     seen = {key: one for key, one in by_candidate(state.observed).items() if one.scores}
-    told = [one.candidate for one in seen.values()], [one.scores for one in seen.values()]
-    posterior = fit(*told, features=state.features) if seen else None
+    posterior = fit(*with_credit(list(seen.values())), features=state.features) if seen else None
     if posterior is None:
         return {}
     rng = np.random.default_rng(derive_seed(state.seed, "chances", state.last.order))
-    drawn: Floats = posterior.draw(rng, 200)[0]
+    drawn: Floats = posterior.draw(rng, 200)[0][: len(seen)]
     wins = np.bincount(drawn.argmax(axis=0), minlength=len(seen))
     return dict(zip(seen, (wins / 200).tolist(), strict=True))
 

@@ -27,6 +27,7 @@ class Observation:
         number: The trial's number.
         suggested: False for the baseline, and for a full evaluation that a schedule added to the trial before it.
         full: The trial was a full evaluation.
+        answers: By row: (place of the predictor, what it answered), in the order of calls; see `surrogates.credit`.
     """
 
     candidate: Candidate
@@ -37,6 +38,7 @@ class Observation:
     number: int = 0
     suggested: bool = True
     full: bool = False
+    answers: Mapping[str, Sequence[tuple[int, str]]] = field(default_factory=dict)
 
     @property
     def told(self) -> float:

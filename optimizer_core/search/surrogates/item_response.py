@@ -13,6 +13,7 @@ import numpy as np
 
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates.base import Observation, by_candidate, random_fresh, spread_fresh
+from mipro_studio.optimizer_core.search.surrogates.credit import with_credit
 from mipro_studio.optimizer_core.search.surrogates.laplace import PRIOR, fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import MAIN, MEAN, PAIR, Family, Floats, Posterior
 from mipro_studio.optimizer_core.seeds import derive_seed
@@ -54,7 +55,8 @@ class ItemResponse:
         seed: int,
         progress: float = 0.0,
     ) -> Candidate | None:
-        seen = {one.candidate: one.scores for one in by_candidate(observed).values() if one.scores}
+        known = [one for one in by_candidate(observed).values() if one.scores]
+        seen = [one.candidate for one in known]
         rng = np.random.default_rng(derive_seed(seed, "thompson"))
         told = any(feature.mean for features in space.features.values() for feature in features)
         if len(seen) <= 1 and not told:  # the baseline at most: nothing to tell arms apart by
@@ -62,7 +64,7 @@ class ItemResponse:
         if not seen:
             drawn = _as_before(space, rng, heat=self._heat if len(pending) > 1 else 0.0)
             return drawn if drawn.id not in exhausted else random_fresh(space, exhausted, seed)
-        posterior = fit(list(seen), list(seen.values()), features=space.features)
+        posterior = fit(*with_credit(known), features=space.features)
         if posterior is None or not space.parameters:
             return random_fresh(space, exhausted, seed)
         heat = self._heat * (1 - progress * self._cooling)
@@ -70,7 +72,7 @@ class ItemResponse:
         for column in range(DRAWS):
             world = _World(space, posterior, [found[:, column] for found in effects])
             world.imagine(rng, heat, self._boldness)
-            found = world.best(dict(zip(seen, values[:, column].tolist(), strict=True)), exhausted)
+            found = world.best(dict(zip(seen, values[: len(seen), column].tolist(), strict=True)), exhausted)
             if found is not None:
                 return found
         return random_fresh(space, exhausted, seed)

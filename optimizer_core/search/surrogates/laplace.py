@@ -49,10 +49,11 @@ __all__ = ["PRIOR", "fit"]
 
 logger = logging.getLogger(__name__)
 
-PRIOR = {"feature": 0.05, MAIN: 0.15, PAIR: 0.08, OWN: 0.03, MEAN: 2.0, "example": 1.0}
+PRIOR = {"feature": 0.05, MAIN: 0.15, PAIR: 0.08, OWN: 0.03, MEAN: 2.0, "example": 1.0, "slope": 1.0}
 """Where the variances start, and where they stay while there is little data (logit squared); mu's stays for good."""
 NU = 3.0
 """How many effects' worth of data the start counts for."""
+NOTHING = np.zeros((0, 0)), np.zeros(0)
 DISPERSION = (0.03, 1.3)
 COINS = 40.0
 """Cells that count as coins, so that the first dozen does not decide the dispersion."""
@@ -83,6 +84,8 @@ def fit(
     cells = _cells(rows)
     if not len(cells.score):
         return None
+    within = _within(candidates, rows, features)
+    cells = replace(cells, within=within, slopes=np.zeros(within.shape[1]))
     families = _families(candidates, features)
     with BLAS.limit(limits=1):
         try:
@@ -106,6 +109,8 @@ def _fit(
     counts = np.bincount(cells.row, minlength=len(candidates))
     richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
     part, point = _learn(_families([candidates[index] for index in richest], features), _only(cells, richest), *how)
+    families = _with_slopes(families, part.cells.slopes)
+    cells = replace(cells, slopes=part.cells.slopes)
     model = Model(families, cells, part.scales, _kernel_once(families, part.scales))
     pull = np.zeros(len(candidates))
     pull[richest] = part.pull_at(point)
@@ -122,7 +127,7 @@ def _cells(rows: Sequence[Mapping[str, float]]) -> Cells:
     if len(scores) and (scores.min() < 0 or scores.max() > 1):
         low, high = float(scores.min()), float(scores.max())
         high = high if high > low else low + 1
-    return Cells(where, columns, (scores - low) / (high - low), len(rows), len(names), low, high)
+    return Cells(where, columns, (scores - low) / (high - low), len(rows), len(names), low, high, *NOTHING)
 
 
 def _only(cells: Cells, rows: Ints) -> Cells:
@@ -137,6 +142,8 @@ def _only(cells: Cells, rows: Ints) -> Cells:
         cells.n_columns,
         cells.low,
         cells.high,
+        cells.within[kept],
+        cells.slopes,
     )
 
 
@@ -155,8 +162,41 @@ def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> tupl
         spread = float(point.easiness @ point.easiness) + float((1 / around.inner).sum())
         tau2 = (spread + NU * PRIOR["example"]) / (cells.n_columns + NU)
         scales = Scales(variances, tau2, _dispersion(cells, expit(point.shape(cells))))
+        if len(cells.slopes):
+            cells = replace(cells, slopes=_slopes(model, point))
+            families = _with_slopes(families, cells.slopes)
         model = Model(families, cells, scales, _kernel(variances, grams))
     return model, Point(point.f, point.easiness)
+
+
+def _within(candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]], features: Features) -> Floats:
+    """[N, R] what the features that differ from row to row are at the cells."""
+    names = [name for row in rows for name in row]
+    each = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    found = []
+    for (place, kind), of_arms in features.items():
+        for one in (feature for feature in of_arms if feature.by_row):
+            at = {arm: position for position, arm in enumerate(one.arms)}
+            arms = np.array([at.get(candidate.arm(place, kind), len(at)) for candidate in candidates])
+            nothing = np.zeros(len(at))
+            told = {name: np.append(one.by_row.get(name, nothing), 0.0) for name in set(names)}
+            found.append([told[name][arm] for name, arm in zip(names, arms[each].tolist(), strict=True)])
+    return np.array(found, dtype=float).reshape(len(found), len(names)).T
+
+
+def _slopes(model: Model, point: Point) -> Floats:
+    """One Newton step of the slopes, all else being as it is."""
+    cells, phi = model.cells, model.scales.dispersion
+    chance = expit(point.shape(cells))
+    slope = cells.within.T @ (cells.score - chance) / phi - cells.slopes / PRIOR["slope"]
+    curve = (cells.within.T * (chance * (1 - chance) / phi)) @ cells.within + np.eye(len(slope)) / PRIOR["slope"]
+    return np.asarray(cells.slopes + np.clip(np.linalg.solve(curve, slope), -1.0, 1.0))
+
+
+def _with_slopes(families: list[Family], slopes: Floats) -> list[Family]:
+    """A feature that adds so much where it is more on a row adds as much where it is more on all."""
+    left = iter(slopes.tolist())
+    return [replace(one, mean=next(left)) if one.by_row else one for one in families]
 
 
 def _start(families: Sequence[Family]) -> Scales:
@@ -266,4 +306,4 @@ def _of_feature(feature: Feature, kind: str, place: int, chosen: Sequence[int]) 
     unknown = len(codes)
     basis = np.vstack((feature.basis, np.zeros((1, feature.basis.shape[1]))))
     group = np.array([places.get(arm, unknown) for arm in chosen])
-    return Family(MAIN, place, kind[0], [*codes, (-2,)], group, basis, feature.mean)
+    return Family(MAIN, place, kind[0], [*codes, (-2,)], group, basis, feature.mean, bool(feature.by_row))

@@ -62,7 +62,7 @@ class Model:
         shape = point.shape(cells)
         chance = expit(shape)
         weights = (np.full(len(shape), 0.25) if bound else chance * (1 - chance)) / phi
-        pulled = weights * shape + (cells.score - chance) / phi
+        pulled = weights * (shape - cells.offset) + (cells.score - chance) / phi
         table = cells.spread_out(weights)
         inner = cells.by_column(weights) + 1 / self.scales.tau2
         target = cells.by_row(pulled) - table @ (cells.by_column(pulled) / inner)
@@ -137,7 +137,7 @@ class Point:
 
     def shape(self, cells: Cells) -> Floats:
         """[N] s."""
-        return np.asarray(self.f[cells.row] + self.easiness[cells.column])
+        return np.asarray(self.f[cells.row] + self.easiness[cells.column] + cells.offset)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,6 +53,7 @@ class Family:
         basis: [codes, D] What the effects are linear in, where they are a feature's: effect = basis w, w ~ N(m, v).
             None: each is its own. Codes may be of arms that no candidate has.
         mean: m, what is thought of the weights before any cell.
+        by_row: The feature differs from row to row: its mean is the slope that the cells show within candidates.
     """
 
     effect: str
@@ -62,6 +63,7 @@ class Family:
     group: Ints
     basis: Floats | None = None
     mean: float = 0.0
+    by_row: bool = False
 
     @property
     def before(self) -> Floats:
@@ -95,6 +97,8 @@ class Cells:
 
     Attributes:
         low, high: What 0 and 1 are in the metric's units.
+        within: [N, R] features of arms that differ from row to row, beyond what they are on average.
+        slopes: [R] what one of each adds to f.
     """
 
     row: Ints
@@ -104,6 +108,13 @@ class Cells:
     n_columns: int
     low: float
     high: float
+    within: Floats
+    slopes: Floats
+
+    @property
+    def offset(self) -> Floats:
+        """[N] what the rows' own features add."""
+        return self.within @ self.slopes
 
     def by_row(self, values: Floats) -> Floats:
         """[C] sums of one value a cell."""

@@ -5,13 +5,15 @@ import pytest
 
 from mipro_studio.optimizer_core.parameters.arm_features import (
     FEATURES,
+    RowClasses,
     demo_features,
     features_of,
     instruction_features,
+    row_classes,
 )
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
-from mipro_studio.optimizer_core.types import DEMOS, Arm, Author, Demo
+from mipro_studio.optimizer_core.types import DEMOS, Arm, Author, Demo, Example, Split
 
 ALL = (*FEATURES["demos"], "answers", "last", "rows", "number", "origin")
 
@@ -56,6 +58,26 @@ def test_answers_that_are_no_classes_say_nothing() -> None:
     free = sets(*((demo(str(n), f"an answer of its own, {n}"),) for n in range(6)))
     assert demo_features(free, ["answer"], ["answers", "last"]) == []
     assert [one.name for one in demo_features(free, ["answer"], ["rows"])] == ["rows"]
+
+
+def test_a_set_covers_the_rows_of_the_classes_that_it_shows() -> None:
+    classes = RowClasses({"1": "a", "2": "b", "3": "b"}, {"v1": "a", "v2": "b", "v3": "b", "v4": "c"})
+    (found,) = demo_features(sets((), (A,), (B, B2), (A, B)), ["answer"], [], classes)
+    share = np.array([0, 0.25, 0.5, 0.75])
+    assert np.allclose(found.basis[:, 0], share - share.mean())
+    assert np.allclose(found.by_row["v1"], np.array([0, 1, 0, 1]) - share)
+    assert np.allclose(sum(found.by_row.values()), 0), "beyond what a set has on average"
+    assert demo_features(sets((), (A,)), ["answer"], []) == []
+
+
+def test_rows_have_classes_where_labels_come_again_and_are_short() -> None:
+    rows = [
+        Example(f"r{n}", Split.TRAIN, n, {}, {"queue": "ab"[n % 2], "reply": f"a reply of its own {n}"})
+        for n in range(8)
+    ]
+    found = row_classes(rows[:6], rows[6:])
+    assert found.shown["r0"] == found.shown["r2"] == found.asked["r6"] != found.shown["r1"]
+    assert row_classes([], rows).asked == {}
 
 
 def test_arms_that_are_all_alike_have_no_features() -> None:

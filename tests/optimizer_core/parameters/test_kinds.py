@@ -10,6 +10,7 @@ import pytest
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.exports.export import beyond_saved, save_program
 from mipro_studio.optimizer_core.parameters.arm_contents import ArmContents
+from mipro_studio.optimizer_core.parameters.arm_features import NO_CLASSES
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.edits import EditableArms, changed_arms
 from mipro_studio.optimizer_core.parameters.kinds import difference
@@ -192,7 +193,7 @@ def test_what_is_saved_and_the_lines_of_the_snippet_ask_what_the_candidate_asked
 @CASES
 def test_features_have_a_row_for_every_arm(name: str, seed: Arm) -> None:
     arms = [seed, other(seed), other(seed, 2)]
-    for feature in KINDS[seed.kind].features(arms, ["queue"]):
+    for feature in KINDS[seed.kind].features(arms, ["queue"], NO_CLASSES):
         assert feature.arms == (0, 1, 2) and feature.basis.shape[0] == 3
 
 

@@ -167,6 +167,31 @@ def test_what_was_told_before_counts_until_cells_say_otherwise() -> None:
     assert much[1] < 0 < much[2]
 
 
+def test_a_set_that_was_asked_on_the_rows_it_covers_is_not_taken_for_better() -> None:
+    """Sets 1 and 2 are as good: each is right on its half of the rows; 1 was asked more of its own half."""
+    names = [f"e{n}" for n in range(40)]
+    share = np.array([0.0, 0.5, 0.5, 1.0])
+    halves = [np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.0, 0.0, 1.0, 1.0])]
+    by_row = {name: halves[n % 2] - share for n, name in enumerate(names)}
+    covered = Feature("covered", (0, 1, 2, 3), (share - share.mean())[:, None], 0.0, by_row)
+    asked = {0: names, 1: names[0:24:2] + names[1:8:2], 2: names[24:40:2] + names[9:25:2]}
+    rng = np.random.default_rng(5)
+    cells = {
+        arm: {name: float(rng.random() < (0.9 if by_row[name][arm] + share[arm] else 0.1)) for name in of_arm}
+        for arm, of_arm in asked.items()
+    }
+    args = [Candidate.of(1, {(0, "demos"): arm}) for arm in cells], list(cells.values())
+    plain, told = fit(*args), fit(*args, features={(0, "demos"): [covered]})
+    assert plain is not None and told is not None and told.converged
+    assert told.cells.slopes[0] > 1
+    assert plain.mode[1] - plain.mode[2] > 0.3 > abs(told.mode[1] - told.mode[2])
+    assert told.mode[1] - told.mode[0] > 0.5
+    _, effects = told.draw(np.random.default_rng(0), 1, heat=0)
+    (at,) = [number for number, family in enumerate(told.families) if family.by_row]
+    worth = dict(zip(told.families[at].codes, effects[at][:, 0].tolist(), strict=True))
+    assert worth[3,] > worth[1,] > worth[0,], "a set that covers all rows is the best, before its first cell"
+
+
 def test_nothing_told_before_changes_no_digit() -> None:
     told = TABLES["graded"]
     args = [Candidate.parse(one) for one in told], list(told.values())

@@ -1,5 +1,6 @@
 """Schedules: who is evaluated in full and when, and which examples a trial asks for."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,8 +56,19 @@ def test_a_minibatch_is_drawn_for_each_trial_and_is_the_same_again() -> None:
     assert sorted(Minibatch(99, 5).batch(state(), FIRST, 1)) == list(EXAMPLES)
 
 
-def test_racing_candidates_of_one_stage_share_their_examples() -> None:
+def test_a_race_asks_for_the_examples_that_were_asked_for_least() -> None:
     schedule = Racing(step=4)
+    asked: dict[str, tuple[str, ...]] = {BASELINE.id: tuple(EXAMPLES)}
+    for number in range(1, 13):
+        candidate = Candidate.of(1, {(0, "instruction"): number})
+        batch = schedule.batch(state(asked=asked, exhausted=(BASELINE,)), candidate, number)
+        asked[candidate.id] = tuple(batch)
+        times = Counter(name for key, names in asked.items() if key != BASELINE.id for name in names)
+        assert len(batch) == 4 and max(times.values()) - min(times[name] for name in EXAMPLES) <= 1
+
+
+def test_for_a_surrogate_that_compares_means_candidates_of_one_stage_share_their_examples() -> None:
+    schedule = Racing(step=4, grows=True)
     first = schedule.batch(state(), FIRST, 1)
     assert len(first) == 4
     assert schedule.batch(state(), SECOND, 2) == first
