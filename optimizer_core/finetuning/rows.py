@@ -73,7 +73,8 @@ def training_rows(cells: Iterable[Cell], prompts: Prompts, threshold: float) -> 
         threshold: Least score of a program run whose calls are learned from.
 
     Raises:
-        BadInput: the adapter asks a model to read an answer (two_step), so there is no answer to learn from.
+        BadInput: the adapter asks a model to read an answer (two_step), or does not write answers, so there is no
+            answer to learn from.
     """
     if isinstance(prompts.adapter, dspy.TwoStepAdapter):
         raise BadInput(
@@ -137,13 +138,28 @@ def _row(step: TraceStep, predictor: Any, prompts: Prompts, example: str) -> Tra
     outputs = _decoded(step.outputs, signature, prompts.folders)
     if outputs.keys() < signature.output_fields.keys():
         return None
-    answer = prompts.adapter.format_assistant_message_content(signature, outputs)
+    answer = _written(prompts.adapter, signature, outputs)
     if not isinstance(answer, str) or not _reads_back(answer, outputs, signature, prompts.adapter):
         return None
     inputs = _decoded(step.inputs, signature, prompts.folders)
     demos: Sequence[Any] = list(predictor.demos) if prompts.demos else []
     messages = tuple(prompts.adapter.format(signature, demos, inputs))
     return TrainingRow(messages, answer, step.predictor, example)
+
+
+def _written(adapter: Any, signature: Any, outputs: dict[str, Any]) -> Any:
+    """The answer as the adapter writes it.
+
+    Raises:
+        BadInput: it does not write any.
+    """
+    try:
+        return adapter.format_assistant_message_content(signature, outputs)
+    except NotImplementedError as error:
+        raise BadInput(
+            f"{type(adapter).__name__} does not say how an answer is written, so there is none to learn from.",
+            "Choose another adapter, or give it the method format_assistant_message_content.",
+        ) from error
 
 
 def _decoded(values: Any, signature: Any, folders: tuple[Path, ...]) -> dict[str, Any]:
@@ -173,11 +189,23 @@ def yield_in_words(tuning: Tuning, made: RowYield, where: str) -> str:
     if owner := tuning.facts.get("predictor"):
         named += f" of {owner}"
     if tuning.state is TuningState.EMPTY:
-        return (
-            f"{found}, so there is nothing to tune {named} on, and they stay as they are. Lower the "
-            "threshold, use a larger teacher, or begin with a step of prompts."
-        )
+        found += _left_out(made)
+        return f"{found}, so there is nothing to tune {named} on, and they stay as they are. {_help(made)}"
     dropped = f", {made.duplicates} duplicates dropped" if made.duplicates else ""
     labelled = tuning.facts["yield"]["labelled"]
     filled = f", {labelled} of them from labels" if labelled else ""
-    return f"{found}: {len(tuning.rows)} rows for {named}{filled}{dropped}. Training: {where}."
+    return f"{found}{_left_out(made)}: {len(tuning.rows)} rows for {named}{filled}{dropped}. Training: {where}."
+
+
+def _left_out(made: RowYield) -> str:
+    """What became of the calls in the traces that passed."""
+    said = (
+        f", {made.malformed} answers cannot be written so that the adapter reads them back" if made.malformed else ""
+    )
+    return said + (f", {made.elsewhere} calls were answered by other models" if made.elsewhere else "")
+
+
+def _help(made: RowYield) -> str:
+    if made.malformed:
+        return "Another adapter may write them, as with --adapter json."
+    return "Lower the threshold, use a larger teacher, or begin with a step of prompts."

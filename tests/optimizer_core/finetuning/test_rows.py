@@ -1,5 +1,6 @@
 """Training rows: which calls become rows, and that a row is what plain DSPy would train on."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,26 @@ from dspy.teleprompt.bootstrap_finetune import build_call_data_from_trace
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.program_run import ProgramRun, execute
-from mipro_studio.optimizer_core.finetuning.rows import Prompts, RowYield, labelled_rows, training_rows
+from mipro_studio.optimizer_core.finetuning.rows import (
+    Prompts,
+    RowYield,
+    labelled_rows,
+    training_rows,
+    yield_in_words,
+)
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.embedded import CompactAdapter
 from mipro_studio.optimizer_core.models.role_model import RoleModel
-from mipro_studio.optimizer_core.types import TEACHER, Cell, CellKey, ErrorClass, Split, TraceStep
+from mipro_studio.optimizer_core.types import (
+    TEACHER,
+    Cell,
+    CellKey,
+    ErrorClass,
+    Split,
+    TraceStep,
+    Tuning,
+    TuningState,
+)
 from tests.optimizer_core.builders import make_examples
 from tests.optimizer_core.scripted import chat, scripted
 from tests.programs import desk
@@ -130,6 +146,39 @@ def test_calls_of_a_predictor_with_a_model_of_its_own_are_left_out() -> None:
 def test_an_adapter_that_asks_a_second_model_has_no_answers_to_learn_from() -> None:
     with pytest.raises(BadInput, match="two_step"):
         rows_of([cell("a", 1.0, GOOD)], adapter=dspy.TwoStepAdapter(dspy.LM("openai/none")))
+
+
+def test_an_adapter_that_writes_no_answers_is_refused_in_words() -> None:
+    class Asks(dspy.Adapter):  # type: ignore[misc]
+        """As people write one: what is sent, and how it is read."""
+
+        def format(self, *given: Any, **more: Any) -> list[dict[str, Any]]:
+            return [{"role": "user", "content": "a"}]
+
+        def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+            return {"queue": completion}
+
+    with pytest.raises(BadInput, match="Asks does not say how an answer is written"):
+        rows_of([cell("a", 1.0, GOOD)], adapter=Asks())
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+
+
+def test_answers_that_an_adapter_does_not_read_back_are_named_as_the_reason_why_there_are_no_rows() -> None:
+    """DSPy's ChatAdapter writes a number for such a choice, and reads names."""
+    module = dspy.Module()
+    module.step = dspy.Predict(dspy.Signature({"text": (str, dspy.InputField()), "size": (Size, dspy.OutputField())}))
+    of_size = cell("a", 1.0, TraceStep("step", {"text": "t"}, {"size": 1}))
+    made = rows_of([of_size], module=module)
+    tuning = Tuning(1, TuningState.EMPTY, "job", "i0d0", (), {"yield": {**made.counts, "labelled": 0}})
+    said = yield_in_words(tuning, made, "here")
+    assert said.startswith("1 of 1 traces passed, 1 answers cannot be written so that the adapter reads them back")
+    assert "Another adapter" in said
+    assert len(rows_of([of_size], module=module, adapter=dspy.JSONAdapter()).rows) == 1
+    below = yield_in_words(tuning, rows_of([cell("a", 0.5, GOOD)]), "here")
+    assert "0 of 1 traces passed, so there is nothing" in below and "Lower the threshold" in below
 
 
 def test_labels_fill_in_where_they_tell_all_of_a_call_and_read_back() -> None:
