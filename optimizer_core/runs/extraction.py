@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mipro_studio.optimizer_core.evaluation.failures import in_words, with_example
 from mipro_studio.optimizer_core.evaluation.objective import over_limits
 from mipro_studio.optimizer_core.optimizers.context import RunContext
-from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, Cell, Split, Trial
+from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, Cell, Split, Trial, TuningState
 
 __all__ = ["best_full_evaluation"]
 
@@ -20,6 +20,8 @@ def best_full_evaluation(context: RunContext, trials: Sequence[Trial]) -> tuple[
     if not eligible:
         return baseline, _nobody(context, trials)
     best = max(eligible, key=lambda name: eligible[name])  # of equals, the first evaluated
+    if best == baseline.id and len(eligible) == 1 and _nothing_to_tune(context):
+        return baseline, "There was nothing to tune weights on, as the log says, so the program stays as it is."
     if best == baseline.id and len(eligible) == 1:
         return baseline, (
             "No candidate but the baseline was evaluated on the whole validation set yet, so the program "
@@ -116,3 +118,9 @@ def _never_scored(context: RunContext) -> dict[str, Cell]:
         scored = {name for name, cell in context.table.row(candidate, Split.VAL).items() if cell.score is not None}
         failed = {name: cell for name, cell in failed.items() if name not in scored}
     return failed
+
+
+def _nothing_to_tune(context: RunContext) -> bool:
+    """Whether every tuning of the run, of which there are some, had no rows."""
+    states = {tuning.state for tuning in context.tunings.values()}
+    return states == {TuningState.EMPTY}

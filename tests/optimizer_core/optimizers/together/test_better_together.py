@@ -96,6 +96,8 @@ def test_the_program_by_itself_may_have_next_to_nothing_to_teach(
     assert (tuning.state, tuning.rows, trainer.jobs) == (TuningState.EMPTY, (), {})
     assert life.winner == "i0d0-i0d0"
     assert any("nothing to tune" in event.data.get("text", "") for event in life.journal.events)
+    outcome = life.journal.outcome()
+    assert outcome is not None and outcome.reason.startswith("There was nothing to tune weights on")
 
 
 def test_p_w_p_ends_with_the_best_prefix_and_every_prefix_is_on_the_sealed_test(
