@@ -23,7 +23,7 @@ from mipro_studio.optimizer_core.finetuning.job import TrainingRow
 from mipro_studio.optimizer_core.programs.values import decode, encode
 from mipro_studio.optimizer_core.types import Cell, Example, TraceStep, Tuning, TuningState
 
-__all__ = ["Prompts", "RowYield", "labelled_rows", "training_rows", "yield_in_words"]
+__all__ = ["Prompts", "RowYield", "labelled_rows", "require_answers", "training_rows", "yield_in_words"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,31 @@ class RowYield:
     elsewhere: int = 0
 
     @property
+    def passed(self) -> int:
+        """Traces that passed."""
+        return self.cells - self.failed - self.below
+
+    @property
     def counts(self) -> dict[str, int]:
         names = ("cells", "failed", "below", "malformed", "duplicates", "elsewhere")
         return {"rows": len(self.rows), **{name: getattr(self, name) for name in names}}
+
+
+def require_answers(adapter: Any) -> None:
+    """Raises:
+    BadInput: the adapter asks a model to read an answer (two_step), or does not write answers, so there is none to
+        learn from.
+    """
+    if isinstance(adapter, dspy.TwoStepAdapter):
+        raise BadInput(
+            "With the adapter two_step a second model reads the answers, so there is none to learn from.",
+            "Choose another adapter.",
+        )
+    if type(adapter).format_assistant_message_content is dspy.Adapter.format_assistant_message_content:
+        raise BadInput(
+            f"{type(adapter).__name__} does not say how an answer is written, so there is none to learn from.",
+            "Choose another adapter, or give it the method format_assistant_message_content.",
+        )
 
 
 def training_rows(cells: Iterable[Cell], prompts: Prompts, threshold: float) -> RowYield:
@@ -73,14 +95,9 @@ def training_rows(cells: Iterable[Cell], prompts: Prompts, threshold: float) -> 
         threshold: Least score of a program run whose calls are learned from.
 
     Raises:
-        BadInput: the adapter asks a model to read an answer (two_step), or does not write answers, so there is no
-            answer to learn from.
+        BadInput: see `require_answers`.
     """
-    if isinstance(prompts.adapter, dspy.TwoStepAdapter):
-        raise BadInput(
-            "With the adapter two_step a second model reads the answers, so there is none to learn from.",
-            "Choose another adapter.",
-        )
+    require_answers(prompts.adapter)
     ordered = sorted(cells, key=lambda cell: (cell.key.example, cell.key.candidate, cell.key.rollout))
     passed = [cell for cell in ordered if cell.score is not None and cell.score >= threshold]
     failed = sum(cell.score is None for cell in ordered)
@@ -138,28 +155,13 @@ def _row(step: TraceStep, predictor: Any, prompts: Prompts, example: str) -> Tra
     outputs = _decoded(step.outputs, signature, prompts.folders)
     if outputs.keys() < signature.output_fields.keys():
         return None
-    answer = _written(prompts.adapter, signature, outputs)
+    answer = prompts.adapter.format_assistant_message_content(signature, outputs)
     if not isinstance(answer, str) or not _reads_back(answer, outputs, signature, prompts.adapter):
         return None
     inputs = _decoded(step.inputs, signature, prompts.folders)
     demos: Sequence[Any] = list(predictor.demos) if prompts.demos else []
     messages = tuple(prompts.adapter.format(signature, demos, inputs))
     return TrainingRow(messages, answer, step.predictor, example)
-
-
-def _written(adapter: Any, signature: Any, outputs: dict[str, Any]) -> Any:
-    """The answer as the adapter writes it.
-
-    Raises:
-        BadInput: it does not write any.
-    """
-    try:
-        return adapter.format_assistant_message_content(signature, outputs)
-    except NotImplementedError as error:
-        raise BadInput(
-            f"{type(adapter).__name__} does not say how an answer is written, so there is none to learn from.",
-            "Choose another adapter, or give it the method format_assistant_message_content.",
-        ) from error
 
 
 def _decoded(values: Any, signature: Any, folders: tuple[Path, ...]) -> dict[str, Any]:
@@ -183,8 +185,7 @@ def _reads_back(answer: str, outputs: dict[str, Any], signature: Any, adapter: A
 
 def yield_in_words(tuning: Tuning, made: RowYield, where: str) -> str:
     """What the rows of a tuning came from, for people; `where` they are trained on."""
-    passed = made.cells - made.failed - made.below
-    found = f"{passed} of {made.cells} traces passed"
+    found = f"{made.passed} of {made.cells} traces passed"
     named = f"weights {tuning.number}"
     if owner := tuning.facts.get("predictor"):
         named += f" of {owner}"
@@ -202,7 +203,11 @@ def _left_out(made: RowYield) -> str:
     said = (
         f", {made.malformed} answers cannot be written so that the adapter reads them back" if made.malformed else ""
     )
-    return said + (f", {made.elsewhere} calls were answered by other models" if made.elsewhere else "")
+    if made.elsewhere:
+        said += f", {made.elsewhere} calls were answered by other models"
+    if made.passed and not (made.rows or said):
+        said += " without a call that is known to be of one of the program's predictors"
+    return said
 
 
 def _help(made: RowYield) -> str:

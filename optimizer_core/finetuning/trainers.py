@@ -17,9 +17,10 @@ from mipro_studio.optimizer_core.finetuning.peft_trainer import PeftTrainer, req
 from mipro_studio.optimizer_core.finetuning.providers.fireworks import FIREWORKS_URL, FireworksTrainer
 from mipro_studio.optimizer_core.finetuning.providers.openai import OPENAI_URL, OpenAITrainer
 from mipro_studio.optimizer_core.finetuning.providers.together import TOGETHER_URL, TogetherTrainer
+from mipro_studio.optimizer_core.finetuning.rows import require_answers
 from mipro_studio.optimizer_core.finetuning.training import TrainingSettings
 from mipro_studio.optimizer_core.models.embedded.weights import MODEL_NAME
-from mipro_studio.optimizer_core.models.role_models import own_models
+from mipro_studio.optimizer_core.models.role_models import adapter_of, own_models
 from mipro_studio.optimizer_core.programs.program import Program
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
     "TRAINERS",
     "Provider",
     "TrainerChoice",
-    "require_task_model_asked",
+    "require_tunable",
     "trainer_choice",
     "trainer_for",
     "training_settings",
@@ -137,10 +138,12 @@ def _of_prefix(prefix: str) -> str:
     return next((name for name, one in PROVIDERS.items() if one.prefix == prefix), "")
 
 
-def require_task_model_asked(config: RunConfig, program: Program) -> None:
+def require_tunable(config: RunConfig, program: Program) -> None:
     """Raises:
-    BadInput: every predictor has a model of its own, so tuned weights of the task model would answer nothing.
+    BadInput: every predictor has a model of its own, so tuned weights of the task model would answer nothing; or the
+        adapter gives no answers that could be learned.
     """
+    require_answers(adapter_of(config.task_model, config, program))
     own = {**own_models(program), **config.models}
     if all(info.name in own for info in program.predictors):
         raise BadInput(

@@ -15,7 +15,7 @@ from mipro_studio.optimizer_core.config import RunConfig, SearchSettings, parse_
 from mipro_studio.optimizer_core.config_paths import merge
 from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.finetuning.trainers import require_task_model_asked
+from mipro_studio.optimizer_core.finetuning.trainers import require_tunable
 from mipro_studio.optimizer_core.optimizers.registry import Optimizer, get_optimizer
 from mipro_studio.optimizer_core.programs.program import SAMPLE_PREFIX, Program
 from mipro_studio.optimizer_core.runs.fit_cap import with_val_rows
@@ -211,7 +211,7 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     resolved = parse_config(merged)
     optimizer.check(resolved, free)
     if optimizer.tunes(resolved):
-        require_task_model_asked(resolved, program)
+        require_tunable(resolved, program)
     most = optimizer.work(resolved, len(free)).trials
     trials = most if optimizer.sets_trials else min(resolved.search.trials, most)
     settled: Settings = {"search": {"trials": trials}}

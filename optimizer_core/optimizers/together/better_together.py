@@ -81,11 +81,6 @@ class BetterTogether(Optimizer):
             )
         if WEIGHTS in kinds:
             trainer_choice(config)
-        if config.adapter == "two_step":
-            raise BadInput(
-                "With the adapter two_step a second model reads the answers, so there is none to learn from.",
-                "Choose another adapter.",
-            )
 
     def work(self, config: RunConfig, n_free: int) -> Work:
         steps = self.steps(config)
