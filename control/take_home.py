@@ -79,8 +79,11 @@ def pack(store: Path, run_id: str, out: Path) -> None:
     with Reader(store) as reader:
         full_id = reader.run(run_id).id
         config = reader.config(full_id)
+        tuned = [Path(str(one.facts.get("tuned") or "")) for one in reader.tunings(full_id)]
     scrubber = Scrubber(key_variables(config))
-    folders = sorted({f"{folder}/" for folder in (config.get("base"), str(Path.home())) if folder}, key=len)[::-1]
+    of_jobs = {str(one.parent.parent) for one in tuned if one.is_absolute()}
+    named = {config.get("base"), str(Path.home()), *of_jobs}
+    folders = sorted({f"{folder}/" for folder in named if folder}, key=len)[::-1]
 
     def scrub(value: Any) -> Any:
         return scrubber.record(_without(folders, value))

@@ -84,7 +84,8 @@ class WeightsKind:
 def _what_is_tuned(settings: Mapping[str, Any]) -> list[str]:
     if settings.get("full"):
         return ["all weights are tuned"]
-    return [f"{name}: {value}" for name, value in (settings.get("lora") or {}).items()]
+    found = (settings.get("lora") or {}).items()
+    return [f"{name}: {', '.join(value) if isinstance(value, list | tuple) else value}" for name, value in found]
 
 
 def weights_of(candidate: Candidate, place: int = WHOLE) -> int:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, SqliteJournal, Store, pack, unpack
 from tests.storage.samples import SAMPLES, WORKER, queued, running
+from tests.ui.compare.together import together
 
 
 def as_it_is(value: Any) -> Any:
@@ -170,3 +172,16 @@ def test_a_pack_of_a_newer_studio_says_so(packed: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(StudioError, match="newer studio"):
         unpack(packed, tmp_path / "other.db", "x", nothing_more)
+
+
+def test_where_tuned_weights_stand_on_this_machine_is_cut_from_a_pack(tmp_path: Path) -> None:
+    jobs = "/home/ada/secret-project/tunings/run-1"
+    store, run_id = tmp_path / "studio.db", together(tmp_path / "studio.db", tuned=f"{jobs}/studio-1/adapter.gguf")
+    take_home.pack(store, run_id, tmp_path / "run.mipro")
+    other = tmp_path / "other.db"
+    unpack(tmp_path / "run.mipro", other, "run.mipro", nothing_more)
+    with Reader(other) as reader:
+        assert {tuning.facts["tuned"] for tuning in reader.tunings(run_id)} == {"studio-1/adapter.gguf"}
+        weights = [arm.content["tuned"] for arm in reader.arms(run_id) if arm.kind == "weights"]
+    assert set(weights) == {None, "studio-1/adapter.gguf"}
+    assert b"secret-project" not in (tmp_path / "run.mipro").read_bytes()

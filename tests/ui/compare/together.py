@@ -41,8 +41,8 @@ def steps() -> list[dict[str, object]]:
     return told
 
 
-def together(store: Path) -> str:
-    """The id of a finished run whose outcome names what every strategy came to."""
+def together(store: Path, tuned: str = "adapter.gguf") -> str:
+    """The id of a finished run whose outcome names what every strategy came to; `tuned`: what serves its weights."""
     live = LiveRun(
         store, "together", age_s=60, config=RunConfig(program="sample:triage", optimizer="better_together")
     )
@@ -51,7 +51,8 @@ def together(store: Path) -> str:
     live.propose()
     live.baseline()
     live.evaluate(TrialKind.FULL, Candidate.parse("i0d1-i0d0"))
-    live.write(*TUNINGS, *(arm for one in TUNINGS for arm in weights_arms(one)))
+    tunings = [replace(one, facts={**one.facts, "tuned": tuned}) for one in TUNINGS]
+    live.write(*tunings, *(arm for one in tunings for arm in weights_arms(one)))
     live.write(replace(live.outcome("the best prefix"), steps=tuple(steps())))
     live.end(Status.COMPLETED)
     live.close()
