@@ -56,6 +56,7 @@ def strategy_rows(
     for step in steps:
         trained = trained_for(step["strategy"], tunings)
         paid = sum(float(one.facts.get("paid_usd") or 0.0) for one in trained)
+        waited = sum(float(one.facts.get("waited_s") or 0.0) for one in trained)
         rows.append(
             {
                 "strategy": one_line(step["strategy"]),
@@ -63,7 +64,7 @@ def strategy_rows(
                 **_against(step, steps[0]),
                 "validation": score((step.get("val") or {}).get("mean")),
                 "rows trained on": count(sum(len(one.rows) for one in trained)),
-                "training": duration(sum(float(one.facts.get("waited_s") or 0.0) for one in trained)),
+                "training": duration(waited) if trained else UNKNOWN,
                 "training cost": usd(paid) if paid else UNKNOWN,
                 "prompt tokens": count(prompt_tokens.get(step["candidate"])),
                 "ended with": one_line(names.of(step["candidate"]), 200),
