@@ -19,9 +19,10 @@ def runs(polled: bool) -> None:
     """The table of runs; stops asking when no run moves."""
     with reading() as reader:
         listed = reader.list_runs() if reader is not None else []
+        deeds = reader.deeds_by_run([run.id for run in listed]) if reader is not None else {}
     if any(map(is_active, listed)) != polled:
         st.rerun()
-    runs_table(listed)
+    runs_table(listed, deeds)
 
 
 def page() -> None:

@@ -44,12 +44,21 @@ class ReviewViews:
 
     def deeds(self, run_id: str) -> list[Deed]:
         """What people with names did to the run, oldest first."""
+        return self.deeds_by_run([run_id]).get(run_id, [])
+
+    def deeds_by_run(self, run_ids: Sequence[str]) -> dict[str, list[Deed]]:
+        """What people with names did to each of the runs, oldest first, where anybody did anything."""
+        # The kind stands in the statement itself: an index that has people alone is not used for a bound value.
         rows = self._db.execute(
-            "select at, data from events where run_id = ? and kind = ? order by id",
-            [run_id, to_text(EventKind.PERSON)],
+            f"select run_id, at, data from events where kind = '{EventKind.PERSON}' "
+            "and run_id in (select j.value from json_each(?) as j) order by id",
+            [json.dumps([*run_ids])],
         )
-        told = ((at, from_json(data)) for at, data in rows)
-        return [Deed(at, data["name"], data["did"], data.get("about", "")) for at, data in told]
+        found: dict[str, list[Deed]] = {}
+        for run_id, at, body in rows:
+            data = from_json(body)
+            found.setdefault(run_id, []).append(Deed(at, data["name"], data["did"], data.get("about", "")))
+        return found
 
     def prompt_call(self, run_id: str, key: str) -> PromptCall | None:
         """One call of the prompt model; None when it was never made."""

@@ -7,6 +7,8 @@ import pytest
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.sample_programs import CATALOG
 from mipro_studio.sample_programs.tasks.files import FOLDER_VARIABLE
+from mipro_studio.storage import Store
+from mipro_studio.storage.beside.people import NAME_VARIABLE
 from mipro_studio.ui.home import samples
 from mipro_studio.ui.text.format import UNKNOWN
 from tests.pages.open import open_page, texts
@@ -64,6 +66,22 @@ def test_a_run_that_stands_still_says_why(store: tuple[Path, dict[str, str]]) ->
     assert "connection refused" in said["triage, remote endpoint"]
     assert "raised KeyError" in said["triage with my metric"]
     assert said["triage, embedded model"] == "", "what has ended well has nothing to say"
+
+
+def test_where_people_have_names_a_run_says_who_ran_and_who_reviewed_it(
+    store: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ids = store
+    assert not open_page().dataframe[0].value[["ran", "reviewed"]].to_numpy().any(), "nobody is named yet"
+    with Store(path) as opened:
+        for deed in ("anna resumed", "ben reject", "anna edit", "ben approve", "cy stop"):
+            name, did = deed.split()
+            monkeypatch.setenv(NAME_VARIABLE, name)
+            opened.sign(ids["review"], did)
+    table = open_page().dataframe[0].value
+    rows = (row for _, row in table.iterrows() if row["ran"] or row["reviewed"])
+    named = {row["run"]: (row["ran"], row["reviewed"]) for row in rows}
+    assert named == {"triage, with review": ("anna", "ben, anna")}
 
 
 def test_a_sample_that_cannot_start_says_why(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,7 @@ def test_a_worker_of_an_older_studio_is_judged_by_the_watch_until_it_is_replaced
         assert store.sweep() == [run.id]
 
 
-@pytest.mark.parametrize("name", ["v1.db", "v3.db", "v8.db"])
+@pytest.mark.parametrize("name", ["v1.db", "v3.db", "v8.db", "v12.db"])
 def test_an_old_database_opens_and_is_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     shutil.copy(FIXTURES / name, path)
@@ -190,7 +190,7 @@ def test_an_old_database_opens_and_is_read(tmp_path: Path, name: str) -> None:
         assert store.claim(run.id, "worker-2", 30)
 
 
-@pytest.mark.parametrize("name", ["v1.db", "v3.db", "v8.db"])
+@pytest.mark.parametrize("name", ["v1.db", "v3.db", "v8.db", "v12.db"])
 def test_a_replay_of_an_older_studio_is_let_in_with_its_arms(tmp_path: Path, name: str) -> None:
     old = tmp_path / "replay.db"
     shutil.copy(FIXTURES / name, old)

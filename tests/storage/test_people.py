@@ -14,7 +14,11 @@ from mipro_studio.ui.text.events import event_words
 from tests.storage.samples import WORKER, example, queued, running
 
 BACK_ENDS = True
-SQLITE_ALONE = ("test_a_name_travels_with_a_replay", "test_a_stores_user_is_the_name_where_no_other_is_given")
+SQLITE_ALONE = (
+    "test_a_name_travels_with_a_replay",
+    "test_a_stores_user_is_the_name_where_no_other_is_given",
+    "test_events_that_name_nobody_are_not_read_for_names",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +56,33 @@ def test_a_note_has_the_name_of_whoever_wrote_it_last(store: Store, monkeypatch:
     with Reader(store.path) as reader:
         told = {about: (note.body, note.by) for about, note in reader.notes(run_id).items()}
     assert told == {"run": ("by ben", "ben"), "read/answer/1": ("approved", "")}
+
+
+def test_people_of_many_runs_are_read_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME_VARIABLE, "")
+    silent = queued(store)
+    monkeypatch.setenv(NAME_VARIABLE, "anna")
+    first, second = queued(store), queued(store)
+    monkeypatch.setenv(NAME_VARIABLE, "ben")
+    store.send(first, "approve")
+    with Reader(store.path) as reader:
+        told = reader.deeds_by_run([first, silent])
+        assert reader.deeds_by_run([]) == {}
+    assert {run: [(deed.name, deed.did) for deed in deeds] for run, deeds in told.items()} == {
+        first: [("anna", "created"), ("ben", "approve")]
+    }
+    assert deeds(store, second) == [("anna", "created", "")]
+
+
+def test_events_that_name_nobody_are_not_read_for_names(store: Store) -> None:
+    """A long run has tens of thousands of them, and Home asks every few seconds."""
+    asked: list[str] = []
+    with Reader(store.path) as reader:
+        reader._db.conn.set_trace_callback(asked.append)
+        reader.deeds_by_run(["a", "b"])
+        reader._db.conn.set_trace_callback(None)
+        plan = " ".join(str(row) for row in reader._db.execute(f"explain query plan {asked[-1]}"))
+    assert "people_of_runs" in plan and "SCAN events" not in plan
 
 
 def test_where_nobody_has_a_name_nothing_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,12 @@
 """The list of runs on the home page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Status
-from mipro_studio.storage import RunSummary
+from mipro_studio.optimizer_core.types import ChangeKind, Status
+from mipro_studio.storage import Deed, RunSummary
 from mipro_studio.ui.page.frame import LIVE
 from mipro_studio.ui.text.format import UNKNOWN, ago, duration, one_line, score
 from mipro_studio.ui.text.status import LOOKS
@@ -15,11 +15,14 @@ __all__ = ["runs_table"]
 
 
 _ROW_PX, _ROWS = 38, 15
+RAN = ("created", "resumed")
+REVIEWED = ("approve", *(kind.value for kind in ChangeKind))
+"""Deeds (`Store.sign`): the approval of proposals, and changes of arms."""
 _STANDS = (Status.PAUSED, Status.FAILED, Status.LOST)
 """States that nobody may have wished for: the table says why."""
 
 
-def _row(run: RunSummary) -> dict[str, Any]:
+def _row(run: RunSummary, deeds: Sequence[Deed]) -> dict[str, Any]:
     look = LOOKS[run.status]
     return {
         "status": [f"{look.mark} {look.word}"],
@@ -31,6 +34,8 @@ def _row(run: RunSummary) -> dict[str, Any]:
         "program runs": run.cells_ok + run.cells_error,
         "started": ago(run.started_at or run.created_at),
         "took": duration(run.wall_s) if run.started_at else UNKNOWN,
+        "ran": _names(deeds, RAN),
+        "reviewed": _names(deeds, REVIEWED),
         "why": one_line(run.reason, 400) if run.status in _STANDS else "",
     }
 
@@ -41,10 +46,19 @@ def _pair(baseline: float | None, best: float | None) -> str:
     return f"{score(baseline)} → {score(best)}"
 
 
-def runs_table(runs: Sequence[RunSummary]) -> None:
-    """The runs, newest first. A click on any cell opens the run."""
+def _names(deeds: Sequence[Deed], kinds: Collection[str]) -> str:
+    """Who did something of `kinds`, each once, in the order of their first deeds."""
+    return ", ".join(dict.fromkeys(one_line(deed.name, 40) for deed in deeds if deed.did in kinds))
+
+
+def runs_table(runs: Sequence[RunSummary], deeds: Mapping[str, Sequence[Deed]]) -> None:
+    """The runs, newest first. A click on any cell opens the run.
+
+    Args:
+        deeds: What people with names did, by run; in a store of one's own there is mostly nobody to name.
+    """
     looks = LOOKS.values()
-    rows = [_row(run) for run in runs]
+    rows = [_row(run, deeds.get(run.id, ())) for run in runs]
     event = st.dataframe(
         rows,
         hide_index=True,
@@ -62,7 +76,7 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
             "started",
             "trials",
             "took",
-            *(["why"] if any(row["why"] for row in rows) else []),
+            *(name for name in ("ran", "reviewed", "why") if any(row[name] for row in rows)),
             "program runs",
             "optimizer",
         ),
@@ -75,6 +89,10 @@ def runs_table(runs: Sequence[RunSummary]) -> None:
                 color=[look.colour for look in looks],
             ),
             "run": st.column_config.TextColumn("Run", width=156),
+            "ran": st.column_config.TextColumn("Ran by", width=120, help="Who created the run, and who resumed it"),
+            "reviewed": st.column_config.TextColumn(
+                "Reviewed by", width=120, help="Who approved, wrote, changed or rejected something of it"
+            ),
             "why": st.column_config.TextColumn("Why it stands", width=220),
             "optimizer": st.column_config.TextColumn("Optimizer", width=96),
             "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
