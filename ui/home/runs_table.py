@@ -51,13 +51,37 @@ def _names(deeds: Sequence[Deed], kinds: Collection[str]) -> str:
     return ", ".join(dict.fromkeys(one_line(deed.name, 40) for deed in deeds if deed.did in kinds))
 
 
+def _columns() -> dict[str, Any]:
+    looks = LOOKS.values()
+    return {
+        "status": st.column_config.MultiselectColumn(
+            "Status",
+            width=124,
+            options=[f"{look.mark} {look.word}" for look in looks],
+            color=[look.colour for look in looks],
+        ),
+        "run": st.column_config.TextColumn("Run", width=156),
+        "ran": st.column_config.TextColumn("Ran by", width=120, help="Who created the run, and who resumed it"),
+        "reviewed": st.column_config.TextColumn(
+            "Reviewed by", width=120, help="Who approved, wrote, changed or rejected something of it"
+        ),
+        "why": st.column_config.TextColumn("Why it stands", width=220),
+        "optimizer": st.column_config.TextColumn("Optimizer", width=96),
+        "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
+        "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),
+        "trials": st.column_config.TextColumn("Trials"),
+        "program runs": st.column_config.NumberColumn("Program runs", format="localized"),
+        "started": st.column_config.TextColumn("Started"),
+        "took": st.column_config.TextColumn("Took"),
+    }
+
+
 def runs_table(runs: Sequence[RunSummary], deeds: Mapping[str, Sequence[Deed]]) -> None:
     """The runs, newest first. A click on any cell opens the run.
 
     Args:
         deeds: What people with names did, by run; in a store of one's own there is mostly nobody to name.
     """
-    looks = LOOKS.values()
     rows = [_row(run, deeds.get(run.id, ())) for run in runs]
     event = st.dataframe(
         rows,
@@ -81,27 +105,7 @@ def runs_table(runs: Sequence[RunSummary], deeds: Mapping[str, Sequence[Deed]]) 
             "optimizer",
         ),
         alt="Runs, the newest first",
-        column_config={
-            "status": st.column_config.MultiselectColumn(
-                "Status",
-                width=124,
-                options=[f"{look.mark} {look.word}" for look in looks],
-                color=[look.colour for look in looks],
-            ),
-            "run": st.column_config.TextColumn("Run", width=156),
-            "ran": st.column_config.TextColumn("Ran by", width=120, help="Who created the run, and who resumed it"),
-            "reviewed": st.column_config.TextColumn(
-                "Reviewed by", width=120, help="Who approved, wrote, changed or rejected something of it"
-            ),
-            "why": st.column_config.TextColumn("Why it stands", width=220),
-            "optimizer": st.column_config.TextColumn("Optimizer", width=96),
-            "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
-            "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),
-            "trials": st.column_config.TextColumn("Trials"),
-            "program runs": st.column_config.NumberColumn("Program runs", format="localized"),
-            "started": st.column_config.TextColumn("Started"),
-            "took": st.column_config.TextColumn("Took"),
-        },
+        column_config=_columns(),
     )
     st.caption("Click a row to open the run.")
     cells = event.selection.get("cells") or []
