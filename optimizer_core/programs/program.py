@@ -4,10 +4,8 @@ Importing a program runs its author's code. Only a worker or an inspection proce
 """
 
 import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +15,7 @@ import dspy
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.programs.agents import frame_of
+from mipro_studio.optimizer_core.programs.class_sources import class_source
 from mipro_studio.optimizer_core.programs.importing import (
     configured_by,
     configured_model,
@@ -131,10 +130,9 @@ def _source(module: dspy.Module) -> str | None:
     return written if isinstance(written, str) else _source_of(kind)
 
 
-@lru_cache(maxsize=16)
 def _source_of(kind: Any) -> str | None:
     try:
-        return inspect.getsource(kind)
+        return class_source(kind)
     except (OSError, TypeError):
         return None
 

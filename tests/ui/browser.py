@@ -81,12 +81,12 @@ def chromium() -> Iterator[Browser]:
 
 
 def _be_patient(browser: Browser) -> None:
-    """Whatever is expected of a page, and done on one, has `PATIENCE_MS`."""
+    """Whatever is expected of a page, and done on one, has `PATIENCE_MS`; nothing moves, which would cost much."""
     expect.set_options(timeout=PATIENCE_MS)
     new_context = browser.new_context
 
     def patient_context(**given: Any) -> BrowserContext:
-        context = new_context(**given)
+        context = new_context(**{"reduced_motion": "reduce", **given})
         context.set_default_timeout(PATIENCE_MS)
         return context
 

@@ -14,10 +14,13 @@ from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
+import dspy
+
 from mipro_studio import worker
 from mipro_studio.control import exports, launcher
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
+from mipro_studio.optimizer_core.programs.program_code import program_code
 from mipro_studio.optimizer_core.types import TEACHER, Candidate, CellKey, Split, TraceStep
 from mipro_studio.storage import Reader
 
@@ -164,6 +167,7 @@ def _fields(step: TraceStep) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     job, result = map(Path, arguments)
     wiring.prepare()
+    program_code(dspy.ReAct("text -> answer", tools=[]), None)  # DSPy's files are searched here, not in each child
     told = json.loads(job.read_text())
     done = forking.forked(told["cases"], lambda name: work(name, result.parent), result.parent, told["at_once"])
     result.write_text(json.dumps(done))
