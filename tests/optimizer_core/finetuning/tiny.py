@@ -1,5 +1,9 @@
 """A GGUF file with random weights of a very small network and the embedded model's own tokenizer and template."""
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import gguf
@@ -15,6 +19,19 @@ SHAPE = NetworkShape(2, 64, 4, 2, 96, 49152, 100_000.0, 1e-5)
 
 def write_tiny_model(path: Path) -> None:
     """Needs the embedded model's weights, whose tokenizer it copies."""
+    shutil.copyfile(_written(), path)
+
+
+@cache
+def _written() -> Path:
+    """Copying the tokenizer takes three seconds, so a process does it once."""
+    folder = tempfile.mkdtemp(prefix="tiny-")
+    atexit.register(shutil.rmtree, folder, True)
+    _write(path := Path(folder) / "tiny.gguf")
+    return path
+
+
+def _write(path: Path) -> None:
     network = random_network(SHAPE, 0, np.float32)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(SHAPE.layers)
