@@ -136,12 +136,11 @@ def test_a_killed_peer_is_begun_again_and_counted_once(endpoint: LoopbackEndpoin
     assert len(marks(store)) == 1
 
 
-@pytest.mark.parametrize("optimizer", ["mipro", "dspy.COPRO"])
 def test_a_run_whose_process_died_before_it_took_it_is_begun(
-    endpoint: LoopbackEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+    endpoint: LoopbackEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = tmp_path / "s.db"
-    wanted = asked(endpoint, optimizer)
+    wanted = asked(endpoint, "dspy.COPRO")
     monkeypatch.setattr(runner, "_spawn", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(wanted, store)

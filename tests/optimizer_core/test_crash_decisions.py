@@ -76,7 +76,7 @@ def test_a_journal_that_fails_pauses_the_run_and_resumed_it_comes_to_the_same_en
     stage: Stage, optimizer: str
 ) -> None:
     edits = next(scenario for scenario in SCENARIOS if scenario.name == "edits")
-    for played in play(stage, optimizer, edits, lambda commits: range(1, commits, commits // 6), "journal"):
+    for played in play(stage, optimizer, edits, lambda commits: range(1, commits, commits // 3), "journal"):
         assert not played.different, played
 
 
