@@ -16,7 +16,7 @@ from tests.agreement import LEAST, agreement
 from tests.ui.browser import ROOT
 
 pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("weights"), pytest.mark.timeout(600)]
-TRAIN, VAL, TEST = 6, 4, 4
+TRAIN, VAL, TEST = 8, 5, 4
 
 
 def cli(*arguments: str) -> dict[str, Any]:
