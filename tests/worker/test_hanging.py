@@ -20,7 +20,7 @@ from tests.working import ROOT, ROWS, endpoint
 
 pytestmark = pytest.mark.timeout(600)
 
-HANGS = ("deaf", "child", "lost_in_a_pattern", "at import")
+HANGS = ("deaf", "child", "lost_in_a_library", "at import")
 ENDS = ("os._exit", "KeyboardInterrupt")
 PROMISED_S = 10.0
 LOAD_S = 110.0
@@ -80,7 +80,7 @@ def spawned(bench: Bench, how: str, running: Any, **more: Any) -> tuple[Path, st
     program = HANGING
     if how == "at import":
         program = bench.folder / "never_loaded.py"
-        program.write_text(HANGING.read_text().replace("program = Desk", "program = Desk\nbusy()"))
+        program.write_text(HANGING.read_text().replace("program = Desk", "program = Desk\nstuck()"))
     metric = f"{HANGING}:metric"
     store, run = bench.queue(how, running, {"program": str(program), "metric": metric, **more})
     with starting, pytest.MonkeyPatch.context() as patch:
