@@ -206,8 +206,8 @@ class RunConfig(Settings):
         preset: A budget by name; it fills in what a person left open (`optimizer_core.runs.presets`).
         metric: A built-in metric's name, `judge`, `path.py:function`, or None for the program's own.
         judge: What the metric `judge` looks for.
-        objective: What the search maximizes of a program run: `score`, or with prices and limits on usd, seconds,
-            tokens and prompt_tokens, such as `score - 0.1*seconds, prompt_tokens <= 300`.
+        objective: What the search maximizes of a program run: `score`, or with prices and limits on what it takes,
+            such as `score - 0.1*seconds - usd, prompt_tokens <= 300`.
         lab: What the optimizer `lab` compares.
         finetune: How weights are tuned, where the optimizer tunes any.
         prompt_model, teacher: None = the task model.

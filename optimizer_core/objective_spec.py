@@ -15,12 +15,12 @@ SCORE = "score"
 """The objective of whoever wants no other: the metric's score."""
 
 QUANTITIES: Mapping[str, str] = {
-    "usd": "dollars",
-    "seconds": "seconds",
-    "tokens": "tokens, in and out",
+    "usd": "dollars a program run",
+    "seconds": "seconds a program run",
+    "tokens": "tokens a program run",
     "prompt_tokens": "tokens of a prompt",
 }
-"""What a price or a limit can be put on, with its unit, all of one program run. See `evaluation.objective`."""
+"""What a price or a limit can be put on, and its unit as axes of charts name it. See `evaluation.objective`."""
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PRICE = re.compile(rf"\s*([-+])\s*(?:({_NUMBER})\s*\*\s*(\w+)|(\w+)\s*\*\s*({_NUMBER})|(\w+))")

@@ -1,13 +1,13 @@
 """Quality against what a program run takes: the front of a run's evaluated candidates, each to be taken home."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from mipro_studio.optimizer_core.analysis.front import FrontPoint, front, front_points
 from mipro_studio.optimizer_core.evaluation.objective import objective_of
-from mipro_studio.optimizer_core.objective_spec import SCORE
+from mipro_studio.optimizer_core.objective_spec import QUANTITIES, SCORE
 from mipro_studio.optimizer_core.types import Split
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import Names, names_of
@@ -24,12 +24,8 @@ from mipro_studio.ui.text.format import count, delta, duration, one_line, score,
 
 __all__ = ["front_panel", "objective_line"]
 
-TITLES: Mapping[str, str] = {
-    "usd": "dollars a program run",
-    "seconds": "seconds a program run",
-    "tokens": "tokens a program run",
-    "prompt_tokens": "tokens of a prompt",
-}
+_COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {"usd": ("cost", usd), "seconds": ("seconds", duration)}
+"""Title and words of the quantities that are no plain numbers."""
 
 
 def objective_line(reader: Reader, picked: Picked) -> None:
@@ -63,21 +59,21 @@ def front_panel(reader: Reader, run_id: str) -> None:
     text = reader.config(run_id).get("objective") or SCORE
     run = reader.run(run_id)
     points = kept_of_run(reader, run, f"front {text}", lambda: _points(reader, run, text))
-    offered = [name for name in TITLES if len({point.takes[name] for point in points} - {None}) > 1]
+    offered = [name for name in QUANTITIES if len({point.takes[name] for point in points} - {None}) > 1]
     if len(points) < 2 or not offered:
         return
     st.header("Quality against what it takes", anchor=False)
     quantity = st.segmented_control(
-        "Against", offered, default=offered[-1], key="front_quantity", format_func=TITLES.__getitem__, required=True,
-        label_visibility="collapsed",
+        "Against", offered, default=offered[-1], key="front_quantity", format_func=QUANTITIES.__getitem__,
+        required=True, label_visibility="collapsed",
     )  # fmt: skip
     quantity = quantity if quantity in offered else offered[-1]
     shown = [point for point in points if point.takes[quantity] is not None]
     best = front(shown, quantity)
     on_front, names = [point.candidate for point in best], names_of(reader, run_id)
     clicked = live_chart(
-        front_figure(shown, on_front, quantity, TITLES[quantity], names.of), key="front_chart", height=300,
-        alt=front_alt(shown, on_front, TITLES[quantity]), revision=f"{run_id} {quantity}",
+        front_figure(shown, on_front, quantity, QUANTITIES[quantity], names.of), key="front_chart", height=300,
+        alt=front_alt(shown, on_front, QUANTITIES[quantity]), revision=f"{run_id} {quantity}",
     )  # fmt: skip
     if clicked:
         open_panel(run_id, clicked)
@@ -109,15 +105,12 @@ def _take_home(run_id: str, best: Sequence[FrontPoint], objective: str, names: N
 
 
 def _row(point: FrontPoint, objective: str, names: Names) -> dict[str, Any]:
-    takes = point.takes
+    columns = {name: _COLUMNS.get(name, (name.replace("_", " "), count)) for name in QUANTITIES}
     return {
         "candidate": one_line(names.of(point.candidate), 200),
         "score": score(point.score),
         **({} if objective == SCORE else {"objective": score(point.objective)}),
         "n": point.n,
-        "cost": usd(takes["usd"]),
-        "seconds": duration(takes["seconds"]),
-        "tokens": count(takes["tokens"]),
-        "prompt tokens": count(takes["prompt_tokens"]),
+        **{title: words(point.takes[name]) for name, (title, words) in columns.items()},
         **({} if point.keeps_limits else {"limits": "breaks one"}),
     }

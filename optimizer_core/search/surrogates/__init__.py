@@ -36,7 +36,7 @@ SURROGATES: Mapping[str, Callable[[SearchSettings], Surrogate]] = {
     "item_response": lambda settings: ItemResponse(),
     "random": lambda settings: RandomSearch(),
 }
-"""How each surrogate of the catalogue is made. `tests/optimizer_core/test_surrogates.py` tries all of them."""
+"""How each surrogate of the catalogue is made. `tests/optimizer_core/search/test_surrogates.py` tries all of them."""
 
 
 def make_surrogate(settings: SearchSettings) -> Surrogate:

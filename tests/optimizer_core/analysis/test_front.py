@@ -6,6 +6,7 @@ import pytest
 
 from mipro_studio.optimizer_core.analysis.front import FrontPoint, front, front_points
 from mipro_studio.optimizer_core.evaluation.objective import THE_SCORE, objective_of
+from mipro_studio.optimizer_core.objective_spec import QUANTITIES
 from mipro_studio.optimizer_core.types import Cell, Usage
 from tests.optimizer_core.builders import failed, scored
 
@@ -47,6 +48,7 @@ def test_points_are_means_over_the_cells_with_a_score() -> None:
     }
     a, b = front_points(rows, objective_of("score, prompt_tokens <= 100"))
     assert (a.candidate, a.score, a.n, a.objective, a.keeps_limits) == ("a", 0.5, 2, 0.5, True)
-    assert a.takes == {"usd": 0.0, "seconds": 0.5, "tokens": 110.0, "prompt_tokens": 50.0}
+    took = {"usd": 0.0, "seconds": 0.5, "tokens": 110.0, "prompt_tokens": 50.0}
+    assert {name: a.takes[name] for name in took} == took and set(a.takes) == set(QUANTITIES)
     assert (b.objective, b.keeps_limits, b.takes["usd"]) == (0.0, False, None)
     assert [one.objective for one in front_points(rows, THE_SCORE)] == [0.5, pytest.approx(1.0)]
