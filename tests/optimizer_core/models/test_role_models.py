@@ -25,6 +25,7 @@ from mipro_studio.optimizer_core.models.role_models import (
 )
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.programs.program import Program, load_program
+from mipro_studio.optimizer_core.roles import MODEL_PLACES
 from mipro_studio.optimizer_core.types import Example, Role, Split
 from tests.arms import built
 from tests.optimizer_core.scripted import ScriptedEngine, chat, scripted
@@ -170,10 +171,10 @@ def test_the_receipt_says_in_a_sentence_what_is_kept_and_what_is_replaced() -> N
     program.configured = {"adapter": dspy.JSONAdapter()}
     config = config_of(adapter="xml", models={"decide": {"model": "openai/other"}})
     rows = {setting: (asked, used, why) for setting, asked, used, why in model_rows(config, program)}
+    shared = [place[0] for place in MODEL_PLACES.values() if len(place) == 1 and place != Role.TASK.place]
     assert rows == {
         "task_model": ("openai/task", "openai/task", ""),
-        "prompt_model": (None, "openai/task", "the task model"),
-        "teacher": (None, "openai/task", "the task model"),
+        **dict.fromkeys(shared, (None, "openai/task", "the task model")),
         "adapter": ("xml", "XMLAdapter", "chosen, instead of JSONAdapter, which the program configures"),
         "model of draft": (None, "openai/cheap", "the program sets it, and it stays"),
         "model of decide": (
