@@ -188,7 +188,7 @@ take.register(app)
 @app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def open_app(context: typer.Context) -> None:
     """Open the studio in the browser. What follows is passed on to `streamlit run`."""
-    raise typer.Exit(launcher.open_app(context.args))
+    launcher.open_app(context.args)
 
 
 def main() -> None:
@@ -212,7 +212,7 @@ def main() -> None:
 def installed() -> None:
     """The command `mipro-studio`: alone it opens the app, with arguments it is this command line."""
     if len(sys.argv) == 1:
-        sys.exit(launcher.open_app())
+        launcher.open_app()
     main()
 
 

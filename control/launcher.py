@@ -3,14 +3,14 @@
 Used by the pages and the command line. Imports neither streamlit nor dspy, so that both start fast.
 """
 
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mipro_studio import ROOT, command
 from mipro_studio.control.heartbeat import LIMIT
@@ -28,16 +28,13 @@ __all__ = ["approve", "limit", "open_app", "pause", "resume", "spawn", "start", 
 LEASE_WAIT_S = 8.0
 
 
-def open_app(arguments: Sequence[str] = ()) -> int:
-    """Serve the pages until the person ends it. Returns Streamlit's exit code.
+def open_app(arguments: Sequence[str] = ()) -> NoReturn:
+    """Become the process that serves the pages, so that a container's or a service manager's signals reach it.
 
     Args:
         arguments: Options for `streamlit run`, such as `--server.port=8600`.
     """
-    serve = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), *arguments]
-    with suppress(KeyboardInterrupt):  # Ctrl-C reaches Streamlit too, which ends by itself
-        return subprocess.call(serve)
-    return 0
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), *arguments])
 
 
 def start(
