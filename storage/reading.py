@@ -66,17 +66,26 @@ def read_arms(db: Database, run_id: str, *, kind: str | None = None) -> Iterator
         f"where run_id = ?{where} order by seq",
         values,
     )
-    for owner, named, index, content, author, provenance, active, reason in rows:
-        yield Arm(
-            from_text(owner),
-            from_text(named),
-            index,
-            from_json(content),
-            Author(author),
-            from_json(provenance),
-            bool(active),
-            from_text(reason),
-        )
+    for row in rows:
+        yield _arm(*row)
+
+
+# By all that the row holds, so that what has changed is another arm. Nobody changes what an arm holds.
+@lru_cache(maxsize=1024)
+def _arm(
+    owner: str, kind: str, index: int, content: str | bytes, author: str, provenance: str | bytes, *rest: Any
+) -> Arm:
+    active, reason = rest
+    return Arm(
+        from_text(owner),
+        from_text(kind),
+        index,
+        from_json(content),
+        Author(author),
+        from_json(provenance),
+        bool(active),
+        from_text(reason),
+    )
 
 
 _CELLS = (

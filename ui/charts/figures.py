@@ -1,6 +1,7 @@
 """Figures as plain dicts, drawn by `ui.charts.live_chart`; colours by name. Pure functions, no Streamlit."""
 
 import html
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -28,13 +29,15 @@ def _escaped(text: str, limit: int) -> str:
     return html.escape(one_line(text, limit), quote=False)
 
 
-def _hover(trial: Trial, name: Name) -> str:
+# Of a trial that has ended it stays the same, whatever comes in beside it.
+@lru_cache(maxsize=8192)
+def _hover(trial: Trial, called: str) -> str:
     kind = "full evaluation" if trial.kind is TrialKind.FULL else "minibatch"
     errors = f", {plural(trial.n_error, 'error')}" if trial.n_error else ""
     both = "" if trial.objective is None else f" (score {score(trial.mean)})"
     return (
         f"<b>{score(trial.value)}</b>{both}  n = {trial.n_ok}{errors}<br>trial {trial.number}, {kind}<br>"
-        f"{label(name(trial.candidate), 90)}<br>after {count(trial.program_runs)} program runs<br>click for all of it"
+        f"{label(called, 90)}<br>after {count(trial.program_runs)} program runs<br>click for all of it"
     )
 
 
@@ -46,7 +49,7 @@ def _marks(title: str, trials: Sequence[Trial], x: XAxis, name: Name, marker: Ma
         "x": [getattr(trial, x) for trial in trials],
         "y": [trial.value for trial in trials],
         "customdata": [trial.candidate for trial in trials],
-        "hovertext": [_hover(trial, name) for trial in trials],
+        "hovertext": [_hover(trial, name(trial.candidate)) for trial in trials],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {**marker, "opacity": 1},
     }
@@ -55,7 +58,12 @@ def _marks(title: str, trials: Sequence[Trial], x: XAxis, name: Name, marker: Ma
 def sized(trials: Sequence[Trial], n_val: int) -> list[float]:
     """Diameters in pixels: the area grows with the rows that stand behind a score, so 1.00 on 6 rows looks small."""
     most = n_val or max((trial.n_ok for trial in trials), default=0) or 1
-    return [round(5 + 11 * min(1.0, trial.n_ok / most) ** 0.5, 1) for trial in trials]
+    return [_diameter(trial.n_ok, most) for trial in trials]
+
+
+@lru_cache(maxsize=4096)
+def _diameter(n: int, most: int) -> float:
+    return round(5 + 11 * math.sqrt(min(1.0, n / most)), 1)
 
 
 def _belief_traces(path: Sequence[Belief], x: XAxis, end: int) -> list[Figure]:

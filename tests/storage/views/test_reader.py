@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import (
     TEACHER,
     Arm,
+    Author,
     Cell,
     CellKey,
     ErrorClass,
@@ -395,3 +396,25 @@ def test_what_failed_before_somebody_mended_it_is_known_in_every_later_life(
     assert known() == {"first failed"}
     life("fourth", Status.FAILED)
     assert known() == {"first failed", "third failed", "fourth failed"}
+
+
+def test_what_was_read_before_never_stands_for_what_was_written_since(
+    store: Store, run_id: str, path: Path, clock: HandClock
+) -> None:
+    """Readers keep what they have decoded: an arm and a trial are written anew when they change."""
+    journal = SqliteJournal(store, run_id, WORKER)
+    other = running(store)
+    arm = Arm("answer", "instruction", 7, {"text": "Be brief."}, Author.MODEL)
+    asked = trial(9, candidate="i7d0")
+    states = [
+        (arm, asked),
+        (replace(arm, active=False, reason="rejected"), replace(asked, done=True, mean=0.5, n_ok=2)),
+        (replace(arm, content={"text": "Be long."}, active=True), replace(asked, done=True, mean=0.75, n_ok=4)),
+    ]
+    for now, latest in states:
+        journal.commit([now, latest])
+        with Reader(path, clock) as reader:
+            assert [one for one in reader.arms(run_id) if one.index == 7] == [now]
+            assert [one for one in reader.trials(run_id) if one.order == 9] == [replace(latest, examples=())]
+            assert reader.arms(other) == []
+            assert reader.trials(other) == []
