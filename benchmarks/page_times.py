@@ -1,7 +1,8 @@
 """How long the server takes to draw each page, on a store with a large run: `python -m benchmarks.page_times`.
 
 Every page is run as a person opens it (first paint) and then again as a live refresh does, in this process and
-without a browser, so the figures are the server's own: script, queries, figures, and their serialization.
+without a browser, so the figures are the server's own: script, queries, figures, and their serialization. The last
+two columns are what of it this process was given of a processor: compare those where the machine has other work.
 `--minutes N` refreshes the live page for so long at its own pace and prints the memory of the process as it goes:
 
     python -m benchmarks.page_times                          about two minutes
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
@@ -75,8 +77,15 @@ def tabs() -> list[str]:
     return []
 
 
-def opened(path: str, query: dict[str, str], tab: str) -> tuple[AppTest, float]:
-    """The page after its first run, and that run's milliseconds."""
+class Taken(NamedTuple):
+    """Milliseconds of the clock, and of the processor."""
+
+    clock: float
+    processor: float
+
+
+def opened(path: str, query: dict[str, str], tab: str) -> tuple[AppTest, Taken]:
+    """The page after its first run, and what that took."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     if path != "app.py":
         app.switch_page(path)
@@ -87,10 +96,10 @@ def opened(path: str, query: dict[str, str], tab: str) -> tuple[AppTest, float]:
     return app, refreshed(app)
 
 
-def refreshed(app: AppTest) -> float:
-    start = time.perf_counter()
+def refreshed(app: AppTest) -> Taken:
+    start, busy = time.perf_counter(), time.process_time()
     app.run()
-    taken = 1000 * (time.perf_counter() - start)
+    taken = Taken(1000 * (time.perf_counter() - start), 1000 * (time.process_time() - busy))
     if app.exception:
         raise RuntimeError(app.exception[0].value)
     return taken
@@ -104,16 +113,17 @@ def rss_mb() -> float:
 
 
 def time_pages(run_id: str, repeat: int, wanted: Sequence[str]) -> None:
-    print(f"{'milliseconds of server time':<36}{'first':>9}{'median':>9}{'max':>9}")
+    print(f"{'milliseconds of server time':<36}{'first':>9}{'median':>9}{'max':>9}{'processor: first, median':>27}")
     for name, path, query, tab in pages(run_id):
         if wanted and not name.startswith(tuple(wanted)):
             continue
         app, first = opened(path, query, tab)
         taken = [refreshed(app) for _ in range(repeat)]
-        median = statistics.median(taken)
-        over = [f"{limit:.0f}" for limit, is_ in ((FIRST_MS, first), (REFRESH_MS, median)) if is_ > limit]
+        median, busy = (statistics.median(each) for each in zip(*taken, strict=True))
+        over = [f"{limit:.0f}" for limit, is_ in ((FIRST_MS, first.clock), (REFRESH_MS, median)) if is_ > limit]
         note = f"   over {', '.join(over)}" if over else ""
-        print(f"{name:<36}{first:>9.0f}{median:>9.0f}{max(taken):>9.0f}{note}", flush=True)
+        shown = f"{first.clock:>9.0f}{median:>9.0f}{max(taken).clock:>9.0f}{first.processor:>18.0f}{busy:>9.0f}"
+        print(f"{name:<36}{shown}{note}", flush=True)
 
 
 def candidate_script() -> None:
@@ -155,7 +165,7 @@ def time_panels(run_id: str, repeat: int) -> None:
         app.query_params["run"], app.query_params["mark"] = run_id, before
         refreshed(app)
         app.query_params["mark"] = mark
-        first, taken = refreshed(app), [refreshed(app) for _ in range(repeat)]
+        first, taken = refreshed(app).clock, [refreshed(app).clock for _ in range(repeat)]
         note = f"   over {PANEL_MS:.0f}" if first > PANEL_MS else ""
         print(f"{name:<36}{first:>9.0f}{statistics.median(taken):>9.0f}{max(taken):>9.0f}{note}", flush=True)
 
@@ -172,7 +182,7 @@ def watch_memory(run_id: str, minutes: float) -> None:
             shown += every
         taken = refreshed(app)
         n += 1
-        time.sleep(max(0.0, PACE_S - taken / 1000))
+        time.sleep(max(0.0, PACE_S - taken.clock / 1000))
     print(f"{(time.monotonic() - start) / 60:<36.1f}{n:>9}{rss_mb():>9.0f}")
 
 

@@ -85,28 +85,34 @@ class Names:
         return _names_by_id((self.slots, *facts))
 
     def _name(self, candidate: str) -> str:
-        parts = self.parts(candidate)
-        if not parts:
+        found = self._chosen(candidate)
+        if not found:
             return candidate
-        changed = [part for part in parts if part.words]
-        if not changed:
-            return BASELINE
-        if len(parts) == 1:
-            return changed[0].words
-        return " · ".join(f"{part.owner or OF_THE_PROGRAM}: {part.words}" for part in changed)
+        changed: dict[str, list[str]] = {owner: [] for owner, _ in found}
+        alone = len(changed) == 1
+        for (owner, kind), index in found.items():
+            if index != SEED_ARM:
+                changed[owner].append(self._words(owner, kind, index))
+        said = {owner: " + ".join(words) for owner, words in changed.items() if words}
+        if not said or alone:
+            return "".join(said.values()) or BASELINE
+        return " · ".join(f"{owner or OF_THE_PROGRAM}: {words}" for owner, words in said.items())
 
     def parts(self, candidate: str | None) -> list[Part]:
         """Owner by owner; the baseline's for None, nothing for an id that is none of this run's."""
-        n = n_predictors(self.slots)
-        try:
-            chosen = Candidate.parse(candidate) if candidate else Candidate.baseline(n)
-        except ValueError:
-            return []
-        found = arms_by_slot(chosen, self.slots)
+        found = self._chosen(candidate)
         return [
             self._part(owner, {kind: index for (whose, kind), index in found.items() if whose == owner})
             for owner in dict.fromkeys(owner for owner, _ in found)
         ]
+
+    def _chosen(self, candidate: str | None) -> Mapping[Slot, int]:
+        """The index of the arm of every parameter; nothing for an id that is none of this run's."""
+        try:
+            chosen = Candidate.parse(candidate) if candidate else Candidate.baseline(n_predictors(self.slots))
+        except ValueError:
+            return {}
+        return arms_by_slot(chosen, self.slots)
 
     def _part(self, owner: str, chosen: Mapping[str, int]) -> Part:
         said = [self._words(owner, kind, index) for kind, index in chosen.items() if index != SEED_ARM]
@@ -114,6 +120,17 @@ class Names:
         return Part(owner, arms, " + ".join(said))
 
     def _words(self, owner: str, kind: str, index: int) -> str:
+        key = owner, kind, index
+        if key not in self._words_of:
+            self._words_of[key] = self._worded(owner, kind, index)
+        return self._words_of[key]
+
+    @cached_property
+    def _words_of(self) -> dict[tuple[str, str, int], str]:
+        """By arm; a run has few arms and many candidates."""
+        return {}
+
+    def _worded(self, owner: str, kind: str, index: int) -> str:
         found = self.arms.get((owner, kind, index))
         if kind == DEMOS:
             return "no demos" if found is not None and not found.demos else f"demo set {index}"
