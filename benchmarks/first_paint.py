@@ -24,7 +24,7 @@ LIMIT_MS = 60_000
 
 def opened(browser: Browser, url: str) -> tuple[float, float]:
     """(title on screen, script at its end), in milliseconds."""
-    with browser.new_context() as context:
+    with browser.new_context(reduced_motion="no-preference") as context:  # as most people's
         page = context.new_page()
         start = time.perf_counter()
         page.goto(url)

@@ -84,9 +84,9 @@ MUTANTS = (
     ),
     Mutant(
         "the live page polls a run that has ended",
-        "pages/live.py",
-        "st.fragment(draw, run_every=POLL_S if polled else None)",
-        "st.fragment(draw, run_every=POLL_S)",
+        "ui/page/of_run.py",
+        "run_every=every_s if polled else None",
+        "run_every=every_s",
         ("tests/pages/test_live.py",),
     ),
     Mutant(
