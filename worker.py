@@ -209,7 +209,7 @@ def _obey(assembled: Assembled, command: str) -> None:
 
 
 async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
-    """Get the embedded model's weights, once a machine, telling how far it is."""
+    """Get the embedded model's weights, once a machine, telling how far it is, in MB."""
     if not needs_weights(config):
         return
     from mipro_studio.optimizer_core.models.embedded import weights_path, weights_present
@@ -223,7 +223,7 @@ async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
         nonlocal last
         if time.monotonic() - last > 0.5:
             last = time.monotonic()
-            note = "fetching the embedded model, in MB"
+            note = "fetching the embedded model"
             payload = {"phase": "setup", "done": done // 10**6, "total": total // 10**6, "note": note}
             loop.call_soon_threadsafe(journal.commit, [Event(EventKind.PROGRESS, payload)])
 

@@ -122,12 +122,14 @@ def _messages(view: LiveView) -> list[str]:
 
 def _phase(summary: RunSummary) -> str:
     names = {"bootstrap": "bootstrapping, set", "propose": "proposing", "search": "trial", "tune": "tuning, step"}
-    names |= {"test": "sealed test"}
+    names |= {"setup": "setting up", "test": "sealed test"}
     phase = names.get(summary.phase or "", summary.phase or summary.status.value)
     count = f" {summary.phase_done} of {summary.phase_total}" if summary.phase_total else ""
     if summary.status is Status.RUNNING and summary.reason:
         return summary.reason  # what its worker waits for
-    return f"{phase}{count}{' ' + summary.phase_note if summary.phase == 'setup' and summary.phase_note else ''}"
+    if summary.phase == "setup" and summary.phase_note:
+        return f"{phase}: {summary.phase_note}{f',{count} MB' if count else ''}"
+    return f"{phase}{count}"
 
 
 def _facts(view: LiveView) -> str:

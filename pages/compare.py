@@ -16,6 +16,7 @@ from mipro_studio.ui.page.of_run import page_of_run
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.verdict import verdict
 from mipro_studio.ui.settings.settings_view import differing_settings
+from mipro_studio.ui.text.status import is_active
 
 
 def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
@@ -25,7 +26,7 @@ def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
     elif picked.first[1] is None:
         st.text("No example has been scored yet: the baseline is scored first, then candidates follow.")
     else:
-        st.text("There is no second candidate to compare with yet.")
+        st.text(f"There is no second candidate to compare with{' yet' if is_active(run) else ''}.")
     st.page_link(LIVE.path, label="See what the run does", icon=LIVE.icon, query_params={"run": run.id})
 
 
@@ -39,10 +40,6 @@ def draw(reader: Reader, run: RunSummary) -> None:
         if picked.first[1] is None or picked.second[1] is None:
             nothing_to_compare(run, picked)
             return
-        if picked.first == picked.second:
-            st.caption(
-                "Both are the same candidate. Choose another second one; the search may not have got to it yet."
-            )
         found = compared(
             reader,
             (picked.first[0], picked.first[1]),

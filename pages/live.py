@@ -6,6 +6,7 @@ import streamlit as st
 
 from mipro_studio.storage import LiveView, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import Names, names_of
+from mipro_studio.ui.compare.for_example import for_example
 from mipro_studio.ui.live import live_patterns, live_tabs
 from mipro_studio.ui.live.importance import importance_panel
 from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
@@ -33,11 +34,12 @@ def draw(reader: Reader, run: RunSummary) -> None:
     config, plan = reader.config(run.id), reader.plan(run.id)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         status_line(view.summary)
-        buttons(view.summary, asked_of(reader, view), given_up(reader, view))
+        gave_up = given_up(reader, view)
+        buttons(view.summary, asked_of(reader, view), gave_up)
     names = names_of(reader, run.id)
     bar(reader, view, plan, names)
     with st.container(gap="small"):
-        reason(view.summary, view.outcome)
+        reason(view.summary, view.outcome, gave_up)
     evidence = evidence_of(reader, run.id, view.trials, view.outcome)
     verdict(
         evidence,
@@ -46,6 +48,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
         texts=view.outcome is not None,
         ways=WAYS[: 2 if view.summary.origin else 3],
     )
+    for_example(reader, view.summary, evidence)
     cards(view, plan)
     search_panel(reader, view, config, names, evidence)
     stages_panel(reader, view, names)

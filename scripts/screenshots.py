@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, Page, TimeoutError
 
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.types import Phase
+from mipro_studio.optimizer_core.types import ErrorClass, Event, EventKind, Phase, Status
 from mipro_studio.storage import Reader
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.replay.replay_state import history
@@ -82,6 +82,7 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
         "lost": "triage overnight",
         "queued": "triage, endpoint model",
         "hostile": MARKER,
+        "given-up": "triage, all errors",
     }
     for kind, heading in names.items():
         yield f"live-{kind}", f"/live?run={ids[kind]}", heading, ""
@@ -117,11 +118,26 @@ def phases(store: Path) -> dict[str, str]:
             run.baseline()
             for _ in range(12):
                 run.step()
-        run.phase(phase, 24, 93, "fetching the embedded model, in MB" if phase is Phase.SETUP else "")
+        run.phase(phase, 24, 93, "fetching the embedded model" if phase is Phase.SETUP else "")
         run.now()
         found[phase.value] = run.id
         run.close()
+    found["given-up"] = given_up(store)
     return found
+
+
+def given_up(store: Path) -> str:
+    """A run that was paused because (nearly) every program run failed."""
+    run = LiveRun(store, "triage, all errors", age_s=400, config=RunConfig(program="sample:triage"), seed=9)
+    run.begin()
+    run.bootstrap()
+    run.propose()
+    run.fail_cells(ErrorClass.PARSE, "The reply has no field 'queue'.", 12)
+    reason = "12 of the last 12 program runs failed, all of them alike (parse): The reply has no field 'queue'."
+    run.write(Event(EventKind.ENDED, {"status": "paused", "reason": reason, "capped": False, "given_up": True}))
+    run.end(Status.PAUSED, reason)
+    run.close()
+    return run.id
 
 
 def still(page: Page) -> None:

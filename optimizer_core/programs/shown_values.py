@@ -33,10 +33,14 @@ def shown(value: Any) -> Any:
     return [shown(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def text_of(value: Any) -> str:
-    """Stored JSON as one text: strings as they are, everything else as JSON; the bytes of images are left out."""
+def text_of(value: Any, indent: int | None = None) -> str:
+    """Stored JSON as one text: strings as they are, everything else as JSON; the bytes of images are left out.
+
+    Args:
+        indent: Spaces a level, with a value a line; None for all in one line.
+    """
     whole = _without_media(shown(value))
-    return whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)
+    return whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False, indent=indent)
 
 
 def _without_media(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Home with no store, and with runs in every state."""
 
+import html
 from pathlib import Path
 
 import pytest
@@ -60,12 +61,11 @@ def test_a_run_in_every_state_is_a_row(
     assert (row["sealed test"] == UNKNOWN) is (status != "✓ Finished")
 
 
-def test_a_run_that_stands_still_says_why(store: tuple[Path, dict[str, str]]) -> None:
-    table = open_page().dataframe[0].value
-    said = dict(zip(table["run"], table["why"], strict=True))
-    assert "connection refused" in said["triage, remote endpoint"]
-    assert "raised KeyError" in said["triage with my metric"]
-    assert said["triage, embedded model"] == "", "what has ended well has nothing to say"
+def test_the_runs_that_stand_still_say_why(store: tuple[Path, dict[str, str]]) -> None:
+    said = html.unescape(texts(open_page()))
+    assert "triage with my metric: The metric 'metric' raised KeyError: 'queue'. Mend it and run again." in said
+    assert "triage, remote endpoint: 10 calls in a row got no answer" in said and "triage overnight: " in said
+    assert "triage, first try:" not in said, "it was stopped by a person, who knows why"
 
 
 def test_where_people_have_names_a_run_says_who_ran_and_who_reviewed_it(

@@ -27,7 +27,10 @@ def no_worker_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _on(app: AppTest) -> set[str]:
-    return {key.removeprefix("live_") for key in BUTTONS if not app.button(key=key).disabled}
+    """The buttons that are there; what a state does not allow is not shown."""
+    there = [button for button in app.button if button.key in BUTTONS]
+    assert all(button.help and not button.disabled for button in there)
+    return {str(button.key).removeprefix("live_") for button in there}
 
 
 @pytest.mark.parametrize(
@@ -53,8 +56,6 @@ def test_every_state_shows_its_word_and_the_buttons_it_allows(
     assert word in texts(app)
     assert _on(app) == on
     assert bool(app.get("bidi_component")) is (kind not in ("queued", "review", "failed")), "no chart without a score"
-    for key in BUTTONS:
-        assert app.button(key=key).help
 
 
 @pytest.mark.parametrize("kind", ["running", "finished", "failed", "hostile", "queued"])
@@ -130,6 +131,14 @@ def test_a_finished_run_says_its_sealed_result_in_words(store: Filled) -> None:
     said = texts(open_page(PAGE, run=store[1]["finished"]))
     assert "40 % to 80 % on 20 examples that the search never saw: better on 8, worse on none" in said
     assert "worse on none, twice the tokens." in said
+
+
+def test_a_finished_run_shows_examples_with_both_answers(store: Filled) -> None:
+    (shown,) = [one.value for one in open_page(PAGE, run=store[1]["finished"]).dataframe if "asked" in one.value]
+    assert 1 <= len(shown) <= 3 and set(shown["change"]) == {"▲ better"}
+    assert (shown["after"] == shown["wanted"]).all() and (shown["before"] != shown["wanted"]).all()
+    for kind in ("running", "nogain", "failed"):
+        assert not [one for one in open_page(PAGE, run=store[1][kind]).dataframe if "asked" in one.value]
 
 
 def test_a_run_without_gain_says_so(store: Filled) -> None:
@@ -267,6 +276,7 @@ def test_a_run_that_was_given_up_for_its_errors_can_go_on_all_the_same(
     assert [button.key for button in app.button if button.key == "live_despite_errors"] == (
         ["live_despite_errors"] if offered else []
     )
+    assert ("keeps the errors and searches on what can be scored" in texts(app)) is offered
     if offered:
         app.button(key="live_despite_errors").click().run()
         with Reader(empty) as reader:

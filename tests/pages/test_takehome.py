@@ -1,5 +1,7 @@
 """Compare, export, replay and settings for every state of a run."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.storage import Reader
+from mipro_studio.ui.export.export_panels import _zipped
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 
@@ -41,7 +44,7 @@ def metrics(app: Any) -> dict[str, str]:
         ("running", "is better on 19, worse on 4 and the same on 17", "0.80"),
         ("review", "No example has been scored yet", None),
         ("finished", "is better on 8, worse on 0 and the same on 12", "0.80"),
-        ("failed", "No example was scored for both", None),
+        ("failed", "There is no second candidate", None),
         ("lost", "is better on 15, worse on 7 and the same on 12", "0.62"),
         ("nogain", "There is no second candidate", None),
     ],
@@ -50,7 +53,17 @@ def test_compare_in_every_state(store: Filled, kind: str, says: str, score: str 
     app = page("compare", run=store[1][kind])
     assert says in texts(app)
     assert metrics(app).get("Score") == score
-    assert len(app.get("download_button")) == (2 if kind not in ("review", "nogain") else 0), "the cells as CSV"
+    alone = kind in ("review", "nogain", "failed")
+    assert len(app.get("download_button")) == (0 if alone else 2), "the cells as CSV and JSON"
+
+
+def test_a_candidate_is_never_compared_with_itself(store: Filled) -> None:
+    app = page("compare", run=store[1]["failed"])
+    assert app.selectbox(key="compare_a").options and "no other one has been scored here" in texts(app)
+    with Reader(store[0]) as reader:
+        one = next(mean.candidate for mean in reader.candidate_means(store[1]["finished"]) if mean.n_ok < 40)
+    app = page("compare", run=store[1]["finished"], split="val", a=one, b=one)
+    assert app.selectbox(key="compare_a").value == one != app.selectbox(key="compare_b").value
 
 
 def test_the_table_has_every_candidates_answer_and_up_to_five_stand_beside_each_other(store: Filled) -> None:
@@ -195,6 +208,10 @@ def test_export_shows_the_files_once_they_are_made(store: Filled, monkeypatch: p
     app.button(key="export_make").click().run()
     assert "import dspy" in texts(app) and "Does it still give the same answers?" in texts(app)
     assert "adapters" not in texts(app)
+    with zipfile.ZipFile(io.BytesIO(_zipped(store[1]["finished"], made))) as taken:
+        assert {*taken.namelist()} == {"program.json", "load_program.py", "messages.json", "report.html"}
+        assert taken.read("load_program.py") == b"import dspy"
+        assert b"the search never saw" in taken.read("report.html")
 
 
 def test_export_offers_every_adapter_of_a_candidate_with_tuned_weights(

@@ -16,6 +16,7 @@ from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.arms.review_forms import send, take_out
 from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
+from mipro_studio.ui.text.wrapped import wrapped
 
 __all__ = ["Pins", "answer_counts", "answer_words", "largest_made", "row_name", "set_form", "set_panel", "sets_list"]
 
@@ -42,13 +43,19 @@ class Pins:
     most: int
 
 
+def row_place(row: str, rows: Mapping[str, Example]) -> str:
+    """`row 12`; the id of a row that is not among `rows`."""
+    example = rows.get(row)
+    return f"row {example.position + 1}" if example is not None else one_line(row, 40) or "the program's own"
+
+
 def row_name(row: str, rows: Mapping[str, Example]) -> str:
     """`row 12: the first words of its inputs`, for lists."""
     example = rows.get(row)
     if example is None:
-        return one_line(row, 40) or "the program's own"
+        return row_place(row, rows)
     words = " · ".join(one_line(value, 70) for value in example.inputs.values())
-    return f"row {example.position + 1}: {one_line(words, 80)}"
+    return f"{row_place(row, rows)}: {one_line(words, 80)}"
 
 
 def answer_counts(demo_set: Arm, rows: Mapping[str, Example]) -> Counter[str]:
@@ -98,8 +105,9 @@ def _side_by_side(sets: Mapping[int, Arm], scores: Mapping[int, ArmScore], won: 
                 line(f"{index} · {names[index]}{' · ★ in the winner' if index == won else ''}", bold=True)
                 line(f"Validation {tried}", muted=True)
                 if sets[index].demos:
-                    st.dataframe([demo_row(demo) for demo in sets[index].demos], hide_index=True,
-                                 key=f"tr_card_{index}", alt=f"Demos of set {index}")  # fmt: skip
+                    shown = [demo_row(demo) for demo in sets[index].demos]
+                    st.dataframe(shown, hide_index=True, key=f"tr_card_{index}", alt=f"Demos of set {index}",
+                                 **wrapped(shown))  # fmt: skip
                 else:
                     st.text("No demos: the instruction alone (zero-shot).")
     if len(ordered) > MOST_CARDS:
@@ -151,19 +159,13 @@ def set_panel(demo_set: Arm, rows: Mapping[str, Example], values: Mapping[str, f
     shown = [
         {
             "place": place,
-            "answers from": "teacher" if demo.augmented else "labels",
+            **demo_row(demo),
             "metric": score(values.get(demo.example_id)) if demo.augmented else UNKNOWN,
-            **{one_line(name, 60): one_line(value, 300) for name, value in demo.fields.items()},
-            "source": row_name(demo.example_id, rows),
+            "source": row_place(demo.example_id, rows),
         }
         for place, demo in enumerate(demo_set.demos[:MOST_SHOWN])
     ]
-    # A long input would push what the program answers out of sight.
-    widths = {name: st.column_config.Column(width=220) for row in shown for name, value in row.items()
-              if isinstance(value, str) and len(value) > _LONG}  # fmt: skip
-    st.dataframe(
-        shown, hide_index=True, key="tr_demos", alt="Demos of this set, in their order", column_config=widths
-    )
+    st.dataframe(shown, hide_index=True, key="tr_demos", alt="Demos of this set, in their order", **wrapped(shown))
     given = answer_counts(demo_set, rows)
     if len(given) == 1 and given.total() >= _MANY:
         st.caption(

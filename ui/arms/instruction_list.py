@@ -12,13 +12,14 @@ from mipro_studio.ui.arms.arm_words import author_words, standing
 from mipro_studio.ui.arms.queue_acts import AT
 from mipro_studio.ui.text.format import UNKNOWN, one_line, score
 from mipro_studio.ui.text.long_text import long_text
+from mipro_studio.ui.text.wrapped import WRAPPED_PX
 
 __all__ = ["ALL", "QUEUE", "TABLE", "VIEW", "VIEWS", "Flags", "cards", "table"]
 
 VIEW = "ins_view"
 QUEUE, TABLE, ALL = VIEWS = ("One by one", "Table", "Read all")
 
-_ROW_PX, _ROWS = 36, 12
+_ROWS = 10
 MOST_CARDS = 40
 Flags = Mapping[int, Sequence[tuple[str, str]]]
 """By arm: (what it repeats, the passage)."""
@@ -41,7 +42,7 @@ def table(
         }
         for arm in arms
     ]
-    scored = ["mean", "n", "candidates"] if any(row["n"] for row in rows) else []
+    scored = ["mean", "n"] if any(row["n"] for row in rows) else []
     flagged = ["look at"] if any(row["look at"] for row in rows) else []
     st.dataframe(
         rows,
@@ -49,20 +50,19 @@ def table(
         key="ins_table",
         on_select=_open,
         selection_mode="single-cell",
-        # The text last: it is what a narrow page may cut.
         column_order=["no.", "by", "standing", *scored, *flagged, "instruction"],
-        row_height=_ROW_PX,
-        height="content" if len(arms) <= _ROWS else _ROW_PX * _ROWS,
+        row_height=WRAPPED_PX,
+        height="content" if len(arms) <= _ROWS else WRAPPED_PX * _ROWS,
         alt="Instructions of this predictor",
+        # Together as wide as a page of 1024 is, so that no text is cut there; wider pages add to all of them.
         column_config={
-            "no.": st.column_config.NumberColumn(width=44),
-            "by": st.column_config.TextColumn(width=112),
-            "standing": st.column_config.TextColumn(width=118),
-            "mean": st.column_config.TextColumn(width=54, help="Over the examples that candidates with it ran on"),
-            "n": st.column_config.NumberColumn(width=44, help="Validation examples behind the mean"),
-            "candidates": st.column_config.NumberColumn(width=84, help="Candidates tried with it"),
-            "look at": st.column_config.TextColumn(width=120),
-            "instruction": st.column_config.TextColumn(width=560),
+            "no.": st.column_config.NumberColumn(width=40),
+            "by": st.column_config.TextColumn(width=98),
+            "standing": st.column_config.TextColumn(width=108),
+            "mean": st.column_config.TextColumn(width=52, help="Over the examples that candidates with it ran on"),
+            "n": st.column_config.NumberColumn(width=40, help="Validation examples behind the mean"),
+            "look at": st.column_config.TextColumn(width=104),
+            "instruction": st.column_config.TextColumn(width=270),
         },
     )
     st.session_state["ins_rows"] = [arm.index for arm in arms]
@@ -93,7 +93,6 @@ def _row(arm: Arm, scored: ArmScore | None, flags: Sequence[tuple[str, str]]) ->
         "instruction": one_line(arm.text, 300) or UNKNOWN,
         "mean": score(scored.mean) if scored and estimate else UNKNOWN,
         "n": estimate["n"] if estimate else 0,
-        "candidates": scored.n_candidates if scored else 0,
         "look at": ", ".join(f"repeats {name}" for name, _ in flags),
     }
 

@@ -14,6 +14,7 @@ from mipro_studio.ui.arms.demo_sets import row_name
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import UNKNOWN, clean, duration, one_line, plural, score
 from mipro_studio.ui.text.long_text import values
+from mipro_studio.ui.text.wrapped import wrapped
 
 __all__ = ["KINDS", "Fate", "Seen", "fates", "of_kind", "step_through", "summary", "traces_table"]
 
@@ -133,10 +134,8 @@ def traces_table(chosen: Sequence[Fate], rows: Mapping[str, Example], names: Map
         }
         for fate in chosen
     ]
-    widths: Any = {"row": st.column_config.TextColumn(width=230), "in": st.column_config.TextColumn(width=160),
-                   "why": st.column_config.TextColumn(width=250)}  # fmt: skip
     st.dataframe(
-        listed, hide_index=True, key="tr_traces", alt="Traces of the teacher", column_config=widths,
+        listed, hide_index=True, key="tr_traces", alt="Traces of the teacher", **wrapped(listed),
         column_order=("row", "metric", "kept", "why", "labels", "in"),
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from mipro_studio.ui.text.diffs import diff, diff_html, summary
 from mipro_studio.ui.text.foreign_text import heading, line, paragraph
 from mipro_studio.ui.text.format import clean, delta, interval, one_line, plural, score
 from mipro_studio.ui.text.labels import wanted
+from mipro_studio.ui.text.wrapped import wrapped
 
 __all__ = ["open_panel", "panel", "row_records"]
 
@@ -110,7 +111,7 @@ def _part(part: Part, first: Part, names: Names) -> None:
     kind = one_line(made_how(part.demo_set) if part.demo_set else "").replace("_", " ")
     st.caption(f"{plural(len(demos), 'demo')} shown to the model ({kind}):")
     shown = [demo_row(demo) for demo in demos]
-    st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of {one_line(owner, 40)}")
+    st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of {one_line(owner, 40)}", **wrapped(shown))
 
 
 def _text(arm: Arm, first: Arm | None) -> None:

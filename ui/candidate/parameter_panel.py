@@ -18,6 +18,7 @@ from mipro_studio.ui.page.frame import INSTRUCTIONS, TRACES
 from mipro_studio.ui.page.store import reading
 from mipro_studio.ui.text.foreign_text import heading, line, paragraph
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
+from mipro_studio.ui.text.wrapped import wrapped
 
 __all__ = ["clicked_parameter", "open_parameter", "parameter_panel"]
 
@@ -113,6 +114,6 @@ def _whole(arm: Arm) -> None:
         return
     shown: Sequence[Mapping[str, Any]] = [demo_row(demo) for demo in arm.demos]
     if shown:
-        st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of set {arm.index}")
+        st.dataframe(shown, hide_index=True, height="content", alt=f"Demos of set {arm.index}", **wrapped(shown))
     else:
         st.caption("No demos are shown to the model.")

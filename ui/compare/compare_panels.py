@@ -18,7 +18,7 @@ from mipro_studio.optimizer_core.types import (
 )
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.arm_words import lineage
-from mipro_studio.ui.arms.candidate_names import parts_of
+from mipro_studio.ui.arms.candidate_names import BASELINE, parts_of
 from mipro_studio.ui.compare.compare_data import Comparison, Means, against_first, in_words
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.compare.diff_view import show_demo_diff
@@ -52,7 +52,7 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
     """
     first, second, pair = found.before, found.after, found.paired
     if not pair["n"]:
-        st.text(clean(in_words(pair, picked.words[1])))
+        st.text(clean(in_words(pair)))
         return
     n_both = sum(row.before is not None and row.after is not None for row in found.rows)
     with st.grid(2, min_column_width=430):
@@ -71,7 +71,8 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
                 "Seconds a program run", duration(second.seconds_s), f"from {duration(first.seconds_s)}",
                 f"as measured under load, n = {n_both}",
             )  # fmt: skip
-    st.text(clean(in_words(pair, picked.words[1])))
+    name = picked.words[1]
+    st.text(clean(in_words(pair, name if name.startswith(BASELINE) else f"“{name}”")))
     if picked.split.value == "val":
         st.caption(
             f"The search chose among {plural(picked.n_candidates, 'candidate')} by these examples, so part of a gain "

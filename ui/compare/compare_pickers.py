@@ -80,12 +80,7 @@ def pick(reader: Reader, run: RunSummary) -> Picked:
         with left:
             first = _candidate("From", "a", mine, start)
         with right:
-            others = [name for name in theirs.labels if other or name != theirs.baseline]
-            if others:
-                second = _candidate("To", "b", theirs, theirs.best or others[0])
-            else:
-                second = None
-                st.caption("To: none but the program as it came has been scored here.")
+            second = _second(theirs, None if other else first)
         more = _more(reader, run, split, mine, {(run.id, first), (other or run.id, second)})
     word = next(word for word, value in SPLITS.items() if value is split)
     tried = candidates_tried(reader.trials(run.id))
@@ -152,6 +147,16 @@ def _other(reader: Reader, run: RunSummary) -> str | None:
     words = {name: f"{one_line(found.name, 50)} · {ago(found.created_at)}" for name, found in runs.items()}
     value = _choose(st.selectbox, "Run of the second", "other", [THIS_RUN, *runs], THIS_RUN, words)
     return None if value in (None, THIS_RUN) else value
+
+
+def _second(found: Choices, first: str | None) -> str | None:
+    """Another candidate than `first`, of the same run, None where the runs differ; never the baseline of one run."""
+    taken = () if first is None else (first, found.baseline)
+    labels = {name: label for name, label in found.labels.items() if name not in taken}
+    if found.labels and not labels:
+        st.caption("To: no other one has been scored here.")
+        return None
+    return _candidate("To", "b", Choices(labels, found.baseline, found.best), found.best)
 
 
 def _candidate(label: str, name: str, found: Choices, default: str | None) -> str | None:

@@ -8,6 +8,7 @@ import streamlit as st
 from mipro_studio.optimizer_core.types import Arm, Demo
 from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.text.format import one_line, plural
+from mipro_studio.ui.text.wrapped import wrapped
 
 __all__ = ["show_demo_diff"]
 
@@ -31,7 +32,7 @@ def show_demo_diff(before: Arm | None, after: Arm | None) -> None:
         st.caption(f"Demos: {len(first)} before, {len(second)} after, {len(known & kept)} in both.")
     rows = [_row(demo, "same" if _key(demo) in kept else "- gone") for demo in first]
     rows += [_row(demo, "+ new") for demo in second if _key(demo) not in known]
-    st.dataframe(rows, hide_index=True, alt=f"Demos of {one_line(owner, 40)} before and after")
+    st.dataframe(rows, hide_index=True, alt=f"Demos of {one_line(owner, 40)} before and after", **wrapped(rows))
 
 
 def _row(demo: Demo, mark: str) -> dict[str, Any]:

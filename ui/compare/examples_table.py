@@ -14,12 +14,13 @@ from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.page.frame import query, tell_url
 from mipro_studio.ui.text.format import clean, count, one_line, score
 from mipro_studio.ui.text.labels import wanted
+from mipro_studio.ui.text.wrapped import WRAPPED_PX, is_long
 
 __all__ = ["MARKS", "examples_table", "sought_in"]
 
 MARKS = {Change.IMPROVED: "▲ better", Change.REGRESSED: "▼ worse", Change.SAME: "= same",
          Change.NOT_EVALUATED: "○ not both"}  # fmt: skip
-_ROW_PX, _ROWS = 35, 12
+_ROW_PX, _ROWS, _MOST_PX = 35, 12, 600
 ANYWHERE = "anywhere"
 
 
@@ -34,21 +35,23 @@ def examples_table(reader: Reader, found: Comparison, picked: Picked) -> Compare
         st.caption("No example here. Choose another kind above, or clear the search.")
         return _named(found)
     columns = _columns(picked.words)
+    listed = [_row(found, row, said, list(columns)) for row in rows]
+    row_px = WRAPPED_PX if any(is_long(row[name]) for row in listed for name in (*columns, "wanted")) else _ROW_PX
     event = st.dataframe(
-        [_row(found, row, said, list(columns)) for row in rows],
+        listed,
         hide_index=True,
         key=f"compare_rows_{picked}_{shown}_{len(rows)}",
         on_select="rerun",
         selection_mode="single-row",
-        row_height=_ROW_PX,
-        height="content" if len(rows) <= _ROWS else _ROW_PX * (1 + _ROWS),
+        row_height=row_px,
+        height="content" if len(rows) <= _ROWS else min(_MOST_PX, row_px * (1 + _ROWS)),
         alt="Examples with what each candidate answered, the largest change of score first",
         column_config={
             "change": st.column_config.TextColumn(width=88),
-            **{name: st.column_config.TextColumn(title, width=max(104, 340 // len(columns)), help="Score and answer")
+            **{name: st.column_config.TextColumn(title, width=max(104, 280 // len(columns)), help="Score and answer")
                for name, title in columns.items()},
-            "wanted": st.column_config.TextColumn(width=150),
-            "inputs": st.column_config.TextColumn(width=300),
+            "wanted": st.column_config.TextColumn(width=100),
+            "inputs": st.column_config.TextColumn(width=220),
         },
     )  # fmt: skip
     chosen = event.selection.get("rows") or []
@@ -141,7 +144,7 @@ def _texts(row: ComparedExample, example: Example | None, said: Answers) -> dict
 def _row(found: Comparison, row: ComparedExample, said: Answers, columns: Sequence[str]) -> dict[str, Any]:
     example, cells = found.examples.get(row.example), {}
     for name, side, answered in zip(columns, found.sides(row), said, strict=True):
-        answer = " · ".join(one_line(value, 80) for value in answered.get(row.example, {}).values())
+        answer = " · ".join(one_line(value, 160) for value in answered.get(row.example, {}).values())
         cells[name] = f"{_score_word(side)}  {answer}".strip()
     asked = wanted(example.labels, {name for side in said for name in side.get(row.example, {})}) if example else {}
     labels = " · ".join(one_line(value, 60) for value in asked.values())

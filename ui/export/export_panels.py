@@ -1,7 +1,9 @@
 """What can be taken home of a run: the program, the plain messages and their check, the report, the replay file."""
 
+import io
 import json
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from mipro_studio.ui.text.format import clean, clip, one_line, plural, score
 __all__ = ["check_panel", "messages_panel", "pick_candidate", "program_panel", "replay_panel", "report_panel"]
 
 _MADE, _CHECKED = "export_made", "export_checked"
+_FILES = {"program.json": "program", "load_program.py": "snippet", "messages.json": "messages"}
+"""Name of each file, and the part of what was made that is in it."""
 
 
 def pick_candidate(reader: Reader, run: RunSummary) -> str | None:
@@ -64,12 +68,12 @@ def program_panel(run: RunSummary, candidate: str) -> Mapping[str, Any] | None:
             st.rerun()
         return None
     with st.container(horizontal=True):
-        for label, part, name in (
-            ("program.json", "program", "program.json"),
-            ("load_program.py", "snippet", "load_program.py"),
-            ("messages.json", "messages", "messages.json"),
-        ):
-            st.download_button(label, made[part], name, key=f"export_{part}", icon=":material/download:",
+        st.download_button(
+            "All in one ZIP", lambda: _zipped(run.id, made), f"{run.id}.zip", "application/zip", key="export_all",
+            icon=":material/folder_zip:", type="primary", on_click="ignore", help="These files and the report",
+        )  # fmt: skip
+        for name, part in _FILES.items():
+            st.download_button(name, made[part], name, key=f"export_{part}", icon=":material/download:",
                                on_click="ignore")  # fmt: skip
         for name, path in made["weights"].items():
             st.download_button(name, Path(path).read_bytes(), name, key=f"export_weights_{name}",
@@ -82,6 +86,23 @@ def program_panel(run: RunSummary, candidate: str) -> Mapping[str, Any] | None:
     st.code(clean(made["snippet"]), language="python")
     found: Mapping[str, Any] = made
     return found
+
+
+def _zipped(run_id: str, made: Mapping[str, Any]) -> bytes:
+    """The program's files as they were made, and the report."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, part in _FILES.items():
+            file.writestr(name, made[part])
+        for name, path in made["weights"].items():
+            file.write(path, name)
+        file.writestr("report.html", _report(run_id))
+    return out.getvalue()
+
+
+def _report(run_id: str) -> bytes:
+    with Reader(default_store()) as reader:
+        return report_html(reader, run_id).encode()
 
 
 def _kept(name: str, run_id: str, candidate: str) -> Any:
@@ -168,12 +189,10 @@ def report_panel(run: RunSummary) -> None:
     st.header("Report", anchor=False)
     st.text("One HTML file in plain words: what was tried, what won, by how much and how sure. Opens offline.")
 
-    def make() -> bytes:
-        with Reader(default_store()) as reader:
-            return report_html(reader, run.id).encode()
-
-    st.download_button("Report (HTML)", make, f"report-{run.id}.html", "text/html", key="export_report",
-                       icon=":material/article:", on_click="ignore")  # fmt: skip
+    st.download_button(
+        "Report (HTML)", lambda: _report(run.id), f"report-{run.id}.html", "text/html", key="export_report",
+        icon=":material/article:", on_click="ignore",
+    )  # fmt: skip
 
 
 def replay_panel(run: RunSummary) -> None:

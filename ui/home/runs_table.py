@@ -8,7 +8,8 @@ import streamlit as st
 from mipro_studio.optimizer_core.types import ChangeKind, Status
 from mipro_studio.storage import Deed, RunSummary
 from mipro_studio.ui.page.frame import LIVE
-from mipro_studio.ui.text.format import UNKNOWN, ago, duration, one_line, score
+from mipro_studio.ui.text.foreign_text import line
+from mipro_studio.ui.text.format import UNKNOWN, ago, duration, humane, one_line, score
 from mipro_studio.ui.text.status import LOOKS
 
 __all__ = ["runs_table"]
@@ -19,7 +20,8 @@ RAN = ("created", "resumed")
 REVIEWED = ("approve", *(kind.value for kind in ChangeKind))
 """Deeds (`Store.sign`): the approval of proposals, and changes of arms."""
 _STANDS = (Status.PAUSED, Status.FAILED, Status.LOST)
-"""States that nobody may have wished for: the table says why."""
+"""States that nobody may have wished for: what is under the table says why."""
+_MOST_STANDING = 3
 
 
 def _row(run: RunSummary, deeds: Sequence[Deed]) -> dict[str, Any]:
@@ -36,7 +38,6 @@ def _row(run: RunSummary, deeds: Sequence[Deed]) -> dict[str, Any]:
         "took": duration(run.wall_s) if run.started_at else UNKNOWN,
         "ran": _names(deeds, RAN),
         "reviewed": _names(deeds, REVIEWED),
-        "why": one_line(run.reason, 400) if run.status in _STANDS else "",
     }
 
 
@@ -65,7 +66,6 @@ def _columns() -> dict[str, Any]:
         "reviewed": st.column_config.TextColumn(
             "Reviewed by", width=120, help="Who approved, wrote, changed or rejected something of it"
         ),
-        "why": st.column_config.TextColumn("Why it stands", width=220),
         "optimizer": st.column_config.TextColumn("Optimizer", width=96),
         "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
         "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),
@@ -100,7 +100,7 @@ def runs_table(runs: Sequence[RunSummary], deeds: Mapping[str, Sequence[Deed]]) 
             "started",
             "trials",
             "took",
-            *(name for name in ("ran", "reviewed", "why") if any(row[name] for row in rows)),
+            *(name for name in ("ran", "reviewed") if any(row[name] for row in rows)),
             "program runs",
             "optimizer",
         ),
@@ -108,6 +108,16 @@ def runs_table(runs: Sequence[RunSummary], deeds: Mapping[str, Sequence[Deed]]) 
         column_config=_columns(),
     )
     st.caption("Click a row to open the run.")
+    _standing([run for run in runs if run.status in _STANDS])
     cells = event.selection.get("cells") or []
     if cells:
         st.switch_page(LIVE.path, query_params={"run": runs[cells[0][0]].id})
+
+
+def _standing(runs: Sequence[RunSummary]) -> None:
+    """Why the latest of those that stand still do so."""
+    for run in runs[:_MOST_STANDING]:
+        look = LOOKS[run.status]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(look.word, icon=look.icon, color=look.colour)
+            line(f"{one_line(run.name, 60) or run.id}: {humane(one_line(run.reason, 240)) or 'no reason was kept.'}")

@@ -25,7 +25,7 @@ from mipro_studio.ui.text.format import (
     plural,
     tokens_of,
 )
-from mipro_studio.ui.text.status import LOOKS, can_resume, may_pause, may_stop, phase_line, why_not_resume
+from mipro_studio.ui.text.status import LOOKS, can_resume, may_pause, may_stop, phase_line
 
 __all__ = ["buttons", "cards", "reason", "status_line"]
 
@@ -47,7 +47,7 @@ def status_line(run: RunSummary) -> None:
 
 
 def buttons(run: RunSummary, obeying: set[str], given_up: bool = False) -> None:
-    """Pause, go on, stop; a button that is off says why.
+    """Pause, go on, stop, as far as its state allows; one that it obeys already stays, and says so.
 
     Args:
         obeying: `stop` and `pause`, as far as the run was asked for them.
@@ -56,17 +56,17 @@ def buttons(run: RunSummary, obeying: set[str], given_up: bool = False) -> None:
     if run.origin:
         st.badge("Replay file, only shown", icon=":material/inventory_2:", color="violet")
         return
-    running = run.status is Status.RUNNING
     with st.container(horizontal=True, gap="small", width="content"):
-        st.button(
-            "Pausing…" if "pause" in obeying else "Pause",
-            key="live_pause",
-            icon=":material/pause:",
-            disabled=not may_pause(run, obeying),
-            help="Finishes what is under way, then stands still." if running else "It is not running.",
-            on_click=actions.ask,
-            args=("pause", run.id),
-        )
+        if run.status is Status.RUNNING:
+            st.button(
+                "Pausing…" if "pause" in obeying else "Pause",
+                key="live_pause",
+                icon=":material/pause:",
+                disabled=not may_pause(run, obeying),
+                help="Finishes what is under way, then stands still.",
+                on_click=actions.ask,
+                args=("pause", run.id),
+            )
         _go_on(run, given_up)
         again = st.button(
             "Rerun", key="live_rerun", icon=":material/replay:", help="Opens the form with this run's settings."
@@ -75,17 +75,16 @@ def buttons(run: RunSummary, obeying: set[str], given_up: bool = False) -> None:
             st.switch_page(LAB.path)
         if again:
             st.switch_page(NEW_RUN.path, query_params={"from": run.id})
-        st.button(
-            "Stopping…" if "stop" in obeying else "Stop",
-            key="live_stop",
-            icon=":material/stop:",
-            disabled=not may_stop(run, obeying),
-            help="Ends the search; the likely winner is scored in full, then the sealed test. Resume goes on."
-            if Status.STOPPED in LEGAL_MOVES[run.status]
-            else "It has ended already.",
-            on_click=actions.ask,
-            args=("stop", run.id),
-        )
+        if Status.STOPPED in LEGAL_MOVES[run.status]:
+            st.button(
+                "Stopping…" if "stop" in obeying else "Stop",
+                key="live_stop",
+                icon=":material/stop:",
+                disabled=not may_stop(run, obeying),
+                help="Ends the search; the likely winner is scored in full, then the sealed test. Resume goes on.",
+                on_click=actions.ask,
+                args=("stop", run.id),
+            )
 
 
 def _go_on(run: RunSummary, given_up: bool) -> None:
@@ -98,17 +97,16 @@ def _go_on(run: RunSummary, given_up: bool) -> None:
             label, does = "Start the training", "Tunes weights on the rows as they stand."
     else:
         label, what, does = "Resume", "resume", "Goes on from the score table; nothing is paid twice."
-    on = late or can_resume(run)
-    st.button(
-        label,
-        key="live_resume",
-        icon=":material/play_arrow:",
-        type="primary" if on else "secondary",
-        disabled=not on,
-        help=does if on else why_not_resume(run),
-        on_click=actions.ask,
-        args=(what, run.id),
-    )
+    if late or can_resume(run):
+        st.button(
+            label,
+            key="live_resume",
+            icon=":material/play_arrow:",
+            type="primary",
+            help=does,
+            on_click=actions.ask,
+            args=(what, run.id),
+        )
     if given_up:
         st.button(
             "Go on all the same", key="live_despite_errors", icon=":material/fast_forward:",
@@ -125,8 +123,8 @@ def _go_on(run: RunSummary, given_up: bool) -> None:
             )  # fmt: skip
 
 
-def reason(run: RunSummary, outcome: Outcome | None) -> None:
-    """Why a run does not go on, and what to do; nothing for one that does."""
+def reason(run: RunSummary, outcome: Outcome | None, given_up: bool = False) -> None:
+    """Why a run does not go on, and what to do; nothing for one that does. `given_up` as of `buttons`."""
     refusal = actions.take_refusal()
     if refusal is not None:
         problem(refusal)
@@ -144,6 +142,9 @@ def reason(run: RunSummary, outcome: Outcome | None) -> None:
     rows_wait = run.status is Status.AWAITING_REVIEW and tunes_weights(run.optimizer)
     if rows_wait:
         hint = "The rows are below, under Steps. Leave some out or answer them anew, then start the training."
+    if given_up:
+        hint = ("Resume asks again what failed, once the cause is gone. “Go on all the same” keeps the errors and "
+                "searches on what can be scored.")  # fmt: skip
     cut_short = run.trials_done < (run.trials_planned or 0) and (outcome is None or run.reason != outcome.reason)
     if run.status is Status.COMPLETED and run.reason and cut_short:
         more = "" if no_more(run.optimizer) else ", or ask for more trials"

@@ -16,6 +16,7 @@ from mipro_studio.ui.candidate.candidate_panel import open_panel
 from mipro_studio.ui.text.events import told
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import UNKNOWN, ago, clean, count, one_line, plural, score
+from mipro_studio.ui.text.wrapped import wrapped
 
 __all__ = ["candidate_tab", "errors_tab", "log_tab", "trial_labels", "trials_tab"]
 
@@ -77,7 +78,8 @@ def _demos(found: Arm | None) -> None:
     kind = one_line(made_how(found)).replace("_", " ")
     st.caption(f"Demo set {found.index}: {plural(len(found.demos), 'demo')}, {kind}")
     alt = f"Demos of set {found.index} of {one_line(found.owner, 40)}"
-    st.dataframe([demo_row(demo) for demo in found.demos], hide_index=True, alt=alt)
+    shown = [demo_row(demo) for demo in found.demos]
+    st.dataframe(shown, hide_index=True, alt=alt, **wrapped(shown))
 
 
 def trials_tab(view: LiveView, names: Names) -> None:

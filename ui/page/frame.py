@@ -38,6 +38,8 @@ STATIC = ROOT / "static"
 _READABLE = ".stApp button[kind='primary']:not(:disabled) * { color: light-dark(#ffffff, #06201d); }"
 # A button's key is dimmed by Streamlit below what can be read.
 _KEYS = ".stApp button:not(:disabled) kbd { opacity: 1; color: inherit !important; }"
+# Streamlit keeps 5rem free on both sides; on a narrow window tables need the room.
+_ROOM = "@media (max-width: 1200px) { .stMainBlockContainer { padding-left: 2rem; padding-right: 2rem; } }"
 # Whoever asks their system for less motion gets none: no fading, sliding or spinning.
 _AT_REST = """@media (prefers-reduced-motion: reduce) { .stApp *, .stApp *::before, .stApp *::after {
 animation-duration: .01ms !important; animation-iteration-count: 1 !important; scroll-behavior: auto !important;
@@ -103,7 +105,7 @@ def frame(page: Page, run_name: str | None = None) -> None:
         layout="wide",
         initial_sidebar_state=232,
     )
-    st.html(f"<style>{_READABLE}\n{_KEYS}\n{_AT_REST}</style>")
+    st.html(f"<style>{_READABLE}\n{_KEYS}\n{_ROOM}\n{_AT_REST}</style>")
     st.logo(str(STATIC / "logo.svg"), size="large")
     named_by(logged_in_name)
     run = run_in_url()

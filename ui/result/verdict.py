@@ -41,8 +41,17 @@ def verdict(
         if ways and found.final:
             _ways_on(ways, found)
         if found.best is not None or found.tested:
-            with st.expander("How sure this is, and how it was computed", icon=":material/query_stats:"):
+            with st.expander(_how_sure_title(found), icon=":material/query_stats:"):
                 how_sure(found)
+
+
+def _how_sure_title(found: Evidence) -> str:
+    """With the interval of a gain that is final and was measured on rows the search never saw."""
+    pair = (found.test.paired if found.final and found.best is not None and found.tested else None) or {}
+    low, high, level = pair.get("low"), pair.get("high"), pair.get("level")
+    if low is None or high is None or level is None:
+        return "How sure this is, and how it was computed"
+    return f"How sure this is: the gain lies between {delta(low)} and {delta(high)} ({level * 100:.0f} %)"
 
 
 def _ways_on(ways: Sequence[Page], found: Evidence) -> None:

@@ -9,7 +9,7 @@ import html
 
 import streamlit as st
 
-from mipro_studio.ui.text.format import clean, clip, one_line
+from mipro_studio.ui.text.format import clean, clip, laid_out, one_line
 
 __all__ = ["heading", "line", "paragraph"]
 
@@ -36,4 +36,4 @@ def line(text: object, *, limit: int = 400, muted: bool = False, bold: bool = Fa
 
 def paragraph(text: object) -> None:
     """Foreign text with its own line breaks, wrapped, copyable; cut where it is very long."""
-    st.code(clean(clip(text)), language=None, wrap_lines=True)
+    st.code(clean(clip(laid_out(text))), language=None, wrap_lines=True)

@@ -26,6 +26,7 @@ __all__ = [
     "estimated",
     "humane",
     "interval",
+    "laid_out",
     "of",
     "one_line",
     "parse_time",
@@ -226,6 +227,17 @@ def words(value: object) -> str:
     if type(value) is str:
         return value
     return text_of(value) if isinstance(value, Mapping | list | tuple) else str(value)
+
+
+_ONE_LINE = 60
+
+
+def laid_out(value: object) -> str:
+    """As `words`, a record or list of more than a line with a value a line, so that it wraps nowhere else."""
+    one = words(value)
+    if len(one) <= _ONE_LINE or not isinstance(value, Mapping | list | tuple):
+        return one
+    return text_of(value, indent=2)
 
 
 def clean(text: object) -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mipro_studio.ui.text.foreign_text import paragraph
-from mipro_studio.ui.text.format import clean, count, words
+from mipro_studio.ui.text.format import clean, count, laid_out
 
 __all__ = ["CLIP", "long_text", "values"]
 
@@ -17,7 +17,7 @@ def long_text(text: object, key: str, clip: int = CLIP, name: str = "text") -> N
     Args:
         key: Of the download button, once on the page.
     """
-    whole = words(text)
+    whole = laid_out(text)
     if not whole:
         st.caption("Empty.")
         return

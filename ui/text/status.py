@@ -6,7 +6,6 @@ from typing import Literal
 
 from mipro_studio.optimizer_core.types import LEGAL_MOVES, Phase, Status
 from mipro_studio.storage import RunSummary
-from mipro_studio.ui.text.by_nature import no_more
 from mipro_studio.ui.text.format import count, elapsed_s, plural
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "phase_line",
     "phase_words",
     "progress",
-    "why_not_resume",
 ]
 
 Colour = Literal["blue", "gray", "green", "orange", "red", "violet"]
@@ -91,9 +89,11 @@ def phase_words(phase: str, total: int) -> str:
 
 
 def _position(run: RunSummary, unit: str) -> str:
+    """Setting up counts what it fetches, every other phase its own steps."""
     if not run.phase_total:
         return ""
-    return f", {unit} {count(run.phase_done)} of {count(run.phase_total)}".replace("  ", " ")
+    told = f"{count(run.phase_done)} of {count(run.phase_total)}"
+    return f", {told} MB" if run.phase == Phase.SETUP else f", {unit} {told}".replace("  ", " ")
 
 
 def progress(run: RunSummary) -> float:
@@ -122,10 +122,3 @@ def may_pause(run: RunSummary, obeying: Collection[str]) -> bool:
 def may_stop(run: RunSummary, obeying: Collection[str]) -> bool:
     """Whether a run can be asked to stop; also one that is pausing, or stands still."""
     return Status.STOPPED in LEGAL_MOVES[run.status] and not (run.status is Status.RUNNING and "stop" in obeying)
-
-
-def why_not_resume(run: RunSummary) -> str:
-    """The reason on a resume button that is off."""
-    if run.status is Status.COMPLETED:
-        return f"All its trials are done. {no_more(run.optimizer) or 'Ask for more trials instead.'}"
-    return "It is not standing still."
