@@ -109,3 +109,8 @@ def test_one_line_is_one_line_and_short() -> None:
     assert "\n" not in line
     assert len(line) <= 20
     assert line.endswith("…")
+
+
+def test_a_long_record_has_a_line_a_value_and_a_short_one_stays_in_one() -> None:
+    assert fmt.laid_out({"a": 1}) == '{"a": 1}' and fmt.laid_out("x" * 100) == "x" * 100
+    assert fmt.laid_out({"name": "y" * 40, "rows": [1, 2]}).split("\n")[1] == f'  "name": "{"y" * 40}",'
