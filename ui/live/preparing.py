@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Author, Split
+from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Split
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.page.frame import INSTRUCTIONS, TRACES
+from mipro_studio.ui.text.by_nature import lacking
 from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import plural
 
@@ -31,7 +32,8 @@ def preparing(reader: Reader, view: LiveView) -> None:
         with right:
             st.header("Instructions", anchor=False)
             if not written:
-                st.text("None has been written yet. The prompt model is asked once the demos are there.")
+                never = lacking(view.summary.optimizer, INSTRUCTION)
+                st.text(never or "None has been written yet. The prompt model is asked once the demos are there.")
             for arm in reversed(written[-_LATEST:]):
                 line(arm.owner, muted=True, limit=60)
                 line(arm.text, limit=180)

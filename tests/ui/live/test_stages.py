@@ -117,3 +117,4 @@ def test_the_live_page_shows_the_steps_the_loss_and_the_rows(tmp_path: Path, mon
     assert "Steps" in shown
     assert "Weights 1: 2 rows from 3 traces" in shown
     assert "Step 2 of 4" in shown or app.get("progress")
+    assert "The prompt model is asked" not in shown, "it writes no instructions"
