@@ -21,7 +21,8 @@ _RULE = re.compile(r"Rule (gist|queue) (\d+)\b")
 _BLOCK = re.compile(r"```\n?(.*?)\n?```", re.DOTALL)
 """How GEPA shows the instruction to be improved, and takes the improved one."""
 OLD = ("current_instruction", "basic_instruction")
-NEW = ("improved_instruction", "proposed_instruction")
+NEW = ("improved_instruction", "new_instruction", "proposed_instruction")
+"""What ours, DSPy's GEPA and proposers that have seen no mistake ask for."""
 
 
 def quality(text: str, name: str) -> float:
@@ -45,7 +46,7 @@ class Writer:
         if wanted is None:
             return None
         old = next((prompt.inputs[name] for name in OLD if name in prompt.inputs), "")
-        skill = self._skill if wanted == NEW[0] else AT_FIRST
+        skill = AT_FIRST if wanted == NEW[-1] else self._skill
         answers: Mapping[str, str] = {name: f"a {name}" for name in prompt.outputs}
         return render_reply(prompt, {**answers, wanted: self._improved(old, messages, skill)})
 
