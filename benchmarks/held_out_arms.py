@@ -38,7 +38,7 @@ from mipro_studio.optimizer_core.search.surrogates.posterior import MEAN, OWN, F
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, SEED_ARM, WHOLE, Arm, Author, Candidate, Demo, Split
 from mipro_studio.storage import Reader
 
-__all__ = ["Held", "Table", "ablation", "features_with", "held_out", "left_out", "read", "read_run"]
+__all__ = ["Held", "Table", "ablation", "features_with", "held_out", "left_out", "noise", "read", "read_run"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DRAWS = 256
@@ -213,6 +213,13 @@ def _index(arm: Arm) -> int:
     return arm.index
 
 
+def noise(table: Table) -> float:
+    """The error in points that the means have by themselves, from having so few rows: the least that is to be had."""
+    rows = [np.array(list(row.values())) for row in table.rows if len(row) > 1]
+    squares = [np.var(scores, ddof=1) / len(scores) for scores in rows]
+    return 100 * float(np.average(squares, weights=[len(scores) for scores in rows])) ** 0.5
+
+
 def ablation(table: Table, folds: int) -> list[tuple[str, Held]]:
     """No feature, each alone, all, and all but one."""
     tried = {kind: TRIED[kind] for kind in (DEMOS, INSTRUCTION) if any(slot[1] == kind for slot in table.tried)}
@@ -237,7 +244,8 @@ def main() -> None:
     said = parser.parse_args()
     tables = [(run, read_run(said.store, run)) for run in said.run]
     for name, table in tables or [(path.stem, read(path)) for path in said.tables]:
-        print(f"\n{name}: {len(table.candidates)} candidates, {sum(map(len, table.rows))} cells\n")
+        print(f"\n{name}: {len(table.candidates)} candidates, {sum(map(len, table.rows))} cells")
+        print(f"The means' own noise is {noise(table):.1f} points.\n")
         print("| features | R2 | error | log loss | of the rate |\n|---|---:|---:|---:|---:|")
         for label, held in ablation(table, said.folds):
             figures = f"{held.r2:.3f} | {held.error:.1f} | {held.log_loss:.4f} | {held.rate_loss:.4f}"

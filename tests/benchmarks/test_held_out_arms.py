@@ -6,9 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mipro_studio.benchmarks.embedded.tables import drawn
-from mipro_studio.benchmarks.held_out_arms import Table, features_with, held_out, left_out, main, read, read_run
+from mipro_studio.benchmarks.held_out_arms import (
+    Table,
+    features_with,
+    held_out,
+    left_out,
+    main,
+    noise,
+    read,
+    read_run,
+)
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.parameters.arm_features import demo_features
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Candidate
@@ -68,6 +78,12 @@ def test_of_two_predictors_each_isleft_out_in_its_turn_and_the_seeds_arms_stay(t
     features = features_with(both, {DEMOS: ("answers",)})
     assert set(features) == {(0, DEMOS), (1, DEMOS)}
     assert held_out(both, features, 8).r2 > held_out(both, {}, 8).r2 + 0.3
+
+
+def test_the_noise_is_what_a_mean_of_so_few_rows_has() -> None:
+    rows = [{f"e{at}": float(at % 2) for at in range(n)} for n in (100, 25)]
+    found = noise(Table([Candidate.of(1, {}), Candidate.of(1, {(0, DEMOS): 1})], rows))
+    assert found == pytest.approx(100 * ((100 * 0.25 / 99 + 12 * 13 / 25 / 24) / 125) ** 0.5)
 
 
 def test_a_run_in_a_store_is_a_table(tmp_path: Path) -> None:
