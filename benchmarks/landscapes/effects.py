@@ -10,9 +10,10 @@ from mipro_studio.benchmarks.landscapes.families import Family, Landscape
 from mipro_studio.benchmarks.landscapes.remember import remembered
 from mipro_studio.benchmarks.landscapes.simulate import play
 from mipro_studio.benchmarks.suggest_time import random_contents
-from mipro_studio.optimizer_core.analysis.importance import ERROR, INTERACTION, importance
+from mipro_studio.optimizer_core.analysis.importance import ERROR, importance
 from mipro_studio.optimizer_core.config import parse_config
 from mipro_studio.optimizer_core.parameters.arm_features import features_of
+from mipro_studio.optimizer_core.parameters.registry import KINDS
 from mipro_studio.optimizer_core.types import DEMOS, Candidate, Split
 
 __all__ = ["ARMS", "DESIGNS", "EFFECT", "Finding", "Planted", "find", "find_all"]
@@ -89,7 +90,7 @@ def find(design: str, seed: int, effect: float, described: bool = False) -> Find
     config = parse_config({"program": "simulated", "seed": seed, "search": DESIGNS[design]})
     played = play(landscape, config, features=features)
     rows = importance(played.table.scores(Split.VAL), played.space, seed)
-    mains = {(row["predictor"], row["kind"]): row for row in rows if INTERACTION not in row["kind"]}
+    mains = {(row["predictor"], row["kind"]): row for row in rows if row["kind"] in KINDS}
     return Finding(min(row["p_value"] for row in rows), next(iter(mains)) == WHERE, mains[WHERE]["p_value"])
 
 
