@@ -217,7 +217,8 @@ def noise(table: Table) -> float:
     """The error in points that the means have by themselves, from having so few rows: the least that is to be had."""
     rows = [np.array(list(row.values())) for row in table.rows if len(row) > 1]
     squares = [np.var(scores, ddof=1) / len(scores) for scores in rows]
-    return 100 * float(np.average(squares, weights=[len(scores) for scores in rows])) ** 0.5
+    mean = float(np.average(squares, weights=[len(scores) for scores in rows]))
+    return 100 * float(mean**0.5)
 
 
 def ablation(table: Table, folds: int) -> list[tuple[str, Held]]:
