@@ -26,6 +26,8 @@ FAIR = 0.5
 """Rows whose answers differ from the right ones must pass at most so often as those whose answers agree."""
 
 Arms = tuple[tuple[int, str, int], ...]
+Agreed = tuple[int, bool | None, bool]
+"""(predictor, whether other arms of it passed with the same answer, whether any did)."""
 Passed = Mapping[tuple[str, int], Mapping[str, set[Arms]]]
 """By row and predictor: the answers it gave where the row passed, each with the arms that gave it."""
 
@@ -43,67 +45,75 @@ def _parts(seen: Sequence[Observation]) -> dict[Candidate, dict[str, float]]:
     if any(not 0 <= score <= PASSED for one in seen for score in one.scores.values()):
         return {}
     passed = _passed(seen)
-    if not passed or not _telling(seen, passed):
+    judged = [(one, _judged(one, passed)) for one in seen] if passed else []
+    if not passed or not _telling(judged):
         return {}
     found: dict[Candidate, dict[str, float]] = {}
-    for one in seen:
-        for row, place, score in _judged(one, passed):
-            found.setdefault(_alone(one.candidate, place), {})[row] = score
+    for one, of_one in judged:
+        alone = [_alone(one.candidate, place) for place in range(one.candidate.n_predictors)]
+        for row, agreed in of_one.items():
+            for place, score in _known(agreed, one.answers[row][-1][0], one.scores[row]):
+                found.setdefault(alone[place], {})[row] = score
     return found
 
 
-def _judged(one: Observation, passed: Passed) -> Iterator[tuple[str, int, float]]:
-    """(row, predictor, score): as far along each program run as the answers before were right."""
+def _known(agreed: Sequence[Agreed], last: int, score: float) -> Iterator[tuple[int, float]]:
+    """(predictor, score) as far along a program run as the answers before were right."""
+    for place, same, itself in agreed:
+        if same is None or (itself and not same):
+            return  # no others passed, or it passed itself with another answer than they
+        yield place, float(same)
+        if not same:
+            return
+    if agreed:
+        yield last, score
+
+
+def _judged(one: Observation, passed: Passed) -> dict[str, list[Agreed]]:
+    """By row: how the answers of all predictors but the last stand to those of other arms where the row passed."""
+    own = [_own(one.candidate, place) for place in range(one.candidate.n_predictors)]
+    found = {}
     for row, answers in one.answers.items():
+        told = found[row] = []
         for place, said in answers[:-1]:
-            right = _right(one.candidate, row, place, said, passed)
-            if right is None:
-                break
-            yield row, place, float(right)
-            if not right:
-                break
-        else:
-            if len(answers) > 1:
-                yield row, answers[-1][0], one.scores[row]
+            known = passed.get((row, place), {})
+            told.append((place, _same(known, said, own[place]), said in known))
+    return found
 
 
-def _right(candidate: Candidate, row: str, place: int, said: str, passed: Passed) -> bool | None:
-    """Whether other arms of the predictor gave this answer where the row passed; None where none passed, or where
-    nobody but these arms passed with it."""
-    others = _others(candidate, row, place, passed)
-    if not others or (said in passed[row, place] and said not in others):
-        return None
-    return said in others
-
-
-def _others(candidate: Candidate, row: str, place: int, passed: Passed) -> set[str]:
-    """Answers of other arms of the predictor where the row passed."""
-    own = {_own(candidate, place)}
-    return {answer for answer, by in passed.get((row, place), {}).items() if by - own}
+def _same(known: Mapping[str, set[Arms]], said: str, own: Arms) -> bool | None:
+    """Whether other arms of the predictor passed with this answer; None where no others passed."""
+    others = (answer for answer, by in known.items() if len(by) > 1 or own not in by)
+    verdict = None
+    for answer in others:
+        if answer == said:
+            return True
+        verdict = False
+    return verdict
 
 
 def _passed(seen: Sequence[Observation]) -> Passed:
     found: dict[tuple[str, int], dict[str, set[Arms]]] = {}
     for one in seen:
+        own = [_own(one.candidate, place) for place in range(one.candidate.n_predictors)]
         for row, answers in one.answers.items():
-            if one.scores.get(row, 0.0) >= PASSED:
+            if one.scores[row] >= PASSED:
                 for place, said in answers[:-1]:
-                    found.setdefault((row, place), {}).setdefault(said, set()).add(_own(one.candidate, place))
+                    found.setdefault((row, place), {}).setdefault(said, set()).add(own[place])
     return found
 
 
-def _telling(seen: Sequence[Observation], passed: Passed) -> bool:
+def _telling(judged: Sequence[tuple[Observation, Mapping[str, Sequence[Agreed]]]]) -> bool:
     """Whether a different answer in between means a worse score; where answers are free text it does not."""
     agreed: list[float] = []
     differed: list[float] = []
-    for one in seen:
-        for row, answers in one.answers.items():
-            for place, said in answers[:-1]:
-                others = _others(one.candidate, row, place, passed)
-                if others:
-                    (agreed if said in others else differed).append(one.scores[row])
-    same, other = ((sum(scores) + 0.5) / (len(scores) + 1) for scores in (agreed, differed))
-    return other <= FAIR * same
+    for one, of_one in judged:
+        for row, told in of_one.items():
+            for _, same, _ in told:
+                if same is not None:
+                    (agreed if same else differed).append(one.scores[row])
+    same_mean, other_mean = ((sum(scores) + 0.5) / (len(scores) + 1) for scores in (agreed, differed))
+    return other_mean <= FAIR * same_mean
 
 
 def _own(candidate: Candidate, place: int) -> Arms:
