@@ -72,12 +72,13 @@ def _known(agreed: Sequence[Agreed], last: int, score: float) -> Iterator[tuple[
 def _judged(one: Observation, passed: Passed) -> dict[str, list[Agreed]]:
     """By row: how the answers of all predictors but the last stand to those of other arms where the row passed."""
     own = [_own(one.candidate, place) for place in range(one.candidate.n_predictors)]
-    found = {}
+    found: dict[str, list[Agreed]] = {}
     for row, answers in one.answers.items():
-        told = found[row] = []
+        told: list[Agreed] = []
         for place, said in answers[:-1]:
             known = passed.get((row, place), {})
             told.append((place, _same(known, said, own[place]), said in known))
+        found[row] = told
     return found
 
 
