@@ -91,7 +91,7 @@ class SearchSettings(Settings):
         instructions: Instructions a predictor, the seed's included; None = as many as `candidates`.
         surrogate: Model of the score over candidates.
         schedule: Which cells to ask for: full evaluations only; minibatches and now and then a full evaluation; or
-            racing, where candidates get more cells of the same examples as long as they may win.
+            racing, where candidates get more cells as long as they may win.
         trials: Suggestions of the surrogate. Racing's are many and small: 100 of them cost about as many program
             runs as 30 minibatches.
         minibatch_size: Validation examples a trial asks for.

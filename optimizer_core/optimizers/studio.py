@@ -1,4 +1,4 @@
-"""The studio's own optimizer: MIPRO's arms, searched by a model of every cell in a race over the same rows."""
+"""The studio's own optimizer: MIPRO's arms, searched by a model of every cell in a race over the rows."""
 
 import asyncio
 from collections.abc import Sequence
