@@ -45,7 +45,7 @@ class Listed:
 OPTIMIZERS: Mapping[str, Listed] = {
     "studio": Listed(
         "Studio",
-        "MIPRO's arms, but in a race over the validation rows, led by a model of every cell instead of minibatch means.",
+        "MIPRO's arms, but in a race over the rows, led by a model of every cell instead of minibatch means.",
         may_search=("tools",),
     ),
     "mipro": Listed(
