@@ -118,6 +118,5 @@ def _standing(runs: Sequence[RunSummary]) -> None:
     """Why the latest of those that stand still do so."""
     for run in runs[:_MOST_STANDING]:
         look = LOOKS[run.status]
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(look.word, icon=look.icon, color=look.colour)
-            line(f"{one_line(run.name, 60) or run.id}: {humane(one_line(run.reason, 240)) or 'no reason was kept.'}")
+        why = humane(one_line(run.reason, 240)) or "no reason was kept."
+        line(f"{look.mark} {look.word} · {one_line(run.name, 60) or run.id}: {why}", muted=True)
