@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 __all__ = ["open_page", "texts"]
 
 ENTRY = Path(__file__).resolve().parents[2] / "app.py"
-TIMEOUT_S = 60
+TIMEOUT_S = 240
 
 # For each AppTest Streamlit reads the metadata of every installed package, to find components in them: a sixth of a
 # second. They do not change while the tests run.

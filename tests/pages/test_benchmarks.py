@@ -11,7 +11,7 @@ from mipro_studio.ui.benchmarks import benchmark_view
 from mipro_studio.ui.benchmarks.paper_table import COLUMNS, PAPER_ROWS
 from tests.pages.open import open_page, texts
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/benchmarks.py"
 
 

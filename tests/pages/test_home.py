@@ -15,7 +15,7 @@ from mipro_studio.ui.text.format import UNKNOWN
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from mipro_studio.storage import Reader, SqliteJournal, Store
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, TEXTS
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/instructions.py"
 Filled = tuple[Path, dict[str, str]]
 

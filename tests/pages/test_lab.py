@@ -14,7 +14,7 @@ from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 from tests.ui.lab_factory import SETTINGS, lab_session, switch_search
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/lab.py"
 Filled = tuple[Path, dict[str, str]]
 

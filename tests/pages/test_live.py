@@ -15,7 +15,7 @@ from tests.pages.open import open_page, texts
 from tests.storage.samples import WORKER, example, running
 from tests.ui.factory import MARKER
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/live.py"
 Filled = tuple[Path, dict[str, str]]
 BUTTONS = ("live_pause", "live_resume", "live_stop")

@@ -19,7 +19,7 @@ from tests.loopback.inprocess import InProcessEndpoint
 from tests.pages.open import open_page, texts
 from tests.ui.factory import HOSTILE, MARKER
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/new_run.py"
 Filled = tuple[Path, dict[str, str]]
 

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.open import open_page, texts
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/present.py"
 Filled = tuple[Path, dict[str, str]]
 

@@ -12,7 +12,7 @@ from mipro_studio.ui.page.person import person
 from mipro_studio.ui.text.sentences import aligned, columns_html, sentences
 from tests.pages.open import open_page, texts
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/instructions.py"
 Filled = tuple[Path, dict[str, str]]
 

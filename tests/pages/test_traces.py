@@ -14,7 +14,7 @@ from mipro_studio.ui.text.format import UNKNOWN
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER, ROWS, LiveRun
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/traces.py"
 Filled = tuple[Path, dict[str, str]]
 
