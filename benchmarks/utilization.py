@@ -7,6 +7,8 @@ DSPy has none. Compare within one command: the machine may have other work.
 
 `processor` says where the processors' time went in that window, in milliseconds a call: the run's own process (or
 DSPy's), its processes for rows, the endpoint, and all else (the helpers beside a run, whoever follows it).
+
+`--phases` says below each run of ours when its threads were idle; at a latency of a second the machine hardly counts.
 """
 
 import argparse
@@ -21,12 +23,15 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from mipro_studio.commands.following import to_the_end
 from mipro_studio.control import launcher, new_runs
+from mipro_studio.optimizer_core.types import TrialKind
+from mipro_studio.storage import Reader
 from tests.loopback.config import SPREADS
 from tests.loopback.endpoint import LoopbackEndpoint, LoopbackStats
 from tests.programs import desk
@@ -48,6 +53,10 @@ class _Work:
     schedule: str = ""
     processes: int | None = None
 
+    @property
+    def store(self) -> Path:
+        return self.folder / f"{self.schedule}-{self.processes}.db"
+
 
 def _studio(endpoint: LoopbackEndpoint, work: _Work) -> str:
     folder = work.folder
@@ -67,8 +76,7 @@ def _studio(endpoint: LoopbackEndpoint, work: _Work) -> str:
     }
     found = new_runs.inspect(config)
     endpoint.reset()  # the check's two program runs lie seconds before the run, and are nothing to keep busy with
-    store = folder / f"{work.schedule}-{work.processes}.db"
-    facts = to_the_end(store, launcher.start(store, config, found=found), quiet=True)
+    facts = to_the_end(work.store, launcher.start(work.store, config, found=found), quiet=True)
     if facts["status"] != "completed":
         sys.exit(f"The run did not complete: {facts}")
     return f"{facts['best_val']:.3f}"
@@ -105,6 +113,36 @@ def _contenders(options: argparse.Namespace) -> list[tuple[str, Callable[[Loopba
             made = replace(work, schedule=schedule, processes=processes)
             contenders.append((f"mipro, {schedule}, {where}", _studio, made))
     return [*contenders, *([] if options.no_dspy else [("dspy.MIPROv2", _dspy, work)])]
+
+
+def _phases(endpoint: LoopbackEndpoint, work: _Work) -> list[str]:
+    """Of each part of a run: seconds, and thread-seconds in which no call was under way."""
+    calls = [(one["started_at"], one["ended_at"]) for one in endpoint.requests()]
+    ahead = time.time() - time.monotonic()  # the endpoint counts by the one, the store by the other
+    with Reader(work.store) as reader:
+        run_id = reader.list_runs()[0].id
+        begun = {event.data["phase"]: _moment(at) - ahead for _, at, event in reader.events_of(run_id, "phase")}
+        asked = {order: _moment(at) - ahead for order, (at, _) in reader.trial_times(run_id).items()}
+        last = max(trial.order for trial in reader.trials(run_id) if trial.kind is TrialKind.MINIBATCH)
+    finals = [at for order, at in asked.items() if order > last] or [max(end for _, end in calls)]
+    ends = {
+        "bootstrapping": begun["propose"],
+        "proposals": begun["search"],
+        "search": asked[last],
+        "its last trials": min(finals),
+        "full evaluations": max(finals),
+        "the last of them": max(end for _, end in calls),
+    }
+    told, start = [], min(at for at, _ in calls)
+    for name, end in ends.items():
+        busy = sum(max(0.0, min(ended, end) - max(at, start)) for at, ended in calls)
+        told.append(f"{name} {end - start:.1f} s, idle {work.threads * (end - start) - busy:.0f}")
+        start = end
+    return told
+
+
+def _moment(stored: str) -> float:
+    return datetime.fromisoformat(stored).timestamp()
 
 
 class _Processors(threading.Thread):
@@ -168,13 +206,16 @@ def _measured(options: argparse.Namespace, data: list[dict[str, str]], folder: P
     for latency_s, threads, spread in itertools.product(options.latency_s, options.threads, options.spread):
         for title, play, work in _contenders(options):
             settings: dict[str, Any] = {"latency_s": latency_s, "spread": spread, "responder": "oracle"}
-            with LoopbackEndpoint(**settings, gold=desk.gold(data)) as endpoint:
+            told: list[str] = []
+            with LoopbackEndpoint(**settings, gold=desk.gold(data), keep_requests=options.phases) as endpoint:
                 processors = _Processors()
                 processors.start()
                 with TemporaryDirectory(dir=folder) as own:
                     for split, rows in (("train", data[:N_TRAIN]), ("val", data[N_TRAIN:])):
                         (Path(own) / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-                    best = play(endpoint, replace(work, folder=Path(own), threads=threads))
+                    given = replace(work, folder=Path(own), threads=threads)
+                    best = play(endpoint, given)
+                    told = _phases(endpoint, given) if options.phases and play is _studio else []
                 stats: LoopbackStats = endpoint.stats()
             rate = stats["total"] / stats.window_s
             print(
@@ -182,6 +223,8 @@ def _measured(options: argparse.Namespace, data: list[dict[str, str]], folder: P
                 f"| {stats['total']} | {stats.window_s:.1f} | {best} | {processors.a_call_ms(stats)} |",
                 flush=True,
             )
+            if told:
+                print(f"  thread-seconds: {'; '.join(told)}", flush=True)
 
 
 def main() -> None:
@@ -193,6 +236,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="*", default=[2])
     parser.add_argument("--schedules", nargs="+", default=["racing", "minibatch"])
     parser.add_argument("--no-dspy", action="store_true")
+    parser.add_argument("--phases", action="store_true", help="where threads of ours were idle")
     options = parser.parse_args()
     titles = "latency (s) | at once | spread | optimizer | utilization | calls a s | LM calls | wall (s) | best"
     print(f"| {titles} | processor |\n|---:|---:|---|---|---:|---:|---:|---:|---:|---|", flush=True)
