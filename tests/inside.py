@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -79,11 +80,26 @@ def _run(arguments: Any, **options: Any) -> Any:
         return _process(arguments, **options)
     out, err = io.StringIO(), io.StringIO()
     with _one_at_a_time, redirect_stdout(out), redirect_stderr(err), chdir(Path.cwd()), _environment(options):
-        code = main(list(given))
+        code = _its_end(main, list(given))
     for name, said in (("stdout", out), ("stderr", err)):
         if hasattr(options.get(name), "write"):  # into a file
             options[name].write(said.getvalue().encode())
     return Done(arguments, code, out.getvalue(), err.getvalue())
+
+
+def _its_end(main: Any, given: list[str]) -> int:
+    """The exit code of `main`. Where rows hang, a process ends at once and ends its session: here neither is."""
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "os", SimpleNamespace(**{**vars(os), "_exit": leave}))
+        patch.setattr(worker, "end_rest_of_session", lambda: None)
+        try:
+            return int(main(given))
+        except SystemExit as ended:
+            return int(ended.code or 0)
 
 
 def _begins(arguments: Any, ours: list[str]) -> bool:
