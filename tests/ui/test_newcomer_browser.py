@@ -17,7 +17,7 @@ from tests.working import arguments, inside, write_rows
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no Chromium"),
 ]
 MOST_CLICKS = 3
