@@ -29,6 +29,7 @@ def best(*rows: list[Cell], taken_out: Candidate | None = None, objective: str =
         baseline=BASELINE,
         allows=lambda one: one != taken_out,
         objective=objective_of(objective),
+        tunings={},
     )
     names = dict.fromkeys(cell.key.candidate for one in rows for cell in one)
     kinds = [TrialKind.BASELINE, *[TrialKind.FULL] * len(names)]
