@@ -40,7 +40,7 @@ def how_to() -> None:
     st.code(
         "python -m benchmarks run --tasks triage,iris --optimizers mipro,bootstrap_rs,dspy.MIPROv2 \\\n"
         "    --seeds 0,1,2,3,4 --max-program-runs 1000",
-        language="bash",
+        language=None,
         wrap_lines=True,
     )
     st.caption("docs/benchmarks.md says what is counted and how, and how to use an endpoint.")

@@ -100,7 +100,7 @@ def _about(sample: Sample) -> None:
         st.text(f"Licence: {sample.licence}.")
         if sample.missing():
             st.text("Fetch the data from its official source, once:")
-            st.code(f"python -m sample_programs.fetch {_source(sample)}", language="bash", wrap_lines=True)
+            st.code(f"python -m sample_programs.fetch {_source(sample)}", language=None, wrap_lines=True)
 
 
 def _source(sample: Sample) -> str:
