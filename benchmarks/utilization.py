@@ -121,7 +121,8 @@ def _phases(endpoint: LoopbackEndpoint, work: _Work) -> list[str]:
     ahead = time.time() - time.monotonic()  # the endpoint counts by the one, the store by the other
     with Reader(work.store) as reader:
         run_id = reader.list_runs()[0].id
-        begun = {event.data["phase"]: _moment(at) - ahead for _, at, event in reader.events_of(run_id, EventKind.PHASE)}
+        phases = reader.events_of(run_id, EventKind.PHASE)
+        begun = {event.data["phase"]: _moment(at) - ahead for _, at, event in phases}
         asked = {order: _moment(at) - ahead for order, (at, _) in reader.trial_times(run_id).items()}
         last = max(trial.order for trial in reader.trials(run_id) if trial.kind is TrialKind.MINIBATCH)
     finals = [at for order, at in asked.items() if order > last] or [max(end for _, end in calls)]
