@@ -1,7 +1,9 @@
 """A run comes and goes piece by piece: whole or not seen, whatever ends it in between, and nobody waits for long."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -160,7 +162,8 @@ def test_others_write_between_the_pieces_and_see_the_run_whole_or_not_at_all(
             journal.commit([cell(f"between{len(rests)}")])  # refused at once while somebody holds the lock
             rests.append(shown(path))
 
-        monkeypatch.setattr(in_pieces.time, "sleep", rest)
+        # this module's alone: other threads of the process sleep too
+        monkeypatch.setattr(in_pieces, "time", SimpleNamespace(**{**vars(time), "sleep": rest}))
         WAYS[way](store, replay)
         assert len(rests) >= 4 and {tuple(names) for names in rests} == {("kept",)}
         names = {"create": ["large", "kept"], "delete": ["kept"], "take in": ["packed", "kept"]}[way]
