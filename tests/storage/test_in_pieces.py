@@ -146,6 +146,11 @@ def test_a_failure_in_any_piece_takes_away_what_was_written(store: Store, replay
         assert whose_rows(store) == before
 
 
+def rests_by(sleep: Callable[[float], None], patch: pytest.MonkeyPatch) -> None:
+    """That module's own sleep: rows of earlier tests that hang sleep in other threads of this process."""
+    patch.setattr(in_pieces, "time", SimpleNamespace(**{**vars(time), "sleep": sleep}))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_others_write_between_the_pieces_and_see_the_run_whole_or_not_at_all(
     store: Store, path: Path, replay: Path, way: str, monkeypatch: pytest.MonkeyPatch
@@ -162,8 +167,7 @@ def test_others_write_between_the_pieces_and_see_the_run_whole_or_not_at_all(
             journal.commit([cell(f"between{len(rests)}")])  # refused at once while somebody holds the lock
             rests.append(shown(path))
 
-        # this module's alone: other threads of the process sleep too
-        monkeypatch.setattr(in_pieces, "time", SimpleNamespace(**{**vars(time), "sleep": rest}))
+        rests_by(rest, monkeypatch)
         WAYS[way](store, replay)
         assert len(rests) >= 4 and {tuple(names) for names in rests} == {("kept",)}
         names = {"create": ["large", "kept"], "delete": ["kept"], "take in": ["packed", "kept"]}[way]
@@ -192,7 +196,7 @@ def test_who_was_taken_for_dead_and_comes_back_changes_nothing(path: Path, monke
                 cleaned.append(queued(other))
 
         monkeypatch.setattr(in_pieces, "REST_AFTER_S", -1.0)
-        monkeypatch.setattr(in_pieces.time, "sleep", slept)
+        rests_by(slept, monkeypatch)
         with pytest.raises(StudioError, match="took too long to be written"):
             queued(store, "large", records=ROWS)
         assert whose_rows(store)["runs"] == set(cleaned)
