@@ -130,7 +130,7 @@ def _require_strategy_used(config: Mapping[str, Any]) -> None:
     if asked is not None and config.get("optimizer") != STRATEGIST:
         raise BadInput(
             f"The strategy {asked!r} is for the optimizer {STRATEGIST}, which is not the one of this run.",
-            f"Add --optimizer {STRATEGIST}, or leave the strategy away.",
+            f"Add --optimizer {STRATEGIST}, or leave the strategy out.",
         )
 
 

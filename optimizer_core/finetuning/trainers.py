@@ -112,7 +112,7 @@ def trainer_choice(config: RunConfig) -> TrainerChoice:
     if settings.method == "full" and name != "peft":
         raise BadInput(
             f"finetune.method = full is for the trainer peft; here {TRAINERS[name]} tunes the weights.",
-            "Leave it away, or say finetune.trainer=peft.",
+            "Leave it out, or say finetune.trainer=peft.",
         )
     if name == "embedded":
         if unknown := set(settings.projections) - set(PROJECTIONS):
@@ -149,7 +149,7 @@ def require_tunable(config: RunConfig, program: Program) -> None:
         raise BadInput(
             f"Every predictor has a model of its own ({', '.join(own)}), so nothing is asked of the task model, "
             "whose weights are to be tuned.",
-            "Take set_lm() out of the program or leave --model away, for those that are to be tuned.",
+            "Take set_lm() out of the program or leave --model out, for those that are to be tuned.",
         )
 
 
@@ -160,11 +160,11 @@ def _require_peft(config: RunConfig) -> None:
             "Say --set finetune.base=FOLDER and the task model's api_base.",
         )
     if config.finetune.first_layer:
-        raise BadInput("finetune.first_layer is for the embedded model only.", "Leave it away, or name projections.")
+        raise BadInput("finetune.first_layer is for the embedded model only.", "Leave it out, or name projections.")
     if config.finetune.method == "full" and config.finetune.projections:
         raise BadInput(
             "finetune.projections are of a low-rank adapter, and all weights are to be tuned.",
-            "Leave one of both away.",
+            "Leave one of the two out.",
         )
     require_installed()
 

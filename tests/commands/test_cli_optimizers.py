@@ -62,3 +62,13 @@ def test_an_optimizer_that_does_not_fit_is_one_sentence_and_creates_nothing(fold
         "Use module_opro, or freeze all but one."
     )
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("optimizer", [[], ["--optimizer", "mipro"]])
+def test_a_strategy_that_nobody_would_follow_is_refused_before_anything_is_stored(
+    optimizer: list[str], folder: Path
+) -> None:
+    done = shell("run", "sample:triage", *optimizer, "--strategy", "p -> w", "--store", str(folder / "studio.db"))
+    assert done.returncode == 2
+    assert "The strategy 'p -> w' is for the optimizer better_together" in done.stderr
+    assert list(folder.iterdir()) == []

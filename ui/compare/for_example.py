@@ -26,7 +26,8 @@ def for_example(reader: Reader, run: RunSummary, found: Evidence) -> None:
     if best is None or not found.final:
         return
     split = Split.TEST if found.tested else Split.VAL
-    rows = kept_of_run(reader, run, f"for example {best}", lambda: changed_examples(reader, run.id, best, split))
+    name = f"for example {best} {split.value}"
+    rows = kept_of_run(reader, run, name, lambda: changed_examples(reader, run.id, best, split))
     if not rows:
         return
     with st.container(border=True, gap="small"):
