@@ -19,7 +19,7 @@ from mipro_studio.control.family import Family
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import ScrubbedBytes, Scrubber
 from mipro_studio.optimizer_core.types import Status
-from mipro_studio.storage import Reader, Store
+from mipro_studio.storage import LockHolder, Reader, Store, lock_holder
 
 __all__ = ["KEYS_VARIABLE", "LIFE_VARIABLE", "main"]
 
@@ -39,9 +39,15 @@ STOP_S = 8.0
 """Seconds that a worker has to obey a stop."""
 FENCED_S = 10.0
 """Seconds that a worker may go on whose run is not its own any more."""
+HELD_S = 8.0
+"""Seconds that a worker may stand in the middle of a transaction, which nobody else can write beside."""
 STUCK = (
     "Stopped by a person. The program or the metric would not let go of a row, so its process was ended; "
     "resume the run to score the sealed test."
+)
+HELD = (
+    "The program or the metric held Python's lock on a row while the store was being written, which kept all others "
+    "from writing, so its process was ended; resume the run to go on."
 )
 CUT = b"\n[The log is cut here: it has reached its longest.]\n"
 LOST = b"\n[Some of the log is lost: the disk was full.]\n"
@@ -107,13 +113,15 @@ def end_left_behind(worker: int, life: str, family: Family) -> None:
 
 
 class _Overseer:
-    """Ends a worker that cannot obey, or that works on a run which is not its own any more."""
+    """Ends a worker that cannot obey, works on a run which is not its own any more, or never lets go of the store."""
 
     def __init__(self, worker: int, life: str, store: Path, run_id: str) -> None:
         self._worker, self._life, self._store, self._run_id = worker, life, store, run_id
-        self._next = self._ours_until = time.monotonic()
+        self._next = self._ours_until = self._written_at = time.monotonic()
         self._claimed = False
         self._asked_since: float | None = None
+        self._writing: LockHolder | None = None
+        self._why = ""
         self.family = Family(worker)
 
     def look(self) -> None:
@@ -128,16 +136,29 @@ class _Overseer:
             self._claimed = self._claimed or owner == self._life
             self._ours_until = now if owner == self._life or not self._claimed else self._ours_until
             self._asked_since = (self._asked_since or now) if stops and owner == self._life else None
-        if now - self._ours_until > FENCED_S or (self._asked_since and now - self._asked_since > STOP_S):
+        if self._asked_since and now - self._asked_since > STOP_S:
+            self._why = STUCK
+        elif self._held_s(now) > HELD_S:
+            self._why = HELD
+        if self._why or now - self._ours_until > FENCED_S:
             os.kill(self._worker, signal.SIGKILL)
 
+    def _held_s(self, now: float) -> float:
+        """Seconds that the worker is known to be in one and the same transaction."""
+        found = lock_holder(self._store)
+        if found != self._writing or found is None or found.pid != self._worker:
+            self._writing, self._written_at = found, now
+        return now - self._written_at
+
     def settle(self) -> None:
-        """Once the worker is gone: say that the run is stopped if that is why."""
-        if self._asked_since is None or time.monotonic() - self._asked_since <= STOP_S:
+        """Once the worker is gone: say how the run stands if that is why."""
+        if not self._why:
             return
-        with suppress(StudioError), Store(self._store) as store:  # else the lease runs out, and it is lost
-            store.release(self._run_id, self._life, Status.STOPPED, STUCK)
-            store.mark_handled([one.id for one in store.pending_commands(self._run_id) if one.kind == "stop"])
+        with suppress(StudioError), Store(self._store) as store, store.atomic():  # else its lease runs out
+            stops = [one.id for one in store.pending_commands(self._run_id) if one.kind == "stop"]
+            status, why = (Status.STOPPED, STUCK) if stops else (Status.LOST, self._why)
+            store.release(self._run_id, self._life, status, why)
+            store.mark_handled(stops)
 
 
 class _Learned:

@@ -8,7 +8,7 @@ from mipro_studio.storage.beside.endpoints import Endpoint, endpoints, forget_en
 from mipro_studio.storage.beside.people import named_by
 from mipro_studio.storage.beside.study import StudyMirror
 from mipro_studio.storage.clock import present
-from mipro_studio.storage.connection import StoreUnavailable
+from mipro_studio.storage.connection import LockHolder, StoreUnavailable, lock_holder
 from mipro_studio.storage.journal import SqliteJournal
 from mipro_studio.storage.paths import default_store, log_path, store_at, study_path, study_url, tunings_folder
 from mipro_studio.storage.pulse import PulseFile
@@ -42,6 +42,7 @@ __all__ = [
     "Endpoint",
     "Finding",
     "LiveView",
+    "LockHolder",
     "Note",
     "PulseFile",
     "Reader",
@@ -57,6 +58,7 @@ __all__ = [
     "default_store",
     "endpoints",
     "forget_endpoint",
+    "lock_holder",
     "log_path",
     "named_by",
     "pack",

@@ -2,9 +2,12 @@
 
 import os
 import sqlite3
+import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -14,12 +17,27 @@ from mipro_studio.storage.damage import CHECK, DAMAGES, damaged_file
 from mipro_studio.storage.migrations import MIGRATION_NAMES, MIGRATIONS
 from mipro_studio.storage.team import team_address
 
-__all__ = ["BUSY_S", "StoreUnavailable", "create_private", "immediate", "open_reader", "open_writer", "snapshot"]
+__all__ = [
+    "BUSY_S",
+    "LockHolder",
+    "StoreUnavailable",
+    "create_private",
+    "immediate",
+    "lock_holder",
+    "open_reader",
+    "open_writer",
+    "snapshot",
+]
 
 # A writer holds the lock for about a millisecond and a checkpoint for tens of them; only a process that was
 # stopped in the middle of a transaction keeps others waiting this long.
 BUSY_S = 10.0
 
+
+_FLOCK = "hhqqi4x"
+"""The system's `struct flock`: kind, whence, start, length, pid."""
+_WRITE_LOCK = 120
+"""The byte of the -shm file that whoever writes has locked (https://sqlite.org/walformat.html, section 2.3)."""
 
 SMALLEST_BYTES = 512
 """A page of SQLite; what is shorter is somebody's text."""
@@ -208,6 +226,38 @@ def immediate(db: Database, path: Path) -> Iterator[Database]:
             if db.conn.in_transaction:  # SQLite has taken it back itself where the disk was full
                 db.execute("rollback")
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """A transaction that is under way: the process that holds the write lock, and what was last committed."""
+
+    pid: int
+    log_ns: int
+    log_bytes: int
+
+
+def lock_holder(path: Path) -> LockHolder | None:
+    """Who writes to the store just now; None where nobody does, on a server, or where the system cannot say.
+
+    Not while this process has the store open: closing the file that holds the locks drops its own.
+    """
+    if sys.platform != "linux" or team_address(path) is not None:
+        return None
+    import fcntl  # not on every system
+
+    file = path.resolve()  # SQLite follows links as well
+    try:
+        log = file.with_name(f"{file.name}-wal").stat()
+        locks = os.open(f"{file}-shm", os.O_RDONLY)
+    except OSError:  # nobody has it open
+        return None
+    try:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _WRITE_LOCK, 1, 0)
+        kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(locks, fcntl.F_GETLK, asked))
+    finally:
+        os.close(locks)
+    return None if kind == fcntl.F_UNLCK else LockHolder(pid, log.st_mtime_ns, log.st_size)
 
 
 @contextmanager

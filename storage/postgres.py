@@ -29,6 +29,8 @@ from mipro_studio.storage.migrations import MIGRATION_NAMES, MIGRATIONS
 __all__ = ["PostgresDatabase", "open_postgres"]
 
 CONNECT_S = 10
+STANDING_S = 15
+"""Seconds that a transaction may wait for its own process, which something may have stopped."""
 LOCK = 0x6D6970726F
 """Of all advisory locks of a database, the one that a writer of the studio's holds."""
 
@@ -131,7 +133,11 @@ class PostgresDatabase:
 
     def __init__(self, address: str, busy_s: float, *, read_only: bool = False) -> None:
         self._address = address
-        self._options = {"lock_timeout": f"{max(1, round(busy_s * 1000))}"}
+        # A transaction of ours waits for nothing but its server: one that stands still is of a process that does.
+        self._options = {
+            "lock_timeout": f"{max(1, round(busy_s * 1000))}",
+            "idle_in_transaction_session_timeout": f"{STANDING_S * 1000}",
+        }
         if read_only:
             self._options["default_transaction_read_only"] = "on"
         self._thread = threading.get_ident()

@@ -13,6 +13,11 @@ import pytest
 from mipro_studio import ROOT, command
 from mipro_studio.control.family import Family
 from mipro_studio.optimizer_core.secrets import HIDDEN
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage import Store, lock_holder
+from mipro_studio.storage.lifecycle import status_of
+from tests.storage.samples import queued
+from tests.waits import until
 
 KEY = "canary-0123456789"
 pytestmark = pytest.mark.timeout(300)
@@ -21,7 +26,7 @@ BEGIN = """
 import os, subprocess, sys, time
 from pathlib import Path
 from mipro_studio.control.worker_children import Keeper
-keeper = Keeper(Path("nowhere.db"), "run", "life-1", ["DESK"])
+keeper = Keeper(Path(os.environ.get("STORE", "nowhere.db")), os.environ.get("RUN", "run"), "life-1", ["DESK"])
 key = os.environ["DESK"]
 LITERAL = "canary-in-the-code"
 """
@@ -206,6 +211,37 @@ def test_the_helpers_of_a_run_are_no_children_of_its_program() -> None:
     finally:
         helper.kill()
         helper.wait()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_worker_that_never_lets_go_of_the_store_is_ended(
+    tmp_path: Path, started: list[Working], asked: bool
+) -> None:
+    code = """
+import ctypes
+from mipro_studio.storage import Store
+store = Store(Path(os.environ["STORE"]))
+assert store.claim(os.environ["RUN"], "life-1", 60.0)
+store.db.execute("begin immediate")
+os.write(TELL, b"writing\\n")
+ctypes.PyDLL(None).sleep(100_000)  # keeps Python's lock
+"""
+    path = tmp_path / "studio.db"
+    with Store(path) as store:
+        run = queued(store)
+    started.append(Working(tmp_path, code, STORE=str(path), RUN=run))
+    assert started[0].told() == "writing"
+    found = lock_holder(path)
+    assert found is not None and found.pid == started[0].process.pid
+    with Store(path, busy_s=120) as store:
+        if asked:
+            store.command(run, "stop")  # waits for the lock
+        started[0].process.wait(120)
+        until(lambda: status_of(store.db, run) is not Status.RUNNING, 120)
+        store.sweep()  # writes again
+        assert status_of(store.db, run) is (Status.STOPPED if asked else Status.LOST)
+        assert not store.pending_commands(run)
+    assert lock_holder(path) is None
 
 
 def _environment(process: Path) -> bytes:

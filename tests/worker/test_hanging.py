@@ -13,7 +13,7 @@ import pytest
 
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.types import ErrorClass, Status
-from mipro_studio.storage import Reader, log_path
+from mipro_studio.storage import Reader, StoreUnavailable, log_path
 from tests.waits import until
 from tests.worker.test_worker import Bench, status
 from tests.working import ROOT, ROWS, endpoint
@@ -100,7 +100,7 @@ def stopped(bench: Bench, how: str) -> Stopped:
             until(lambda: running.stats()["ok"] >= 2, 120)
         time.sleep(2.0)
         begun = time.monotonic()
-        launcher.stop(store, run)
+        until(lambda: asked_to_stop(store, run), 120)
         until(lambda: status(store, run) not in (Status.RUNNING, Status.LOST), 240)
         took_s = time.monotonic() - begun
         until(lambda: not left_of(how), 120)
@@ -108,6 +108,15 @@ def stopped(bench: Bench, how: str) -> Stopped:
         found = reader.run(run)
         assert not reader.commands(run, pending=True)
     return Stopped(took_s, found.status, found.reason, left_of(how), log_path(store, run).read_text())
+
+
+def asked_to_stop(store: Path, run: str) -> bool:
+    """Whether the store took it: a row may have caught the worker in the middle of a transaction."""
+    try:
+        launcher.stop(store, run)
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def ended(bench: Bench, how: str) -> tuple[Path, str]:
