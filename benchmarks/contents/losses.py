@@ -5,6 +5,8 @@
 For every level: the true score of what a run of `studio` returns, of the best candidate that it evaluated in full, of
 the best that it asked anything of, and of the best combination of the arms that it had at its end (found by changing
 one arm at a time); its program runs by what they were for; and how often the winner's interval holds its true score.
+`--without` switches a part of the search off, to see what it is worth: credit by predictor, demo sets that cover
+classes, or rows that take turns. `--search` says settings of it as JSON.
 """
 
 import argparse
@@ -12,27 +14,42 @@ import asyncio
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
 
 from mipro_studio.benchmarks.contents.direct import expected
 from mipro_studio.benchmarks.contents.landscape import Contents
 from mipro_studio.benchmarks.landscapes.remember import Values, remembered
 from mipro_studio.benchmarks.pipeline import SIZES, execute, journal_of, settings_of
 from mipro_studio.optimizer_core.config import parse_config
+from mipro_studio.optimizer_core.evaluation.journal import MemoryJournal
 from mipro_studio.optimizer_core.optimizers.context import RunContext
+from mipro_studio.optimizer_core.parameters import arm_features
+from mipro_studio.optimizer_core.search import schedules
+from mipro_studio.optimizer_core.search.surrogates import credit
 from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, Split
 from tests.loopback.inprocess import InProcessEndpoint
 
-__all__ = ["measure"]
+__all__ = ["Truth", "measure", "played"]
+
+PARTS: dict[str, tuple[ModuleType, str, Any]] = {
+    "credit": (credit, "_parts", lambda seen: {}),
+    "coverage": (arm_features, "_covering", lambda sets, classes: []),
+    "turns": (schedules, "Counter", lambda names: Counter()),  # all rows have been asked for as often
+}
+"""Parts of the search that can be switched off, and how."""
 
 COLUMNS = ("returned", "in full", "asked", "arms", "baseline", "teacher", "search", "unused", "interval holds")
 
 
-class _Truth:
+class Truth:
     """True scores of candidates in points, on the sealed rows: a row's kind, and whether it is hard, decide."""
 
     def __init__(self, world: Contents, context: RunContext) -> None:
-        self._world, self._context = world, context
+        self._world, self.context = world, context
         sealed = world.rows[SIZES[Split.TRAIN] + SIZES[Split.VAL] :][: SIZES[Split.TEST]]
         self._times = Counter((row.kind, row.hard) for row in sealed)
         self._rows = {(row.kind, row.hard): row for row in sealed}
@@ -40,14 +57,14 @@ class _Truth:
 
     def __call__(self, candidate: Candidate) -> float:
         if candidate.id not in self._known:
-            arms = self._context.arms.contents(candidate)
+            arms = self.context.arms.contents(candidate)
             found = (times * expected(self._world, arms, [self._rows[alike]]) for alike, times in self._times.items())
             self._known[candidate.id] = 100 * sum(found) / self._times.total()
         return self._known[candidate.id]
 
     def best_from(self, candidate: Candidate) -> float:
         """Of all combinations of active arms, as far as changing one at a time leads there."""
-        space = self._context.space
+        space = self.context.space
         while True:
             options = [
                 candidate.having({(space.place(one.owner), one.kind): arm})
@@ -60,17 +77,31 @@ class _Truth:
             candidate = better
 
 
-def measure(level: str, seed: int, runs: int) -> Values:
-    """The figures of one run of `studio` with `runs` program runs, by `COLUMNS`."""
+def without(part: str) -> AbstractContextManager[Any]:
+    """The search of this process without that part; with all of them where it is "nothing"."""
+    if part == "nothing":
+        return nullcontext()
+    module, name, instead = PARTS[part]
+    return patch.object(module, name, instead)
+
+
+def played(level: str, seed: int, runs: int, search: str = "studio") -> tuple[MemoryJournal, Truth]:
+    """One run of `studio` with `runs` program runs, and what its candidates are worth."""
     world = Contents(level, seed)
     with InProcessEndpoint(responder=world.respond) as endpoint:
-        config = parse_config(settings_of("studio", seed, runs, endpoint.base_url))
+        config = parse_config(settings_of(search, seed, runs, endpoint.base_url))
         journal = journal_of(world, config)
         assembled = asyncio.run(execute(config, journal, world, True))
+    return journal, Truth(world, assembled.context)
+
+
+def measure(level: str, seed: int, runs: int, part: str = "nothing", search: str = "studio") -> Values:
+    """The figures of one run of `studio` with `runs` program runs, by `COLUMNS`."""
+    with without(part):
+        journal, true = played(level, seed, runs, search)
     outcome = journal.outcome()
     assert outcome is not None and outcome.winner is not None and outcome.corrected is not None
-    true = _Truth(world, assembled.context)
-    winner, baseline = Candidate.parse(outcome.winner), assembled.context.baseline
+    winner, baseline = Candidate.parse(outcome.winner), true.context.baseline
     cells = Counter((cell.key.split, cell.key.candidate == baseline.id) for cell in journal.cells())
     full = {trial.candidate for trial in journal.trials() if trial.kind in FULL_KINDS}
     asked = {trial.candidate for trial in journal.trials()}
@@ -99,12 +130,19 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=100, help="the first seed")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--runs", default="650,680,723", help="the cap on program runs of each level")
+    parser.add_argument("--without", default="nothing", choices=("nothing", *PARTS))
+    parser.add_argument("--search", default="studio", help="settings of the search as JSON")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path)
     said = parser.parse_args()
     caps = dict(zip(said.levels.split(","), map(int, said.runs.split(",")), strict=True))
     seeds = range(said.first, said.first + said.seeds)
-    calls = {f"{level}|{seed}|{runs}": (level, seed, runs) for level, runs in caps.items() for seed in seeds}
+    how = (said.without, said.search)
+    calls = {
+        "|".join(map(str, (level, seed, runs, *how))): (level, seed, runs, *how)
+        for level, runs in caps.items()
+        for seed in seeds
+    }
     found = remembered(measure, calls, said.processes, said.cache)
     print(f"| level | runs | {' | '.join(COLUMNS)} |\n|---|---:|{'---:|' * len(COLUMNS)}")
     for level in caps:

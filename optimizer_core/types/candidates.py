@@ -62,10 +62,7 @@ class Candidate:
 
         A last part without an instruction is the program's own, where an arm of it is not the seed's.
         """
-        parts = [dict.fromkeys(ALWAYS_WRITTEN, SEED_ARM) for _ in range(self.n_predictors)] + [{}]
-        for place, letter, index in self.arms:
-            parts[place][letter] = index
-        return "-".join("".join(f"{letter}{part[letter]}" for letter in part) for part in parts if part)
+        return _written(self)
 
     @classmethod
     def parse(cls, candidate_id: str) -> "Candidate":
@@ -73,7 +70,15 @@ class Candidate:
         return _parsed(candidate_id)
 
 
-# A page that is drawn anew reads the ids of a thousand trials each time, and a search asks as often.
+# A page that is drawn anew reads the ids of a thousand trials each time, and a search reads and writes as many.
+@lru_cache(maxsize=8192)
+def _written(candidate: Candidate) -> str:
+    parts = [dict.fromkeys(ALWAYS_WRITTEN, SEED_ARM) for _ in range(candidate.n_predictors)] + [{}]
+    for place, letter, index in candidate.arms:
+        parts[place][letter] = index
+    return "-".join("".join(f"{letter}{part[letter]}" for letter in part) for part in parts if part)
+
+
 @lru_cache(maxsize=8192)
 def _parsed(candidate_id: str) -> Candidate:
     parts = [dict(_PAIRS.findall(part)) for part in candidate_id.split("-")]

@@ -14,6 +14,7 @@ import numpy as np
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.search.surrogates.base import Observation, by_candidate, random_fresh, spread_fresh
 from mipro_studio.optimizer_core.search.surrogates.credit import with_credit
+from mipro_studio.optimizer_core.search.surrogates.effects import positions
 from mipro_studio.optimizer_core.search.surrogates.laplace import PRIOR, fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import MAIN, MEAN, PAIR, Family, Floats, Posterior
 from mipro_studio.optimizer_core.seeds import derive_seed
@@ -149,14 +150,14 @@ class _World:
         spread, codes, found = self._known.get((letters, place), (prior**0.5, [], np.empty(0)))
         shape = [len(of_kind) if axis in axes else 1 for axis, of_kind in enumerate(arms)]
         values = np.asarray(scale * spread * rng.standard_normal(shape))
-        places = [{arm: at for at, arm in enumerate(arms[axis])} for axis in axes]
-        for code, effect in zip(codes, found.tolist(), strict=True):
-            at = [of_axis.get(arm) for of_axis, arm in zip(places, code, strict=True)]
-            if None not in at:
-                index = [0] * len(arms)
-                for axis, here in zip(axes, at, strict=True):
-                    index[axis] = here or 0
-                values[tuple(index)] = effect
+        if codes:
+            chosen = zip(axes, np.array(codes).T, strict=True)
+            at = np.array([positions(arms[axis], of_axis) for axis, of_axis in chosen])
+            active = (at < np.array([[len(arms[axis])] for axis in axes])).all(axis=0)
+            index = [np.zeros(int(active.sum()), dtype=np.int64)] * len(arms)
+            for axis, of_axis in zip(axes, at, strict=True):
+                index[axis] = of_axis[active]
+            values[tuple(index)] = found[active]
         return values
 
     def _of_arms(self, family: Family, found: Floats) -> Floats:

@@ -18,17 +18,25 @@ The variances are empirical Bayes: v <- (|u|^2 + NU v0) / (g + NU) with u the ef
 number of effects that the data determine, M = (I + S K)^-1 S.
 """
 
-import itertools
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 
 import numpy as np
 from scipy.linalg import LinAlgError, lu_solve
 from scipy.special import expit, logit
 
-from mipro_studio.optimizer_core.parameters.arm_features import Feature, Features
+from mipro_studio.optimizer_core.parameters.arm_features import Features
+from mipro_studio.optimizer_core.search.surrogates.effects import (
+    Choices,
+    arms_of,
+    choices_of,
+    families_of,
+    kernel_of,
+    positions,
+)
 from mipro_studio.optimizer_core.search.surrogates.newton import Model, Point, around_one_value, to_the_mode
 from mipro_studio.optimizer_core.search.surrogates.posterior import (
     BLAS,
@@ -43,7 +51,7 @@ from mipro_studio.optimizer_core.search.surrogates.posterior import (
     Posterior,
     Scales,
 )
-from mipro_studio.optimizer_core.types import ALWAYS_WRITTEN, SEED_ARM, WHOLE, Candidate
+from mipro_studio.optimizer_core.types import Candidate
 
 __all__ = ["PRIOR", "fit"]
 
@@ -81,53 +89,58 @@ def fit(
         features: What is in the arms, by (owner's place, kind); arms that are not in it have the mean effect.
     """
     nu, rounds = (NU_FINAL, ROUNDS_FINAL) if final else (NU, ROUNDS)
-    cells = _cells(rows)
+    cells, names = _cells(rows)
     if not len(cells.score):
         return None
-    within = _within(candidates, rows, features)
+    choices = choices_of(candidates)
+    within = _within(cells, names, choices, features)
     cells = replace(cells, within=within, slopes=np.zeros(within.shape[1]))
-    families = _families(candidates, features)
+    families = families_of(choices, features)
     with BLAS.limit(limits=1):
         try:
-            return _fit(candidates, families, cells, (nu, rounds), features)
+            return _fit(choices, families, cells, (nu, rounds), features)
         except LinAlgError as failure:
             logger.warning("%s Shrunken means are used instead.", failure)
             scales = _start(families)
-            model = Model(families, cells, scales, _kernel_once(families, scales))
+            model = Model(families, cells, scales, kernel_of(families, scales))
             return replace(around_one_value(model, _flat(cells)), converged=False)
 
 
 def _fit(
-    candidates: Sequence[Candidate],
+    choices: Choices,
     families: list[Family],
     cells: Cells,
     how: tuple[float, int],
     features: Features,
 ) -> Posterior:
-    if len(candidates) <= MANY:
+    if cells.n_rows <= MANY:
         return to_the_mode(*_learn(families, cells, *how))
-    counts = np.bincount(cells.row, minlength=len(candidates))
+    counts = np.bincount(cells.row, minlength=cells.n_rows)
     richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
-    part, point = _learn(_families([candidates[index] for index in richest], features), _only(cells, richest), *how)
+    of_richest = {slot: arms[richest] for slot, arms in choices.items()}
+    part, point = _learn(families_of(of_richest, features), _only(cells, richest), *how)
     families = _with_slopes(families, part.cells.slopes)
     cells = replace(cells, slopes=part.cells.slopes)
-    model = Model(families, cells, part.scales, _kernel_once(families, part.scales))
-    pull = np.zeros(len(candidates))
+    model = Model(families, cells, part.scales, kernel_of(families, part.scales))
+    pull = np.zeros(cells.n_rows)
     pull[richest] = part.pull_at(point)
     f = model.kernel @ pull
     return to_the_mode(model, Point(f if model.expected is None else f + model.expected, point.easiness, pull))
 
 
-def _cells(rows: Sequence[Mapping[str, float]]) -> Cells:
-    names = {name: index for index, name in enumerate(dict.fromkeys(name for row in rows for name in row))}
+def _cells(rows: Sequence[Mapping[str, float]]) -> tuple[Cells, list[str]]:
+    """The cells, and the names of their columns."""
+    told = list(chain.from_iterable(rows))
+    names = {name: index for index, name in enumerate(dict.fromkeys(told))}
     where = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-    columns = np.array([names[name] for row in rows for name in row], dtype=np.int64)
-    scores = np.array([score for row in rows for score in row.values()], dtype=float)
+    columns = np.fromiter(map(names.__getitem__, told), np.int64, len(told))
+    scores = np.fromiter(chain.from_iterable(row.values() for row in rows), float, len(told))
     low, high = 0.0, 1.0
     if len(scores) and (scores.min() < 0 or scores.max() > 1):
         low, high = float(scores.min()), float(scores.max())
         high = high if high > low else low + 1
-    return Cells(where, columns, (scores - low) / (high - low), len(rows), len(names), low, high, *NOTHING)
+    shares = (scores - low) / (high - low)
+    return Cells(where, columns, shares, len(rows), len(names), low, high, *NOTHING), list(names)
 
 
 def _only(cells: Cells, rows: Ints) -> Cells:
@@ -169,19 +182,15 @@ def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> tupl
     return model, Point(point.f, point.easiness)
 
 
-def _within(candidates: Sequence[Candidate], rows: Sequence[Mapping[str, float]], features: Features) -> Floats:
+def _within(cells: Cells, names: Sequence[str], choices: Choices, features: Features) -> Floats:
     """[N, R] what the features that differ from row to row are at the cells."""
-    names = [name for row in rows for name in row]
-    each = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
     found = []
     for (place, kind), of_arms in features.items():
         for one in (feature for feature in of_arms if feature.by_row):
-            at = {arm: position for position, arm in enumerate(one.arms)}
-            arms = np.array([at.get(candidate.arm(place, kind), len(at)) for candidate in candidates])
-            nothing = np.zeros(len(at))
-            told = {name: np.append(one.by_row.get(name, nothing), 0.0) for name in set(names)}
-            found.append([told[name][arm] for name, arm in zip(names, arms[each].tolist(), strict=True)])
-    return np.array(found, dtype=float).reshape(len(found), len(names)).T
+            nothing = np.zeros(len(one.arms))
+            told = np.array([np.append(one.by_row.get(name, nothing), 0.0) for name in names])
+            found.append(told[cells.column, positions(one.arms, arms_of(choices, place, kind))[cells.row]])
+    return np.array(found, dtype=float).reshape(len(found), len(cells.row)).T
 
 
 def _slopes(model: Model, point: Point) -> Floats:
@@ -218,30 +227,6 @@ def _kernel(variances: Floats, grams: Floats) -> Floats:
     return np.asarray((variances @ grams).reshape(n, n))
 
 
-def _kernel_once(families: Sequence[Family], scales: Scales) -> Floats:
-    """[C, C] K for variances that stay: without the grams, which are as large again for every family."""
-    n = len(families[0].group)
-    kernel = np.zeros((n, n))
-    of_arms: dict[tuple[str, int], tuple[Ints, Floats]] = {}
-    for family, variance in zip(families, scales.variances, strict=True):
-        if family.basis is not None:  # summed over arms first, of which there are fewer
-            group, gram = of_arms.get((family.letters, family.place), (family.group, np.zeros(())))
-            of_arms[family.letters, family.place] = group, gram + variance * (family.basis @ family.basis.T)
-            continue
-        alone = np.bincount(family.group)[family.group] == 1
-        some = np.flatnonzero(~alone)
-        if 2 * len(some) < n:  # pairs of arms: hardly any candidate has the pair of another
-            kernel[np.diag_indices(n)] += np.where(alone, variance, 0.0)
-            group = family.group[some]
-            kernel[np.ix_(some, some)] += variance * (group[:, None] == group[None, :])
-            continue
-        group = family.group.astype(np.int32)
-        np.add(kernel, variance, out=kernel, where=group[:, None] == group[None, :])
-    for group, gram in of_arms.values():
-        kernel += gram[np.ix_(group, group)]
-    return kernel
-
-
 def _variances(families: Sequence[Family], grams: Floats, variances: Floats, solved: Floats, nu: float) -> Floats:
     """One step of empirical Bayes. `solved` [C, 1 + C] is a beside M."""
     determined = np.maximum(variances * (grams @ solved[:, 1:].ravel()), 0.0)
@@ -261,49 +246,5 @@ def _dispersion(cells: Cells, chance: Floats) -> float:
     return float(np.clip((squares.sum() + COINS) / (freedom + COINS), *DISPERSION))
 
 
-def _families(candidates: Sequence[Candidate], features: Features) -> list[Family]:
-    families = []
-    own = [{(place, letter): index for place, letter, index in one.arms} for one in candidates]
-    seen = {slot for of_one in own for slot in of_one}
-    for place in (*range(candidates[0].n_predictors), WHOLE):
-        letters = _letters(seen, place)
-        chosen = {letter: [of_one.get((place, letter), SEED_ARM) for of_one in own] for letter in letters}
-        families += [_family(MAIN, place, (letter,), chosen) for letter in letters]
-        families += [_family(PAIR, place, pair, chosen) for pair in itertools.combinations(letters, 2)]
-    for (place, kind), of_arms in features.items():
-        arms = [of_one.get((place, kind[0]), SEED_ARM) for of_one in own]
-        families += [_of_feature(one, kind, place, arms) for one in of_arms]
-    families.append(Family(OWN, WHOLE, "", [()] * len(candidates), np.arange(len(candidates))))
-    families.append(Family(MEAN, WHOLE, "", [()], np.zeros(len(candidates), dtype=np.int64)))
-    return families
-
-
-def _letters(seen: Set[tuple[int, str]], place: int) -> list[str]:
-    """The kinds of arms of one owner: those of every predictor, then what else any of the candidates differs in.
-
-    Args:
-        seen: (place, letter) of the arms that any candidate names.
-    """
-    always = () if place == WHOLE else ALWAYS_WRITTEN
-    named = {letter for at, letter in seen if at == place}
-    return [*always, *sorted(named - set(always))]
-
-
-def _family(effect: str, place: int, letters: tuple[str, ...], chosen: Mapping[str, Sequence[int]]) -> Family:
-    keys = list(zip(*(chosen[letter] for letter in letters), strict=True))
-    index = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-    return Family(effect, place, "".join(letters), list(index), np.array([index[key] for key in keys]))
-
-
 def _prior(family: Family) -> str:
     return family.effect if family.basis is None else "feature"
-
-
-def _of_feature(feature: Feature, kind: str, place: int, chosen: Sequence[int]) -> Family:
-    """The family of a feature: all arms that it knows, and at the end one for those that it does not, of effect 0."""
-    places = {arm: row for row, arm in enumerate(feature.arms)}
-    codes: list[tuple[int, ...]] = [(arm,) for arm in feature.arms]
-    unknown = len(codes)
-    basis = np.vstack((feature.basis, np.zeros((1, feature.basis.shape[1]))))
-    group = np.array([places.get(arm, unknown) for arm in chosen])
-    return Family(MAIN, place, kind[0], [*codes, (-2,)], group, basis, feature.mean, bool(feature.by_row))

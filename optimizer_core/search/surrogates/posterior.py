@@ -75,7 +75,7 @@ class Family:
         """[C, C] G: the covariance of the candidates' effects at variance 1."""
         if self.basis is None:
             return np.asarray(self.group[:, None] == self.group[None, :], dtype=np.float64)
-        return np.asarray((self.basis @ self.basis.T)[np.ix_(self.group, self.group)])
+        return np.asarray((self.basis @ self.basis.T)[self.group].take(self.group, axis=1))
 
     @property
     def n_weights(self) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.search.surrogates.credit import RIGHT, with_credit
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import WHOLE, Candidate
+from tests.optimizer_core.search import credit_cell_by_cell as cell_by_cell
 
 Answers = Mapping[str, tuple[tuple[int, str], ...]]
 
@@ -100,3 +101,31 @@ def test_the_model_finds_the_better_first_predictor_where_the_second_seldom_pass
     gaps = [(gap(True, seed), gap(False, seed)) for seed in range(8)]
     assert np.mean([with_ > without for with_, without in gaps]) >= 0.6
     assert all(with_ > 0 for with_, _ in gaps)
+
+
+def played(rng: Random) -> list[Observation]:
+    """Candidates of one to four predictors with cells of all kinds: branches, graded scores, free answers."""
+    n, free, whole = rng.choice((1, 2, 3, 4)), rng.random() < 0.2, rng.random() < 0.2
+    seen = {}
+    for _ in range(rng.randint(1, 40)):
+        chosen = {(place, kind): rng.randrange(4) for place in range(n) for kind in ("instruction", "demos")}
+        one = Candidate.of(n, chosen | ({(WHOLE, "weights"): rng.randrange(3)} if whole else {}))
+        scores = {f"r{row}": rng.choice((0.0, 1.0, 1.0, 0.5)) for row in rng.sample(range(15), rng.randint(1, 12))}
+        answers = {}
+        for row, score in scores.items():
+            order = rng.sample(range(n), n)[: rng.randint(1, n)] if rng.random() < 0.1 else range(n)
+            agrees = not free and (score == 1 or rng.random() < 0.5)
+            if rng.random() < 0.9:
+                answers[row] = tuple((place, row if agrees else rng.choice("abcde")) for place in order)
+        seen[one] = Observation(one, 0.0, len(scores), scores, answers=answers)
+    return list(seen.values())
+
+
+def test_arrays_give_the_credit_that_is_found_cell_by_cell_in_the_same_order() -> None:
+    told = 0
+    for seed in range(150):
+        seen = played(Random(seed))
+        (candidates, rows), (others, as_rows) = with_credit(seen), cell_by_cell.with_credit(seen)
+        assert candidates == others and [[*row.items()] for row in rows] == [[*row.items()] for row in as_rows]
+        told += len(candidates) > len(seen)
+    assert told > 50

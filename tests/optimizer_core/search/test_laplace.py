@@ -12,7 +12,7 @@ from mipro_studio.optimizer_core.parameters.arm_features import Feature, Feature
 from mipro_studio.optimizer_core.search.surrogates import laplace, newton
 from mipro_studio.optimizer_core.search.surrogates.laplace import fit
 from mipro_studio.optimizer_core.search.surrogates.posterior import Family, Floats, Posterior
-from mipro_studio.optimizer_core.types import Candidate
+from mipro_studio.optimizer_core.types import WHOLE, Candidate
 from tests.optimizer_core.builders import ROOT
 
 Table = dict[str, dict[str, float]]
@@ -198,3 +198,13 @@ def test_nothing_told_before_changes_no_digit() -> None:
     plain, empty = fit(*args), fit(*args, features={(0, "instruction"): []})
     assert plain is not None and empty is not None
     assert plain.mode.tolist() == empty.mode.tolist()
+
+
+def test_a_kind_of_arm_that_only_a_poor_candidate_differs_in_is_part_of_the_fit() -> None:
+    rich = [Candidate.parse(f"i{c % 20}d{c // 20}") for c in range(130)]
+    poor = rich[0].having({(WHOLE, "weights"): 1})
+    found = fit(
+        [*rich, poor], [*({f"e{e}": float((c + e) % 3 > 0) for e in range(9)} for c in range(130)), {"e0": 0.0}]
+    )
+    assert found is not None and found.converged
+    assert ("w", WHOLE) in {(family.letters, family.place) for family in found.families}
