@@ -3,8 +3,8 @@
 `write_records` keeps the counters of the run's row true in the same transaction.
 """
 
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from sqlite_utils import Database
 
@@ -105,8 +105,8 @@ def _phase(db: Database, run_id: str, event: Event) -> None:
     )
 
 
-def _usage(usage: Usage) -> tuple[object, ...]:
-    return astuple(usage)  # in the order of `codec.USAGE`
+_usage: Callable[[Usage], tuple[object, ...]] = attrgetter(*USAGE)
+"""What was spent, in the order of its columns."""
 
 
 def _example(db: Database, run_id: str, example: Example) -> None:

@@ -6,7 +6,6 @@ import struct
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
 from mipro_studio.optimizer_core import errors
@@ -80,7 +79,7 @@ def request_as_json(request: CellRequest, arms: str) -> Json:
     return {
         "key": [key.candidate, key.split, key.example, key.rollout],
         "arms": arms,
-        "example": asdict(request.example),
+        "example": {name: getattr(request.example, name) for name in Example.__slots__},
         "role": request.role,
         "purpose": request.purpose.value,
         "priority": request.priority,

@@ -154,24 +154,32 @@ class Search:
         """After the last trial: the full evaluations that are still worth it.
 
         They run at once, to keep all threads busy: the first know of none of the others, and what each shows, in
-        their order, may ask for more. Under a cap each waits for all before it, as what they leave decides.
+        their order, may ask for more. In a race the very first knows what one trial more would, so that its rows fill
+        the wait for the latest trials. Under a cap each waits for all before it, as what they leave decides.
         """
         so_far = self._so_far
         capped = any(cap is not None for cap in self._context.config.budget.model_dump().values())
+        if not capped and self._schedule.hurries and so_far.decided_on() == len(so_far):
+            await self._finish_one(self._known())
         known = len(so_far) if capped else so_far.decided_on()
         while True:
-            await self._settle(known)
-            best = await asyncio.to_thread(self._schedule.finish, so_far.state(known, over=True))
-            if best is not None:
-                await self._start(TrialKind.FULL, best, self._val, so_far.number, known)
-            elif known == len(so_far):
+            found = await self._finish_one(known)
+            if not found and known == len(so_far):
                 break
             if capped:
                 known = len(so_far)
-            elif best is None:
+            elif not found:
                 known += 1
         await self._reporter.written()
         await self._reporter.report(so_far.observed(len(so_far)), so_far.number)
+
+    async def _finish_one(self, known: int) -> bool:
+        """Start a full evaluation of the end, decided on the first `known` trials; False where none is worth it."""
+        await self._settle(known)
+        best = await asyncio.to_thread(self._schedule.finish, self._so_far.state(known, over=True))
+        if best is not None:
+            await self._start(TrialKind.FULL, best, self._val, self._so_far.number, known)
+        return best is not None
 
     async def finish_leader(self) -> None:
         """After a stop: one full evaluation of the likely winner, if none but the baseline has one.

@@ -80,10 +80,14 @@ class TrialsSoFar:
         return next((one for one in begun if self._context.allows(one)), None)
 
     def decided_on(self) -> int:
-        """How many trials the latest full evaluation of the end knew; all of them, when there is none yet."""
-        *before, last = self.trials
-        again = last.kind is TrialKind.FULL and before and before[-1].number == last.number
-        return last.known if again and last.known is not None else len(self.trials)
+        """How many trials the next full evaluation of the end knows: those up to the last suggestion, and no fewer
+        than the latest such evaluation did."""
+        n, trials = len(self.trials), self.trials
+        if n == 0 or self.last.known is None:
+            return n
+        while n > 1 and trials[n - 1].kind is TrialKind.FULL and trials[n - 1].number == trials[n - 2].number:
+            n -= 1
+        return max(n, self.last.known)
 
     # What decisions are made on.
 

@@ -59,9 +59,11 @@ class Schedule(Protocol):
 
     Attributes:
         adds_up: A candidate whose trials together asked for every example is fully evaluated.
+        hurries: The first full evaluation of the end, one of several, does not wait for the latest trials.
     """
 
     adds_up: bool
+    hurries: bool
 
     def waits(self, last: Trial) -> bool:
         """Whether what comes after the trial `last` depends on the results of everything under way."""
@@ -83,6 +85,7 @@ class Full:
     """Every trial is a full evaluation (BootstrapFewShotWithRandomSearch, OPRO)."""
 
     adds_up = True
+    hurries = False
 
     def waits(self, last: Trial) -> bool:
         return False
@@ -107,6 +110,7 @@ class Minibatch:
     """
 
     adds_up = False
+    hurries = False
 
     def __init__(self, size: int, every: int) -> None:
         self._size = size
@@ -153,6 +157,7 @@ class Racing:
     """
 
     adds_up = True
+    hurries = True
 
     def __init__(self, step: int, grows: bool = False, chance: float = 0.1, finalists: int = 3) -> None:
         self._step = step

@@ -143,6 +143,24 @@ def test_trials_overlap_and_their_number_under_way_is_bounded_by_the_lag(endpoin
     assert 3 <= open_at_once(4) <= 4
 
 
+def test_the_first_full_evaluation_of_a_races_end_fills_the_wait_for_the_latest_trials(
+    endpoint: LoopbackEndpoint,
+) -> None:
+    race = {"schedule": "racing", "surrogate": "item_response", "trials": 12, "step": 3, "lag": 4}
+
+    def ends(**budget: Any) -> tuple[int, list[Any]]:
+        """(trials of the search, the baseline among them; how many the full evaluations after them knew)"""
+        trials = live(make_config(endpoint, search=race, budget=budget)).trials
+        *_, last = (place for place, trial in enumerate(trials) if trial.kind is TrialKind.MINIBATCH)
+        return last + 1, [trial.known for trial in trials[last + 1 :]]
+
+    asked, known = ends()
+    assert known[0] == asked + 1 - race["lag"], "as one trial more would"
+    assert len(known) > 1 and all(one >= asked for one in known[1:]), "the others know all trials"
+    asked, known = ends(max_program_runs=10_000)
+    assert known[0] == asked, "under a cap each waits, as what is left decides"
+
+
 class Watching(MemoryJournal):
     """Counts the trials under way once the search has begun."""
 
