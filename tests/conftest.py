@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,24 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_processes() -> Iterator[None]:
+    """Processes of ours are forked from one that has imported what they need."""
+    from tests.fork_server import forked
+
+    with forked():
+        yield
+
+
+@pytest.fixture
+def started_processes() -> Iterator[None]:
+    """For this test processes of ours are started, as everywhere but in tests."""
+    from tests.fork_server import started
+
+    with started():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.types import ErrorClass, Status
 from mipro_studio.storage import Reader, StoreUnavailable, log_path
+from tests.fork_server import started
 from tests.waits import until
 from tests.worker.test_worker import Bench, status
 from tests.working import ROOT, ROWS, endpoint
@@ -39,6 +40,13 @@ class Stopped:
     reason: str
     left: list[str]
     log: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started_processes() -> Iterator[None]:
+    """Signals, keys and what `/proc` says of a process are what this file is about."""
+    with started():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.models import attempts
 from mipro_studio.optimizer_core.types import CellKey, Status
 from mipro_studio.storage import Reader, Store
+from tests.fork_server import started
 from tests.inside import Done, shell, workers_inside
 from tests.loopback import LoopbackEndpoint
 from tests.waits import until
@@ -258,6 +259,13 @@ def quoted(bench: Bench, running: LoopbackEndpoint, store: Path, run: str, on_th
     shown = shell("show", run, "--store", str(store), "--json")
     said = shown.stdout + shown.stderr + out.stdout + out.stderr
     return Quoted(store, last_object(shown), on_the_way, said, refused)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started_processes() -> Iterator[None]:
+    """Signals, keys and what `/proc` says of a process are what this file is about."""
+    with started():
+        yield
 
 
 @pytest.fixture(scope="module")

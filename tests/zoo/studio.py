@@ -1,7 +1,7 @@
 """The zoo's programs in the studio, by the way that a run takes: inspected, stored, worked on, exported.
 
 Run as `mipro_studio.command("tests.zoo.studio", JOB, RESULT)`, so that the process is one as a worker's. Left out of
-a real run: the processes are forked instead of started, and no process keeps an Optuna study.
+a real run: the processes are forked instead of started, and none keeps a log or an Optuna study.
 """
 
 import csv
@@ -18,6 +18,7 @@ import dspy
 
 from mipro_studio import worker
 from mipro_studio.control import exports, launcher
+from mipro_studio.control.worker_children import worker_name
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.programs.program_code import program_code
@@ -90,7 +91,7 @@ def work(name: str, folder: Path) -> dict[str, Any]:
         run_id = launcher.start(store, {}, found=found)
     except StudioError as refusal:
         return {"refused": str(refusal)}
-    worker.run(store, run_id)
+    worker.live(store, run_id, worker_name())
     return {"looked": looked, "requests": wire.taken(), "most": BOOTSTRAPPED, **results(store, run_id, folder)}
 
 
