@@ -25,6 +25,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -102,7 +103,7 @@ class ForkServer:
 
     def fork(self, start: Start, descriptors: Sequence[int]) -> int | None:
         """A process id of a child of ours; None where the system gives us no orphans, and nothing was begun."""
-        told = json.dumps([start.arguments, dict(start.environment), start.folder, start.session, start.targets]).encode()
+        told = json.dumps(list(vars(start).values())).encode()
         with self._lock, _adopting():
             self._socket.sendmsg(
                 [len(told).to_bytes(4, "big")],
@@ -128,8 +129,7 @@ def _adopting() -> Iterator[None]:
 
 
 def _parent_of(pid: int) -> int:
-    with open(f"/proc/{pid}/stat") as file:
-        return int(file.read().rpartition(")")[2].split()[1])
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:
@@ -178,7 +178,7 @@ def _executed(self: Any, *given: Any) -> None:
     start = Start(
         arguments,
         dict(os.environ) if asked["env"] is None else {str(k): str(v) for k, v in asked["env"].items()},
-        os.fspath(asked["cwd"] or os.getcwd()),
+        os.fspath(asked["cwd"] or Path.cwd()),
         asked["start_new_session"],
         [0, 1, 2, *passed],
     )
@@ -271,7 +271,7 @@ def _run(words: list[str]) -> Any:
         sys.argv[1:] = words
         return importlib.import_module(f"mipro_studio.{words[0]}").main(words[1:])
     sys.argv[1:] = words[2:]
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     return runpy.run_module(words[1], run_name="__main__", alter_sys=True).get("")
 
 
