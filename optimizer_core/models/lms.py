@@ -23,6 +23,7 @@ from mipro_studio.optimizer_core.models.foreign import PLAIN_ACALL, PLAIN_CALL, 
 from mipro_studio.optimizer_core.models.meter import Meter
 from mipro_studio.optimizer_core.models.own_calls import count_own_calls
 from mipro_studio.optimizer_core.models.sharing.call_limits import host_of
+from mipro_studio.optimizer_core.models.type_adapters import remember_type_adapters
 from mipro_studio.optimizer_core.types import Role
 
 __all__ = ["MeteredLM", "adapter_for", "build_lm", "classify"]
@@ -32,6 +33,7 @@ follow()
 bound_replies()
 count_foreign_models()
 count_own_calls()
+remember_type_adapters()
 
 
 _left_to_dspy: ContextVar[bool] = ContextVar("left_to_dspy", default=False)
