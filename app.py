@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.ui.home.open_replay import open_replay
+from mipro_studio.ui.home.open_replay import finished_run, open_replay
 from mipro_studio.ui.home.runs_table import runs_table
 from mipro_studio.ui.home.samples import sample_cards
 from mipro_studio.ui.page.actions import take_refusal
@@ -53,6 +53,7 @@ def page() -> None:
     else:
         st.space("small")
         st.header("There is no run yet. Start with a sample", anchor=False)
+        finished_run()
     sample_cards()
 
 

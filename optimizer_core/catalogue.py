@@ -45,7 +45,8 @@ class Listed:
 OPTIMIZERS: Mapping[str, Listed] = {
     "studio": Listed(
         "Studio",
-        "MIPRO's arms, but in a race over the rows, led by a model of every cell instead of minibatch means.",
+        "The studio's own: instructions and demos as in MIPRO, each tried on a few rows first and on more as long as "
+        "it may win.",
         may_search=("tools",),
     ),
     "mipro": Listed(
@@ -133,12 +134,12 @@ OPTIMIZERS: Mapping[str, Listed] = {
 }
 
 PRESETS: Mapping[str, str] = {
-    "studio": "The studio's own settings.",
+    "studio": "The studio's own settings: the ones to begin with.",
     "paper": "The MIPRO paper's: 50 full evaluations' worth of program runs, for each of its tasks its number; 20 "
     "for other programs of more than two predictors.",
-    "light": "DSPy's MIPROv2 auto='light'.",
-    "medium": "DSPy's MIPROv2 auto='medium'.",
-    "heavy": "DSPy's MIPROv2 auto='heavy'.",
+    "light": "As DSPy's MIPROv2 with auto='light'.",
+    "medium": "As DSPy's MIPROv2 with auto='medium'.",
+    "heavy": "As DSPy's MIPROv2 with auto='heavy'.",
 }
 
 SURROGATES: Mapping[str, str] = {

@@ -1,6 +1,7 @@
 """One run as it happens: what it does, what it has found, what it costs. The URL names the run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -9,9 +10,9 @@ from mipro_studio.ui.arms.candidate_names import Names, names_of
 from mipro_studio.ui.compare.for_example import for_example
 from mipro_studio.ui.live import live_patterns, live_tabs
 from mipro_studio.ui.live.importance import importance_panel
-from mipro_studio.ui.live.live_head import buttons, cards, reason, status_line
+from mipro_studio.ui.live.live_head import buttons, cards, reason, rows_wait, status_line
 from mipro_studio.ui.live.live_view import asked_of, given_up, latest
-from mipro_studio.ui.live.search_panel import bar, search_panel
+from mipro_studio.ui.live.search_panel import bar, before_the_search, search_panel
 from mipro_studio.ui.live.spending import caps, limits_line, spending_table
 from mipro_studio.ui.live.stages import stages_panel
 from mipro_studio.ui.page.frame import COMPARE, EXPORT, LIVE, PRESENT
@@ -40,6 +41,9 @@ def draw(reader: Reader, run: RunSummary) -> None:
     bar(reader, view, plan, names)
     with st.container(gap="small"):
         reason(view.summary, view.outcome, gave_up)
+    rows_first = rows_wait(view.summary)
+    if rows_first:  # what a person is waited for
+        stages_panel(reader, view, names)
     evidence = evidence_of(reader, run.id, view.trials, view.outcome)
     verdict(
         evidence,
@@ -49,19 +53,29 @@ def draw(reader: Reader, run: RunSummary) -> None:
         ways=WAYS[: 2 if view.summary.origin else 3],
     )
     for_example(reader, view.summary, evidence)
+    before_the_search(reader, view)
     cards(view, plan)
-    search_panel(reader, view, config, names, evidence)
-    stages_panel(reader, view, names)
-    with st.grid(2, min_column_width=400):
-        with st.container(border=True, height="stretch"):
-            st.header("What the score depends on", anchor=False)
-            importance_panel(reader, view)
-        with st.container(border=True, height="stretch"):
-            st.header("Spent so far", anchor=False)
-            spending_table(view.spending, plan)
-            caps(view, config.get("budget") or {})
-            limits_line(reader, view.summary)
+    search_panel(view, config, names, evidence)
+    if not rows_first:
+        stages_panel(reader, view, names)
+    if any(trial.n_ok for trial in view.trials):
+        with st.grid(2, min_column_width=400):
+            with st.container(border=True, height="stretch"):
+                st.header("What the score depends on", anchor=False)
+                importance_panel(reader, view)
+            spent(reader, view, config, plan)
+    else:
+        spent(reader, view, config, plan)
     tabs(reader, view, evidence.best, names)
+
+
+def spent(reader: Reader, view: LiveView, config: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    """What it cost so far, by role and against the caps."""
+    with st.container(border=True, height="stretch"):
+        st.header("Spent so far", anchor=False)
+        spending_table(view.spending, plan)
+        caps(view, config.get("budget") or {})
+        limits_line(reader, view.summary)
 
 
 def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None:

@@ -13,7 +13,7 @@ from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.headline import doubt, headline
-from mipro_studio.ui.text.format import clean, cost_of, count, duration, interval, one_line, score
+from mipro_studio.ui.text.format import clean, cost_of, count, duration, interval, one_line, plural, score
 from mipro_studio.ui.text.status import ACTIVE, LOOKS, phase_line, progress
 
 __all__ = ["live_html", "live_text", "result_html", "result_text"]
@@ -118,7 +118,7 @@ def _winning(reader: Reader, view: LiveView) -> list[dict[str, str]]:
         {
             "predictor": part.owner or OF_THE_PROGRAM,
             "text": clean(part.instruction.text)[:_LONGEST] if part.instruction else part.words,
-            "demos": f"{len(part.demo_set.demos) if part.demo_set else 0} demos",
+            "demos": plural(len(part.demo_set.demos) if part.demo_set else 0, "demo"),
         }
         for part in names_of(reader, view.summary.id).parts(view.outcome.winner)
     ]

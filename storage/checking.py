@@ -71,7 +71,7 @@ def _references(reader: Reader) -> Iterator[Finding]:
     for table, *_ in db.execute("pragma foreign_key_check") if team_address(reader.path) is None else ():
         lost[table] = lost.get(table, 0) + 1
     for table, count in lost.items():
-        yield Finding(f"{count} rows of {table} belong to a run that is not there.", RESTORE)
+        yield Finding(f"{count} row{'s' * (count > 1)} of {table} without the run that they belong to.", RESTORE)
     for left in db.execute("select run_id from unfinished").fetchall():
         yield Finding(
             f"Run {left[0]} was being written or deleted when that was broken off.",

@@ -29,6 +29,7 @@ CORE_LIGHT = {
         "objective_spec",
         "parameters.demos",
         "parameters.edits",
+        "plurals",
         "parameters.instruction",
         "parameters.kinds",
         "parameters.registry",

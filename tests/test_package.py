@@ -11,6 +11,7 @@ import pytest
 
 from mipro_studio.cli import app
 from mipro_studio.storage.paths import STORE_VARIABLE
+from mipro_studio.ui.home.open_replay import FINISHED
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,7 +30,8 @@ def test_every_room_and_module_is_in_the_wheel() -> None:
     kept_out = {"tests", "scripts", "docs", "mipro_studio"}
     rooms = {path.parent.name for path in ROOT.glob("*/*.py")} - kept_out
     modules = {path.name for path in ROOT.glob("*.py")}
-    assert included == {name: f"mipro_studio/{name}" for name in rooms | modules | {"static", ".streamlit"}}
+    beside = {"static", ".streamlit", "docs/runs/triage.mipro"}
+    assert included == {name: f"mipro_studio/{name}" for name in rooms | modules | beside}
 
 
 def test_the_wheel_is_one_package_that_works_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
@@ -44,6 +46,7 @@ def test_the_wheel_is_one_package_that_works_from_where_it_is_installed(wheel: P
     root, command = json.loads(done.stdout)
     assert Path(root) == site / "mipro_studio"
     assert (Path(root) / "app.py").is_file()
+    assert (Path(root) / FINISHED.relative_to(ROOT)).is_file(), "Home offers it"
     looked = subprocess.run(
         [*command, "optimizers"], cwd=tmp_path, env={}, input="", capture_output=True, text=True, check=False
     )
@@ -58,6 +61,8 @@ def test_the_container_file_names_what_there_is() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert command[0] in settings["project"]["scripts"]
     assert command[1] in {one.name for one in app.registered_commands}
+    left_out = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert f"!{FINISHED.relative_to(ROOT)}" in left_out, "the wheel that it builds holds the finished run"
     port = said["EXPOSE"].split()[1]
     assert f"--server.port={port}" in command
     assert f"127.0.0.1:{port}/" in said["HEALTHCHECK"]

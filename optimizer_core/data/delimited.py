@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.plurals import plural
 
 __all__ = ["Delimited", "delimited_rows"]
 
@@ -184,7 +185,7 @@ def _as_rows(
         )
     notes = []
     if skipped := len(body) - len(filled):
-        notes.append(f"{name!r} has {skipped} rows of empty cells, which are left out.")
+        notes.append(f"{name!r} has {plural(skipped, 'row')} of empty cells, which are left out.")
     unnamed = (i for i, cell in enumerate(header) if not cell.strip())
     void = {i for i in unnamed if not any(cells[i].strip() for _, cells in filled)}
     kept = [i for i in range(len(columns)) if i not in void]

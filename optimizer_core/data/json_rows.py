@@ -7,6 +7,7 @@ from typing import Any
 
 from mipro_studio.optimizer_core.data.json_tables import from_viewer, rows_of_object
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.plurals import plural
 
 __all__ = ["DEEPEST", "JsonRows", "json_rows", "jsonl_rows"]
 
@@ -67,7 +68,7 @@ class _Decoder:
 
     @property
     def notes(self) -> list[str]:
-        return [f"{self.name!r} holds NaN {self.nans} times: it is read as null."] if self.nans else []
+        return [f"{self.name!r} holds NaN {plural(self.nans, 'time')}: it is read as null."] if self.nans else []
 
 
 def _why(text: str, at: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.plurals import plural
 
 __all__ = ["from_viewer", "rows_of_object"]
 
@@ -84,7 +85,7 @@ def from_viewer(rows: list[Any]) -> tuple[list[Row], list[str]]:
     if not rows or not wrapped:
         return rows, []
     cut = sum(bool(row.get("truncated_cells")) for row in rows)
-    note = f"{cut} rows have cells that the dataset viewer cut short: fetch the data set itself."
+    note = f"{plural(cut, 'row has', 'rows have')} cells that the dataset viewer cut: fetch the data set itself."
     return [row["row"] for row in rows], [note] if cut else []
 
 

@@ -13,6 +13,7 @@ from mipro_studio.optimizer_core.data.lines import Line, Question, line_of
 from mipro_studio.optimizer_core.data.splitting import Shares, split_places, units_of
 from mipro_studio.optimizer_core.data.strata import classes_in, stratum
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.plurals import noun, plural
 from mipro_studio.optimizer_core.types import Example, Split
 
 __all__ = ["Dataset", "Repeats", "load_dataset"]
@@ -120,9 +121,10 @@ def _said(repeats: Repeats, parted: bool) -> list[str]:
     said = []
     if repeats.same:
         where = " in the same split" if parted else ""
-        said.append(f"{repeats.same} rows stood twice{where} and are used once.")
+        one = noun(repeats.same, "is", "are")
+        said.append(f"{plural(repeats.same, 'row')} stood twice{where} and {one} used once.")
     if repeats.differing:
-        said.append(f"The same inputs stand with different labels {repeats.differing} times.")
+        said.append(f"The same inputs stand with different labels {plural(repeats.differing, 'time')}.")
     return said
 
 
@@ -161,14 +163,15 @@ class _Plan:
         for split, share in zip(Split, shares, strict=True):
             if share and not dealt[split] and self.spec.group and len(rows) >= len(to):
                 raise BadInput(
-                    f"Grouped by {self.spec.group!r} no rows are left for {split}: there are {len(units)} groups.",
+                    f"Grouped by {self.spec.group!r} no rows are left for {split}: there "
+                    f"{noun(len(units), 'is one group', f'are {len(units)} groups')}.",
                     "Group by a column with more values, or name a file for each split.",
                 )
         sizes = ", ".join(f"{len(dealt[split])} {split}" for split in to)
         sentence = f"{len(rows)} {what}rows were drawn into {sizes} (seed {self.seed}), {classes_in(rows, by)}"
         together = sum(len(unit) for unit in units if len(unit) > 1)
         if self.spec.group:
-            sentence += f"; the {len(units)} groups of {self.spec.group!r} stay whole"
+            sentence += f"; the {plural(len(units), 'group')} of {self.spec.group!r} stay whole"
         elif together:
             sentence += f"; {together} rows with the inputs of another stay with it in one split"
         return {split: [lines[i] for i in dealt[split]] for split in to}, by, [f"{sentence}."]
@@ -188,7 +191,8 @@ def _leaks(by_split: BySplit, group: str | None) -> list[str]:
                 if (found := key(line)) and (first := home.setdefault(found, split)) is not split:
                     shared[first, split] += 1
         said += [
-            f"{count} rows {what} stand in both {first} and {second}: scores on {second} flatter."
+            f"{plural(count, 'row')} {what} {noun(count, 'stands', 'stand')} in both {first} and {second}: "
+            f"scores on {second} flatter."
             for (first, second), count in shared.items()
         ]
     return said

@@ -20,6 +20,7 @@ import dspy
 
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.finetuning.job import TrainingRow
+from mipro_studio.optimizer_core.plurals import noun, plural
 from mipro_studio.optimizer_core.programs.values import decode, encode
 from mipro_studio.optimizer_core.types import Cell, Example, TraceStep, Tuning, TuningState
 
@@ -192,19 +193,23 @@ def yield_in_words(tuning: Tuning, made: RowYield, where: str) -> str:
     if tuning.state is TuningState.EMPTY:
         found += _left_out(made)
         return f"{found}, so there is nothing to tune {named} on, and they stay as they are. {_help(made)}"
-    dropped = f", {made.duplicates} duplicates dropped" if made.duplicates else ""
+    dropped = f", {plural(made.duplicates, 'duplicate')} dropped" if made.duplicates else ""
     labelled = tuning.facts["yield"]["labelled"]
     filled = f", {labelled} of them from labels" if labelled else ""
-    return f"{found}{_left_out(made)}: {len(tuning.rows)} rows for {named}{filled}{dropped}. Training: {where}."
+    rows = plural(len(tuning.rows), "row")
+    return f"{found}{_left_out(made)}: {rows} for {named}{filled}{dropped}. Training: {where}."
 
 
 def _left_out(made: RowYield) -> str:
     """What became of the calls in the traces that passed."""
     said = (
-        f", {made.malformed} answers cannot be written so that the adapter reads them back" if made.malformed else ""
+        f", {plural(made.malformed, 'answer')} cannot be written so that the adapter reads "
+        f"{noun(made.malformed, 'it', 'them')} back"
+        if made.malformed
+        else ""
     )
     if made.elsewhere:
-        said += f", {made.elsewhere} calls were answered by other models"
+        said += f", {plural(made.elsewhere, 'call was', 'calls were')} answered by other models"
     if made.passed and not (made.rows or said):
         said += " without a call that is known to be of one of the program's predictors"
     return said

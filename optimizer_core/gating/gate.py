@@ -25,6 +25,7 @@ from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
 from mipro_studio.optimizer_core.evaluation.program_run import CONTROL, run_once
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_model import RoleModel
+from mipro_studio.optimizer_core.plurals import plural
 from mipro_studio.optimizer_core.seeds import generator
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Usage
 
@@ -175,7 +176,7 @@ async def _held(asker: "_Asker", order: Sequence[Example], ruling: Ruling) -> Ga
         decision = Decision.UNDECIDED
         reason = reason or f"{left_out} of {len(pairs)} rows could not be compared, which is too many."
     elif decision is Decision.UNDECIDED and not reason:
-        reason = f"{len(order)} rows are too few to tell."
+        reason = f"{plural(len(order), 'row is', 'rows are')} too few to tell."
     return GateResult(
         decision=decision,
         reason=reason,

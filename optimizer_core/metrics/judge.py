@@ -8,14 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import dspy
+from dspy.utils.exceptions import AdapterParseError
 
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.metrics.scoring import Scorer
+from mipro_studio.optimizer_core.metrics.scoring import MetricError, Scorer
 from mipro_studio.optimizer_core.models.role_model import RoleModel
 from mipro_studio.optimizer_core.programs.values import as_prompted, text_of
 
 __all__ = ["Judge", "judge_scorer"]
+
+
+LONGEST = 120
+"""Characters of a reply that is quoted."""
 
 
 class Verdict(dspy.Signature):  # type: ignore[misc]
@@ -50,11 +55,22 @@ class Judge:
         # A trace of its own: the judge's calls are no steps of the program.
         with dspy.context(lm=self._role_model.lm, adapter=self._role_model.adapter, trace=[]):
             for criterion in self._criteria:
-                if self._predict(**facts, criterion=criterion).met != "yes":
+                if not self._meets(facts, criterion):
                     missed.append(criterion)
         met = len(self._criteria) - len(missed)
         feedback = "Not met: " + "; ".join(missed) if missed else "All criteria are met."
         return dspy.Prediction(score=met / len(self._criteria), feedback=feedback)
+
+    def _meets(self, facts: Mapping[str, str], criterion: str) -> bool:
+        try:
+            return bool(self._predict(**facts, criterion=criterion).met == "yes")
+        except AdapterParseError as error:
+            said = " ".join(str(error.lm_response).split())
+            said = said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+            raise MetricError(
+                f"The judge answered {said!r} where yes or no was asked.",
+                "Choose another model as the judge, or plainer criteria.",
+            ) from error
 
 
 def judge_scorer(config: RunConfig, role_model: RoleModel) -> Scorer:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.plurals import plural
 from mipro_studio.optimizer_core.types import DEMOS, PROGRAM, SEED_ARM, WHOLE, Arm, Author, Candidate, Json, Tuning
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class WeightsKind:
         settings = made.get("settings") or {}
         demos = "with" if made.get("demos") else "without"
         lines = [
-            f"{made.get('base_model', 'the task model')}, tuned on {made.get('rows', 0)} rows, prompts {demos} demos",
+            f"{made.get('base_model', 'the task model')}, tuned on {plural(made.get('rows', 0), 'row')}, "
+            f"prompts {demos} demos",
             f"step: {made.get('strategy', '')}",
             *(f"{name}: {settings[name]}" for name in ("epochs", "batch_size", "learning_rate") if name in settings),
             *_what_is_tuned(settings),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mipro_studio.optimizer_core.evaluation.failures import in_words, with_example
 from mipro_studio.optimizer_core.evaluation.objective import over_limits
 from mipro_studio.optimizer_core.optimizers.context import RunContext
+from mipro_studio.optimizer_core.plurals import plural
 from mipro_studio.optimizer_core.types import FULL_KINDS, Candidate, Cell, Split, Trial, TuningState
 
 __all__ = ["best_full_evaluation"]
@@ -72,7 +73,7 @@ def _won(context: RunContext) -> str:
     """On how many examples the best won; how many candidates were tried is counted where it is shown."""
     n = len(context.examples[Split.VAL])
     hopeless = _never_scored(context)
-    examples = f"{n - len(hopeless)} validation example{'s' if n > 1 else ''}"
+    examples = plural(n - len(hopeless), 'validation example')
     reason = f"Best mean of the candidates that were scored on all of {examples}."
     if not context.objective.is_score:
         reason += f" Best by the objective {context.objective.text}."
@@ -91,7 +92,7 @@ def _limits_said(context: RunContext) -> str:
     names = {name for row in over.values() for name in row}
     nobody = sum(all(row[name] for row in over.values() if name in row) for name in names)
     said = f" {out} of {len(over)} candidates broke a limit ({context.objective.limits}) and cannot win."
-    return said + (f" On {nobody} validation examples no candidate keeps the limits." if nobody else "")
+    return said + (f" On {plural(nobody, 'validation example')} no candidate keeps the limits." if nobody else "")
 
 
 def _over(context: RunContext) -> frozenset[str]:

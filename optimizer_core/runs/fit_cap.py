@@ -7,6 +7,7 @@ from typing import Any
 from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.data import Dataset
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
+from mipro_studio.optimizer_core.plurals import plural
 from mipro_studio.optimizer_core.proposers.teaching import OF_CAP
 from mipro_studio.optimizer_core.runs.plan import make_plan
 from mipro_studio.optimizer_core.seeds import generator
@@ -43,14 +44,14 @@ def fit_cap(
         trials = min(trials, _trials(config, fewer, n_predictors, cap))
     left = []
     if fewer[Split.VAL] < sizes[Split.VAL]:
-        left.append(f"{fewer[Split.VAL]} of {sizes[Split.VAL]} validation rows are used, drawn by the seed")
+        left.append(f"{fewer[Split.VAL]} of {sizes[Split.VAL]} validation rows, drawn by the seed")
     if trials < config.search.trials:
-        left.append(f"{trials} trials are made instead of {config.search.trials}")
+        left.append(f"{plural(trials, 'trial')} instead of {config.search.trials}")
     if not left:
         return config, fewer, ""
     said = f"The cap of {cap:,} program runs does not pay for the whole plan ({needs:,} at least)"
     search = config.search.model_copy(update={"trials": trials})
-    return config.model_copy(update={"search": search}), fewer, f"{said}: {', and '.join(left)}."
+    return config.model_copy(update={"search": search}), fewer, f"{said}. The search takes {', and '.join(left)}."
 
 
 def _needs(config: RunConfig, sizes: Mapping[str, int], n_predictors: int) -> int:

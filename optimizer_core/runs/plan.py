@@ -10,6 +10,7 @@ from mipro_studio.optimizer_core.finetuning.forecast import tuning_forecast
 from mipro_studio.optimizer_core.models.engines import prices_usd_per_token
 from mipro_studio.optimizer_core.optimizers.registry import Work, get_optimizer
 from mipro_studio.optimizer_core.parameters.tools import TOOLS
+from mipro_studio.optimizer_core.plurals import plural
 from mipro_studio.optimizer_core.search.stages import stages
 from mipro_studio.optimizer_core.types import Role
 
@@ -273,7 +274,8 @@ def _notes(config: RunConfig, sizes: Mapping[str, int], minibatch: int) -> list[
     if not sizes.get("test"):
         notes.append("There is no test set, so nothing is sealed: expect the validation score to flatter.")
     if sizes.get("val", 0) < 20:
-        notes.append(f"{sizes.get('val', 0)} validation examples tell candidates apart only when they differ a lot.")
+        few = plural(sizes.get("val", 0), "validation example tells", "validation examples tell")
+        notes.append(f"{few} candidates apart only when they differ a lot.")
     if search.schedule == "minibatch" and search.full_eval_every > search.trials > 0:
         notes.append("One full evaluation, after the last trial.")
     return notes

@@ -12,6 +12,7 @@ from mipro_studio.storage import Store
 from mipro_studio.storage.beside.people import NAME_VARIABLE
 from mipro_studio.ui.home import samples
 from mipro_studio.ui.text.format import UNKNOWN
+from tests.inside import helpers_inside
 from tests.pages.open import open_page, texts
 from tests.ui.factory import MARKER
 
@@ -29,6 +30,15 @@ def test_an_empty_home_offers_the_next_action_and_creates_nothing(empty: Path) -
     assert not app.button(key="sample_start_triage").disabled
     assert not app.dataframe
     assert not empty.exists()
+
+
+def test_whoever_has_no_run_yet_is_shown_a_finished_one(empty: Path) -> None:
+    with helpers_inside():
+        app = open_page()
+        app.button(key="finished_see").click().run()
+    assert not app.exception
+    assert "that the search never saw" in html.unescape(texts(app)), "Live of the run that came along"
+    assert "finished_see" not in {button.key for button in open_page().button}, "there is a run now"
 
 
 def test_home_lists_every_run_with_its_status_in_words(store: tuple[Path, dict[str, str]]) -> None:

@@ -227,7 +227,8 @@ def test_importance_is_shown_while_the_run_goes_on(store: Filled) -> None:
     assert "The other 2 choices could be chance." in said and "From 640 scored program runs of the search." in said
     done = texts(open_page(PAGE, run=store[1]["finished"]))
     assert "What moved the score most: the demos of answer (0.084)" in done
-    assert "Shown when there are candidates enough" in texts(open_page(PAGE, run=store[1]["review"]))
+    assert "Shown when there are candidates enough" in texts(open_page(PAGE, run=store[1]["lost"]))
+    assert "What the score depends on" not in texts(open_page(PAGE, run=store[1]["review"])), "nothing has a score"
 
 
 @pytest.mark.parametrize("name", ["fANOVA", "PED-ANOVA"])

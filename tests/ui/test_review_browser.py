@@ -1,16 +1,20 @@
-"""A reviewer at the gate, in a real Chromium, with a real worker behind it: eighteen instructions, by keys alone."""
+"""A reviewer at the gates, in a real Chromium with a real worker behind it: instructions by keys alone, then rows."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from mipro_studio.optimizer_core.types import INSTRUCTION, Arm, Author, Candidate, Status
 from mipro_studio.storage import Reader
 from tests.inside import workers_inside
+from tests.kills.runs import tuned_desk
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import ROWS
+from tests.optimizer_core.finetuning.providers import KEY, ON_LOOPBACK, Provider
 from tests.programs import desk
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.hands import Hands
@@ -26,43 +30,65 @@ MOST_KEYS = 30
 """The mouse took 39 clicks for the same before there was a queue: a row, a tab and a button for each decision."""
 
 
-@pytest.fixture
-def at_the_gate(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A store and a run in it that waits for a person; its endpoint answers on."""
-    store = tmp_path / "studio.db"
-    search = {"candidates": 11, "trials": 5, "minibatch_size": 8, "max_bootstrapped": 2}
-    with LoopbackEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5) as endpoint:
+@dataclass(frozen=True)
+class Gates:
+    """A store with a run at either gate; what they ask answers on."""
+
+    store: Path
+    instructions: str
+    rows: str
+    provider: Provider
+
+
+@pytest.fixture(scope="module")
+def at_the_gates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gates]:
+    folder = tmp_path_factory.mktemp("gates")
+    store, search = folder / "studio.db", {"candidates": 11, "trials": 5, "minibatch_size": 8, "max_bootstrapped": 2}
+    oracle = LoopbackEndpoint(responder="oracle", gold=desk.gold(ROWS), correlation=0.5)
+    with oracle, tuned_desk() as tuned, ON_LOOPBACK["together"]() as provider, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAINER_KEY", KEY)
+        provider.state = "completed"
         with workers_inside():
-            run_id = start(store, tmp_path, endpoint, search=search, seed=2)
-        assert status(store, run_id) is Status.AWAITING_REVIEW
-        yield store, run_id
+            instructions = start(store, folder, oracle, search=search, seed=2)
+            task = {"model": "openai/task", "api_base": tuned.base_url, "api_key_env": "TRAINER_KEY"}
+            finetune = {"trainer": "together", "api_base": provider.url}
+            rows = start(
+                store, folder, tuned, name="weights, with review", optimizer="bootstrap_finetune", task_model=task,
+                search={"threshold": 1.0}, finetune=finetune,
+            )  # fmt: skip
+        assert status(store, instructions) is status(store, rows) is Status.AWAITING_REVIEW
+        yield Gates(store, instructions, rows, provider)
+
+
+@pytest.fixture(scope="module")
+def served(at_the_gates: Gates) -> Iterator[tuple[Browser, str]]:
+    # Playwright comes after the runs: it keeps this thread's event loop for itself.
+    with chromium() as browser, serve(at_the_gates.store) as url:
+        yield browser, url
 
 
 @pytest.fixture
-def page(at_the_gate: tuple[Path, str]) -> Iterator[Page]:
-    # Playwright comes after the run: it keeps this thread's event loop for itself.
-    with chromium() as browser:
-        opened = browser.new_page(viewport={"width": 1440, "height": 1000})
-        yield opened
-        opened.close()
+def page(served: tuple[Browser, str]) -> Iterator[Page]:
+    opened = served[0].new_page(viewport={"width": 1440, "height": 1000})
+    yield opened
+    opened.close()
 
 
 def test_eighteen_are_read_six_rejected_two_edited_one_written_by_keys_alone(
-    page: Page, at_the_gate: tuple[Path, str]
+    page: Page, served: tuple[Browser, str], at_the_gates: Gates
 ) -> None:
-    store, run_id = at_the_gate
+    store, run_id, url = at_the_gates.store, at_the_gates.instructions, served[1]
     proposed = [arm for arm in of_run(store, run_id) if arm.active]
     assert len(proposed) == PROPOSED
     hands = Hands(page)
-    with serve(store) as url:
-        visit(page, f"{url}/instructions?run={run_id}", NAME)
-        decide(hands)
-        expect(page.get_by_test_id("stException")).to_have_count(0)
-        rested(page)
-        hands.press("Shift+S")
-        expect(page.get_by_text("The search has not begun")).to_have_count(0)
-        page.goto(f"{url}/live?run={run_id}")
-        expect(page.get_by_text("Finished")).to_be_visible()
+    visit(page, f"{url}/instructions?run={run_id}", NAME)
+    decide(hands)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    rested(page)
+    hands.press("Shift+S")
+    expect(page.get_by_text("The search has not begun")).to_have_count(0)
+    page.goto(f"{url}/live?run={run_id}")
+    expect(page.get_by_text("Finished")).to_be_visible()
     print(f"\nthe reviewer's path: {hands}")
     assert hands.clicks == 0 and hands.keys <= MOST_KEYS
     after = {(arm.owner, arm.index): arm for arm in of_run(store, run_id)}
@@ -110,3 +136,61 @@ def decide(hands: Hands) -> None:
             hands.press("x" if place in REJECTED else "a")
     expect(page.get_by_text(f"{PROPOSED} of {PROPOSED} read")).to_be_visible()
     expect(page.get_by_text(f"{len(REJECTED) + len(EDITED) + 1} changes waiting")).to_be_visible()
+
+
+ROW_PX, TICK_PX, PREDICTOR_PX = 35, 45, 180
+"""Of the table of rows: a row's height, and how far right its tick and its predictor stand."""
+
+
+def press_cell(page: Page, row: int, x: int) -> None:
+    """It is drawn on a canvas, which says nothing of its cells."""
+    rested(page)
+    page.get_by_test_id("stDataFrame").first.click(position={"x": x, "y": ROW_PX * (row + 1.5)})
+
+
+def untick(page: Page, row: int) -> None:
+    press_cell(page, row, TICK_PX)
+
+
+def answer(page: Page, row: int, text: str) -> None:
+    """The answer stands two columns right of the predictor; typing replaces it."""
+    press_cell(page, row, PREDICTOR_PX)
+    for key in ("ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+
+
+def test_rows_are_left_out_and_answered_anew_by_the_mouse_and_trained_on_as_they_stand(
+    page: Page, served: tuple[Browser, str], at_the_gates: Gates
+) -> None:
+    store, run_id, url = at_the_gates.store, at_the_gates.rows, served[1]
+    with Reader(store) as reader:
+        (tuning,) = reader.tunings(run_id)
+    visit(page, f"{url}/live?run={run_id}", "weights, with review")
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    expect(page.get_by_text("Untick a row to leave it out")).to_be_visible()
+    untick(page, 0)
+    expect(page.get_by_text("1 row changed and not kept yet")).to_be_visible()
+    answer(page, 1, "first anew")
+    expect(page.get_by_text("2 rows changed and not kept yet")).to_be_visible()
+    page.get_by_role("button", name="Keep these changes").click()
+    expect(page.get_by_text("1 change waiting")).to_be_visible()
+    expect(page.get_by_role("button", name="Keep these changes")).to_have_count(0)
+    page.get_by_role("button", name="Take back").click()
+    expect(page.get_by_text("1 change waiting")).to_have_count(0)
+    untick(page, 2)
+    answer(page, 3, "second anew")
+    expect(page.get_by_text("2 rows changed and not kept yet")).to_be_visible()
+    page.get_by_role("button", name="Start the training").click()
+    expect(page.get_by_text("Finished").first).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    with Reader(store) as reader:
+        (done,) = reader.tunings(run_id)
+    assert done.facts["by_a_person"] == {"dropped": 1, "answered_anew": 1}
+    answers = [row["answer"] for row in tuning.rows]
+    assert [row["answer"] for row in done.rows] == [*answers[:2], "second anew", *answers[4:]]
+    (sent,) = at_the_gates.provider.files.values()
+    said = [json.loads(line)["messages"][-1]["content"] for line in sent.decode().splitlines()]
+    assert said == [row["answer"] for row in done.rows]

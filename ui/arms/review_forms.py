@@ -47,15 +47,20 @@ _DONE = {
 }
 
 
-def send(run_id: str, kind: ChangeKind, payload: dict[str, Any], fields: Mapping[str, Any] = NOTHING) -> None:
-    """Ask for a change. `fields` of the form get these values once it is stored; if refused, all stays as typed."""
+def send(run_id: str, kind: ChangeKind, payload: dict[str, Any], fields: Mapping[str, Any] = NOTHING) -> bool:
+    """Ask for a change; whether it was stored.
+
+    Args:
+        fields: Of the form; they get these values once it is stored. If refused, all stays as typed.
+    """
     try:
         review.change(default_store(), run_id, kind, payload)
     except StudioError as error:
         refuse(error)
-        return
+        return False
     st.session_state.update(fields)
     st.toast(f"{_DONE[kind]} It waits above until the run takes it up.", icon=":material/check:")
+    return True
 
 
 def show_refusal() -> None:

@@ -205,4 +205,11 @@ def paper() -> None:
         }
         for what, name, values in PAPER_ROWS
     ]
-    st.dataframe(rows, hide_index=True, key="bench_paper", alt="Table 2 of the MIPRO paper")
+    widths = {"Optimized": 92, "Optimizer": 148} | {column: 20 + 8 * len(column) for column in COLUMNS}
+    st.dataframe(
+        rows,
+        hide_index=True,
+        key="bench_paper",
+        alt="Table 2 of the MIPRO paper",
+        column_config={name: st.column_config.TextColumn(width=width) for name, width in widths.items()},
+    )

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import streamlit as st
 
+from mipro_studio import ROOT
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
-from mipro_studio.ui.page.frame import REPLAY
+from mipro_studio.ui.page.frame import LIVE, REPLAY
 from mipro_studio.ui.page.notices import problem
 
-__all__ = ["open_replay"]
+__all__ = ["finished_run", "open_replay"]
 
 ENDING = "mipro"
 MAX_MB = 50
+FINISHED = ROOT / "docs" / "runs" / "triage.mipro"
+"""A real run of the first sample on the embedded model, which comes along."""
 
 
 def open_replay(key: str = "open") -> None:
@@ -37,6 +40,27 @@ def open_replay(key: str = "open") -> None:
         problem(error, "It was not opened")
         return
     st.switch_page(REPLAY.path, query_params={"run": run_id})
+
+
+def finished_run(key: str = "finished") -> None:
+    """What comes out of a run, for whoever has none yet: nothing where the file did not come along."""
+    if not FINISHED.exists():
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.text(
+            "New here? Look at a finished run of the first sample: what was tried, what won, and on which examples.",
+            width="stretch",
+        )
+        pressed = st.button("See a finished run", key=f"{key}_see", icon=":material/visibility:")
+    if not pressed:
+        return
+    try:
+        with st.spinner("Opening it…"):
+            run_id = take_home.open_replay(default_store(), FINISHED)
+    except StudioError as error:
+        problem(error, "It was not opened")
+        return
+    st.switch_page(LIVE.path, query_params={"run": run_id})
 
 
 def _uploaded(name: str, content: bytes) -> str:

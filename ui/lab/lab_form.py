@@ -99,7 +99,7 @@ def lab_form(runs: list[RunSummary]) -> None:
         st.session_state.setdefault(key, value)
     model(Role.PROMPT, "Prompt model", "Writes the instructions.", [SAME, OWN, ENDPOINT], same="As chosen above")
     rows = _variants()
-    left, middle, _ = st.columns(3)
+    left, middle, _ = st.columns(3, vertical_alignment="bottom")
     each = left.number_input("Instructions for each setting and predictor", 1, 20, 2, key="lab_samples", **KEPT)
     seed = middle.number_input("Seed", 0, None, 0, step=1, key="lab_seed", help="The same for all settings.", **KEPT)
     try:

@@ -1,12 +1,13 @@
 """The upper part of the live page: what the run is doing, what can be asked of it, four numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
 from mipro_studio.optimizer_core.types import LEGAL_MOVES, Outcome, Status
 from mipro_studio.storage import LiveView, RunSummary
+from mipro_studio.ui.live.rows_gate import train
 from mipro_studio.ui.page import actions
 from mipro_studio.ui.page.frame import INSTRUCTIONS, LAB, NEW_RUN
 from mipro_studio.ui.page.notices import notice, problem
@@ -27,7 +28,7 @@ from mipro_studio.ui.text.format import (
 )
 from mipro_studio.ui.text.status import LOOKS, can_resume, may_pause, may_stop, phase_line
 
-__all__ = ["buttons", "cards", "reason", "status_line"]
+__all__ = ["buttons", "cards", "reason", "rows_wait", "status_line"]
 
 # A worker takes seconds to start, a dozen on a busy machine; after this it probably never did.
 WORKER_LATE_S = 40.0
@@ -93,20 +94,18 @@ def _go_on(run: RunSummary, given_up: bool) -> None:
         label, what, does = "Start its worker", "spawn", "No worker has taken it yet."
     elif run.status is Status.AWAITING_REVIEW:
         label, what, does = "Start the search", "approve", "Searches over the instructions as they stand."
-        if tunes_weights(run.optimizer):
+        if rows_wait(run):
             label, does = "Start the training", "Tunes weights on the rows as they stand."
     else:
         label, what, does = "Resume", "resume", "Goes on from the score table; nothing is paid twice."
     if late or can_resume(run):
+        asked: tuple[Callable[..., None], tuple[str, ...]] = (actions.ask, (what, run.id))
+        if rows_wait(run):
+            asked = (train, (run.id,))
         st.button(
-            label,
-            key="live_resume",
-            icon=":material/play_arrow:",
-            type="primary",
-            help=does,
-            on_click=actions.ask,
-            args=(what, run.id),
-        )
+            label, key="live_resume", icon=":material/play_arrow:", type="primary", help=does,
+            on_click=asked[0], args=asked[1],
+        )  # fmt: skip
     if given_up:
         st.button(
             "Go on all the same", key="live_despite_errors", icon=":material/fast_forward:",
@@ -121,6 +120,11 @@ def _go_on(run: RunSummary, given_up: bool) -> None:
                 "Go on", key="live_more_go", type="primary", on_click=actions.more_trials,
                 args=(run.id, "live_more_trials"),
             )  # fmt: skip
+
+
+def rows_wait(run: RunSummary) -> bool:
+    """Whether it waits for a person to read the rows that weights are about to be tuned on."""
+    return run.status is Status.AWAITING_REVIEW and tunes_weights(run.optimizer)
 
 
 def reason(run: RunSummary, outcome: Outcome | None, given_up: bool = False) -> None:
@@ -139,9 +143,9 @@ def reason(run: RunSummary, outcome: Outcome | None, given_up: bool = False) -> 
     if run.status is Status.RUNNING and run.reason:
         notice("Waiting", clean(run.reason), icon=":material/hourglass_top:", colour="orange")
     hint = hints.get(run.status)
-    rows_wait = run.status is Status.AWAITING_REVIEW and tunes_weights(run.optimizer)
-    if rows_wait:
-        hint = "The rows are below, under Steps. Leave some out or answer them anew, then start the training."
+    rows = rows_wait(run)
+    if rows:
+        hint = "The rows are below. Leave some out or answer them anew, then start the training."
     if given_up:
         hint = ("Resume asks again what failed, once the cause is gone. “Go on all the same” keeps the errors and "
                 "searches on what can be scored.")  # fmt: skip
@@ -152,7 +156,7 @@ def reason(run: RunSummary, outcome: Outcome | None, given_up: bool = False) -> 
     look = LOOKS[run.status]
     if hint is not None:
         notice(look.word, humane(run.reason), icon=look.icon, colour=look.colour, hint=hint, details=run.error)
-    if run.status is Status.AWAITING_REVIEW and not rows_wait:
+    if run.status is Status.AWAITING_REVIEW and not rows:
         st.page_link(
             INSTRUCTIONS.path, label="Read the instructions", icon=INSTRUCTIONS.icon, query_params={"run": run.id}
         )

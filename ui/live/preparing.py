@@ -22,6 +22,7 @@ def preparing(reader: Reader, view: LiveView) -> None:
     written = [arm for arm in reader.instructions(run_id) if arm.author is not Author.SEED]
     found = {(one.owner, demo.example_id) for one in sets for demo in one.demos if demo.augmented}
     with st.container(border=True):
+        st.caption("The search chooses among what is made here first.")
         left, right = st.columns(2, gap="large")
         with left:
             st.header("Demos", anchor=False)

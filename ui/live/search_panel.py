@@ -15,7 +15,7 @@ from mipro_studio.ui.live.work_done import work_done
 from mipro_studio.ui.result.evidence import Evidence
 from mipro_studio.ui.text.status import is_active
 
-__all__ = ["bar", "search_panel"]
+__all__ = ["bar", "before_the_search", "search_panel"]
 
 
 def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -> None:
@@ -24,10 +24,14 @@ def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -
     st.progress(done.share, text=done.words if view.summary.status is Status.RUNNING else None)
 
 
-def search_panel(reader: Reader, view: LiveView, config: Mapping[str, Any], names: Names, found: Evidence) -> None:
-    """The chart, under what is being made as long as no candidate has a score; a click opens a candidate."""
+def before_the_search(reader: Reader, view: LiveView) -> None:
+    """What is being made as long as no candidate has a score."""
     if is_active(view.summary) and not any(trial.n_ok and trial.number for trial in view.trials):
         preparing(reader, view)
+
+
+def search_panel(view: LiveView, config: Mapping[str, Any], names: Names, found: Evidence) -> None:
+    """The chart, as soon as anything has a score; a click opens a candidate."""
     if not any(trial.n_ok for trial in view.trials):
         return
     clicked = trial_chart(view, config, names, found)

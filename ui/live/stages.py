@@ -18,6 +18,7 @@ __all__ = ["losses_of", "stage_words", "stages_panel", "step_rows"]
 
 SHOWN_ROWS = 200
 _HEIGHT = 220
+_AXIS = {"gridcolor": "@grid/0.6", "zeroline": False}
 
 
 def stages_panel(reader: Reader, view: LiveView, names: Names) -> None:
@@ -140,8 +141,8 @@ def _figure(losses: Sequence[float], steps: int) -> dict[str, Any]:
         "hovertemplate": "step %{x}: %{y:.3f}<extra></extra>",
     }
     layout = {
-        "xaxis": {"title": {"text": "training step"}, "range": [0, max(steps, len(losses)) + 1]},
-        "yaxis": {"title": {"text": "loss, nats a token"}, "rangemode": "tozero"},
+        "xaxis": {**_AXIS, "title": {"text": "training step"}, "range": [0, max(steps, len(losses)) + 1]},
+        "yaxis": {**_AXIS, "title": {"text": "loss, nats a token"}, "rangemode": "tozero"},
         "showlegend": False,
         "margin": {"l": 56, "r": 8, "t": 8, "b": 40},
     }

@@ -90,12 +90,10 @@ def _key(side: str, row: int, part: str) -> str:
 
 
 def _row(side: str, row: int, label: str, *, first: bool) -> None:
-    name, kind, about, out = st.columns([4, 4, 4, 3], gap="small", vertical_alignment="bottom")
-    name.text_input(label, key=_key(side, row, "name"), placeholder=_PLACEHOLDERS[side], **KEPT)
-    chosen = kind.selectbox("Kind", list(KINDS), key=_key(side, row, "kind"), **KEPT)
-    about.text_input("Description", key=_key(side, row, "about"), placeholder="for the model", **KEPT)
-    if not first:  # there is at least one
-        out.button("Remove", key=_key(side, row, "out"), type="tertiary", on_click=_remove, args=(side, row))
+    with st.grid(3, min_column_width=150, gap="small", vertical_alignment="bottom"):
+        st.text_input(label, key=_key(side, row, "name"), placeholder=_PLACEHOLDERS[side], **KEPT)
+        chosen = st.selectbox("Kind", list(KINDS), key=_key(side, row, "kind"), **KEPT)
+        st.text_input("Description", key=_key(side, row, "about"), placeholder="for the model", **KEPT)
     if chosen == CHOICE:
         st.text_input(
             f"{label}: choices", key=_key(side, row, "more"), placeholder="billing, delivery, sales",
@@ -105,6 +103,11 @@ def _row(side: str, row: int, label: str, *, first: bool) -> None:
         st.text_input(
             f"{label}: type", key=_key(side, row, "more"), placeholder="Optional[list[int]]",
             help="Made of str, int, float, bool, list, dict, Literal, Optional.", **KEPT,
+        )  # fmt: skip
+    if not first:  # there is at least one
+        st.button(
+            f"Remove {label.lower()}", key=_key(side, row, "out"), icon=":material/close:", type="tertiary",
+            on_click=_remove, args=(side, row),
         )  # fmt: skip
 
 

@@ -37,7 +37,10 @@ _HINTS = (
 
 def data() -> None:
     st.header("Data", anchor=False)
-    kind = choice("Where rows come from", [OWN_ROWS, *_FILES], "nr_data_kind", label_visibility="collapsed")
+    kinds = [*_FILES] if st.session_state.get("nr_program_kind") == "No code" else [OWN_ROWS, *_FILES]
+    if st.session_state.get("nr_data_kind") not in kinds:  # a program without code brings no rows
+        st.session_state["nr_data_kind"] = kinds[0]
+    kind = choice("Where rows come from", kinds, "nr_data_kind", label_visibility="collapsed")
     if kind == "Upload":
         _upload()
     elif kind != OWN_ROWS and (why := code_refusal()):

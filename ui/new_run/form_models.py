@@ -55,8 +55,13 @@ _TESTED = "nr_tested"
 
 def models() -> None:
     st.header("Models", anchor=False)
+    bare = st.session_state.get("nr_program_kind") == "No code"  # configures no model
     for role in ROLES:
-        options = [OWN, ENDPOINT, PROGRAMS] if role is Role.TASK else [SAME, OWN, ENDPOINT]
+        options = [SAME, OWN, ENDPOINT]
+        if role is Role.TASK:
+            options = [OWN, ENDPOINT] if bare else [OWN, ENDPOINT, PROGRAMS]
+            if st.session_state.get(f"nr_{role}_kind") not in options:
+                st.session_state[f"nr_{role}_kind"] = OWN
         model(role, role.label, role.does, options)
     _of_the_program()
 

@@ -58,7 +58,7 @@ def _presets(chosen: str) -> None:
         return
     rows = [
         {
-            "preset": f"● {row['preset']}" if row["preset"] == chosen else row["preset"],
+            "preset": f"{row['preset']} (chosen)" if row["preset"] == chosen else row["preset"],
             "trials": count(row["trials"]),
             "candidates": count(row["candidates"]),
             "program runs": between(row["program_runs"]),

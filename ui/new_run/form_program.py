@@ -126,10 +126,9 @@ def metric() -> None:
         format_func=lambda name: titles.get(name, name),
     )  # fmt: skip
     if kind == "Built in":
-        st.selectbox(
-            "Metric", list(METRICS), key="nr_metric_name", format_func=lambda name: f"{name}: {METRICS[name]}", **KEPT
-        )
-        st.caption("The mean over the label columns that the program has an output for.")
+        named = st.selectbox("Metric", list(METRICS), key="nr_metric_name", **KEPT)
+        does = METRICS[named]
+        st.caption(f"{does[:1].upper()}{does[1:]}. The mean over the labels that the program has an output for.")
     elif kind == "A judge":
         _judge()
     else:

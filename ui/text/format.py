@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from mipro_studio.optimizer_core.plurals import noun
 from mipro_studio.optimizer_core.programs.shown_values import text_of
 from mipro_studio.optimizer_core.types import Usage
 
@@ -91,7 +92,7 @@ def dollars(bounds: object) -> str:
 
 def plural(value: int, word: str, words: str = "") -> str:
     """`1 call`, `2 calls`; `words` for a plural that is not `word` + s."""
-    return f"{count(value)} {word if value == 1 else words or word + 's'}"
+    return f"{count(value)} {noun(value, word, words)}"
 
 
 def of(used: float | None, planned: float | None) -> str:

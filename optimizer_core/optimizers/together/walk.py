@@ -20,6 +20,7 @@ from mipro_studio.optimizer_core.optimizers.bootstrapping import BOOTSTRAP_PRIOR
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.together.strategy import WEIGHTS, Step, label
 from mipro_studio.optimizer_core.parameters.weights import all_weights, with_demo_set, with_weights, with_weights_of
+from mipro_studio.optimizer_core.plurals import noun, plural
 from mipro_studio.optimizer_core.proposers.bootstrap import plan_sets
 from mipro_studio.optimizer_core.proposers.labels import labels_tell_all
 from mipro_studio.optimizer_core.seeds import derive_seed
@@ -224,8 +225,8 @@ class Walk:
         gates = 1 + sum(one.state is not TuningState.EMPTY for one in earlier)
         if context.config.review and context.approvals < gates:
             raise ReviewWanted(
-                f"{len(tuning.rows)} rows are about to be trained on, for weights {tuning.number} ({where}): "
-                "read them, then say go."
+                f"{plural(len(tuning.rows), 'row is', 'rows are')} about to be trained on, for weights "
+                f"{tuning.number} ({where}): read {noun(len(tuning.rows), 'it', 'them')}, then say go."
             )
 
     async def _gather(self, need: _Need) -> None:

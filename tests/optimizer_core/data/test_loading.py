@@ -267,9 +267,9 @@ def test_a_row_in_two_splits_is_warned_about_even_with_another_label(tmp_path: P
         test=jsonl(tmp_path, "test.jsonl", [*rows[:1], *rows_of(20)[15:]]),
     )
     data = from_files(spec)
-    assert [warning.split(":")[0] for warning in data.warnings if "inputs stand in" in warning] == [
+    assert [warning.split(":")[0] for warning in data.warnings if "with the same inputs stand" in warning] == [
         "2 rows with the same inputs stand in both train and val",
-        "1 rows with the same inputs stand in both train and test",
+        "1 row with the same inputs stands in both train and test",
     ]
     assert {split: len(data.of(split)) for split in Split} == {Split.TRAIN: 6, Split.VAL: 8, Split.TEST: 6}
 

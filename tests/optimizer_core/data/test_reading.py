@@ -290,7 +290,7 @@ def test_rows_in_a_wrapping_are_unwrapped(tmp_path: Path, content: Any) -> None:
 def test_cells_that_the_dataset_viewer_cut_short_are_told(tmp_path: Path) -> None:
     rows = [{"row_idx": 0, "row": ROWS[0], "truncated_cells": ["text"]}]
     assert (
-        "1 rows have cells that the dataset viewer cut short"
+        "1 row has cells that the dataset viewer cut"
         in (read_table(written(tmp_path, "a.json", json.dumps({"rows": rows}))).notes[0])
     )
 
@@ -298,7 +298,7 @@ def test_cells_that_the_dataset_viewer_cut_short_are_told(tmp_path: Path) -> Non
 def test_nan_is_no_value_and_said(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "a.jsonl", '{"a": NaN, "b": "NaN"}\n{"a": 18446744073709551615, "b": 1.5}'))
     assert table.rows == [{"a": None, "b": "NaN"}, {"a": 2**64 - 1, "b": 1.5}]
-    assert table.notes == ("'a.jsonl' holds NaN 1 times: it is read as null.",)
+    assert table.notes == ("'a.jsonl' holds NaN 1 time: it is read as null.",)
 
 
 def test_dates_and_decimals_of_a_parquet_file_become_text_and_images_data_uris(tmp_path: Path) -> None:

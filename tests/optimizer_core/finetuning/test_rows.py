@@ -174,7 +174,7 @@ def test_answers_that_an_adapter_does_not_read_back_are_named_as_the_reason_why_
     made = rows_of([of_size], module=module)
     tuning = Tuning(1, TuningState.EMPTY, "job", "i0d0", (), {"yield": {**made.counts, "labelled": 0}})
     said = yield_in_words(tuning, made, "here")
-    assert said.startswith("1 of 1 traces passed, 1 answers cannot be written so that the adapter reads them back")
+    assert said.startswith("1 of 1 traces passed, 1 answer cannot be written so that the adapter reads it back")
     assert "Another adapter" in said
     assert len(rows_of([of_size], module=module, adapter=dspy.JSONAdapter()).rows) == 1
     below = yield_in_words(tuning, rows_of([cell("a", 0.5, GOOD)]), "here")

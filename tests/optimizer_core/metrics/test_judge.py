@@ -6,6 +6,7 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
 from mipro_studio.optimizer_core.types import ErrorClass, Role, Split, Status
 from tests.loopback import LoopbackEndpoint
+from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import NOBODY, live, make_config
 
 CRITERIA = ["It names a queue.", "It is polite."]
@@ -63,3 +64,15 @@ def test_a_judge_without_criteria_is_refused(endpoint: LoopbackEndpoint) -> None
     config = make_config(endpoint, program=NO_CODE, metric="judge", judge={"criteria": ["  "]})
     with pytest.raises(BadInput, match="no criteria"):
         judge_scorer(config, NOBODY)
+
+
+def test_a_refused_key_of_the_judge_is_told_with_its_role_and_its_variable(
+    endpoint: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THE_JUDGE", "wrong-key-0000")
+    with InProcessEndpoint(responder="oracle", require_key="right-key-0000") as apart:
+        model = {"model": "openai/judge", "api_base": apart.base_url, "api_key_env": "OF_THE_JUDGE"}
+        life = live(make_config(endpoint, **judged(endpoint, judge={"criteria": CRITERIA, "model": model})))
+    assert life.ending.status is Status.FAILED
+    assert "'OF_THE_JUDGE'" in life.ending.reason and "judge, 'openai/judge'" in life.ending.reason
+    assert "wrong-key" not in life.ending.reason

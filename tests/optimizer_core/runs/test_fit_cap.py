@@ -27,7 +27,8 @@ def test_a_cap_below_the_plan_leaves_out_rows_and_trials_and_says_so() -> None:
     assert (sizes["val"], sizes["train"], sizes["test"]) == (25, 194, 65)
     assert 1 <= config.search.trials < 40
     assert note.startswith("The cap of 150 program runs does not pay for the whole plan (")
-    assert f"25 of 65 validation rows are used, drawn by the seed, and {config.search.trials} trials" in note
+    assert "The search takes 25 of 65 validation rows, drawn by the seed" in note
+    assert note.endswith(f", and {config.search.trials} trials instead of 40.")
     assert make_plan(config, sizes, 2, 0.0, 0.0)["program_runs"]["least"] + 25 <= 150
     assert not any("The cap of" in said for said in make_plan(config, sizes, 2, 0.0, 0.0)["notes"])
 
