@@ -1,5 +1,6 @@
 """The gate before weights are tuned: a person reads the rows, leaves some out, answers some anew, and says go."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,10 @@ from mipro_studio.ui.page import actions
 from mipro_studio.ui.text.format import clean, one_line, plural
 from mipro_studio.ui.text.long_text import long_text
 
-__all__ = ["change_of", "rows_gate", "train"]
+__all__ = ["asked_words", "change_of", "rows_gate", "train"]
 
 _KEPT, _ANSWER = "train on it", "answer"
+_MARK = re.compile(r"\[\[ ## (\w+) ## \]\]\s*")
 NOTHING_YET = "Nothing is changed yet."
 _OPEN = "rows_gate_open"
 """Number of a tuning -> (run, key of the table in which its rows can be changed)."""
@@ -36,8 +38,8 @@ def rows_gate(run: RunSummary, tuning: Tuning, asked: Sequence[AskedChange]) -> 
         column_config={
             _KEPT: column.CheckboxColumn(width=90),
             "row": column.NumberColumn(width=60),
-            "asked": column.TextColumn(width="large"),
-            _ANSWER: column.TextColumn(width="medium", required=True),
+            "asked": column.TextColumn(width="medium"),
+            _ANSWER: column.TextColumn(width="large", required=True),
         },
     )
     if not waits:
@@ -93,13 +95,19 @@ def _edited(key: str) -> dict[int, Mapping[str, Any]]:
     return {int(place): cells for place, cells in edited.items() if cells and cells != {_KEPT: True}}
 
 
+def asked_words(message: str) -> str:
+    """The inputs in a message of an adapter, without its marks and its closing demand."""
+    fields, demand, _ = message.rpartition("\n\nRespond with ")
+    return _MARK.sub(r"\1: ", fields if demand else message)
+
+
 def _row(place: int, row: Json) -> dict[str, Any]:
     last = row["messages"][-1]["content"] if row["messages"] else ""
     return {
         _KEPT: True,
         "row": place,
         "predictor": one_line(row["predictor"]),
-        "asked": one_line(str(last), 500),
+        "asked": one_line(asked_words(str(last)), 500),
         _ANSWER: clean(row["answer"]),
         "from": "labels" if row.get("labelled") else "a trace",
     }

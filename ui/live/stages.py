@@ -11,7 +11,7 @@ from mipro_studio.ui.arms.candidate_names import Names
 from mipro_studio.ui.arms.review_forms import show_refusal
 from mipro_studio.ui.arms.review_queue import waiting
 from mipro_studio.ui.charts.live_chart import live_chart
-from mipro_studio.ui.live.rows_gate import rows_gate
+from mipro_studio.ui.live.rows_gate import asked_words, rows_gate
 from mipro_studio.ui.text.format import UNKNOWN, clip, duration, interval, one_line, plural, score
 
 __all__ = ["losses_of", "stage_words", "stages_panel", "step_rows"]
@@ -123,7 +123,7 @@ def _row(row: Json) -> dict[str, str]:
     last = row["messages"][-1]["content"] if row["messages"] else ""
     return {
         "predictor": one_line(row["predictor"]),
-        "asked": clip(one_line(last, 500)),
+        "asked": clip(one_line(asked_words(str(last)), 500)),
         "answer": one_line(row["answer"], 500),
         "from": "labels" if row.get("labelled") else "a trace",
         "messages": str(len(row["messages"])),

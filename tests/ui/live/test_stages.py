@@ -25,7 +25,7 @@ from mipro_studio.optimizer_core.types import (
 )
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import names_of
-from mipro_studio.ui.live.rows_gate import change_of
+from mipro_studio.ui.live.rows_gate import asked_words, change_of
 from mipro_studio.ui.live.stages import losses_of, stage_words, step_rows
 from tests.pages.open import open_page, texts
 from tests.ui.factory import PREDICTORS, LiveRun
@@ -64,6 +64,12 @@ def test_what_a_person_changes_of_rows_is_what_the_run_is_asked_for() -> None:
     for nothing in ({}, {1: {"answer": None}}):
         with pytest.raises(BadInput):
             changed_rows(change_of(1, nothing), {1: waits})
+
+
+def test_what_was_asked_is_told_without_the_adapters_marks() -> None:
+    message = "[[ ## text ## ]]\na b\n\n[[ ## n ## ]]\n3\n\nRespond with the corresponding output fields, starting"
+    assert asked_words(message) == "text: a b\n\nn: 3"
+    assert asked_words("Respond with care.") == "Respond with care."
 
 
 def test_rows_are_read_and_changed_on_the_live_page_before_they_are_trained_on(
