@@ -34,6 +34,7 @@ from mipro_studio.optimizer_core import telemetry
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
 from mipro_studio.optimizer_core.environment import keep_keys_back, withhold_of
 from mipro_studio.optimizer_core.errors import LeaseLost, RunPaused, StopRequested, StudioError
+from mipro_studio.optimizer_core.evaluation.pool import switch_often
 from mipro_studio.optimizer_core.evaluation.tracebacks import frames_of, where
 from mipro_studio.optimizer_core.inspection import inspect_request
 from mipro_studio.optimizer_core.roles import key_variables
@@ -119,6 +120,7 @@ def run(store_path: Path, run_id: str) -> int:
     """Work on a queued run in a process of its own, whose log a keeper writes. Returns what `live` does."""
     with Reader(store_path) as reader:
         variables = key_variables(reader.config(run_id))
+    switch_often()
     life = worker_name()
     keeper = Keeper(store_path, run_id, life, variables)
     try:

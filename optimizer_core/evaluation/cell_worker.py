@@ -25,7 +25,7 @@ from mipro_studio.optimizer_core.errors import RunFailed, StudioError
 from mipro_studio.optimizer_core.evaluation import frames
 from mipro_studio.optimizer_core.evaluation.cell_request import CellRequest
 from mipro_studio.optimizer_core.evaluation.executor import ThreadExecutor
-from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool
+from mipro_studio.optimizer_core.evaluation.pool import TookTooLong, WorkPool, switch_often
 from mipro_studio.optimizer_core.evaluation.runner_assembly import build_runner
 from mipro_studio.optimizer_core.evaluation.worker_process import OUT_OF_MEMORY
 from mipro_studio.optimizer_core.models.sharing.borrowing import BorrowingMeter
@@ -137,6 +137,7 @@ async def _serve(channel: frames.Channel) -> None:
 def serve_on(sock: socket.socket) -> None:
     """Fill cells for whoever is at the other end of `sock`, until that is closed."""
     keep_keys_back()
+    switch_often()
     channel = frames.Channel(sock)
     tell_learned(lambda key: channel.send(["learned", key]))
     telemetry.switch_on_if_asked()

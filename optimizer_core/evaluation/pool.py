@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import itertools
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,12 +18,23 @@ from typing import Any, TypeVar
 
 from mipro_studio.optimizer_core.errors import GivenUp
 
-__all__ = ["TookTooLong", "WorkPool"]
+__all__ = ["TookTooLong", "WorkPool", "switch_often"]
 
 LOOK_S = 0.5
 """How often is looked for work that takes too long."""
 
+SWITCH_S = 0.0005
+"""Seconds after which a thread that computes lets another have Python's lock."""
+
 T = TypeVar("T")
+
+
+def switch_often() -> None:
+    """Let the threads of this process take turns ten times as often as Python does by itself.
+
+    A thread whose answer has come waits a turn of each thread that computes, several times a call.
+    """
+    sys.setswitchinterval(SWITCH_S)
 
 
 class TookTooLong(Exception):
