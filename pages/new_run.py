@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
 from mipro_studio.ui.new_run import form_data, form_models, form_parts, form_program
 from mipro_studio.ui.new_run.check_panel import consent, found, leaves, not_complete, planned
+from mipro_studio.ui.new_run.pace import pace_s
 from mipro_studio.ui.new_run.prefill import prefill
 from mipro_studio.ui.new_run.run_form import subject, to_config
 from mipro_studio.ui.new_run.start_bar import start_bar
@@ -77,7 +78,7 @@ def plan(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> None:
     with st.spinner("Working out the plan…"):
         draft = drafts.work_out(config, checked)
     with place:
-        planned(draft)
+        planned(draft, pace_s(checked), config.threads or 1)
     if not isinstance(draft, BadInput) and drafts.latest() != before:
         st.rerun()
 

@@ -30,6 +30,7 @@ from mipro_studio.optimizer_core.types import ErrorClass, Event, EventKind, Phas
 from mipro_studio.storage import Reader
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.replay.replay_state import history
+from scripts.new_run_states import STATES, scrolled
 from tests.ui.browser import ROOT, chromium, serve, visit
 from tests.ui.factory import MARKER, LiveRun, fill
 
@@ -104,6 +105,15 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
         yield f"live-running-{tab.lower().replace(' ', '-')}", f"/live?run={ids['running']}", names["running"], tab
 
 
+def new_run_states(page: Page, url: str, out: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
+    for name, act in STATES.items():
+        if wanted(f"new-run-{name}"):
+            visit(page, f"{url}/new_run?sample=triage", "New run")
+            still(page)
+            act(page, folder)
+            four(page, out, f"new-run-{name}", whole=act is not scrolled)
+
+
 def phases(store: Path) -> dict[str, str]:
     """Runs that are at work, one in each phase before and after the search."""
     found = {}
@@ -145,8 +155,12 @@ def still(page: Page) -> None:
         page.wait_for_function(STILL, polling=150, timeout=WORKS_MS)
 
 
-def shoot(page: Page, file: Path) -> None:
+def shoot(page: Page, file: Path, *, whole: bool = True) -> None:
     """The whole page: the view grows to what scrolls inside it, since a full-page shot stops at the scroller."""
+    if not whole:
+        still(page)
+        page.screenshot(path=str(file))
+        return
     width = page.viewport_size["width"] if page.viewport_size else WIDTHS[0]
     still(page)
     tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
@@ -156,14 +170,14 @@ def shoot(page: Page, file: Path) -> None:
     page.set_viewport_size({"width": width, "height": HEIGHT})
 
 
-def four(page: Page, out: Path, name: str) -> None:
+def four(page: Page, out: Path, name: str, *, whole: bool = True) -> None:
     """The page that is open, wide and narrow, light and dark, and the sheet of all four."""
     files = []
     for width, scheme in product(WIDTHS, SCHEMES):
         page.set_viewport_size({"width": width, "height": HEIGHT})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         files.append(out / f"{name}-{width}-{scheme}.png")
-        shoot(page, files[-1])
+        shoot(page, files[-1], whole=whole)
     page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
     page.emulate_media(color_scheme="light")
     sheet(files, out / "sheets" / f"{name}.png")
@@ -228,6 +242,7 @@ def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], 
                 pressed = page.get_by_role("tab", name=tab).or_(page.get_by_role("radio", name=tab))
                 pressed.or_(page.get_by_role("button", name=tab)).first.click()
             four(page, out, name)
+        new_run_states(page, url, out, store.parent, wanted)
         page.close()
     if wanted("report-finished"):
         for width, scheme in product(WIDTHS, SCHEMES):

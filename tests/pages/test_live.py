@@ -231,6 +231,13 @@ def test_importance_is_shown_while_the_run_goes_on(store: Filled) -> None:
     assert "What the score depends on" not in texts(open_page(PAGE, run=store[1]["review"])), "nothing has a score"
 
 
+def test_a_run_at_the_gate_leads_to_what_is_to_be_read(store: Filled) -> None:
+    app = open_page(PAGE, run=store[1]["review"])
+    assert [button.label for button in app.button if button.key == "live_read"] == ["Read the instructions"]
+    app.button(key="live_read").click().run()
+    assert not app.exception and "0 of 8 read" in "".join(str(one.proto) for one in app.get("progress"))
+
+
 @pytest.mark.parametrize("name", ["fANOVA", "PED-ANOVA"])
 def test_optunas_importance_is_there_by_name_with_what_it_lacks(store: Filled, name: str) -> None:
     app = open_page(PAGE, run=store[1]["finished"])

@@ -186,6 +186,9 @@ def test_what_the_program_answered_when_it_was_tried_is_shown(empty: Path, monke
     said = texts(app)
     for expected in ("Tried on 1 training row: 0.50", "score 0.50", "billing", "sales", "metric says: half of it"):
         assert expected in said, expected
+    plan = next(table.value for table in app.table if "Trials" in str(table.value))
+    for told in ("Time, at the check's pace", "s on 8 threads", "Program runs of the sealed test", "Dollars"):
+        assert told in plan.to_string(), plan
     assert not app.button(key="nr_start").disabled
     assert "nr_anyway" not in [button.key for button in app.button]
 
@@ -434,7 +437,7 @@ def test_a_preset_clears_what_was_set_by_hand_and_the_table_shows_all_five(empty
     app.segmented_control(key="nr_preset").set_value("light").run()
     assert app.number_input(key="nr_trials").value is None
     (table,) = [table.value for table in app.table if "preset" in table.value.columns]
-    assert list(table["preset"]) == ["studio", "paper", "light (chosen)", "medium", "heavy"]
+    assert list(table["preset"]) == ["studio", "paper", "light ●", "medium", "heavy"]
 
 
 def test_what_a_race_asks_for_is_a_field_each_and_coordinate_ascents_only_for_it(

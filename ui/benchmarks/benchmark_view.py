@@ -38,7 +38,8 @@ def how_to() -> None:
         "may be stopped or killed and started again."
     )
     st.code(
-        "python -m benchmarks run --tasks triage,iris --optimizers mipro,bootstrap_rs,dspy.MIPROv2 \\\n"
+        "python -m benchmarks run --tasks triage,iris \\\n"
+        "    --optimizers mipro,bootstrap_rs,dspy.MIPROv2 \\\n"
         "    --seeds 0,1,2,3,4 --max-program-runs 1000",
         language=None,
         wrap_lines=True,
@@ -205,11 +206,4 @@ def paper() -> None:
         }
         for what, name, values in PAPER_ROWS
     ]
-    widths = {"Optimized": 92, "Optimizer": 148} | {column: 20 + 8 * len(column) for column in COLUMNS}
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key="bench_paper",
-        alt="Table 2 of the MIPRO paper",
-        column_config={name: st.column_config.TextColumn(width=width) for name, width in widths.items()},
-    )
+    st.dataframe(rows, hide_index=True, key="bench_paper", alt="Table 2 of the MIPRO paper")

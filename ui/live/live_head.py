@@ -103,8 +103,8 @@ def _go_on(run: RunSummary, given_up: bool) -> None:
         if rows_wait(run):
             asked = (train, (run.id,))
         st.button(
-            label, key="live_resume", icon=":material/play_arrow:", type="primary", help=does,
-            on_click=asked[0], args=asked[1],
+            label, key="live_resume", icon=":material/play_arrow:", help=does, on_click=asked[0], args=asked[1],
+            type="primary" if run.status is not Status.AWAITING_REVIEW or rows_wait(run) else "secondary",
         )  # fmt: skip
     if given_up:
         st.button(
@@ -137,8 +137,7 @@ def reason(run: RunSummary, outcome: Outcome | None, given_up: bool = False) -> 
         Status.STOPPED: "The best so far stands. Resume to go on.",
         Status.FAILED: "Mend the cause and resume: every scored example is kept. A retry alone would not help.",
         Status.LOST: "Its worker died or the machine slept. Resume goes on from the last answer that was kept.",
-        Status.AWAITING_REVIEW: "The instructions are written. Edit them, reject some or add your own, then start "
-        "the search.",
+        Status.AWAITING_REVIEW: "The search has not begun and spends nothing while it waits.",
     }
     if run.status is Status.RUNNING and run.reason:
         notice("Waiting", clean(run.reason), icon=":material/hourglass_top:", colour="orange")
@@ -156,10 +155,9 @@ def reason(run: RunSummary, outcome: Outcome | None, given_up: bool = False) -> 
     look = LOOKS[run.status]
     if hint is not None:
         notice(look.word, humane(run.reason), icon=look.icon, colour=look.colour, hint=hint, details=run.error)
-    if run.status is Status.AWAITING_REVIEW and not rows:
-        st.page_link(
-            INSTRUCTIONS.path, label="Read the instructions", icon=INSTRUCTIONS.icon, query_params={"run": run.id}
-        )
+    gate = run.status is Status.AWAITING_REVIEW and not rows
+    if gate and st.button("Read the instructions", key="live_read", icon=INSTRUCTIONS.icon, type="primary"):
+        st.switch_page(INSTRUCTIONS.path, query_params={"run": run.id})
 
 
 def _card(title: str, value: str, beside: str, caption: str) -> None:

@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Role
 from mipro_studio.ui.live.spending import role_plan
 from mipro_studio.ui.new_run.data_report import data_report
+from mipro_studio.ui.new_run.pace import time_words
 from mipro_studio.ui.new_run.rehearsal_view import refused, tried
 from mipro_studio.ui.page.notices import notice, problem
 from mipro_studio.ui.page.uploads import alone
@@ -76,14 +77,18 @@ def found(config: RunConfig, answer: Found | StudioError) -> None:
     _data(answer.get("data") or {})
 
 
-def planned(draft: Mapping[str, Any] | BadInput | None) -> None:
-    """The plan of the settings as they stand; it follows the form."""
+def planned(draft: Mapping[str, Any] | BadInput | None, seconds: float | None = None, threads: int = 1) -> None:
+    """The plan of the settings as they stand; it follows the form.
+
+    Args:
+        seconds: Of one program run; None where nothing was measured.
+    """
     if draft is None:
         st.caption("Check once to see the plan: it needs the program and the rows. After that it follows the form.")
     elif isinstance(draft, BadInput):
         notice("No plan", str(draft), icon=":material/pending:", colour="orange")
     else:
-        _plan(draft["plan"])
+        _plan(draft["plan"], seconds, threads)
 
 
 def _program(answer: Found) -> None:
@@ -110,29 +115,38 @@ def _data(data: Found) -> None:
         data_report(report)
 
 
-def _plan(plan: Found) -> None:
+def _plan(plan: Found, seconds: float | None, threads: int) -> None:
     runs, calls = plan.get("program_runs") or {}, plan.get("lm_calls") or {}
     line("The plan", bold=True)
-    table = {
+    first = {
         "Trials": count(plan.get("trials")),
         "Program runs before the test": between(runs.get("total")),
-        "… trying it first": between(runs.get("rehearsal", 0)),
-        "… bootstrapping": between(runs.get("bootstrap")),
-        "… baseline": between(runs.get("baseline")),
-        "… minibatches, or steps of the race": between(runs.get("minibatch")),
-        "… full evaluations": between(runs.get("full")),
         "Program runs of the sealed test": between(runs.get("test")),
+        "Dollars": dollars(plan.get("usd")).replace("$", "\\$"),
+    }
+    if time := time_words(runs.get("total"), seconds, threads):
+        first["Time, at the check's pace"] = time
+    st.table(first, border="horizontal", alt="What the run is planned to take")
+    for note in plan.get("notes") or []:
+        line(note, muted=True)
+    phases = {
+        "Trying it first": between(runs.get("rehearsal", 0)),
+        "Bootstrapping demos": between(runs.get("bootstrap")),
+        "The program as it came": between(runs.get("baseline")),
+        "Candidates on some rows": between(runs.get("minibatch")),
+        "Candidates on the other rows too": between(runs.get("full")),
+    }
+    models = {
         **{
             f"LM calls, {title.lower()}": role_plan(plan, role)
             for role, title in ROLE_TITLES.items()
             if role in calls or role not in (Role.JUDGE, Role.JUDGE_TEST)
         },
         **_tokens(plan.get("tokens")),
-        "Dollars": dollars(plan.get("usd")).replace("$", "\\$"),
     }
-    st.table(table, border="horizontal", alt="What the run is planned to take")
-    for note in plan.get("notes") or []:
-        line(note, muted=True)
+    with st.expander("Program runs by phase, calls and tokens by model"):
+        st.table(phases, border="horizontal", alt="Planned program runs by phase")
+        st.table(models, border="horizontal", alt="Planned LM calls and tokens by role")
 
 
 def _tokens(tokens: object) -> dict[str, str]:

@@ -12,9 +12,10 @@ import streamlit as st
 from mipro_studio.optimizer_core.catalogue import LABELS, OPTIMIZERS, PRESETS, SCHEDULES, SURROGATES
 from mipro_studio.optimizer_core.config import TIPS
 from mipro_studio.ui.new_run.form_words import KEPT, choice
+from mipro_studio.ui.new_run.pace import pace_s, time_words
 from mipro_studio.ui.new_run.run_form import BY_PRESET, FIELDS
 from mipro_studio.ui.page.drafts import CHECKED, effective, latest, predictors
-from mipro_studio.ui.text.format import between, count, dollars, plural, roughly
+from mipro_studio.ui.text.format import between, count, dollars, plural
 
 __all__ = ["budget", "optimizer", "preset_sentence", "proposer", "search"]
 
@@ -58,7 +59,7 @@ def _presets(chosen: str) -> None:
         return
     rows = [
         {
-            "preset": f"{row['preset']} (chosen)" if row["preset"] == chosen else row["preset"],
+            "preset": f"{row['preset']} ●" if row["preset"] == chosen else row["preset"],
             "trials": count(row["trials"]),
             "candidates": count(row["candidates"]),
             "program runs": between(row["program_runs"]),
@@ -67,15 +68,8 @@ def _presets(chosen: str) -> None:
         for row in draft["presets"]
     ]
     st.table(rows, border="horizontal", hide_index=True, alt="What each preset means for this program and data")
-    seconds = _pace(st.session_state.get(CHECKED))
+    seconds = pace_s(st.session_state.get(CHECKED))
     st.caption(preset_sentence(draft["plan"], chosen, seconds, int(st.session_state.get("nr_threads") or 1)))
-
-
-def _pace(checked: tuple[Any, Any] | None) -> float | None:
-    """Seconds of a program run, by the faster row of the last check: a first one may wait for a model to load."""
-    answer = checked[1] if checked is not None else None
-    cells = (answer.get("rehearsal") or {}).get("cells") or () if isinstance(answer, Mapping) else ()
-    return min((float(cell["seconds_s"]) for cell in cells if cell["error"] is None), default=None)
 
 
 def preset_sentence(plan: Mapping[str, Any], chosen: str, seconds: float | None, threads: int) -> str:
@@ -86,11 +80,8 @@ def preset_sentence(plan: Mapping[str, Any], chosen: str, seconds: float | None,
     """
     total = (plan.get("program_runs") or {}).get("total")
     parts = [plural(int(plan.get("trials") or 0), "trial"), f"{between(total)} program runs before the sealed test"]
-    if seconds is not None and total is not None:
-        ends = total if isinstance(total, (list, tuple)) else (total, total)
-        low, high = (roughly(runs * seconds / threads) for runs in ends)
-        time = low if low == high else f"{low} to {high}"
-        parts.append(f"about {time} on {plural(threads, 'thread')} at the check's pace")
+    if time := time_words(total, seconds, threads):
+        parts.append(f"about {time} at the check's pace")
     parts.append(f"{dollars(plan['usd'])}" if plan.get("usd") is not None else "a cost that no price is known for")
     return f"{chosen.capitalize()} takes {', '.join(parts[:-1])} and {parts[-1]}.".replace("$", "\\$")
 

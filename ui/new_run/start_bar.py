@@ -25,10 +25,10 @@ def start_bar(
     """
     reason = why_not(config, checked) or unheld
     complete = not isinstance(config, BadInput)
-    with st.bottom.container(
-        horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key="nr_bar"
-    ):
-        st.text(one_line(reason, 160) or _ready(drafts.latest()), width="stretch")
+    with st.bottom.container(key="nr_bar"):
+        said, buttons = st.columns([3, 2], vertical_alignment="center")
+    said.text(one_line(reason, 160) or _ready(drafts.latest()))
+    with buttons.container(horizontal=True, horizontal_alignment="right", gap="small"):
         pressed = st.button(
             "Check", key="nr_check", icon=":material/fact_check:", disabled=not complete,
             type="primary" if reason and complete else "secondary",

@@ -39,7 +39,8 @@ _READABLE = ".stApp button[kind='primary']:not(:disabled) * { color: light-dark(
 # A button's key is dimmed by Streamlit below what can be read.
 _KEYS = ".stApp button:not(:disabled) kbd { opacity: 1; color: inherit !important; }"
 # Streamlit keeps 5rem free on both sides; on a narrow window tables need the room.
-_ROOM = "@media (max-width: 1200px) { .stMainBlockContainer { padding-left: 2rem; padding-right: 2rem; } }"
+_ROOM = """@media (max-width: 1200px) {
+.stMainBlockContainer, [data-testid=stBottomBlockContainer] { padding-left: 2rem; padding-right: 2rem; } }"""
 # Whoever asks their system for less motion gets none: no fading, sliding or spinning.
 _AT_REST = """@media (prefers-reduced-motion: reduce) { .stApp *, .stApp *::before, .stApp *::after {
 animation-duration: .01ms !important; animation-iteration-count: 1 !important; scroll-behavior: auto !important;
