@@ -106,7 +106,7 @@ class SearchSettings(Settings):
         lag: Trials under way at once. A suggestion knows the results of all trials but the latest `lag - 1`;
             that is what lets trials overlap, and being fixed it makes a run the same whatever the number of
             threads and whichever answer comes first. 1 = one trial at a time. Six small trials keep 16 threads
-            busy (`benchmarks/utilization.py`).
+            busy (`benchmarks/utilization`).
         freeze: Predictors left as they are.
         step: Cells of a candidate's first racing trial.
         finalists: Candidates beside the baseline that a race evaluates in full, if so many may win.

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
@@ -36,6 +35,7 @@ from mipro_studio.optimizer_core.types import (
     Trial,
     TrialKind,
 )
+from tests.immediate import Immediate
 
 __all__ = ["Played", "play"]
 
@@ -101,15 +101,6 @@ class _Evaluator:
             self.program_runs += 1
 
 
-class _AtOnce(ThreadPoolExecutor):
-    """Does the work where it is asked for: no evaluation runs beside it here that a thread would spare."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(work(*args, **named))
-        return done
-
-
 class _Silent(Search):
     """Leaves out what a run writes down for people who watch, which no decision rests on and nobody reads here."""
 
@@ -136,7 +127,7 @@ def play(
 
 
 async def _play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm], features: Features) -> Played:
-    asyncio.get_running_loop().set_default_executor(_AtOnce())
+    asyncio.get_running_loop().set_default_executor(Immediate())
     table, recorder = ScoreTable(), _Recorder()
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
     # There are no rows to make arms from: what is measured is the choice among those there are.

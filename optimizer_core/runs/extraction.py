@@ -73,7 +73,7 @@ def _won(context: RunContext) -> str:
     """On how many examples the best won; how many candidates were tried is counted where it is shown."""
     n = len(context.examples[Split.VAL])
     hopeless = _never_scored(context)
-    examples = plural(n - len(hopeless), 'validation example')
+    examples = plural(n - len(hopeless), "validation example")
     reason = f"Best mean of the candidates that were scored on all of {examples}."
     if not context.objective.is_score:
         reason += f" Best by the objective {context.objective.text}."

@@ -19,7 +19,6 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from mipro_studio.optimizer_core.runs import assembly
 from mipro_studio.optimizer_core.runs.run import Ending
 from mipro_studio.optimizer_core.types import Change, ChangeKind, Record, Status, Trial, Tuning, Usage
 from tests.arms import demo_sets_of, instructions_of
+from tests.immediate import Immediate
 from tests.loopback.inprocess import InProcessEndpoint
 from tests.optimizer_core.builders import ROOT, ROWS, make_examples, merge
 from tests.optimizer_core.optimizers.small import ALL
@@ -105,18 +105,6 @@ class VirtualPool:
 
     def close(self) -> None:
         """Nothing to end."""
-
-
-class _AtOnce(ThreadPoolExecutor):
-    """Arithmetic of suggestions is done where it is asked for."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        try:
-            done.set_result(work(*args, **named))
-        except BaseException as error:  # noqa: BLE001 - as an executor does
-            done.set_exception(error)
-        return done
 
 
 Wish = tuple[int, ChangeKind, Mapping[str, Any]]
@@ -274,7 +262,7 @@ def live(config: RunConfig, journal: MemoryJournal, timing: int, approved: bool 
     past = assembly.Past(approved=bool(approved), approvals=int(approved))
 
     async def main() -> Ending:
-        asyncio.get_running_loop().set_default_executor(_AtOnce())
+        asyncio.get_running_loop().set_default_executor(Immediate())
         assembled = assembly.assemble(config, journal, ROOT, past)
         assembled.pool.rng = random.Random(timing)  # type: ignore[attr-defined]
         return await assembled.run.execute()

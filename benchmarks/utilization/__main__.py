@@ -14,20 +14,17 @@ DSPy's), its processes for rows, the endpoint, and all else (the helpers beside 
 import argparse
 import itertools
 import json
-import os
 import subprocess
 import sys
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mipro_studio.benchmarks.utilization.processors import Processors
 from mipro_studio.commands.following import to_the_end
 from mipro_studio.control import launcher, new_runs
 from mipro_studio.optimizer_core.types import EventKind, TrialKind
@@ -38,7 +35,7 @@ from tests.programs import desk
 
 __all__ = ["main"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 N_TRAIN, N_VAL = 60, 120
 KEY = "LOOPBACK_KEY"
 
@@ -146,70 +143,13 @@ def _moment(stored: str) -> float:
     return datetime.fromisoformat(stored).timestamp()
 
 
-class _Processors(threading.Thread):
-    """Samples what every process of this command, its children and theirs, has taken of the processors so far."""
-
-    WHO = {
-        "worker": "run",
-        "-c": "run",
-        "optimizer_core.evaluation.cell_worker": "rows",
-        "tests.loopback": "endpoint",
-    }
-    TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
-    EVERY_S = 0.1
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._taken: dict[int, tuple[str, float]] = {}
-        self._samples: list[tuple[float, dict[str, float]]] = []
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        while not self._over.wait(self.EVERY_S):
-            self._look()
-
-    def _look(self) -> None:
-        for pid in _family(os.getpid()):
-            with suppress(OSError):  # it has ended
-                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-                who = next((self.WHO[word] for word in words[1:4] if word in self.WHO), "else")
-                times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-                self._taken[pid] = who, sum(map(int, times)) * self.TICK_S
-        total: defaultdict[str, float] = defaultdict(float)
-        for who, seconds in self._taken.values():
-            total[who] += seconds
-        self._samples.append((time.monotonic(), total))
-
-    def a_call_ms(self, stats: LoopbackStats) -> str:
-        """Milliseconds a call by who took them, from the first call to the last."""
-        self._over.set()
-        self.join()
-        before, after = (
-            min(self._samples, key=lambda sample: abs(sample[0] - stats[name]))[1] for name in ("first_at", "last_at")
-        )
-        took = {
-            who: 1000 * (after[who] - before[who]) / stats["total"] for who in ("run", "rows", "endpoint", "else")
-        }
-        return ", ".join(f"{who} {ms:.1f}" for who, ms in took.items() if ms >= 0.05)
-
-
-def _family(pid: int) -> list[int]:
-    """A process, its children and theirs."""
-    found = [pid]
-    for one in found:
-        with suppress(OSError):
-            for task in Path(f"/proc/{one}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-    return found
-
-
 def _measured(options: argparse.Namespace, data: list[dict[str, str]], folder: Path) -> None:
     for latency_s, threads, spread in itertools.product(options.latency_s, options.threads, options.spread):
         for title, play, work in _contenders(options):
             settings: dict[str, Any] = {"latency_s": latency_s, "spread": spread, "responder": "oracle"}
             told: list[str] = []
             with LoopbackEndpoint(**settings, gold=desk.gold(data), keep_requests=options.phases) as endpoint:
-                processors = _Processors()
+                processors = Processors()
                 processors.start()
                 with TemporaryDirectory(dir=folder) as own:
                     for split, rows in (("train", data[:N_TRAIN]), ("val", data[N_TRAIN:])):
