@@ -94,7 +94,7 @@ def run_job(job: Job) -> Result:
     played = play(landscape, parse_config({**METHODS[job.method], **settings}))
     spent = time.process_time() - started
     baseline = Candidate.baseline(landscape.family.predictors)
-    evidence = corrected(played.table, played.winner, baseline, job.seed)
+    evidence = corrected(played.table, played.winner, baseline, job.seed, trials=played.trials)
     assert evidence is not None
     true = landscape.in_units(landscape.true(played.winner))
     return Result(

@@ -54,7 +54,9 @@ def objective_evidence(context: RunContext, winner: Candidate, splits: Collectio
     return {
         "text": objective.text,
         **evidence_for(table, winner, context.baseline, splits, objective),
-        "corrected": corrected(table, winner, context.baseline, context.config.seed, objective),
+        "corrected": corrected(
+            table, winner, context.baseline, context.config.seed, objective, context.journal.trials()
+        ),
         "over_val": over(Split.VAL),
         "over_test": over(Split.TEST),
     }

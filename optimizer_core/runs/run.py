@@ -240,7 +240,9 @@ class Run:
             reason=reason,
             **evidence,
             importance=tuple(self._optimizer.importance(context, scores)),
-            corrected=corrected(context.table, winner, context.baseline, context.config.seed),
+            corrected=corrected(
+                context.table, winner, context.baseline, context.config.seed, trials=context.journal.trials()
+            ),
             objective=objective,
             steps=tuple(self._steps(splits)),
         )

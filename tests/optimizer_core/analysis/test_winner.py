@@ -6,7 +6,7 @@ import numpy as np
 
 from mipro_studio.optimizer_core.analysis.winner import corrected
 from mipro_studio.optimizer_core.evaluation.score_table import ScoreTable
-from mipro_studio.optimizer_core.types import Candidate, Split
+from mipro_studio.optimizer_core.types import Candidate, Split, Trial, TrialKind
 from tests.optimizer_core.builders import scored
 
 BASELINE = Candidate.baseline(1)
@@ -35,6 +35,43 @@ def test_the_luckiest_of_equals_is_pulled_back_and_the_interval_holds_the_truth(
     assert sum(one["low"] <= 0.5 <= one["high"] for one in found) >= 15
     before, after = (np.mean([one[key] for one in found]) - 0.5 for key in ("observed", "mean"))
     assert 0 <= after < 0.6 * before
+
+
+def race(seed: int) -> tuple[ScoreTable, Candidate, list[Trial]]:
+    """Thirty equals race: of those that were right most often on six rows the best three get sixty in all."""
+    rng, table, trials = random.Random(seed), ScoreTable(), []
+    names = [f"i{arm}d0" for arm in range(30)]
+
+    def ask(name: str, rows: range) -> None:
+        examples = tuple(f"e{row}" for row in rows)
+        trials.append(Trial(len(trials), len(trials), TrialKind.MINIBATCH, name, examples))
+        for example in examples:
+            table.put(scored(name, example, float(rng.random() < 0.5)))
+
+    for name in names:
+        ask(name, range(6))
+    best = sorted(names, key=lambda name: table.mean(name, Split.VAL).mean or 0.0)[-3:]
+    for name in best:
+        ask(name, range(6, 60))
+    return table, Candidate.parse(max(best, key=lambda name: table.mean(name, Split.VAL).mean or 0.0)), trials
+
+
+def test_cells_by_which_a_candidate_was_let_on_do_not_count_for_it() -> None:
+    told, blind = [], []
+    for seed in range(12):
+        table, winner, trials = race(seed)
+        for found, known in ((told, trials), (blind, [])):
+            one = corrected(table, winner, BASELINE, seed, trials=known)
+            assert one is not None and one["n"] == 60
+            found.append(one["mean"] - 0.5)
+    assert 0 <= np.mean(told) < np.mean(blind) - 0.01
+
+
+def test_the_interval_is_no_narrower_than_what_the_winners_own_cells_say() -> None:
+    for seed in range(5):
+        table, winner = equals(20, seed, 100)
+        known = corrected(table, winner, BASELINE, seed)
+        assert known is not None and known["high"] - known["low"] > 0.9 * 2 * 1.645 * (0.25 / 100) ** 0.5
 
 
 def test_the_baseline_as_winner_is_compared_with_nothing() -> None:
