@@ -1,15 +1,20 @@
 """Home: the runs, and a sample to start with one click."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from mipro_studio.optimizer_core.errors import StudioError
+from mipro_studio.optimizer_core.types import Status
+from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.home.open_replay import finished_run, open_replay
 from mipro_studio.ui.home.runs_table import runs_table
 from mipro_studio.ui.home.samples import sample_cards
 from mipro_studio.ui.page.actions import take_refusal
 from mipro_studio.ui.page.frame import HOME, NEW_RUN, frame
 from mipro_studio.ui.page.notices import problem
-from mipro_studio.ui.page.store import reading
+from mipro_studio.ui.page.store import kept_of_run, reading
+from mipro_studio.ui.result.evidence import as_told
 from mipro_studio.ui.text.status import is_active
 
 POLL_S = 3.0
@@ -18,11 +23,19 @@ POLL_S = 3.0
 def runs(polled: bool) -> None:
     """The table of runs; stops asking when no run moves."""
     with reading() as reader:
-        listed = reader.list_runs() if reader is not None else []
+        listed = [_told(reader, run) for run in reader.list_runs()] if reader is not None else []
         deeds = reader.deeds_by_run([run.id for run in listed]) if reader is not None else {}
     if any(map(is_active, listed)) != polled:
         st.rerun()
     runs_table(listed, deeds)
+
+
+def _told(reader: Reader, run: RunSummary) -> RunSummary:
+    """Read anew only where a run has changed: the table is drawn every few seconds."""
+    if run.status is Status.COMPLETED:
+        return run
+    told = kept_of_run(reader, run, "as told", lambda: as_told(reader, run))
+    return replace(run, baseline_val=told.baseline_val, best_val=told.best_val)
 
 
 def page() -> None:

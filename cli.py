@@ -16,6 +16,7 @@ from mipro_studio.optimizer_core.config_paths import all_settings
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.storage import Reader, RunSummary, default_store
+from mipro_studio.ui.result.evidence import as_told
 
 app = typer.Typer(
     add_completion=False,
@@ -147,7 +148,7 @@ def list_runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
         raise StudioError(f"There is no folder {str(path.parent)!r} for a store.", "Name another with --store.")
     if path.exists():
         with Reader(path) as reader:
-            runs = reader.list_runs()
+            runs = [as_told(reader, run) for run in reader.list_runs()]
     if as_json:
         output.print_json({"runs": [output.row(summary) for summary in runs]})
     else:

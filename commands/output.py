@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -61,8 +62,8 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "optimizer": summary.optimizer,
         "seed": summary.seed,
         "objective_found": dict(outcome.objective) if outcome and outcome.objective else None,
-        "baseline_val": summary.baseline_val,
-        "best_val": summary.best_val,
+        "baseline_val": _mean(found.val.before),
+        "best_val": _mean(found.val.after),
         "baseline_test": summary.baseline_test,
         "best_test": summary.best_test,
         "test_examples": (best_test or {}).get("n", 0),
@@ -72,6 +73,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "candidates": candidates_tried(trials),
         "trials": summary.trials_done,
         "program_runs": summary.cells_ok + summary.cells_error - test_cells,
+        "test_program_runs": test_cells,
         "lm_calls": {role.value: usage[role] for role in counted},
         "test_lm_calls": sum(usage[role] for role in Role if role.sealed),
         "cells": {"ok": summary.cells_ok, "error": summary.cells_error},
@@ -82,6 +84,10 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "people": [asdict(deed) for deed in reader.deeds(run_id)],
         **front_facts(reader, summary.id),
     }
+
+
+def _mean(estimate: Mapping[str, Any] | None) -> float | None:
+    return None if estimate is None else estimate.get("mean")
 
 
 def review_facts(reader: Reader, run_id: str) -> dict[str, Any]:
@@ -143,7 +149,7 @@ def print_facts(facts: dict[str, Any]) -> None:
     """The headline, then the numbers behind it, each as the pages show it."""
     table = Table(show_header=False, box=None, pad_edge=False)
     paired = facts["paired_test"] or {}
-    test_runs = facts["cells"]["ok"] + facts["cells"]["error"] - facts["program_runs"]
+    test_runs = facts["test_program_runs"]
     rows = {
         "run": facts["run_id"],
         "status": facts["status"] + (f": {facts['reason']}" if facts["reason"] else ""),

@@ -92,7 +92,7 @@ def traces(reader: Reader, run_id: str, seen: Seen, titles: Mapping[int, str]) -
     st.text(summary(seen.fates, seen.threshold))
     kind = st.segmented_control("Show", KINDS, default=KINDS[0], key="tr_kind", required=True) or KINDS[0]
     chosen = of_kind(kind, seen.fates)
-    traces_table(chosen, seen.rows, titles)
+    traces_table(chosen, seen, titles)
     tried = [fate.row for fate in chosen if fate.tried]
     if tried:
         with st.container(border=True):

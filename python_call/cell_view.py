@@ -9,9 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mipro_studio import ROOT
 from mipro_studio.optimizer_core.parameters.registry import OF_THE_PROGRAM
 from mipro_studio.storage import LiveView, Reader, RunSummary
-from mipro_studio.ui.arms.candidate_names import names_of
+from mipro_studio.ui.arms.candidate_names import Names, names_of
+from mipro_studio.ui.charts.gold import gold_of
 from mipro_studio.ui.charts.report_chart import chart
-from mipro_studio.ui.result.evidence import evidence_of
+from mipro_studio.ui.result.evidence import Block, Evidence, evidence_of
 from mipro_studio.ui.result.headline import doubt, headline
 from mipro_studio.ui.text.format import clean, cost_of, count, duration, interval, one_line, plural, score
 from mipro_studio.ui.text.status import ACTIVE, LOOKS, phase_line, progress
@@ -33,7 +34,8 @@ def live_text(reader: Reader, run_id: str) -> str:
     run = view.summary
     full = round(progress(run) * _BAR)
     bar = "" if run.status in _ENDED else f"[{'#' * full}{'.' * (_BAR - full)}] "
-    return f"{bar}{_state(run)} | {_said(reader, view)[0]} | {count(view.total_spent.calls)} LM calls | run {run.id}"
+    said = _said(_known(reader, view), names_of(reader, run_id))[0]
+    return f"{bar}{_state(run)} | {said} | {count(view.total_spent.calls)} LM calls | run {run.id}"
 
 
 def result_html(store: Path, run_id: str) -> str:
@@ -46,15 +48,15 @@ def result_text(store: Path, run_id: str) -> str:
     """The evidence in lines."""
     with Reader(store) as reader:
         view = reader.live(run_id)
-        said = _said(reader, view)
-    return "\n".join([f"Run {run_id}: {_state(view.summary)}", *said, *_numbers(view)])
+        found, names = _known(reader, view), names_of(reader, run_id)
+    return "\n".join([f"Run {run_id}: {_state(view.summary)}", *_said(found, names), *_numbers(found)])
 
 
 def _rendered(reader: Reader, run_id: str, kind: str) -> str:
     with reader.snapshot():
         view = reader.live(run_id)
-        arms = _winning(reader, view) if kind == "result" else []
-        said, names = _said(reader, view), names_of(reader, run_id)
+        found, names = _known(reader, view), names_of(reader, run_id)
+        arms = _winning(names, view) if kind == "result" else []
     run = view.summary
     page: str = _template().render(
         name=one_line(run.name, 120),
@@ -62,10 +64,10 @@ def _rendered(reader: Reader, run_id: str, kind: str) -> str:
         state=_state(run),
         percent=round(100 * progress(run)),
         working=run.status not in _ENDED,
-        said=said,
+        said=_said(found, names),
         spent=f"{count(view.total_spent.calls)} LM calls, {cost_of(view.total_spent)}, {duration(run.wall_s)}",
-        chart=chart(view.trials, names.of),
-        numbers=_numbers(view) if kind == "result" else [],
+        chart=chart(view.trials, names.of, n_val=found.n_val, gold=gold_of(found, view.trials)),
+        numbers=_numbers(found) if kind == "result" else [],
         arms=arms,
     )
     return page
@@ -88,30 +90,31 @@ def _state(run: RunSummary) -> str:
     return f"{LOOKS[run.status].word}. {words}".strip()
 
 
-def _said(reader: Reader, view: LiveView) -> list[str]:
+def _known(reader: Reader, view: LiveView) -> Evidence:
+    return evidence_of(reader, view.summary.id, view.trials, view.outcome)
+
+
+def _said(found: Evidence, names: Names) -> list[str]:
     """The headline that all pages show, and what must not be left out beside it."""
-    found = evidence_of(reader, view.summary.id, view.trials, view.outcome)
-    said = (headline(found, names_of(reader, view.summary.id).of(found.best)), doubt(found))
-    return [clean(word) for word in said if word]
+    return [clean(word) for word in (headline(found, names.of(found.best)), doubt(found)) if word]
 
 
-def _numbers(view: LiveView) -> list[str]:
-    outcome = view.outcome
-    if outcome is None:
-        return []
-    rows = (
-        ("validation", outcome.baseline_val, outcome.best_val, outcome.paired_val),
-        ("sealed test", outcome.baseline_test, outcome.best_test, outcome.paired_test),
-    )
-    return [
-        f"{split}: {score(before['mean'])} -> {score(after['mean'])}, {interval(after)}"
-        + (f"; won {paired['won']}, lost {paired['lost']}, tied {paired['tied']}" if paired else "")
-        for split, before, after, paired in rows
-        if before and after
-    ]
+def _numbers(found: Evidence) -> list[str]:
+    """A line a split; nothing before the run is over."""
+    blocks = (("validation", found.val), ("sealed test", found.test)) if found.final else ()
+    return [f"{split}: {_means(block, found.best)}" for split, block in blocks if block.before]
 
 
-def _winning(reader: Reader, view: LiveView) -> list[dict[str, str]]:
+def _means(block: Block, best: str | None) -> str:
+    """One mean where the program stays as it came."""
+    before, after, pair = block.before or {}, block.after, block.paired
+    if best is None or not after:
+        return f"{score(before.get('mean'))}, {interval(before)}"
+    said = f"{score(before.get('mean'))} -> {score(after.get('mean'))}, {interval(after)}"
+    return said + (f"; {pair['won']} won, {pair['lost']} lost, {pair['tied']} tied" if pair else "")
+
+
+def _winning(names: Names, view: LiveView) -> list[dict[str, str]]:
     if view.outcome is None or not view.outcome.winner:
         return []
     return [
@@ -120,5 +123,5 @@ def _winning(reader: Reader, view: LiveView) -> list[dict[str, str]]:
             "text": clean(part.instruction.text)[:_LONGEST] if part.instruction else part.words,
             "demos": plural(len(part.demo_set.demos) if part.demo_set else 0, "demo"),
         }
-        for part in names_of(reader, view.summary.id).parts(view.outcome.winner)
+        for part in names.parts(view.outcome.winner)
     ]

@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, Page, TimeoutError
 
 from mipro_studio.control import take_home
 from mipro_studio.optimizer_core.config import RunConfig
-from mipro_studio.optimizer_core.types import ErrorClass, Event, EventKind, Phase, Status
+from mipro_studio.optimizer_core.types import Candidate, ErrorClass, Event, EventKind, Phase, Split, Status
 from mipro_studio.storage import Reader
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.replay.replay_state import history
@@ -80,6 +80,7 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
         "paused": "triage, remote endpoint",
         "review": "triage, with review",
         "failed": "triage with my metric",
+        "stopped": "triage, first try",
         "lost": "triage overnight",
         "queued": "triage, endpoint model",
         "hostile": MARKER,
@@ -89,20 +90,24 @@ def pages(ids: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
         yield f"live-{kind}", f"/live?run={ids[kind]}", heading, ""
     for phase in (Phase.SETUP, Phase.BOOTSTRAP, Phase.PROPOSE, Phase.TEST):
         yield f"live-{phase}", f"/live?run={ids[phase.value]}", f"triage, {phase}", ""
-    for kind in ("review", "running", "finished", "failed", "hostile"):
+    for kind in ("review", "running", "finished", "failed", "stopped", "hostile"):
         yield f"instructions-{kind}", f"/instructions?run={ids[kind]}", names[kind], ""
         yield f"traces-{kind}", f"/traces?run={ids[kind]}", names[kind], ""
     for place, kind in product(
-        ("compare", "export", "settings", "replay", "present"), ("finished", "failed", "hostile")
+        ("compare", "export", "settings", "replay", "present"), ("finished", "failed", "stopped", "hostile")
     ):
         yield f"{place}-{kind}", f"/{place}?run={ids[kind]}", names[kind], ""
     for slide in range(2, 6):
         yield f"present-finished-{slide}", f"/present?run={ids['finished']}&slide={slide}", "", ""
+    compared = f"/compare?run={ids['finished']}"
+    yield "compare-five", f"{compared}&split=val&more={ids['more']}", names["finished"], ""
+    yield "compare-two-runs", f"{compared}&split=val&other={ids['capped']}", names["finished"], ""
+    yield "compare-a-row", f"{compared}&split=val&more={ids['more']}&example=val-0", names["finished"], ""
     yield "new-run-no-code", "/new_run?sample=triage", "New run", "No code"
     for place in OF_RUN:
         yield f"{place}-replayed", f"/{place}?run={ids['replayed']}", "", ""
-    for tab in TABS:
-        yield f"live-running-{tab.lower().replace(' ', '-')}", f"/live?run={ids['running']}", names["running"], tab
+    for kind, tab in product(("running", "hostile"), TABS):
+        yield f"live-{kind}-{tab.lower().replace(' ', '-')}", f"/live?run={ids[kind]}", names[kind], tab
 
 
 def new_run_states(page: Page, url: str, out: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
@@ -229,6 +234,7 @@ def report(browser: Browser, file: Path, store: Path, run_id: str, width: int, s
 def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], bool]) -> None:
     ids = fill(store) | phases(store)
     ids["replayed"] = take_home.open_replay(store, REAL)
+    ids["more"] = more_candidates(store, ids["finished"])
     with serve(store) as url:
         page = browser.new_page(viewport={"width": WIDTHS[0], "height": HEIGHT})
         for name, path, heading, tab in pages(ids):
@@ -244,9 +250,23 @@ def all_pages(browser: Browser, out: Path, store: Path, wanted: Callable[[str], 
             four(page, out, name)
         new_run_states(page, url, out, store.parent, wanted)
         page.close()
-    if wanted("report-finished"):
-        for width, scheme in product(WIDTHS, SCHEMES):
-            report(browser, out / f"report-finished-{width}-{scheme}.png", store, ids["finished"], width, scheme)
+    for kind in ("finished", "failed", "stopped", "nogain", "hostile", "replayed"):
+        if wanted(f"report-{kind}"):
+            files = []
+            for width, scheme in product(WIDTHS, SCHEMES):
+                files.append(out / f"report-{kind}-{width}-{scheme}.png")
+                report(browser, files[-1], store, ids[kind], width, scheme)
+            sheet(files, out / "sheets" / f"report-{kind}.png")
+
+
+def more_candidates(store: Path, run_id: str) -> str:
+    """Three candidates of a run, as Compare's address names those beside the two."""
+    with Reader(store) as reader:
+        outcome = reader.outcome(run_id)
+        tested = [cell.key.candidate for cell in reader.cells(run_id, split=Split.VAL)]
+    base = Candidate.baseline(2).id
+    taken = {base, outcome.winner if outcome else None}
+    return ".".join([name for name in dict.fromkeys(tested) if name not in taken][:3])
 
 
 def docs_pages(browser: Browser, out: Path, store: Path, names: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Intervals and comparisons. Every estimate is a JSON mapping with its `n`, so that no number stands alone.
 
-Of scipy only the special functions: `scipy.stats` takes more than a second to import, which the first page with an
-interval on it, and every command, would wait for. Tests hold what is here against it.
+Without scipy, whose import the first page with an interval on it, and every command, would wait for. Tests hold what
+is here against it.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+
+from mipro_studio.optimizer_core.analysis.student import t_within, z_within
 
 __all__ = ["LEVEL", "estimate", "paired_difference"]
 
@@ -76,7 +77,7 @@ def _within_one(values: NDArray[np.float64]) -> bool:
 
 def _wilson(share: float, n: int) -> tuple[float, float]:
     """Wilson's score interval (1927) of a share of `n`."""
-    z = float(ndtri((1 + LEVEL) / 2))
+    z = z_within(LEVEL)
     middle, scale = share + z * z / (2 * n), 1 + z * z / n
     half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
     return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
@@ -85,7 +86,7 @@ def _wilson(share: float, n: int) -> tuple[float, float]:
 def _student(values: NDArray[np.float64]) -> float:
     """Half the width of Student's interval of the mean."""
     n = len(values)
-    return float(stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(n))
+    return float(t_within(n - 1, LEVEL) * values.std(ddof=1) / np.sqrt(n))
 
 
 def _flipped(differences: NDArray[np.float64]) -> float:

@@ -59,7 +59,7 @@ def test_home_lists_every_run_with_its_status_in_words(store: tuple[Path, dict[s
         ("triage, with review", "✎ Waiting for you", UNKNOWN, "0 of 30"),
         ("triage, embedded model", "✓ Finished", "0.33 → 0.95", "30 of 30"),
         ("triage with my metric", "✕ Failed", UNKNOWN, "0 of 30"),
-        ("triage overnight", "? Lost", "0.35 → 0.60", "7 of 30"),
+        ("triage overnight", "? Lost", "0.35 → 0.62", "7 of 30"),
     ],
 )
 def test_a_run_in_every_state_is_a_row(

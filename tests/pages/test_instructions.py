@@ -161,7 +161,7 @@ def test_a_refusal_is_shown_and_what_was_typed_is_kept(store: Filled) -> None:
 
 def test_a_completed_run_says_how_to_change_it(store: Filled) -> None:
     app = open_page(PAGE, run=store[1]["finished"])
-    assert "Resume it with more trials" in texts(app)
+    assert "Ask for more trials on the page Live" in texts(app)
     there = {button.key for button in app.button}
     assert not there & {"review_edit_save", "review_reject_instruction", "review_write", "review_ask"}
 

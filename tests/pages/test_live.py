@@ -82,7 +82,7 @@ def test_every_tab_shows_what_its_name_says(store: Filled) -> None:
     trials = next(table.value for table in open_tab(store, "running", "Trials").dataframe if "trial" in table.value)
     assert "in flight" in set(trials["score"])
     told = texts(open_tab(store, "running", "Errors"))
-    assert "4 examples without a score: timeout 3, reply not readable 1." in told
+    assert "4 program runs without a score: timeout 3, reply not readable 1." in told
     tables = [table.value for table in open_tab(store, "finished", "Log").dataframe]
     log = next(table for table in tables if "what happened" in table)
     assert "At work" in set(log["what happened"]) and not any("0 to" in words for words in log["what happened"])

@@ -6,28 +6,32 @@ Each page is read as a person reads it, and what it claims is collected by the t
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Status
+from mipro_studio.python_call.cell_view import result_html, result_text
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.present.slides import presentation_html
 from mipro_studio.ui.result.evidence import Evidence, evidence_of
 from mipro_studio.ui.result.headline import headline
-from mipro_studio.ui.text.format import UNKNOWN, clean, score
+from mipro_studio.ui.text.format import UNKNOWN, clean, count, interval, score
+from mipro_studio.ui.text.status import is_active
 from tests.inside import shell
-from tests.pages.open import open_page, texts
+from tests.pages.open import TIMEOUT_S, open_page, texts
 from tests.programs import desk
 from tests.working import MODELS, inside
 
 pytestmark = pytest.mark.timeout(200)
 PAGES = ("live", "compare", "present", "replay", "export", "instructions", "traces", "settings")
-SPEAK_OF_IT = {"live", "compare", "present", "replay", "report", "presentation", "show"}
+SPEAK_OF_IT = {"live", "compare", "present", "replay", "report", "presentation", "show", "json", "notebook"}
+TABS = ("Trials", "Spending", "Errors")
 _SMALL = ("--trials", "8", "--candidates", "3", "--minibatch-size", "6", "--threads", "2", "--seed", "1")
 _HEAD = """
 import dspy
@@ -60,7 +64,9 @@ def metric(e, p, trace=None):
 """,
     "stopped": """
 from mipro_studio.control import launcher
+from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Status
+from mipro_studio.python_call.cell_view import result_html, result_text
 from mipro_studio.storage import Reader, default_store
 program, asked = quick.Desk, []
 def metric(e, p, trace=None):
@@ -104,12 +110,19 @@ _THINGS: Mapping[str, str] = {
     r"^(\d[\d,]*) candidates?$",
     "sealed examples": r"on (\d[\d,]*) examples? that the search never saw",
     "won and lost": r"(better on (?:\d+|none), worse on (?:\d+|none)), [^.\n]*tokens",
-    "LM calls": r"LM calls=([\d,]+)|(\d[\d,]*) model calls",
+    "LM calls": r"LM calls=([\d,]+)|(\d[\d,]*) (?:model|LM) calls",
     "trials": r"Trials=(\d[\d,]*)|tried in (\d[\d,]*) trials?",
+    "training rows": r"of (\d[\d,]*) training rows|(\d[\d,]*) (?:training )?rows to learn from",
     "validation rows": r"Validation rows=(\d[\d,]*)|(\d[\d,]*) validation rows|(\d[\d,]*) to choose by",
     "sealed rows": r"Sealed test rows=(\d[\d,]*)|(\d[\d,]*) rows sealed|, (\d[\d,]*) sealed for the end",
     "program runs": r"\((\d[\d,]*) program runs? in all\)|Program runs=([\d,]+)",
+    "program runs on the sealed test": r"(\d[\d,]*) runs? on the sealed test|, (\d[\d,]*) of them on the sealed",
+    "errors": r"^(\d[\d,]*) errors? ·|^errors\s+(\d[\d,]*)$|(\d[\d,]*) program runs? (?:failed and|without a score)",
+    "cost": r"Cost=(.+)|(?-i:^Cost (.+)$)|model calls, cost (.+)\.$",
+    "time at work": r"Time at work=(.+)|(\d[\dhms. ]*) at work",
 }  # fmt: skip
+_ON_THE_MOVE = {"time at work"}
+"""Grows while a run works, from one page to the next."""
 
 
 def claims(said: str) -> dict[str, set[str]]:
@@ -118,45 +131,105 @@ def claims(said: str) -> dict[str, set[str]]:
     for thing, pattern in _THINGS.items():
         for match in re.finditer(pattern, said, re.M | re.I):
             words = next(group for group in match.groups() if group)
-            found.setdefault(thing, set()).add(words.strip())
+            found.setdefault(thing, set()).add(words.strip().rstrip(","))
     return found
 
 
 def words_of(app: AppTest) -> str:
     """What a page says, its foreign text unescaped, its numbers under their names."""
     metrics = [f"{one.label}={one.value}\n{one.delta}" for one in app.metric]
-    said = "\n".join([texts(app), *metrics])
+    lists = [f"{one.label}: {one.options[one.index]}" for one in app.selectbox if one.index is not None]
+    said = "\n".join([texts(app), *metrics, *lists]).replace("\\$", "$")
     return html.unescape(re.sub(r"<[^>]+>", "\n", said))
 
 
 def everything(store: Path, run: str) -> dict[str, str]:
     """All that is said of a run, by where."""
     said = {name: words_of(open_page(f"pages/{name}.py", run=run)) for name in PAGES}
+    said |= {f"tab {tab}": words_of(open_page("pages/live.py", {"live_tab": tab}, run=run)) for tab in TABS}
+    said["compare on validation"] = words_of(open_page("pages/compare.py", run=run, split="val"))
     with Reader(store) as reader:
         for name, page in (("report", report_html(reader, run)), ("presentation", presentation_html(reader, run))):
             said[name] = html.unescape(re.sub(r"<[^>]+>", "\n", page))
+        cost = said["report"].partition("What it cost")[2].partition("Settings receipt")[0]
+        spent = [re.search(rf"^{title}\s+([\d,]+)$", cost, re.M) for title in ROLE_TITLES.values()]
+        said["report"] += _calls(int(found[1].replace(",", "")) for found in spent if found)
+    said["notebook"] = result_text(store, run) + html.unescape(re.sub(r"<[^>]+>", "\n", result_html(store, run)))
+    said |= terminal(store, run) | {"home": home(store, run)}
+    return said
+
+
+def _calls(parts: Iterable[int]) -> str:
+    return f"\nLM calls={count(sum(parts))}"
+
+
+def terminal(store: Path, run: str) -> dict[str, str]:
+    """What `show` says, for people and for scripts."""
     shown = shell("show", run, "--store", str(store))
     assert shown.returncode == 0, shown.stderr
-    said["show"] = shown.stdout.replace("program runs ", "Program runs=").replace("Program runs= ", "Program runs=")
-    return said
+    words = re.sub(r"^program runs +", "Program runs=", shown.stdout, flags=re.M)
+    called = re.search(r"^LM calls +(.+)$", words, re.M)
+    assert called is not None
+    facts = json.loads(shell("show", run, "--store", str(store), "--json").stdout)
+    return {
+        "show": words + _calls(int(part.split()[1]) for part in called[1].split(", ")),
+        "json": f"{facts['headline']}\n{facts['candidates']} candidates\nTrials={facts['trials']}\n"
+        f"Program runs={count(facts['program_runs'] + facts['test_program_runs'])}\n"
+        f"{facts['test_program_runs']} runs on the sealed test\nerrors {facts['cells']['error']}\n"
+        f"validation {score(facts['baseline_val'])} -> {score(facts['best_val'])}"
+        + _calls([*facts["lm_calls"].values(), facts["test_lm_calls"]]),
+    }
+
+
+def home(store: Path, run: str) -> str:
+    """The run's row in the list of runs, on Home and in the terminal."""
+    with Reader(store) as reader:
+        place = [summary.id for summary in reader.list_runs()].index(run)
+    row = open_page().dataframe[0].value.iloc[place]
+    listed = json.loads(shell("list", "--store", str(store), "--json").stdout)["runs"][place]
+    pair = f"{score(listed['baseline_val'])} → {score(listed['best_val'])}"
+    assert row["validation"] == (UNKNOWN if pair == f"{UNKNOWN} → {UNKNOWN}" else pair)
+    names = {"trials": "Trials", "program runs": "Program runs", "took": "Time at work"}
+    return "\n".join(f"{names.get(name, name)}={value}" for name, value in row.items() if value != UNKNOWN)
 
 
 def agree(store: Path, run: str) -> dict[str, set[str]]:
     said = everything(store, run)
-    together: dict[str, dict[str, set[str]]] = {}
-    for where, words in said.items():
-        for thing, values in claims(words).items():
-            together.setdefault(thing, {})[where] = values
-    for thing, by_place in together.items():
-        assert len(set().union(*by_place.values())) == 1, (thing, by_place)
     with Reader(store) as reader:
         found = evidence_of(reader, run, reader.trials(run), reader.outcome(run))
         sentence = headline(found, names_of(reader, run).of(found.best))
+        moves = is_active(reader.run(run))
+        said["panel"] = panel_words(run, found.best) if found.best else ""
+    together: dict[str, dict[str, set[str]]] = {}
+    for where, words in said.items():
+        for thing, values in claims(words).items():
+            if not (moves and thing in _ON_THE_MOVE):
+                together.setdefault(thing, {})[where] = values
+    for thing, by_place in together.items():
+        assert len(set().union(*by_place.values())) == 1, (thing, by_place)
     for where in SPEAK_OF_IT:
         assert clean(sentence) in said[where], where
     within_range(said)
-    same_means(store, run, said, found)
+    same_means(said, found)
+    same_evidence(said, found)
     return {thing: set().union(*by_place.values()) for thing, by_place in together.items()}
+
+
+def panel_script() -> None:
+    import streamlit as st
+
+    from mipro_studio.storage import Reader, default_store
+    from mipro_studio.ui.candidate.candidate_panel import panel
+
+    with Reader(default_store()) as reader:
+        panel(reader, st.query_params["run"], st.query_params["candidate"])
+
+
+def panel_words(run: str, candidate: str) -> str:
+    """What a click on the winner's dot opens."""
+    app = AppTest.from_function(panel_script, default_timeout=TIMEOUT_S)
+    app.query_params["run"], app.query_params["candidate"] = run, candidate
+    return words_of(app.run())
 
 
 _MEANS: Mapping[str, Mapping[str, str]] = {
@@ -165,40 +238,75 @@ _MEANS: Mapping[str, Mapping[str, str]] = {
         "val": r"Validation \([^)]*\)\s+Before\s+(\S+).*?After\s+(\S+)",
     },
     "show": {"test": r"^test \(n=\d+\)\s+(\S+) -> (\S+)\s*$", "val": r"^validation\s+(\S+) -> (\S+)\s*$"},
+    "json": {"val": r"^validation (\S+) -> (\S+)$"},
+    "home": {"test": r"^sealed test=(\S+) → (\S+)$", "val": r"^validation=(\S+) → (\S+)$"},
 }
+"""Where both means stand whatever came of the run."""
+_OF_THE_BEST: Mapping[str, Mapping[str, str]] = {
+    "notebook": {"test": r"^sealed test: (\S+) -> (\S+),", "val": r"^validation: (\S+) -> (\S+),"},
+    "export": {"val": r"^Candidate: ()(?:winner|leads) · (\S+), n ="},
+    "panel": {"val": r"^()(\S+) on validation,"},
+    "compare on validation": {"val": r"Score=(?P<after>\S+)\nfrom (?P<before>\S+)"},
+    "compare": {"test": r"Score=(?P<after>\S+)\nfrom (?P<before>\S+)"},
+}
+"""Where they stand of a winner, or of a candidate that leads."""
 _ON_LIVE = r"(?:As it came)=(\S+)(?:(?!As it came=)[\s\S])*?(?:Winner|Leader)=(\S+)"
 
 
-def same_means(store: Path, run: str, said: Mapping[str, str], found: Evidence) -> None:
-    """Both means of both splits are the same on Live, on the list of runs, in the report and in `show`.
+def same_means(said: Mapping[str, str], found: Evidence) -> None:
+    """Both means of both splits are the same wherever they are told.
 
     Where nothing has beaten the program as it came, the second may be left out or be the first again.
     """
-    if not found.final:
-        return
     blocks = {"test": found.test, "val": found.val} if found.tested else {"val": found.val}
-    told: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in blocks}
-    for where, patterns in _MEANS.items():
-        for split in blocks:
-            match = re.search(patterns[split], said[where], re.M | re.S)
-            assert match is not None, (where, split)
-            told[split][where] = (match[1], match[2])
-    if found.best is not None:
-        for split, pair in zip(blocks, re.findall(_ON_LIVE, said["live"]), strict=True):
-            told[split]["live"] = pair
-    with Reader(store) as reader:
-        listed = [summary.id for summary in reader.list_runs()]
-    home = open_page().dataframe[0].value.iloc[listed.index(run)]
-    for split, column in (("test", "sealed test"), ("val", "validation")):
-        if split in blocks:
-            before, _, after = home[column].partition(" → ")
-            told[split]["home"] = (before, after)
-    for split, block in blocks.items():
+    for place, (split, block) in enumerate(blocks.items()):
+        if block.before is None:
+            continue
+        told = {where: pair for where, by_split in _MEANS.items() if (pair := _told(by_split, split, said[where]))}
+        assert len(told) >= (3 if found.final else 2), (split, told)
+        if found.best is not None:
+            more = {where: _told(by_split, split, said[where]) for where, by_split in _OF_THE_BEST.items()}
+            told |= {where: pair for where, pair in more.items() if pair}
+            told["live"] = re.findall(_ON_LIVE, said["live"])[place]
+            assert {"panel", "export", "compare on validation"} <= {*told} or split == "test", told
         before, after = (score(side.get("mean")) if side else UNKNOWN for side in (block.before, block.after))
         stays = {(before, before), (before, UNKNOWN)} if found.best is None else set()
-        allowed = {(before, after), *stays}
-        assert set(told[split].values()) <= allowed, (split, told[split], allowed)
-        assert len(told[split]) >= 3
+        allowed = {(before, after), ("", after), *stays}
+        if not found.final:  # Compare has the baseline on the leader's rows
+            told = {where: pair if "compare" not in where else ("", pair[1]) for where, pair in told.items()}
+        assert set(told.values()) <= allowed, (split, told, allowed)
+
+
+def _told(by_split: Mapping[str, str], split: str, words: str) -> tuple[str, str] | None:
+    match = re.search(by_split[split], words, re.M | re.S) if split in by_split else None
+    if match is None:
+        return None
+    named = match.groupdict()
+    return (named["before"], named["after"]) if named else (match[1], match[2])
+
+
+_COUNTS = re.compile(
+    r"(\d+) won, (\d+) lost, (\d+) tied|(\d+) better, (\d+) worse, (\d+) the same|"
+    r"better on (\d+|none), worse on (\d+|none)(?:,| and) the same on (\d+)|won, lost, tied +(\d+), (\d+), (\d+)"
+)
+_MEAN_AND_N = re.compile(r"[\d.\N{MINUS SIGN}-]+ to [\d.\N{MINUS SIGN}-]+ \(90 %\), n = [\d,]+")
+_TELL_EVIDENCE = ("live", "compare", "compare on validation", "present", "presentation", "replay", "report", "show",
+                  "notebook", "panel")  # fmt: skip
+
+
+def same_evidence(said: Mapping[str, str], found: Evidence) -> None:
+    """Whoever counts won and lost, or gives an interval, gives those of the evidence."""
+    if found.best is None:
+        return  # Compare then shows a candidate that the others do not speak of
+    blocks = (found.val, found.test)
+    counts = {tuple(str(pair[name]) for name in ("won", "lost", "tied")) for b in blocks if (pair := b.paired)}
+    intervals = {interval(side) for block in blocks for side in (block.before, block.after) if side}
+    for where in _TELL_EVIDENCE:
+        for match in _COUNTS.finditer(said[where]):
+            given = tuple(group.replace("none", "0") for group in match.groups() if group)
+            assert given in counts, (where, given, counts)
+        for match in _MEAN_AND_N.finditer(said[where]):
+            assert any(one.startswith(match[0]) for one in intervals), (where, match[0], intervals)
 
 
 _NUMBER = "([+\N{MINUS SIGN}-]?\\d+(?:\\.\\d+)?)"

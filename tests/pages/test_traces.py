@@ -176,7 +176,7 @@ def test_a_set_that_is_there_already_is_refused(store: Filled) -> None:
 def test_a_completed_run_says_how_to_change_it(store: Filled) -> None:
     app = open_page(PAGE, run=store[1]["finished"])
     assert "tr_make" not in {button.key for button in app.button}
-    assert "Resume it with more trials" in texts(app)
+    assert "Ask for more trials on the page Live" in texts(app)
 
 
 def test_foreign_text_is_never_markdown(store: Filled) -> None:

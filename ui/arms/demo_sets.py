@@ -16,7 +16,7 @@ from mipro_studio.ui.arms.demo_rows import demo_row
 from mipro_studio.ui.arms.review_forms import send, take_out
 from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
-from mipro_studio.ui.text.wrapped import wrapped
+from mipro_studio.ui.text.wrapped import WRAPPED_PX, wrapped
 
 __all__ = ["Pins", "answer_counts", "answer_words", "largest_made", "row_name", "set_form", "set_panel", "sets_list"]
 
@@ -133,7 +133,6 @@ def _table(
                 "set": names[index],
                 "demos": len(demo_set.demos),
                 "by the teacher": taught,
-                "labelled": len(demo_set.demos) - taught,
                 "answers": answer_words(answer_counts(demo_set, rows_of)),
                 "standing": standing(demo_set, asked, won=index == won, tried=scored.n_candidates if scored else 0),
                 "mean": score(scored.mean) if scored else UNKNOWN,
@@ -141,9 +140,15 @@ def _table(
                 "candidates": scored.n_candidates if scored else 0,
             }
         )
-    # What a narrow page may cut stands last.
-    order = ("no.", "set", "standing", "mean", "n", "candidates", "demos", "by the teacher", "labelled", "answers")
-    st.dataframe(rows, hide_index=True, key="tr_sets", alt="Demo sets of this predictor", column_order=order)
+    # Together as wide as a page of 1024 is, so that no column is cut there; wider pages add to all of them.
+    widths = {"no.": 40, "set": 112, "standing": 108, "mean": 52, "n": 40, "candidates": 82, "demos": 56,
+              "by the teacher": 100, "answers": 122}  # fmt: skip
+    long = any(len(str(row["answers"])) > _SHORT for row in rows)
+    st.dataframe(
+        rows, hide_index=True, key="tr_sets", alt="Demo sets of this predictor", column_order=tuple(widths),
+        column_config={name: st.column_config.Column(width=width) for name, width in widths.items()},
+        **({"row_height": WRAPPED_PX} if long else {}),
+    )  # fmt: skip
 
 
 def largest_made(sets: Iterable[Arm]) -> int:

@@ -76,14 +76,14 @@ def refuse(error: StudioError) -> None:
 
 
 def why_not_change(run: RunSummary) -> str:
-    """One sentence when the arms of the run stand."""
+    """Why the arms of the run stand, and what to do; "" where they may be changed."""
     if run.origin:
-        return "The run came from a replay file, so it is only shown. Set up one of your own to try other arms."
+        return "The run came from a replay file, so it is only shown. Set up one of your own to try others."
     if run.status is Status.COMPLETED:
-        stands = "The run is completed, so its arms stand."
+        stands = "The run is completed, so nothing here can be changed."
         if bound := no_more(run.optimizer):
             return f"{stands} {bound} Rerun it on the page Live with other settings."
-        return f"{stands} Resume it with more trials on the page Live, then change them."
+        return f"{stands} Ask for more trials on the page Live, then change it."
     return ""
 
 

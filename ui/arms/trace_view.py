@@ -1,6 +1,6 @@
 """The teacher's traces: what became of each, and one of them step by step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from mipro_studio.storage import CellRow, Reader
 from mipro_studio.ui.arms.demo_sets import row_name
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import UNKNOWN, clean, duration, one_line, plural, score
+from mipro_studio.ui.text.labels import wanted
 from mipro_studio.ui.text.long_text import values
-from mipro_studio.ui.text.wrapped import wrapped
+from mipro_studio.ui.text.wrapped import WRAPPED_PX
 
 __all__ = ["KINDS", "Fate", "Seen", "fates", "of_kind", "step_through", "summary", "traces_table"]
 
@@ -37,18 +38,27 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the page knows of the teacher's work; `threshold` is the least score of a demo."""
+    """What the page knows of the teacher's work.
+
+    Attributes:
+        threshold: The least score of a demo.
+        answered: Fields that the program answers; empty before it has.
+    """
 
     rows: Mapping[str, Example]
     fates: Sequence[Fate]
     threshold: float
+    answered: Collection[str] = ()
 
     @classmethod
     def read(cls, reader: Reader, run_id: str, cells: Sequence[CellRow], threshold: float) -> "Seen":
         rows = {row.id: row for row in reader.examples(run_id, Split.TRAIN)}
         event = reader.latest_event(run_id, EventKind.TRACES)
         limit = float(event.data.get("threshold", threshold)) if event is not None else threshold
-        return cls(rows, fates(best_attempts(cells), event, rows, limit), limit)
+        found = fates(best_attempts(cells), event, rows, limit)
+        scored = next((fate.row for fate in found if fate.score is not None), None)
+        answered = [*reader.teacher_trace(run_id, scored).prediction] if scored is not None else []
+        return cls(rows, found, limit, answered)
 
 
 def fates(cells: Sequence[CellRow], event: Event | None, rows: Mapping[str, Example], threshold: float) -> list[Fate]:
@@ -118,15 +128,19 @@ def summary(all_fates: Sequence[Fate], threshold: float) -> str:
     )
 
 
-def traces_table(chosen: Sequence[Fate], rows: Mapping[str, Example], names: Mapping[int, str]) -> None:
-    """One row a trace."""
+_WIDTHS = {"row": 236, "metric": 56, "kept": 44, "why": 142, "wanted": 142, "in": 92}
+"""Together as wide as a page of 1024 is, so that no column is cut there; wider pages add to all of them."""
+
+
+def traces_table(chosen: Sequence[Fate], seen: Seen, names: Mapping[int, str]) -> None:
+    """One row a trace; `names` are those of the demo sets."""
     if not chosen:
         st.caption("None.")
         return
     listed = [
         {
-            "row": row_name(fate.row, rows),
-            "labels": _labels(rows.get(fate.row)),
+            "row": row_name(fate.row, seen.rows),
+            "wanted": _wanted(seen, fate.row),
             "metric": score(fate.score) if fate.tried else UNKNOWN,
             "kept": "✓" if fate.kept else "✕" if fate.reason and fate.tried else "",
             "in": ", ".join(names.get(index, str(index)) for index in fate.sets),
@@ -135,15 +149,19 @@ def traces_table(chosen: Sequence[Fate], rows: Mapping[str, Example], names: Map
         for fate in chosen
     ]
     st.dataframe(
-        listed, hide_index=True, key="tr_traces", alt="Traces of the teacher", **wrapped(listed),
-        column_order=("row", "metric", "kept", "why", "labels", "in"),
+        listed, hide_index=True, key="tr_traces", alt="Traces of the teacher", row_height=WRAPPED_PX,
+        column_order=tuple(_WIDTHS),
+        column_config={name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()},
     )  # fmt: skip
 
 
-def _labels(example: Example | None) -> str:
+def _wanted(seen: Seen, row: str) -> str:
+    """The labels that the program answers, which a row's number is not."""
+    example = seen.rows.get(row)
     if example is None:
         return UNKNOWN
-    return ", ".join(f"{one_line(name, 30)} = {one_line(value, 60)}" for name, value in example.labels.items())
+    asked = wanted(example.labels, seen.answered)
+    return " · ".join(one_line(value, 60) for value in asked.values()) or UNKNOWN
 
 
 def step_through(reader: Reader, run_id: str, row: str, example: Example | None) -> None:

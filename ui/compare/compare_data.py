@@ -25,7 +25,9 @@ from mipro_studio.ui.text.format import clean, delta, one_line, plural, score
 
 __all__ = [
     "CHANGES",
+    "LEADER",
     "SPLITS",
+    "WINNER",
     "Choices",
     "Comparison",
     "Means",
@@ -40,6 +42,7 @@ __all__ = [
     "to_json",
 ]
 
+WINNER, LEADER = "the winner", "the leader"
 SPLITS: Mapping[str, Split] = {"Validation": Split.VAL, "Sealed test": Split.TEST}
 
 CHANGES: Mapping[Change, str] = {
@@ -52,11 +55,15 @@ CHANGES: Mapping[Change, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The candidates of a run with cells in a split, by id with a label; `baseline` and `best` may be None."""
+    """The candidates of a run with cells in a split, by id with a label; `baseline` and `best` may be None.
+
+    `role` is what `best` is called in sentences and tables.
+    """
 
     labels: Mapping[str, str]
     baseline: str | None
     best: str | None
+    role: str = WINNER
 
 
 def choices(reader: Reader, run_id: str, split: Split) -> Choices:
@@ -79,11 +86,15 @@ def _choices(reader: Reader, run: RunSummary, split: Split) -> Choices:
     roles = {baseline: "", best: "winner · " if found.final else "leads · "}
     ordered = sorted(means, key=lambda name: (name not in roles, name != baseline, -means[name].n_ok,
                                               -(means[name].mean or 0.0)))  # fmt: skip
-    labels = {
-        name: f"{roles.get(name, '')}{names.of(name)} · {score(means[name].mean)}, n = {means[name].n_ok}"
-        for name in ordered
-    }
-    return Choices(labels, baseline if baseline in labels else None, best if best in labels else None)
+    labels = {name: _label(roles.get(name, ""), names.of(name), means[name], name == baseline) for name in ordered}
+    role = WINNER if found.final else LEADER
+    return Choices(labels, baseline if baseline in labels else None, best if best in labels else None, role)
+
+
+def _label(role: str, said: str, mean: CandidateMean, is_baseline: bool) -> str:
+    """The score before a name that may be long: a list cuts what stands last."""
+    known = f"{score(mean.mean)}, n = {mean.n_ok}"
+    return f"{said} · {known}" if is_baseline else f"{role}{known} · {said}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from mipro_studio.optimizer_core.types import (
 from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.arm_words import lineage
 from mipro_studio.ui.arms.candidate_names import BASELINE, parts_of
-from mipro_studio.ui.compare.compare_data import Comparison, Means, against_first, in_words
+from mipro_studio.ui.compare.compare_data import LEADER, WINNER, Comparison, Means, against_first, in_words
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.compare.diff_view import show_demo_diff
 from mipro_studio.ui.compare.examples_table import MARKS
@@ -72,7 +72,7 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
                 f"as measured under load, n = {n_both}",
             )  # fmt: skip
     name = picked.words[1]
-    st.text(clean(in_words(pair, name if name.startswith(BASELINE) else f"“{name}”")))
+    st.text(clean(in_words(pair, name if name.startswith((BASELINE, WINNER, LEADER)) else f"“{name}”")))
     if picked.split.value == "val":
         st.caption(
             f"The search chose among {plural(picked.n_candidates, 'candidate')} by these examples, so part of a gain "
@@ -126,7 +126,7 @@ def example_detail(reader: Reader, picked: Picked, row: ComparedExample, example
     with st.container(border=True, gap="small"):
         st.header(f"Example, {MARKS[row.change].split(' ', 1)[1]}", anchor=False)
         if example is not None:
-            for name, value in (*example.inputs.items(), *((f"label {n}", v) for n, v in example.labels.items())):
+            for name, value in (*example.inputs.items(), *((f"wanted: {n}", v) for n, v in example.labels.items())):
                 line(name, muted=True, limit=80)
                 paragraph(value)
         cells = [_cell(reader, side, picked, row.example) for side in picked.sides]

@@ -1,7 +1,7 @@
 """What is compared with what: run, candidates, split. Every choice stands in the URL."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -84,17 +84,22 @@ def pick(reader: Reader, run: RunSummary) -> Picked:
         more = _more(reader, run, split, mine, {(run.id, first), (other or run.id, second)})
     word = next(word for word, value in SPLITS.items() if value is split)
     tried = candidates_tried(reader.trials(run.id))
-    words = _words(reader, [(run.id, first), (other or run.id, second), *more])
+    words = _words(reader, split, [(run.id, first), (other or run.id, second), *more])
     return Picked((run.id, first), (other or run.id, second), split, word.lower(), tried, words, more)
 
 
-def _words(reader: Reader, sides: Sequence[tuple[str, str | None]]) -> tuple[str, ...]:
-    """What they are called: in tables and sentences a candidate goes by its name, and one of another run by both."""
+def _words(reader: Reader, split: Split, sides: Sequence[tuple[str, str | None]]) -> tuple[str, ...]:
+    """What they are called: a winner as such, others by their names, one of another run with that run's name too."""
     own = sides[0][0]
     alone = all(run_id == own for run_id, _ in sides)
     runs = {run_id: "this run" if run_id == own else one_line(reader.run(run_id).name, 40) for run_id, _ in sides}
     names = {run_id: names_of(reader, run_id) for run_id in runs}
-    return tuple(names[run_id].of(name) + ("" if alone else f" ({runs[run_id]})") for run_id, name in sides)
+    found = {run_id: choices(reader, run_id, split) for run_id in runs}
+    return tuple(
+        (found[run_id].role if name and name == found[run_id].best else names[run_id].of(name))
+        + ("" if alone else f" ({runs[run_id]})")
+        for run_id, name in sides
+    )
 
 
 def _more(
@@ -156,7 +161,7 @@ def _second(found: Choices, first: str | None) -> str | None:
     if found.labels and not labels:
         st.caption("To: no other one has been scored here.")
         return None
-    return _candidate("To", "b", Choices(labels, found.baseline, found.best), found.best)
+    return _candidate("To", "b", replace(found, labels=labels), found.best)
 
 
 def _candidate(label: str, name: str, found: Choices, default: str | None) -> str | None:

@@ -36,7 +36,8 @@ def examples_table(reader: Reader, found: Comparison, picked: Picked) -> Compare
         return _named(found)
     columns = _columns(picked.words)
     listed = [_row(found, row, said, list(columns)) for row in rows]
-    row_px = WRAPPED_PX if any(is_long(row[name]) for row in listed for name in (*columns, "wanted")) else _ROW_PX
+    texts = (*columns, "wanted", "inputs")
+    row_px = WRAPPED_PX if any(is_long(row[name]) for row in listed for name in texts) else _ROW_PX
     event = st.dataframe(
         listed,
         hide_index=True,
@@ -47,10 +48,10 @@ def examples_table(reader: Reader, found: Comparison, picked: Picked) -> Compare
         height="content" if len(rows) <= _ROWS else min(_MOST_PX, row_px * (1 + _ROWS)),
         alt="Examples with what each candidate answered, the largest change of score first",
         column_config={
-            "change": st.column_config.TextColumn(width=88),
-            **{name: st.column_config.TextColumn(title, width=max(104, 280 // len(columns)), help="Score and answer")
+            "change": st.column_config.TextColumn(width=80),
+            **{name: st.column_config.TextColumn(title, width=max(104, 272 // len(columns)), help="Score and answer")
                for name, title in columns.items()},
-            "wanted": st.column_config.TextColumn(width=100),
+            "wanted": st.column_config.TextColumn(width=96),
             "inputs": st.column_config.TextColumn(width=220),
         },
     )  # fmt: skip

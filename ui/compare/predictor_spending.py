@@ -35,9 +35,11 @@ def _takes(before: tuple[int, Usage] | None, after: tuple[int, Usage] | None) ->
         words = [UNKNOWN if side is None else number(side[1], side[0]) for side in (before, after)]
         return " → ".join(words)
 
+    priced = any(side is not None and side[1].cost_usd is not None for side in (before, after))
+    cost = told(lambda total, runs: usd(None if total.cost_usd is None else total.cost_usd / runs))
     return {
         "calls": told(lambda total, runs: f"{total.calls / runs:.3g}"),
         "tokens": told(lambda total, runs: count((total.input_tokens + total.output_tokens) / runs)),
-        "cost": told(lambda total, runs: usd(None if total.cost_usd is None else total.cost_usd / runs)),
+        "cost": cost if priced else UNKNOWN,
         "model time": told(lambda total, runs: duration(total.lm_s / runs)),
     }

@@ -115,6 +115,7 @@ def report_facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, An
         "importance": _importance(outcome.importance if outcome else ()),
         "mattered": what_mattered(named_rows(outcome.importance), False) if outcome and outcome.importance else "",
         "arms": _arms(reader, run.id, evidence.best),
+        "n_steps": len(names.predictors),
         "split": {Split.TEST: "sealed test", Split.VAL: "validation"}[split],
         "won": _examples(reader, run.id, evidence.best, found, split, Change.IMPROVED),
         "lost": _examples(reader, run.id, evidence.best, found, split, Change.REGRESSED),

@@ -67,8 +67,8 @@ def _columns() -> dict[str, Any]:
             "Reviewed by", width=120, help="Who approved, wrote, changed or rejected something of it"
         ),
         "optimizer": st.column_config.TextColumn("Optimizer", width=96),
-        "validation": st.column_config.TextColumn("Validation", help="Baseline → best full evaluation"),
-        "sealed test": st.column_config.TextColumn("Sealed test", help="Baseline → winner, scored once"),
+        "validation": st.column_config.TextColumn("Validation", help="As it came → the winner, or what leads so far"),
+        "sealed test": st.column_config.TextColumn("Sealed test", help="As it came → the winner, scored once"),
         "trials": st.column_config.TextColumn("Trials"),
         "program runs": st.column_config.NumberColumn("Program runs", format="localized"),
         "started": st.column_config.TextColumn("Started"),

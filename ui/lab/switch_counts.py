@@ -55,7 +55,7 @@ def _setting(value: Any) -> str:
 
 
 def _count(switch: str, setting: str, seen: Sequence[tuple[float, int]]) -> SwitchCount:
-    from mipro_studio.optimizer_core.analysis.statistics import estimate  # scipy, and only here
+    from mipro_studio.optimizer_core.analysis.statistics import estimate  # numpy, and only here
 
     cells = sum(n for _, n in seen)
     mean = sum(score * n for score, n in seen) / max(cells, 1)

@@ -32,6 +32,12 @@ __all__ = ["buttons", "cards", "reason", "rows_wait", "status_line"]
 
 # A worker takes seconds to start, a dozen on a busy machine; after this it probably never did.
 WORKER_LATE_S = 40.0
+_HALTS: Mapping[str, tuple[str, str, Callable[[RunSummary, set[str]], bool], str]] = {
+    "pause": ("Pause", "Pausing…", may_pause, "Finishes what is under way, then stands still."),
+    "stop": ("Stop", "Stopping…", may_stop,
+             "Ends the search; the likely winner is scored in full, then the sealed test. Resume goes on."),
+}  # fmt: skip
+"""Command -> label, label while it is obeyed, whether the state allows it, what it does."""
 
 
 def status_line(run: RunSummary) -> None:
@@ -59,15 +65,7 @@ def buttons(run: RunSummary, obeying: set[str], given_up: bool = False) -> None:
         return
     with st.container(horizontal=True, gap="small", width="content"):
         if run.status is Status.RUNNING:
-            st.button(
-                "Pausing…" if "pause" in obeying else "Pause",
-                key="live_pause",
-                icon=":material/pause:",
-                disabled=not may_pause(run, obeying),
-                help="Finishes what is under way, then stands still.",
-                on_click=actions.ask,
-                args=("pause", run.id),
-            )
+            _halt(run, "pause", obeying)
         _go_on(run, given_up)
         again = st.button(
             "Rerun", key="live_rerun", icon=":material/replay:", help="Opens the form with this run's settings."
@@ -77,15 +75,15 @@ def buttons(run: RunSummary, obeying: set[str], given_up: bool = False) -> None:
         if again:
             st.switch_page(NEW_RUN.path, query_params={"from": run.id})
         if Status.STOPPED in LEGAL_MOVES[run.status]:
-            st.button(
-                "Stopping…" if "stop" in obeying else "Stop",
-                key="live_stop",
-                icon=":material/stop:",
-                disabled=not may_stop(run, obeying),
-                help="Ends the search; the likely winner is scored in full, then the sealed test. Resume goes on.",
-                on_click=actions.ask,
-                args=("stop", run.id),
-            )
+            _halt(run, "stop", obeying)
+
+
+def _halt(run: RunSummary, what: str, obeying: set[str]) -> None:
+    word, under_way, allowed, does = _HALTS[what]
+    st.button(
+        under_way if what in obeying else word, key=f"live_{what}", icon=f":material/{what}:",
+        disabled=not allowed(run, obeying), help=does, on_click=actions.ask, args=(what, run.id),
+    )  # fmt: skip
 
 
 def _go_on(run: RunSummary, given_up: bool) -> None:

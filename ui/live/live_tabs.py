@@ -136,13 +136,13 @@ def _trial_row(trial: Trial, view: LiveView, names: Names, label: str) -> dict[s
 
 
 def errors_tab(reader: Reader, run_id: str, by_class: Mapping[str, int], names: Names) -> None:
-    """Examples without a score, by class, with the latest messages."""
+    """Program runs without a score, by class, with the latest messages."""
     if not by_class:
-        st.caption("No example has failed. An example that fails has no score; it is never counted as 0.")
+        st.caption("No program run has failed. One that fails has no score; it is never counted as 0.")
         return
     total = sum(by_class.values())
     words = ", ".join(f"{_ERRORS.get(name, name)} {count(n)}" for name, n in by_class.items())
-    st.text(f"{plural(total, 'example')} without a score: {words}.")
+    st.text(f"{plural(total, 'program run')} without a score: {words}.")
     st.caption("They enter no mean and the search does not see them. Those that pass with time are retried.")
     rows = [
         {

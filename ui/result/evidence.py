@@ -5,16 +5,16 @@ same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from mipro_studio.optimizer_core.types import Candidate, Outcome, Split, Trial
-from mipro_studio.storage import Reader
+from mipro_studio.optimizer_core.types import Candidate, Outcome, Split, Status, Trial
+from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.result.leaders import baseline_of, candidates_tried, leading
 
-__all__ = ["Block", "Evidence", "estimate_of", "evidence_of", "no_gain", "paired"]
+__all__ = ["Block", "Evidence", "as_told", "estimate_of", "evidence_of", "no_gain", "paired"]
 
 Estimate = Mapping[str, Any]
 
@@ -97,6 +97,18 @@ def evidence_of(
         outcome.corrected if outcome is not None else None,
         outcome.objective if outcome is not None else None,
     )
+
+
+def as_told(reader: Reader, run: RunSummary) -> RunSummary:
+    """The run with the means on validation that its own pages give, for lists of runs.
+
+    Until it is over, the store has its best full evaluation there, which need not be the one that leads.
+    """
+    if run.baseline_val is None or run.status is Status.COMPLETED:
+        return run
+    block = evidence_of(reader, run.id, reader.trials(run.id), reader.outcome(run.id)).val
+    before, after = ((side or {}).get("mean") for side in (block.before, block.after))
+    return replace(run, baseline_val=before, best_val=after)
 
 
 def _beating(
