@@ -9,7 +9,8 @@ import streamlit as st
 from mipro_studio.optimizer_core.analysis.comparison import Change, ComparedExample
 from mipro_studio.optimizer_core.types import Example, ExampleScore
 from mipro_studio.storage import Reader
-from mipro_studio.ui.compare.compare_data import CHANGES, Answers, Comparison, answers, preview, to_csv, to_json
+from mipro_studio.ui.compare.compare_data import CHANGES, Answers, Comparison, answers, preview
+from mipro_studio.ui.compare.compare_files import to_csv, to_json
 from mipro_studio.ui.compare.compare_pickers import Picked
 from mipro_studio.ui.page.frame import query, tell_url
 from mipro_studio.ui.text.format import clean, count, one_line, score

@@ -23,9 +23,8 @@ from mipro_studio.ui.compare.compare_data import (
     choices,
     compared,
     in_words,
-    to_csv,
-    to_json,
 )
+from mipro_studio.ui.compare.compare_files import to_csv, to_json
 from mipro_studio.ui.compare.examples_table import sought_in
 from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.replay.replay_state import history
