@@ -75,6 +75,10 @@ PAPER_TASKS: Mapping[str, PaperTask] = {
 OF_A_CAP, FEWEST_ROWS = 10, 50
 """Validation rows are at most a cap on program runs divided by the one, and the other in any case."""
 
+SMALL_CAP, FEW_AT_ONCE = 1_000, 3
+"""Under a cap of so many program runs the studio's optimizer has no more trials under way at once
+(`docs/landscapes.md` has what that is worth)."""
+
 RACING_RUNS = 10
 """Program runs of a racing trial on average: 100 of them cost about as many as 30 minibatches of 35."""
 
@@ -202,9 +206,10 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val), task)
     budget = merge(budget, optimizer.under_preset.get(config.preset, {}))
     own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer", "finetune")}
-    layers = [optimizer.defaults, budget, given, optimizer.fixed]
+    defaults = merge(optimizer.defaults, _under_a_small_cap(config))
+    layers = [defaults, budget, given, optimizer.fixed]
     if said is not None:  # what is set in `config` and not by the person is a sample's, and a preset goes over it
-        layers = [optimizer.defaults, given, budget, own, optimizer.fixed]
+        layers = [defaults, given, budget, own, optimizer.fixed]
     merged: Settings = {}
     for layer in layers:
         merged = merge(merged, layer)
@@ -221,6 +226,13 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
         stored = asked.keys() >= type(resolved.proposer).model_fields.keys() - {"vary_temperature"}
         settled["proposer"] = {"vary_temperature": stored or "temperature" not in asked}
     return parse_config(merge(merged, settled))
+
+
+def _under_a_small_cap(config: RunConfig) -> Settings:
+    """Where cells are scarce each decision should know more of them; three trials of six keep threads busy."""
+    cap = config.budget.max_program_runs
+    few = config.optimizer == "studio" and cap is not None and cap <= SMALL_CAP
+    return {"search": {"lag": FEW_AT_ONCE}} if few else {}
 
 
 def preset_rows(

@@ -334,3 +334,21 @@ def test_what_does_not_fit_is_one_sentence(two: Program, request_: dict[str, Any
 def test_opro_takes_the_one_predictor_that_is_left_free(two: Program) -> None:
     request = {"optimizer": "opro", "search": {"freeze": ["queue"]}}
     assert resolve(asked(**request), two, 100, request).search.freeze == ("queue",)
+
+
+@pytest.mark.parametrize(
+    ("values", "lag"),
+    [
+        ({}, 6),
+        ({"budget": {"max_program_runs": 700}}, 3),
+        ({"budget": {"max_program_runs": 1_900}}, 6),
+        ({"budget": {"max_program_runs": 700}, "search": {"lag": 6}}, 6),
+        ({"budget": {"max_program_runs": 700}, "optimizer": "mipro"}, 1),
+    ],
+)
+def test_under_a_small_cap_fewer_trials_are_under_way_unless_a_person_says_otherwise(
+    two: Program, values: dict[str, Any], lag: int
+) -> None:
+    once = resolve(asked(**values), two, 60, values)
+    assert once.search.lag == lag
+    assert resolve(once, two, 60) == once
