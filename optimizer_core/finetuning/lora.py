@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mipro_studio.optimizer_core.finetuning.network import PROJECTIONS, Array, NetworkShape
+from mipro_studio.optimizer_core.models.embedded.gguf_file import read_gguf
 
 __all__ = ["Key", "LoraSettings", "Pair", "Pairs", "initial_pairs", "read_adapter", "write_adapter"]
 
@@ -107,9 +108,7 @@ def write_adapter(path: Path, pairs: Pairs, settings: LoraSettings, base_name: s
 
 def read_adapter(path: Path) -> tuple[dict[Key, Pair], float]:
     """(pairs, alpha) of a file that `write_adapter` wrote."""
-    import gguf
-
-    reader = gguf.GGUFReader(path)
+    reader = read_gguf(path)
     halves: dict[Key, dict[str, Array]] = {}
     for tensor in reader.tensors:
         _, layer, name, _, half = tensor.name.split(".")

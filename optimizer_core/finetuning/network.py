@@ -14,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mipro_studio.optimizer_core.models.embedded.gguf_file import read_gguf
+
 __all__ = ["PROJECTIONS", "Layer", "Network", "NetworkShape", "load_network", "random_network"]
 
 Array = NDArray[Any]
@@ -78,10 +80,9 @@ def load_network(path: Path) -> Network:
     Raises:
         ValueError: another architecture, or an output map of its own.
     """
-    import gguf
     from gguf import quants
 
-    reader = gguf.GGUFReader(path)
+    reader = read_gguf(path)
 
     def fact(name: str) -> Any:
         field = reader.fields[name]

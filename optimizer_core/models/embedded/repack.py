@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import platformdirs
 
+from mipro_studio.optimizer_core.models.embedded.gguf_file import read_gguf
 from mipro_studio.optimizer_core.models.embedded.hashes import expect, expected, remember, sha256, sha256_of
 from mipro_studio.optimizer_core.models.embedded.weights import APP_NAME, is_pinned
 
@@ -68,7 +69,7 @@ def rewrite(source: Path, target: Path, file_type: Any, changed: Callable[[str, 
     """
     import gguf
 
-    reader = gguf.GGUFReader(source)
+    reader = read_gguf(source)
     fields: dict[str, Any] = reader.fields
     writer = gguf.GGUFWriter(target, fields["general.architecture"].contents())
     writer.add_file_type(int(file_type))

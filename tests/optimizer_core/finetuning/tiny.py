@@ -10,6 +10,7 @@ import gguf
 import numpy as np
 
 from mipro_studio.optimizer_core.finetuning.network import PROJECTIONS, NetworkShape, random_network
+from mipro_studio.optimizer_core.models.embedded.gguf_file import read_gguf
 from mipro_studio.optimizer_core.models.embedded.weights import weights_path
 
 __all__ = ["SHAPE", "write_tiny_model"]
@@ -44,7 +45,7 @@ def _write(path: Path) -> None:
     writer.add_layer_norm_rms_eps(SHAPE.norm_epsilon)
     writer.add_vocab_size(SHAPE.vocabulary)
     writer.add_rope_dimension_count(SHAPE.head_width)
-    for name, field in gguf.GGUFReader(weights_path()).fields.items():
+    for name, field in read_gguf(weights_path()).fields.items():
         if name.startswith("tokenizer."):
             inner = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
             writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)

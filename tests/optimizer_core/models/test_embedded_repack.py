@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mipro_studio.optimizer_core.models.embedded.gguf_file import read_gguf
 from mipro_studio.optimizer_core.models.embedded.repack import fast_copy
 from mipro_studio.optimizer_core.models.embedded.weights import is_pinned
 
@@ -31,7 +32,7 @@ def test_the_copy_holds_the_numbers_of_the_pinned_weights(weights: Path) -> None
     assert copy != weights
     assert fast_copy(weights) == copy  # made once
     before = {tensor.name: tensor for tensor in gguf.GGUFReader(weights).tensors}
-    after = {tensor.name: tensor for tensor in gguf.GGUFReader(copy).tensors}
+    after = {tensor.name: tensor for tensor in read_gguf(copy).tensors}
     assert before.keys() == after.keys()
     for name in ("token_embd.weight", "blk.0.attn_q.weight", "blk.29.ffn_down.weight", "output_norm.weight"):
         old, new = (quants.dequantize(one[name].data[:ROWS], one[name].tensor_type) for one in (before, after))
