@@ -56,10 +56,10 @@ def _reader_class() -> Any:
 
 def _words(data: Any, begin: int, count: int) -> tuple[list[Any], int]:
     """`count` words from `begin` on, each after its length, as bytes; where they end."""
-    plain, at, words = np.asarray(data), begin, []
-    raw = memoryview(plain)
+    plain: Any = np.asarray(data)  # without what a mapped array does at every cut
+    at, words = begin, []
     for _ in range(count):
-        (length,) = _LENGTH.unpack_from(raw, at)
+        (length,) = _LENGTH.unpack_from(plain, at)
         at += _LENGTH.size
         words.append(plain[at : at + length])
         at += length
