@@ -92,7 +92,9 @@ def tabs(reader: Reader, view: LiveView, best: str | None, names: Names) -> None
         lambda: live_tabs.log_tab(view, names),
         lambda: live_patterns.optuna_tab(view),
     )
-    for tab, show in zip(st.tabs(TABS, key="live_tab", on_change="rerun"), draws, strict=True):
+    # Of a run that came to no score, what went wrong is what people look for.
+    first = "Errors" if view.errors and not any(trial.n_ok for trial in view.trials) else TABS[0]
+    for tab, show in zip(st.tabs(TABS, default=first, key="live_tab", on_change="rerun"), draws, strict=True):
         if tab.open:
             with tab:
                 show()

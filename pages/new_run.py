@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.storage import default_store
 from mipro_studio.ui.new_run import form_data, form_models, form_parts, form_program
-from mipro_studio.ui.new_run.check_panel import consent, found, leaves, not_complete, planned
+from mipro_studio.ui.new_run.check_panel import consent, found, leaves, looked_at, not_complete, planned
 from mipro_studio.ui.new_run.pace import pace_s
 from mipro_studio.ui.new_run.prefill import prefill
 from mipro_studio.ui.new_run.run_form import subject, to_config
@@ -69,6 +69,8 @@ def panel(config: RunConfig | BadInput) -> None:
             st.caption("What follows is from before your last change. Check again to start.")
         found(config, checked[1])
     plan(config, checked)
+    if checked is not None:
+        looked_at(checked[1])
 
 
 def plan(config: RunConfig, checked: tuple[RunConfig, Any] | None) -> None:

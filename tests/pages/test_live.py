@@ -231,6 +231,11 @@ def test_importance_is_shown_while_the_run_goes_on(store: Filled) -> None:
     assert "What the score depends on" not in texts(open_page(PAGE, run=store[1]["review"])), "nothing has a score"
 
 
+def test_a_run_that_came_to_no_score_opens_on_its_errors(store: Filled) -> None:
+    tables = open_page(PAGE, run=store[1]["failed"]).dataframe
+    assert any("KeyError: 'queue'" in table.value.to_string() for table in tables)
+
+
 def test_a_run_at_the_gate_leads_to_what_is_to_be_read(store: Filled) -> None:
     app = open_page(PAGE, run=store[1]["review"])
     assert [button.label for button in app.button if button.key == "live_read"] == ["Read the instructions"]

@@ -26,8 +26,8 @@ def test_a_page_opens_on_an_empty_store(empty: Path, path: str) -> None:
 
 @pytest.mark.parametrize("path", OF_RUN)
 def test_a_page_about_a_run_leads_back_where_there_is_none(empty: Path, path: str) -> None:
-    assert "names no run" in texts(open_page(path))
-    assert "names no run" in texts(open_page(path, run="x"))
+    assert "No run is chosen here" in texts(open_page(path))
+    assert "No run is chosen here" in texts(open_page(path, run="x"))
 
 
 @pytest.mark.parametrize("path", OF_RUN)

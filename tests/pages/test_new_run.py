@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Endpoint, Reader, endpoints, save_endpoint
+from mipro_studio.ui.new_run.data_report import short_first
 from mipro_studio.ui.new_run.form_parts import preset_sentence
 from mipro_studio.ui.new_run.run_form import OWN_ROWS
 from tests.inside import helpers_inside, work_on
@@ -114,6 +115,12 @@ def test_check_shows_predictors_splits_warnings_and_plan(empty: Path, inspected:
     assert list(columns["Missing"]) == ["0", "7", "0"]
     assert not app.button(key="nr_start").disabled
     RunConfig.model_validate(inspected[0])
+
+
+def test_short_columns_stand_before_long_ones_so_that_labels_are_seen() -> None:
+    rows = [{"message": "a long text", "queue": "billing"}, {"queue": "x", "tone": ""}]
+    assert [list(row) for row in short_first(rows)] == [["tone", "queue", "message"]] * 2
+    assert short_first(rows)[1] == {"tone": "", "queue": "x", "message": ""} and short_first([]) == []
 
 
 def test_a_change_after_the_check_asks_for_another(empty: Path, inspected: list[dict[str, Any]]) -> None:

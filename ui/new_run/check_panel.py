@@ -10,7 +10,7 @@ from mipro_studio.optimizer_core.errors import BadInput, StudioError
 from mipro_studio.optimizer_core.roles import ROLE_TITLES
 from mipro_studio.optimizer_core.types import Role
 from mipro_studio.ui.live.spending import role_plan
-from mipro_studio.ui.new_run.data_report import data_report
+from mipro_studio.ui.new_run.data_report import data_report, short_first
 from mipro_studio.ui.new_run.pace import time_words
 from mipro_studio.ui.new_run.rehearsal_view import refused, tried
 from mipro_studio.ui.page.notices import notice, problem
@@ -18,7 +18,7 @@ from mipro_studio.ui.page.uploads import alone
 from mipro_studio.ui.text.foreign_text import line, paragraph
 from mipro_studio.ui.text.format import between, clean, count, dollars, one_line, plural
 
-__all__ = ["consent", "found", "leaves", "not_complete", "planned", "why_not"]
+__all__ = ["consent", "found", "leaves", "looked_at", "not_complete", "planned", "why_not"]
 
 Found = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def leaves(sentences: Sequence[str]) -> None:
 
 
 def found(config: RunConfig, answer: Found | StudioError) -> None:
-    """The whole answer of the inspection, or what it found wrong."""
+    """How the program did when it was tried and what to know before the start, or what is wrong."""
     if isinstance(answer, StudioError):
         problem(answer, "The check found a problem", alone(config.program, str(answer)))
         return
@@ -73,8 +73,13 @@ def found(config: RunConfig, answer: Found | StudioError) -> None:
         st.badge(f"{len(warnings)} to know before you start", icon=":material/warning:", color="orange")
         for warning in warnings:
             st.text(clean(warning))
-    _program(answer)
-    _data(answer.get("data") or {})
+
+
+def looked_at(answer: Found | StudioError) -> None:
+    """The program, its metric and the rows as the inspection found them; nothing of one that failed."""
+    if not isinstance(answer, StudioError):
+        _program(answer)
+        _data(answer.get("data") or {})
 
 
 def planned(draft: Mapping[str, Any] | BadInput | None, seconds: float | None = None, threads: int = 1) -> None:
@@ -100,7 +105,8 @@ def _program(answer: Found) -> None:
         label = f"{predictor.get('name')} · {predictor.get('kind')}({inputs}) -> {outputs}"
         line(label, muted=True)
         paragraph(one_line(predictor.get("instructions") or "(no instruction)", 400))
-    line(f"Metric: {metric.get('name', 'not named')}. {metric.get('doc') or ''}", muted=True)
+    if metric.get("doc"):
+        line(f"Metric: {metric.get('name', 'not named')}. {metric['doc']}", muted=True)
 
 
 def _data(data: Found) -> None:
@@ -109,7 +115,7 @@ def _data(data: Found) -> None:
     line(f"{plural(data.get('n_rows', 0), 'row')}: {words}", bold=True)
     preview = data.get("preview") or []
     if preview:
-        rows = [{name: one_line(value, 200) for name, value in row.items()} for row in preview]
+        rows = short_first([{name: one_line(value, 200) for name, value in row.items()} for row in preview])
         st.dataframe(rows, hide_index=True, height=180, alt="The first rows", key="nr_preview")
     if report := data.get("report"):
         data_report(report)

@@ -1,6 +1,6 @@
 """The report on a run's rows: what was done with them, which column is what, which classes each split has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -8,7 +8,7 @@ import streamlit as st
 from mipro_studio.ui.text.foreign_text import line
 from mipro_studio.ui.text.format import clean, count, one_line
 
-__all__ = ["data_report"]
+__all__ = ["data_report", "short_first"]
 
 Facts = Mapping[str, Any]
 
@@ -37,3 +37,10 @@ def _column(facts: Facts) -> dict[str, str]:
         "Distinct": count(facts["distinct"]),
         "Longest, in characters": count(facts["longest"]),
     }
+
+
+def short_first(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The same rows, columns with short texts before long ones: labels are seen beside the texts that they are of."""
+    longest = {name: max(len(row.get(name, "")) for row in rows) for row in rows for name in row}
+    order = sorted(longest, key=lambda name: longest[name])
+    return [{name: row.get(name, "") for name in order} for row in rows]

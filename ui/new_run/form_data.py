@@ -8,6 +8,7 @@ import streamlit as st
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.programs.signature_text import signature_fields
 from mipro_studio.optimizer_core.sources import ENDINGS, is_python_source
+from mipro_studio.ui.new_run.data_report import short_first
 from mipro_studio.ui.new_run.form_words import KEPT, choice
 from mipro_studio.ui.new_run.run_form import OWN_ROWS
 from mipro_studio.ui.page.access import code_refusal
@@ -112,7 +113,7 @@ def _columns(path: str) -> None:
         return
     for note in found.get("notes", ()):
         notice("As it was read", note, icon=":material/info:", colour="blue")
-    rows = [{name: one_line(value, 120) for name, value in row.items()} for row in found["rows"]]
+    rows = short_first([{name: one_line(value, 120) for name, value in row.items()} for row in found["rows"]])
     st.caption(f"{plural(found['n'], 'row')}; the first {len(rows)}:")
     st.dataframe(rows, hide_index=True, alt="The first rows of the file", key="nr_rows")
     inputs, outputs = _fields()

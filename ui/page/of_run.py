@@ -103,6 +103,6 @@ def _nothing(page: Page, error: StudioError | None, otherwise: str) -> None:
     if error is not None:
         problem(error, "This run cannot be shown")
     else:
-        st.text(f"The address names no run. {otherwise}".strip())
+        st.text(f"No run is chosen here. {otherwise}".strip())
     st.page_link(HOME.path, label="Choose a run", icon=HOME.icon)
     st.page_link(NEW_RUN.path, label="Start one", icon=NEW_RUN.icon)
