@@ -42,8 +42,8 @@ def program() -> None:
             "Path or dotted path",
             key="nr_program",
             placeholder="path/to/program.py:attribute or package.module:attribute",
-            help="A dspy.Module, or a function that makes one. A path counts from the folder that the studio was started in. "
-            "It is loaded in a process of its own, never here.",
+            help="A dspy.Module, or a function that makes one. A path counts from the folder that the studio was "
+            "started in. It is loaded in a process of its own, never here.",
             **KEPT,
         )
     st.text_input("Name of the run", key="nr_name", placeholder="made from the program's name", **KEPT)
