@@ -180,6 +180,7 @@ def four(page: Page, out: Path, name: str, *, whole: bool = True) -> None:
     files = []
     for width, scheme in product(WIDTHS, SCHEMES):
         page.set_viewport_size({"width": width, "height": HEIGHT})
+        still(page)  # tables take the width at their next theme: narrower ones keep what they had
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         files.append(out / f"{name}-{width}-{scheme}.png")
         shoot(page, files[-1], whole=whole)

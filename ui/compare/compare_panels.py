@@ -38,9 +38,13 @@ from mipro_studio.ui.text.format import (
     usd,
 )
 from mipro_studio.ui.text.sentences import columns_html
+from mipro_studio.ui.text.wrapped import WRAPPED_PX
 
 __all__ = ["all_of_them", "example_detail", "four_numbers", "texts"]
 
+_WIDTHS = {"candidate": 176, "score": 52, "difference": 76, "90 %": 120, "won, lost, tied": 104, "tokens": 58,
+           "cost": 62, "seconds": 62}  # fmt: skip
+"""Together as wide as a page of 1024 is, so that no column is cut there; wider pages add to all of them."""
 _SIDE_PX = 260
 """The narrowest column of a candidate; more of them than fit go on below."""
 
@@ -84,12 +88,14 @@ def all_of_them(found: Comparison, picked: Picked) -> None:
     """The candidates in one table, each against the first; nothing while there are only two."""
     if not found.beside:
         return
-    rows = [{"candidate": one_line(picked.words[0], 120), **_against(None, found.before)}]
-    for place in range(1, len(picked.words)):
+    rows = [{"candidate": one_line(picked.titles[0], 120), **_against(None, found.before)}]
+    for place in range(1, len(picked.titles)):
         pair, means = against_first(found, place)
-        rows.append({"candidate": one_line(picked.words[place], 120), **_against(pair, means)})
-    st.dataframe(rows, hide_index=True, alt="Every candidate against the first",
-                 column_config={"candidate": st.column_config.TextColumn(width="large")})  # fmt: skip
+        rows.append({"candidate": one_line(picked.titles[place], 120), **_against(pair, means)})
+    st.dataframe(
+        rows, hide_index=True, alt="Every candidate against the first", row_height=WRAPPED_PX,
+        column_config={name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()},
+    )  # fmt: skip
     st.caption(f"Each against {one_line(picked.words[0], 80)}, on the examples that both were scored on.")
 
 

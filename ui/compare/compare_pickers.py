@@ -38,6 +38,13 @@ class Picked:
     more: tuple[tuple[str, str], ...] = ()
 
     @property
+    def titles(self) -> list[str]:
+        """Headings of their columns, numbered where they are more than two: narrow columns cut names alike."""
+        if not self.more:
+            return [*self.words]
+        return [f"{place}. {word}" for place, word in enumerate(self.words, 1)]
+
+    @property
     def sides(self) -> list[tuple[str, str | None]]:
         """All that are compared, two to five."""
         return [self.first, self.second, *self.more]

@@ -21,7 +21,7 @@ __all__ = ["MARKS", "examples_table", "sought_in"]
 
 MARKS = {Change.IMPROVED: "▲ better", Change.REGRESSED: "▼ worse", Change.SAME: "= same",
          Change.NOT_EVALUATED: "○ not both"}  # fmt: skip
-_ROW_PX, _ROWS, _MOST_PX = 35, 12, 600
+_ROW_PX, _ROWS, _MOST_PX, _FEW = 35, 12, 600, 3
 ANYWHERE = "anywhere"
 
 
@@ -35,9 +35,10 @@ def examples_table(reader: Reader, found: Comparison, picked: Picked) -> Compare
     if not rows:
         st.caption("No example here. Choose another kind above, or clear the search.")
         return _named(found)
-    columns = _columns(picked.words)
+    columns = _columns(picked.titles)
     listed = [_row(found, row, said, list(columns)) for row in rows]
-    texts = (*columns, "wanted", "inputs")
+    # Beside more than three answers the inputs are hardly seen.
+    texts = (*columns, "wanted", *(("inputs",) if len(columns) <= _FEW else ()))
     row_px = WRAPPED_PX if any(is_long(row[name]) for row in listed for name in texts) else _ROW_PX
     event = st.dataframe(
         listed,
@@ -75,7 +76,7 @@ def _controls(found: Comparison, said: Answers, picked: Picked) -> tuple[str | N
     words = {"all": f"All ({count(len(found.rows))})"}
     words |= {change.value: f"{word} ({count(found.counts[change])})" for change, word in CHANGES.items()}
     places = {ANYWHERE: "in all columns", "inputs": "in the inputs", "wanted": "in what is wanted"}
-    places |= {name: f"in the answers of {title}" for name, title in _columns(picked.words).items()}
+    places |= {name: f"in the answers of {title}" for name, title in _columns(picked.titles).items()}
     sides = [name or "" for _, name in picked.sides]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         asked = query("show")

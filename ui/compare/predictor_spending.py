@@ -22,8 +22,9 @@ def by_predictor(reader: Reader, picked: Picked) -> None:
     if len(names) < 2:
         return
     st.header("By predictor", anchor=False)
+    rows = [{"predictor": one_line(name, 80), **_takes(before.get(name), after.get(name))} for name in names]
     st.dataframe(
-        [{"predictor": one_line(name, 80), **_takes(before.get(name), after.get(name))} for name in names],
+        rows,
         hide_index=True,
         alt="Calls, tokens and cost of each predictor in a program run, from the first candidate to the second",
     )
@@ -40,6 +41,6 @@ def _takes(before: tuple[int, Usage] | None, after: tuple[int, Usage] | None) ->
     return {
         "calls": told(lambda total, runs: f"{total.calls / runs:.3g}"),
         "tokens": told(lambda total, runs: count((total.input_tokens + total.output_tokens) / runs)),
-        "cost": cost if priced else UNKNOWN,
+        **({"cost": cost} if priced else {}),
         "model time": told(lambda total, runs: duration(total.lm_s / runs)),
     }

@@ -126,7 +126,10 @@ def _numbers(state: State) -> None:
             _card("Program runs", count(state.program_runs), f"in {duration(state.elapsed_s)}")
         with st.grid(2, min_column_width=180):
             _card("LM calls", count(total.calls), f"{tokens_of(total)} tokens")
-            _card("Cost", cost_of(total).replace("$", "\\$"), "at prices that are known")
+            _card(
+                "Cost", cost_of(total).replace("$", "\\$"),
+                "at prices that are known" if total.cost_usd is not None else "no price is known",
+            )  # fmt: skip
 
 
 def _card(title: str, value: str, caption: str) -> None:
