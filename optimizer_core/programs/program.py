@@ -4,6 +4,7 @@ Importing a program runs its author's code. Only a worker or an inspection proce
 """
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,6 @@ import dspy
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.programs.agents import frame_of
-from mipro_studio.optimizer_core.programs.class_sources import class_source
 from mipro_studio.optimizer_core.programs.importing import (
     configured_by,
     configured_model,
@@ -132,7 +132,7 @@ def _source(module: dspy.Module) -> str | None:
 
 def _source_of(kind: Any) -> str | None:
     try:
-        return class_source(kind)
+        return inspect.getsource(kind)
     except (OSError, TypeError):
         return None
 

@@ -8,11 +8,7 @@ import dspy
 from dspy.predict.parameter import Parameter
 from dspy.propose.utils import get_dspy_source_code
 
-from mipro_studio.optimizer_core.programs.class_sources import remember_sources
-
 __all__ = ["program_code"]
-
-remember_sources()
 
 
 def program_code(module: dspy.Module, source: str | None) -> str | None:

@@ -34,6 +34,14 @@ class SharedContext:
             return shown
         return replace(shown, program_code=None, program_description=None, module_descriptions={})
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Fields that every request for a proposal has in common; what is not available is left out."""
+        fields = {"dataset_description": self.dataset_summary} if self.dataset_summary else {}
+        if self.program_code and self.program_description:
+            fields |= {"program_code": self.program_code, "program_description": self.program_description}
+        return fields
+
 
 async def shared_context(
     settings: ProposerSettings, prompter: Prompter, program: Program, trainset: Sequence[Example]

@@ -183,12 +183,8 @@ class Proposer:
     def _inputs(self, info: PredictorInfo, shown: Shown, recipe: Recipe) -> dict[str, str]:
         """The proposer's request, field by field; what is off or unavailable is not in it."""
         context = shown.context
-        inputs: dict[str, str] = {}
-        if context.dataset_summary:
-            inputs["dataset_description"] = context.dataset_summary
-        if context.program_code and context.program_description:
-            inputs["program_code"] = context.program_code
-            inputs["program_description"] = context.program_description
+        inputs = context.inputs
+        if "program_code" in inputs:
             inputs["module"] = info.signature
             inputs["module_description"] = context.module_descriptions.get(info.name, "Not provided")
         inputs["task_demos"] = demo_text(shown.demos)

@@ -74,12 +74,7 @@ def uses_shown(cells: Iterable[Cell], predictor: str) -> list[Cell]:
 def _inputs(
     info: PredictorInfo, seed: Arm, context: SharedContext, recipe: Recipe, uses: Sequence[Cell]
 ) -> dict[str, str]:
-    inputs: dict[str, str] = {}
-    if context.dataset_summary:
-        inputs["dataset_description"] = context.dataset_summary
-    if context.program_code and context.program_description:
-        inputs["program_code"] = context.program_code
-        inputs["program_description"] = context.program_description
+    inputs = context.inputs
     inputs["module"] = info.signature
     inputs["tools"] = KINDS[TOOLS].describe(seed)
     inputs["schemas"] = json.dumps(seed.provenance.get("schemas", {}), ensure_ascii=False)

@@ -76,12 +76,7 @@ def _inputs(
     context: RunContext, grounding: SharedContext, recipe: Recipe, infos: Sequence[PredictorInfo], demos: str
 ) -> dict[str, str]:
     """The request but for the history; what is off or unavailable is not in it."""
-    inputs: dict[str, str] = {}
-    if grounding.dataset_summary:
-        inputs["dataset_description"] = grounding.dataset_summary
-    if grounding.program_code and grounding.program_description:
-        inputs["program_code"] = grounding.program_code
-        inputs["program_description"] = grounding.program_description
+    inputs = grounding.inputs
     inputs["module"] = _named({info.name: info.signature for info in infos})  # always: they must be told apart
     described = {info.name: grounding.module_descriptions.get(info.name, "Not provided") for info in infos}
     if grounding.module_descriptions:

@@ -1,19 +1,13 @@
 """What the proposer is shown of a program is what DSPy's proposer is shown."""
 
-import importlib
-import inspect
 import itertools
 import sqlite3
-import sys
-from pathlib import Path
 from typing import Any
 
 import dspy
 import pytest
 from dspy.propose.utils import get_dspy_source_code
 
-from mipro_studio.optimizer_core.programs import class_sources
-from mipro_studio.optimizer_core.programs.class_sources import class_source
 from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.programs.program_code import program_code
 from tests.optimizer_core.builders import DESK, ROOT
@@ -53,29 +47,6 @@ def test_it_is_dspys(module: dspy.Module, capsys: pytest.CaptureFixture[str]) ->
     ours = program_code(module, None)
     assert capsys.readouterr().out == ""  # DSPy's prints the signatures
     assert ours == get_dspy_source_code(module)
-
-
-def test_a_class_is_found_once_and_again_when_its_file_has_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    searched: list[str] = []
-    monkeypatch.setattr(class_sources, "_known", {})
-    getsource = inspect.getsource
-    monkeypatch.setattr(inspect, "getsource", lambda kind: (searched.append(kind.__name__), getsource(kind))[1])
-    file = tmp_path / "mine_to_change.py"
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for text in ("class Mine:\n    first = 1\n", "# moved\n\nclass Mine:\n    second = 22\n"):
-        file.write_text(text)
-        monkeypatch.delitem(sys.modules, "mine_to_change", raising=False)
-        importlib.invalidate_caches()
-        kind = importlib.import_module("mine_to_change").Mine
-        assert class_source(kind) == class_source(kind) == text[text.index("class") :]
-    for _ in range(2):
-        with pytest.raises(OSError):
-            class_source(dspy.Predict("one_of_none -> answer").signature)
-        with pytest.raises(TypeError):
-            class_source(int)
-    assert searched == ["Mine", "Mine", "StringSignature"]
 
 
 def test_a_program_is_shown_with_its_signatures() -> None:
