@@ -30,7 +30,7 @@ from mipro_studio.ui.charts.gold import gold_of
 from mipro_studio.ui.charts.report_chart import chart
 from mipro_studio.ui.compare.compare_data import Comparison, compared
 from mipro_studio.ui.result.evidence import Evidence, evidence_of
-from mipro_studio.ui.result.headline import doubt, headline, statistics
+from mipro_studio.ui.result.headline import doubt, headline, in_common, statistics
 from mipro_studio.ui.result.what_mattered import named_rows, what_mattered
 from mipro_studio.ui.result.what_was_tried import what_was_tried
 from mipro_studio.ui.settings.settings_rows import model_rows, setting_rows
@@ -158,9 +158,9 @@ def _numbers(evidence: Evidence) -> list[dict[str, str]]:
                 "before": score(block.before.get("mean")),
                 "before_note": interval(block.before),
                 "after": score(after.get("mean")) if after else UNKNOWN,
-                "after_note": interval(after) if after else "",
+                "after_note": interval(after) if after else "the program stays as it came",
                 "difference": delta(known["difference"]) if known else UNKNOWN,
-                "difference_note": _spread(known) if known else "",
+                "difference_note": in_common(known, block) + _spread(known) if known else "",
             }
         )
     return rows
@@ -266,5 +266,5 @@ def _spent(reader: Reader, run_id: str) -> list[dict[str, str]]:
             "tokens_out": estimated(usage, count(usage.output_tokens)),
             "cost": cost_of(usage),
         }
-        for role, usage in reader.spent(run_id).items()
+        for role, usage in sorted(reader.spent(run_id).items(), key=lambda pair: [*ROLE_TITLES].index(pair[0]))
     ]

@@ -6,10 +6,20 @@ Pure functions, no Streamlit.
 from collections.abc import Mapping
 from typing import Any
 
-from mipro_studio.ui.result.evidence import Evidence
+from mipro_studio.ui.result.evidence import Block, Evidence
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
 
-__all__ = ["chance_words", "doubt", "figure", "headline", "objective_words", "of_tokens", "statistics", "two_figures"]
+__all__ = [
+    "chance_words",
+    "doubt",
+    "figure",
+    "headline",
+    "in_common",
+    "objective_words",
+    "of_tokens",
+    "statistics",
+    "two_figures",
+]
 
 Estimate = Mapping[str, Any]
 _UNSURE = 0.1
@@ -127,6 +137,12 @@ def chance_words(pair: Estimate) -> str:
     said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     often = "comes up by chance often" if p > _UNSURE else "would be rare"
     return f"If both were equally good, a difference this large {often} ({said})."
+
+
+def in_common(pair: Estimate, block: Block) -> str:
+    """`on the 25 scored by both: ` where the two means beside a difference are over other rows than it is."""
+    sides = {int((side or {}).get("n") or 0) for side in (block.before, block.after)}
+    return "" if sides == {pair.get("n")} else f"on the {pair.get('n')} scored by both: "
 
 
 def figure(estimate: Estimate, shares: bool) -> str:

@@ -11,7 +11,7 @@ from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, Outcome
 from mipro_studio.ui.arms.candidate_names import Names, Part
 from mipro_studio.ui.page.frame import COMPARE, PRESENT, Page, run_in_url
 from mipro_studio.ui.result.evidence import Block, Evidence
-from mipro_studio.ui.result.headline import doubt, headline, statistics
+from mipro_studio.ui.result.headline import doubt, headline, in_common, statistics
 from mipro_studio.ui.text.foreign_text import heading, line, paragraph
 from mipro_studio.ui.text.format import clean, delta, interval, one_line, plural, score
 
@@ -131,7 +131,7 @@ def _numbers(block: Block, found: Evidence) -> None:
         if pair.get("difference") is not None:
             with st.container(gap="xsmall"):
                 st.metric("Difference", delta(pair["difference"]))
-                st.caption(_spread(pair))
+                st.caption(in_common(pair, block) + _spread(pair))
 
 
 def _spread(pair: Estimate) -> str:

@@ -32,10 +32,19 @@ def what_was_tried(reader: Reader, run: RunSummary) -> list[str]:
     if n_tried:
         said.append(
             f"{plural(n_tried, 'candidate was', 'candidates were')} tried in {plural(run.trials_done, 'trial')} "
-            f"({plural(run.cells_ok + run.cells_error, 'program run')} in all); {count(len(fulls))} of them "
-            f"{'was' if len(fulls) == 1 else 'were'} scored on all of the validation data, the others on a part."
+            f"({plural(run.cells_ok + run.cells_error, 'program run')} in all); {_scored_on(len(fulls), n_tried)}."
         )
     if run.cells_error:
         failed = plural(run.cells_error, "program run failed and counts", "program runs failed and count")
         said.append(f"{failed} in no score.")
     return said
+
+
+def _scored_on(n_full: int, n_tried: int) -> str:
+    """On how much of the validation data."""
+    if n_tried == 1:
+        return f"it was scored on {'all' if n_full else 'a part'} of the validation data"
+    if n_full in (0, n_tried):
+        return f"all of them were scored on {'all' if n_full else 'a part'} of the validation data"
+    were = "was" if n_full == 1 else "were"
+    return f"{count(n_full)} of them {were} scored on all of the validation data, the others on a part"
