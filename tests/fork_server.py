@@ -43,7 +43,9 @@ IMPORTED = (
     "optimizer_core.evaluation.cell_worker",
     "optimizer_core.models.embedded",
 )
-STARTING = ("worker", "benchmarks.peers.process", "-m tests.kills.doomed")
+IMPORTED_FOR = {"streamlit": ("streamlit.web.cli", "streamlit.web.bootstrap", "mipro_studio.ui.page.of_run")}
+"""What few ask for is imported before the first of them is forked."""
+STARTING = ("worker", "benchmarks.peers.process", "-m tests.kills.doomed", "-m streamlit")
 """Processes that start others, which are forked for them in the same way."""
 _OURS = command("")[:3]
 _OF_TESTS = [sys.executable, "-m"]
@@ -161,7 +163,8 @@ def _of_ours(line: Any) -> list[str]:
     words = list(map(str, line)) if isinstance(line, (list, tuple)) else []
     if words[:3] == _OURS and words[3] != "tests.fork_server":
         return words[3:]
-    return words[1:] if words[:2] == _OF_TESTS and words[2].startswith("tests.") else []
+    ours = words[:2] == _OF_TESTS and (words[2] in IMPORTED_FOR or words[2].startswith("tests."))
+    return words[1:] if ours else []
 
 
 def _executed(self: Any, *given: Any) -> None:
@@ -218,6 +221,8 @@ def _one(sock: socket.socket) -> None:
         raise EOFError
     size += _exactly(sock, 4 - len(size)) if len(size) < 4 else b""
     start = Start(*json.loads(_exactly(sock, int.from_bytes(size, "big"))))
+    for name in IMPORTED_FOR.get(start.arguments[1], ()) if start.arguments[0] == "-m" else ():
+        importlib.import_module(name)
     told, tell = os.pipe()  # the pid of the child; and when it may begin
     wait, go = os.pipe()
     middle = os.fork()

@@ -12,6 +12,7 @@ from tests.arms import demo_sets_of, instructions_of
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import Life, live
 from tests.optimizer_core.optimizers.small import ALL, choices, journal, killed, run, settings, suggested
+from tests.optimizer_core.runs.test_plan import assert_in, plan_of
 
 pytestmark = pytest.mark.timeout(310)
 QUICK = "tests/programs/quick.py"
@@ -42,6 +43,7 @@ def test_it_runs_to_the_end(endpoint: LoopbackEndpoint, optimizer: str) -> None:
     assert suggested(life)
     assert calls == sum(life.context.meter.total(role).calls for role in Role)
     assert all(cell.error is None for cell in life.journal.cells())
+    assert_in(plan_of(life.context.config), life)
 
 
 @pytest.mark.parametrize("optimizer", ALL)

@@ -113,6 +113,9 @@ class Dying(MemoryJournal):
         super().commit(records)
 
 
+_whole: dict[int, Life] = {}
+
+
 @pytest.mark.parametrize("trials", [1, 2, 3, 5])
 def test_a_run_that_dies_decides_the_same_again_with_a_persons_arms(endpoint: LoopbackEndpoint, trials: int) -> None:
     def asked(journal: MemoryJournal) -> MemoryJournal:
@@ -122,7 +125,9 @@ def test_a_run_that_dies_decides_the_same_again_with_a_persons_arms(endpoint: Lo
         return journal
 
     config = make_config(endpoint, search={"trials": 8})
-    whole = live(config, asked(fresh_journal()))
+    if config.seed not in _whole:  # the same for all of these
+        _whole[config.seed] = live(config, asked(fresh_journal()))
+    whole = _whole[config.seed]
     broken = asked(Dying(trials))
     with pytest.raises(LeaseLost):
         live(config, broken)

@@ -8,7 +8,7 @@ from mipro_studio.optimizer_core.types import Candidate, Status, TuningState
 from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.builders import live
 from tests.optimizer_core.optimizers import small
-from tests.optimizer_core.optimizers.together.test_better_together import prefixes, run, settings, tunings
+from tests.optimizer_core.optimizers.together.test_better_together import prefixes, run, settings, tunings, whole_run
 from tests.optimizer_core.optimizers.together.trainer import ScriptedTrainer
 from tests.optimizer_core.runs.test_plan import assert_in, plan_of
 
@@ -79,7 +79,7 @@ def test_a_killed_run_loses_no_predictor_s_job_and_ends_alike(
     assert life.ending.status is Status.COMPLETED, life.ending
     assert jobs <= trainer.jobs.keys()
     assert list(trainer.submitted.values()) == [1, 1], "a job a predictor, submitted once"
-    whole = run(model, finetune={**OWN, "strategy": "p -> w -> p"})
+    whole = whole_run(model, **OWN, strategy="p -> w -> p")
     assert prefixes(life) == prefixes(whole)
     assert [one.rows for one in tunings(life)] == [one.rows for one in tunings(whole)]
 
