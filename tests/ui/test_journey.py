@@ -1,7 +1,7 @@
 """The whole job as a person does it, in a real Chromium on the embedded model: from an empty store to a report.
 
 The model's server is the real one; its network is a very small one, whose answers nobody here reads.
-`tests/worker/test_embedded_run.py` asks the real network.
+`tests/worker/test_embedded_run.py` asks the real network. Every process is started as on a person's machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ from tests.optimizer_core.finetuning.tiny import write_tiny_model
 from tests.ui.browser import chromium, serve, visit
 from tests.ui.reviewing import review
 
-pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.embedded,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("started_processes"),
+]
 RUN_MS = 600_000
 WRITTEN = "Name the queue that has to act on what the customer asks for."
 EDITED = "Pick the support queue. Answer with its name only."
