@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from mipro_studio.optimizer_core.config import RunConfig
 from mipro_studio.optimizer_core.errors import IllegalMove
-from mipro_studio.optimizer_core.types import Candidate, Event, EventKind, Status
+from mipro_studio.optimizer_core.types import Candidate, Event, EventKind, Role, Spent, Status, Usage
 from mipro_studio.storage import PulseFile, Reader, SqliteJournal, Store, present
 from mipro_studio.ui.live import live_head
 from tests.arms import pairs
 from tests.pages.open import open_page, texts
 from tests.storage.samples import WORKER, example, running
-from tests.ui.factory import MARKER
+from tests.ui.factory import MARKER, LiveRun
 
 pytestmark = pytest.mark.timeout(400)
 PAGE = "pages/live.py"
@@ -55,7 +56,8 @@ def test_every_state_shows_its_word_and_the_buttons_it_allows(
     app = open_page(PAGE, run=store[1][kind])
     assert word in texts(app)
     assert _on(app) == on
-    assert bool(app.get("bidi_component")) is (kind not in ("queued", "review", "failed")), "no chart without a score"
+    without = ("queued", "review", "failed", "nogain")  # the last has scores of the program as it came alone
+    assert bool(app.get("bidi_component")) is (kind not in without), "no chart without a candidate's score"
 
 
 @pytest.mark.parametrize("kind", ["running", "finished", "failed", "hostile", "queued"])
@@ -234,6 +236,28 @@ def test_importance_is_shown_while_the_run_goes_on(store: Filled) -> None:
 def test_a_run_that_came_to_no_score_opens_on_its_errors(store: Filled) -> None:
     tables = open_page(PAGE, run=store[1]["failed"]).dataframe
     assert any("KeyError: 'queue'" in table.value.to_string() for table in tables)
+
+
+def test_before_the_first_instruction_it_says_what_the_prompt_model_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "studio.db"
+    run = LiveRun(store, "begun", age_s=60, config=RunConfig(program="sample:triage"))
+    run.begin()
+    run.bootstrap()
+    run.now()
+    monkeypatch.setenv("MIPRO_STUDIO_STORE", str(store))
+    said = texts(open_page(PAGE, run=run.id))
+    assert "12 training rows tried by the teacher, mean score 0.82." in said
+    assert "The prompt model is asked once the demos are there." in said
+    run.write(Spent(Role.PROMPT, Usage(5, 0, 900, 100, None)))
+    said = texts(open_page(PAGE, run=run.id))
+    assert "describes the rows and the program first: 5 calls so far." in said and "is asked once" not in said
+    run.propose()
+    run.baseline()
+    said = texts(open_page(PAGE, run=run.id))
+    assert "8 instructions so far" in said and "no candidate leads it yet" in said
+    assert "What the score depends on" not in said and "The larger a dot" not in said, "of the baseline alone"
 
 
 def test_a_run_at_the_gate_leads_to_what_is_to_be_read(store: Filled) -> None:

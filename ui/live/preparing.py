@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import INSTRUCTION, Author, Split
+from mipro_studio.optimizer_core.types import INSTRUCTION, TEACHER, Author, Role, Split
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.page.frame import INSTRUCTIONS, TRACES
 from mipro_studio.ui.text.by_nature import lacking
 from mipro_studio.ui.text.foreign_text import line
-from mipro_studio.ui.text.format import plural
+from mipro_studio.ui.text.format import plural, score
 
 __all__ = ["preparing"]
 
@@ -26,15 +26,14 @@ def preparing(reader: Reader, view: LiveView) -> None:
         left, right = st.columns(2, gap="large")
         with left:
             st.header("Demos", anchor=False)
-            st.text(f"{plural(tried, 'training row')} tried by the teacher." if tried else "No row was tried yet.")
+            st.text(_tried_words(reader, run_id, tried))
             st.text(_sets_words(len({row for _, row in found}), len({one.index for one in sets})))
             if tried:
                 st.page_link(TRACES.path, label="See the traces", icon=TRACES.icon, query_params={"run": run_id})
         with right:
             st.header("Instructions", anchor=False)
             if not written:
-                never = lacking(view.summary.optimizer, INSTRUCTION)
-                st.text(never or "None has been written yet. The prompt model is asked once the demos are there.")
+                st.text(lacking(view.summary.optimizer, INSTRUCTION) or _unwritten_words(view))
             for arm in reversed(written[-_LATEST:]):
                 line(arm.owner, muted=True, limit=60)
                 line(arm.text, limit=180)
@@ -43,6 +42,26 @@ def preparing(reader: Reader, view: LiveView) -> None:
                 st.page_link(
                     INSTRUCTIONS.path, label="Read them all", icon=INSTRUCTIONS.icon, query_params={"run": run_id}
                 )
+
+
+def _tried_words(reader: Reader, run_id: str, tried: int) -> str:
+    """How many rows the teacher was asked, and how well it did on them."""
+    if not tried:
+        return "No row was tried yet."
+    scores = [cell.score for cell in reader.cells(run_id, TEACHER, Split.TRAIN) if cell.score is not None]
+    how = f", mean score {score(sum(scores) / len(scores))}" if scores else ""
+    return f"{plural(tried, 'training row')} tried by the teacher{how}."
+
+
+def _unwritten_words(view: LiveView) -> str:
+    """What comes before the first instruction."""
+    asked = view.spending.get(Role.PROMPT)
+    if asked is None or not asked.calls:
+        return "None has been written yet. The prompt model is asked once the demos are there."
+    return (
+        "None has been written yet. The prompt model describes the rows and the program first: "
+        f"{plural(asked.calls, 'call')} so far."
+    )
 
 
 def _sets_words(n_rows: int, n_sets: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Split, Status
+from mipro_studio.optimizer_core.types import Split, Status, TrialKind
 from mipro_studio.storage import LiveView, Reader
 from mipro_studio.ui.arms.candidate_names import Names
 from mipro_studio.ui.candidate.candidate_panel import open_panel
@@ -15,7 +15,7 @@ from mipro_studio.ui.live.work_done import work_done
 from mipro_studio.ui.result.evidence import Evidence
 from mipro_studio.ui.text.status import is_active
 
-__all__ = ["bar", "before_the_search", "search_panel"]
+__all__ = ["bar", "before_the_search", "search_panel", "searched"]
 
 
 def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -> None:
@@ -26,13 +26,18 @@ def bar(reader: Reader, view: LiveView, plan: Mapping[str, Any], names: Names) -
 
 def before_the_search(reader: Reader, view: LiveView) -> None:
     """What is being made as long as no candidate has a score."""
-    if is_active(view.summary) and not any(trial.n_ok and trial.number for trial in view.trials):
+    if is_active(view.summary) and not searched(view):
         preparing(reader, view)
 
 
+def searched(view: LiveView) -> bool:
+    """Whether a candidate has a score: of the baseline alone a chart would be empty."""
+    return any(trial.n_ok and trial.kind is not TrialKind.BASELINE for trial in view.trials)
+
+
 def search_panel(view: LiveView, config: Mapping[str, Any], names: Names, found: Evidence) -> None:
-    """The chart, as soon as anything has a score; a click opens a candidate."""
-    if not any(trial.n_ok for trial in view.trials):
+    """The chart, as soon as a candidate has a score; a click opens one."""
+    if not searched(view):
         return
     clicked = trial_chart(view, config, names, found)
     if clicked:

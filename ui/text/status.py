@@ -90,9 +90,14 @@ def phase_words(phase: str, total: int) -> str:
 
 def _position(run: RunSummary, unit: str) -> str:
     """Setting up counts what it fetches, every other phase its own steps."""
-    if not run.phase_total:
+    done, total = run.phase_done, run.phase_total
+    if run.phase == Phase.SEARCH and run.trials_planned:  # the one number that the page says of trials
+        done, total = run.trials_done, run.trials_planned
+    if not total:
         return ""
-    told = f"{count(run.phase_done)} of {count(run.phase_total)}"
+    if not done and unit and total > 1:
+        return f", none of {plural(total, unit)} yet"
+    told = f"{count(done)} of {count(total)}"
     return f", {told} MB" if run.phase == Phase.SETUP else f", {unit} {told}".replace("  ", " ")
 
 
