@@ -4,32 +4,43 @@ A note may come with somebody else's replay file. `st.markdown` would load the i
 here HTML stays text, an image stays a link to it, and `st.html` sanitizes what is left once more.
 """
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import streamlit as st
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+    from markdown_it.utils import EnvType, OptionsDict
 
 from mipro_studio.ui.text.format import clean, clip
 
 __all__ = ["note_html", "note_text"]
 
 
-def _opens_apart(tokens: list[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+def _opens_apart(tokens: "list[Token]", at: int, options: "OptionsDict", env: "EnvType") -> str:
+    from markdown_it.renderer import RendererHTML
+
     # A page that is left loses what was typed into its forms.
     tokens[at].attrSet("target", "_blank")
     tokens[at].attrSet("rel", "noopener noreferrer")
     return RendererHTML().renderToken(tokens, at, options, env)
 
 
-# "js-default" is CommonMark with tables and strikethrough and without HTML; it refuses javascript: and data: links.
-_READER = MarkdownIt("js-default").disable("image")
-_READER.renderer.rules["link_open"] = _opens_apart  # type: ignore[attr-defined]
+@cache
+def _reader() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # most runs have no note, and every page about a run would wait for it
+
+    # "js-default" is CommonMark with tables and strikethrough, without HTML; it refuses javascript: and data: links.
+    made = MarkdownIt("js-default").disable("image")
+    made.renderer.rules["link_open"] = _opens_apart  # type: ignore[attr-defined]
+    return made
 
 
 def note_html(text: object) -> str:
     """`text` as HTML without foreign elements, images or scripts; cut where it is very long."""
-    return f'<div dir="auto" style="overflow-wrap:anywhere">{_READER.render(clean(clip(text)))}</div>'
+    return f'<div dir="auto" style="overflow-wrap:anywhere">{_reader().render(clean(clip(text)))}</div>'
 
 
 def note_text(text: object) -> None:
