@@ -24,7 +24,7 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "y": [f"{label(row['name'], 30)}   <b>{row['said']}</b>" for row in ordered],
+        "y": [f"{label(name, 30)}   <b>{row['said']}</b>" for name, row in zip(_names(ordered), ordered, strict=True)],
         "x": [row["spread"] for row in ordered],
         "customdata": [_mark(row) for row in ordered],
         "marker": {"color": ["@c0" if row.get("real", True) else "@muted/0.6" for row in ordered]},
@@ -57,6 +57,13 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     ]
     layout = _bars_layout("how far the score moves with the choice", rangemode="tozero")
     return {"data": [bars], "layout": {**layout, "shapes": bands}}
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`answer: demos`; without the predictor where all are of one, so that the rest has room."""
+    parted = [str(row["name"]).rpartition(": ") for row in rows]
+    alone = len({owner for owner, _, _ in parted}) == 1
+    return [kind if alone else f"{owner}{colon}{kind}" for owner, colon, kind in parted]
 
 
 def _mark(row: Mapping[str, Any]) -> str:

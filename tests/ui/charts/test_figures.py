@@ -129,3 +129,6 @@ def test_importance_greys_what_is_noise_and_names_as_people_do() -> None:
     assert "<i>" not in figure["data"][0]["y"][0]
     assert figure["layout"]["shapes"][0]["x1"] == 0.03
     json.dumps(figure, allow_nan=False)
+    alone = [{**rows[0], "name": f"judge_urgency: {kind}"} for kind in ("demos", "tip of instruction")]
+    shown = importance_figure(alone)["data"][0]["y"]
+    assert [name.partition("  ")[0] for name in shown] == ["tip of instruction", "demos"], "of one predictor, uncut"
