@@ -20,11 +20,12 @@ def importance_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             units of the score, `said` being the spread in words.
     """
     ordered = list(reversed(rows))
+    names = _names(ordered)
     reach = [(row.get("low", row["spread"]), row["spread"], row.get("high", row["spread"])) for row in ordered]
     bars = {
         "type": "bar",
         "orientation": "h",
-        "y": [f"{label(name, 30)}   <b>{row['said']}</b>" for name, row in zip(_names(ordered), ordered, strict=True)],
+        "y": [f"{label(name, 30)}   <b>{row['said']}</b>" for row, name in zip(ordered, names, strict=True)],
         "x": [row["spread"] for row in ordered],
         "customdata": [_mark(row) for row in ordered],
         "marker": {"color": ["@c0" if row.get("real", True) else "@muted/0.6" for row in ordered]},
