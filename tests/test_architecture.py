@@ -65,6 +65,11 @@ def resolve(module: str) -> Path | None:
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path, when_loaded: bool = False) -> tuple[str, ...]:
     """Modules that a file names, ours without the package's name.
 
@@ -86,7 +91,7 @@ def imports(path: Path, when_loaded: bool = False) -> tuple[str, ...]:
         for child in ast.iter_child_nodes(node):
             yield from visit(child)
 
-    return tuple(name.removeprefix(f"{PACKAGE}.") for name in visit(ast.parse(path.read_text(encoding="utf-8"))))
+    return tuple(name.removeprefix(f"{PACKAGE}.") for name in visit(parsed(path)))
 
 
 def first_names(path: Path) -> set[str]:
@@ -146,9 +151,9 @@ def test_ours_is_imported_by_the_one_package_name() -> None:
     bare = OURS - {"tests", "scripts"}
 
     def named(path: Path) -> set[str]:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-        return plain | {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        nodes = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+        plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        return plain | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
 
     person_written = {ROOT / "tests" / "programs", ROOT / "tests" / "zoo" / "programs"}
     looked_at = [path for path in inside if not person_written & set(path.parents)]
@@ -200,7 +205,7 @@ def test_a_function_is_read_at_one_look() -> None:
     functions = (
         (f"{relative(path)}:{node.name}", int(node.end_lineno or 0) - node.lineno + 1)
         for path in CODE
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     assert {name: lines for name, lines in functions if lines > LONGEST_FUNCTION} == {}

@@ -35,7 +35,7 @@ def test_triage_from_start_to_an_exported_program(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, part)), encoding="utf-8")
     files = [word for name in parts for word in (f"--{name}", str(tmp_path / f"{name}.jsonl"))]
     store = str(tmp_path / "studio.db")
-    small = ["--trials", "2", "--candidates", "2", "--max-bootstrapped", "1", "--max-labeled", "3"]
+    small = ["--trials", "2", "--candidates", "2", "--max-bootstrapped", "1", "--max-labeled", "3", "--no-summary"]
     done = cli("run", "sample:triage", *files, "--inputs", "message", *small, "--store", store)
     assert done["status"] == "completed", done
     assert done["test_examples"] == TEST

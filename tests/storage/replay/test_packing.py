@@ -126,7 +126,8 @@ def _spoil(path: Path, *statements: tuple[str, tuple[Any, ...]]) -> None:
     conn.close()
 
 
-BOMB = zlib.compress(b'"' + b"x" * (70 * 1024 * 1024) + b'"')
+def bomb() -> bytes:
+    return zlib.compress(b'"' + b"x" * (70 * 1024 * 1024) + b'"')
 
 
 @pytest.mark.parametrize(
@@ -139,15 +140,15 @@ BOMB = zlib.compress(b'"' + b"x" * (70 * 1024 * 1024) + b'"')
         ("update outcomes set body = 'no json'", ()),
         ("update outcomes set body = '[]'", ()),
         ("update trials set candidate = '../../etc/passwd'", ()),
-        ("update traces set body = ?", (BOMB,)),
+        ("update traces set body = ?", (bomb,)),
         ("delete from runs", ()),
         ("drop table cells", ()),
     ],
 )
 def test_a_file_that_is_no_pack_is_refused_and_nothing_is_taken_in(
-    packed: Path, tmp_path: Path, sql: str, values: tuple[Any, ...]
+    packed: Path, tmp_path: Path, sql: str, values: tuple[Callable[[], Any], ...]
 ) -> None:
-    _spoil(packed, (sql, values))
+    _spoil(packed, (sql, tuple(value() for value in values)))
     other = tmp_path / "other.db"
     with pytest.raises(BadInput, match="is not a replay file"):
         unpack(packed, other, "x", nothing_more)
