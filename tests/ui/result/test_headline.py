@@ -8,7 +8,7 @@ import pytest
 from mipro_studio.optimizer_core.types import Trial, TrialKind
 from mipro_studio.storage import Reader
 from mipro_studio.ui.result.evidence import Block, Evidence, evidence_of
-from mipro_studio.ui.result.headline import doubt, figure, headline, of_tokens, statistics
+from mipro_studio.ui.result.headline import doubt, figure, headline, in_common, of_tokens, statistics
 from mipro_studio.ui.result.leaders import candidates_tried, leader_path, leading
 
 VAL = {"mean": 0.55, "low": 0.4, "high": 0.7, "level": 0.9, "n": 40, "n_error": 0}
@@ -160,3 +160,9 @@ def test_a_run_under_way_leads_with_what_its_cells_say(filled: tuple[Path, dict[
         assert found.val.after["n"] == len(scores)
         low = [replace(t, mean=0.01) if t.kind is not TrialKind.BASELINE and t.done else t for t in trials]
         assert evidence_of(reader, ids["running"], low, None).best is None
+
+
+def test_a_difference_over_other_rows_than_the_means_beside_it_says_so() -> None:
+    whole, part, pair = {"mean": 0.35, "n": 40}, {"mean": 0.68, "n": 25}, {**PAIRED, "n": 25}
+    assert in_common(pair, Block(whole, part, pair)) == "on the 25 scored by both: "
+    assert in_common(pair, Block({**whole, "n": 25}, part, pair)) == ""
