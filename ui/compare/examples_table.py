@@ -22,6 +22,8 @@ __all__ = ["MARKS", "examples_table", "sought_in"]
 MARKS = {Change.IMPROVED: "▲ better", Change.REGRESSED: "▼ worse", Change.SAME: "= same",
          Change.NOT_EVALUATED: "○ not both"}  # fmt: skip
 _ROW_PX, _ROWS, _MOST_PX, _FEW = 35, 12, 600, 3
+_INPUT = 84
+"""Characters that three lines of its column hold on a page of 1024."""
 ANYWHERE = "anywhere"
 
 
@@ -152,7 +154,7 @@ def _row(found: Comparison, row: ComparedExample, said: Answers, columns: Sequen
     asked = wanted(example.labels, {name for side in said for name in side.get(row.example, {})}) if example else {}
     labels = " · ".join(one_line(value, 60) for value in asked.values())
     # The input stands last: it is what a narrow page may cut.
-    return {"change": MARKS[row.change], "wanted": labels, **cells, "inputs": preview(example)}
+    return {"change": MARKS[row.change], "wanted": labels, **cells, "inputs": preview(example, _INPUT)}
 
 
 def _score_word(side: ExampleScore | None) -> str:
