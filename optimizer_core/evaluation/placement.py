@@ -79,8 +79,7 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
     wanted = min(math.ceil(load / KEEPS_UP), config.threads)
     if wanted < 2:
         return Placement("threads", None, f"{measured}: threads of one process keep up (up to {KEEPS_UP:.0%}).")
-    # The run's own process, which decides, writes and asks the models, needs a processor of its own: with two,
-    # two processes of rows were slower than threads (docs/performance.md).
+    # The run's own process, which decides, writes and asks the models, is given a processor of its own.
     wanted = min(wanted, config.processes or processors - 1)
     if wanted < 2:
         why = f"{measured}; threads all the same: {processors} processors leave no room for more."
