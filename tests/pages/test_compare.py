@@ -36,6 +36,7 @@ def test_more_than_two_are_numbered_alike_in_table_and_columns(store: Filled) ->
     table = next(one.value for one in app.dataframe if "candidate" in one.value)
     assert [name.split(" ", 1)[0] for name in table["candidate"]] == ["1.", "2.", "3.", "4.", "5."]
     assert list(table["candidate"])[:2] == ["1. the program as it came", "2. the winner"]
+    assert "cost" not in table, "nobody reports it"
     where = app.selectbox(key="compare_where").options
     assert "in the answers of 2. the winner" in where and len(where) == 3 + 5
 

@@ -92,6 +92,8 @@ def all_of_them(found: Comparison, picked: Picked) -> None:
     for place in range(1, len(picked.titles)):
         pair, means = against_first(found, place)
         rows.append({"candidate": one_line(picked.titles[place], 120), **_against(pair, means)})
+    if all(row["cost"] == usd(None) for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "cost"} for row in rows]
     st.dataframe(
         rows, hide_index=True, alt="Every candidate against the first", row_height=WRAPPED_PX,
         column_config={name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()},
@@ -137,7 +139,7 @@ def example_detail(reader: Reader, picked: Picked, row: ComparedExample, example
                 paragraph(value)
         cells = [_cell(reader, side, picked, row.example) for side in picked.sides]
         with st.grid(len(cells), min_column_width=_SIDE_PX):
-            for title, cell in zip(picked.words, cells, strict=True):
+            for title, cell in zip(picked.titles, cells, strict=True):
                 with st.container(gap="small"):
                     _prediction(title, cell)
         steps = max((len(cell.trace) for cell in cells if cell is not None), default=0)
@@ -169,7 +171,7 @@ def _prediction(title: str, cell: Cell | None) -> None:
     spent = cell.usage
     st.caption(
         f"{duration(cell.seconds_s)} · {plural(spent.calls, 'call')} · "
-        f"{tokens_of(spent)} tokens · {cost_of(spent)}".replace("$", "\\$")
+        f"{tokens_of(spent)} tokens · cost {cost_of(spent)}".replace("$", "\\$")
     )
     if cell.error_message:
         paragraph(cell.error_message)
