@@ -65,13 +65,17 @@ def _structure(reader: Reader) -> Iterator[Finding]:
         yield Finding(f"The file's structure is damaged: {'; '.join(said)[:300]}.", RESTORE)
 
 
+def _rows(count: int, table: str) -> str:
+    return f"{count} row of {table} belongs" if count == 1 else f"{count} rows of {table} belong"
+
+
 def _references(reader: Reader) -> Iterator[Finding]:
     db = reader.database
     lost: dict[str, int] = {}
     for table, *_ in db.execute("pragma foreign_key_check") if team_address(reader.path) is None else ():
         lost[table] = lost.get(table, 0) + 1
     for table, count in lost.items():
-        yield Finding(f"{count} row{'s' * (count > 1)} of {table} without the run that they belong to.", RESTORE)
+        yield Finding(f"{_rows(count, table)} to a run that is not there.", RESTORE)
     for left in db.execute("select run_id from unfinished").fetchall():
         yield Finding(
             f"Run {left[0]} was being written or deleted when that was broken off.",

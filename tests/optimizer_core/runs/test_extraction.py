@@ -84,7 +84,7 @@ def test_an_example_on_which_nobody_keeps_a_limit_rules_nobody_out() -> None:
     rows = [[*took(row(one, right)[:19], 50), *took(row(one, right)[19:], 900)] for one, right in
             ((BASELINE, 5), (FIRST, 9))]  # fmt: skip
     candidate, reason = best(*rows, objective="score, prompt_tokens <= 300")
-    assert candidate == FIRST and "On 1 validation examples no candidate keeps the limits" in reason
+    assert candidate == FIRST and "On 1 validation example no candidate keeps the limits" in reason
 
 
 def test_where_only_candidates_over_a_limit_were_evaluated_the_program_stays_and_the_reason_says_so() -> None:
