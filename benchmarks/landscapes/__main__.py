@@ -21,6 +21,7 @@ OTHERS = "## Arms that were never tried"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--other-seeds", type=int, help="of methods but the default and DSPy's; all, if not said")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path)
@@ -35,7 +36,8 @@ def main() -> None:
     if said.fresh is not None:
         print(effects_table(planted(said.fresh, said)))
         return
-    places = [(family, seed) for seed in range(said.seeds) for family in range(len(FAMILIES))]
+    seeds = range(said.first, said.first + said.seeds)
+    places = [(family, seed) for seed in seeds for family in range(len(FAMILIES))]
     reference = [Job(DSPY, family, seed, None) for family, seed in places]
     found = run_jobs(reference, said.processes, said.cache)
     chosen = [name for name in METHODS if name == DEFAULT or any(part in name for part in said.methods)]
@@ -44,7 +46,7 @@ def main() -> None:
     for job in reference:
         budget = found[job.key].runs
         jobs.append(Job(DEFAULT, job.family, job.seed, int(budget * default_share(job.family))))
-        methods = chosen if job.seed < others else [DEFAULT]
+        methods = chosen if job.seed < said.first + others else [DEFAULT]
         jobs += [Job(method, job.family, job.seed, budget) for method in methods]
     found |= run_jobs(jobs, said.processes, said.cache)
     results = {(job.method, job.family, job.seed, job.cap): found[job.key] for job in (*reference, *jobs)}
@@ -53,7 +55,7 @@ def main() -> None:
         text += effects_table(planted(0, said))
     said.out.mkdir(parents=True, exist_ok=True)
     (said.out / "landscapes.md").write_text(text + _kept(said.out / "landscapes.md"))
-    everywhere = {key: result for key, result in results.items() if key[2] < others}
+    everywhere = {key: result for key, result in results.items() if key[2] < said.first + others}
     (said.out / "landscapes.svg").write_text(figure(everywhere, others, chosen))
     print(text)
 

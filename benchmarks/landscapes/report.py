@@ -33,8 +33,9 @@ LEAST = 0.3
 def _of(results: Results, method: str, family: int, share: float = 1.0, seeds: int | None = None) -> list[Result]:
     """One result a seed (the first `seeds`): DSPy's, or the method's under that share of DSPy's program runs."""
     found = []
+    some = sorted({seed for _, _, seed, _ in results})[:seeds]
     for (name, where, seed, cap), result in results.items():
-        if name == method and where == family and (seeds is None or seed < seeds):
+        if name == method and where == family and seed in some:
             budget = results[DSPY, family, seed, None].runs
             if cap is None or cap == int(budget * share):
                 found.append(result)
