@@ -22,7 +22,17 @@ from mipro_studio.optimizer_core.runs.fit_cap import with_val_rows
 from mipro_studio.optimizer_core.runs.plan import make_plan
 from mipro_studio.optimizer_core.types import Split
 
-__all__ = ["PRESETS", "Preset", "get_preset", "merge", "most_rows", "preset_rows", "resolve", "trimmed"]
+__all__ = [
+    "PRESETS",
+    "Preset",
+    "get_preset",
+    "merge",
+    "most_rows",
+    "preset_rows",
+    "resolve",
+    "trimmed",
+    "under_small_cap",
+]
 
 PAPER_BATCH, PAPER_STEPS = 25, 10
 """Not in the paper. They are in its first released code, and they turn its budgets of 50, 30 and 20 full
@@ -206,7 +216,7 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val), task)
     budget = merge(budget, optimizer.under_preset.get(config.preset, {}))
     own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer", "finetune")}
-    defaults = merge(optimizer.defaults, _under_a_small_cap(config))
+    defaults = merge(optimizer.defaults, under_small_cap(config))
     layers = [defaults, budget, given, optimizer.fixed]
     if said is not None:  # what is set in `config` and not by the person is a sample's, and a preset goes over it
         layers = [defaults, given, budget, own, optimizer.fixed]
@@ -228,8 +238,9 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     return parse_config(merge(merged, settled))
 
 
-def _under_a_small_cap(config: RunConfig) -> Settings:
-    """Where cells are scarce each decision should know more of them; three trials of six keep threads busy."""
+def under_small_cap(config: RunConfig) -> Settings:
+    """What the studio's optimizer does otherwise under a small cap, as nested settings: where cells are scarce each
+    decision should know more of them, and three trials of six still keep threads busy."""
     cap = config.budget.max_program_runs
     few = config.optimizer == "studio" and cap is not None and cap <= SMALL_CAP
     return {"search": {"lag": FEW_AT_ONCE}} if few else {}
