@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mipro_studio.optimizer_core.analysis.learned import WON, carried_arms
 from mipro_studio.optimizer_core.config import RunConfig
@@ -43,9 +44,16 @@ from mipro_studio.optimizer_core.types import (
 __all__ = ["Studio"]
 
 
+USUAL, LARGE_EVERY = 4, 3
+"""Demo sets have up to `USUAL` demos, every third up to `max_labeled`: what more demos are worth depends on the task
+and on the model, and is for the search to find out."""
+
+
 class Studio(Mipro):
     name = "studio"
-    defaults = {"search": {"surrogate": "item_response", "schedule": "racing", "lag": 6, "labels": "spread"}}
+    defaults = {
+        "search": {"surrogate": "item_response", "schedule": "racing", "lag": 6, "labels": "spread", "max_labeled": 8}
+    }
 
     def work(self, config: RunConfig, n_free: int) -> Work:
         search = config.search
@@ -113,9 +121,11 @@ class _DemoSets:
         cap = context.config.budget.max_program_runs
         most = most_lessons(len(rows), len(context.examples[Split.VAL]), cap)
         self._teaching = Teaching(fields, taught, rows, settings, context.config.seed, most)
+        usual = min(settings.max_labeled, USUAL)
         # Twice as many as there should be, as some come out equal.
         sizes = (settings.max_bootstrapped, settings.max_labeled, context.config.seed, alternate)
-        self._plans = plan_sets(len(rows), 2 * settings.candidates, *sizes)[1:]
+        plans = plan_sets(len(rows), 2 * settings.candidates, *sizes)[1:]
+        self._plans = [plan if plan.index % LARGE_EVERY == 0 else replace(plan, most=usual) for plan in plans]
 
     async def build(self) -> None:
         """The demo sets of all predictors, as arms."""

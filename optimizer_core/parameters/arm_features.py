@@ -39,9 +39,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 T = TypeVar("T", bound=Hashable)
 
-FEATURES = {"demos": ("answers", "last", "rows"), "instruction": ("lineage", "tip", "text")}
+FEATURES = {"demos": ("answers", "last", "rows", "number"), "instruction": ("lineage", "tip", "text")}
 TRIED = {
-    "demos": (*FEATURES["demos"], "number", "origin"),
+    "demos": (*FEATURES["demos"], "origin"),
     "instruction": (*FEATURES["instruction"], "author", "length"),
 }
 """The features by kind of arm, which `docs/landscapes.md` has the figures of; others were tried and dropped."""
@@ -135,16 +135,22 @@ def demo_features(
     classes = _classes(shown)
     answers = [[[one for one in demo if one[0] in classes] for demo in one] for one in shown]
     rows = [[demo.example_id for demo in one.demos if demo.example_id] for one in sets]
-    many = _column([math.log1p(len(one.demos)) for one in sets])
     traced = [sum(demo.augmented for demo in one.demos) / max(len(one.demos), 1) for one in sets]
     found = {
         "answers": _one_hot([{each for demo in one for each in demo} for one in answers]),
         "last": _one_hot([set(one[-1]) if one else set() for one in answers]),
         "rows": _one_hot([set(one) for one in rows]),
-        "number": many,
+        "number": _numbers([len(one.demos) for one in sets]),
         "origin": _column(traced),
     }
     return [*_features(arms, found, only), *_covering(sets, row_classes), *carried_feature(sets)]
+
+
+def _numbers(sizes: Sequence[int]) -> Floats:
+    """The logarithms of how many demos sets have. The empty set is no point of that line: it stands in its middle."""
+    known = [math.log(size) for size in sizes if size]
+    usual = sum(known) / max(len(known), 1)
+    return _column([math.log(size) if size else usual for size in sizes])
 
 
 def _covering(sets: Sequence[Arm], classes: RowClasses) -> list[Feature]:

@@ -24,12 +24,20 @@ LOOK_AHEAD = 2
 
 @dataclass(frozen=True)
 class SetPlan:
-    """One demo set to build: its `kind`, the order in which it walks the rows, and how many traces it wants."""
+    """One demo set to build: its `kind`, the order in which it walks the rows, and how many traces it wants.
+
+    Attributes:
+        most: Demos that it is filled up to with labelled rows; None = the settings' `max_labeled`.
+    """
 
     index: int
     kind: str
     order: tuple[int, ...]
     n_bootstrapped: int
+    most: int | None = None
+
+    def filled_to(self, settings: SearchSettings) -> int:
+        return settings.max_labeled if self.most is None else self.most
 
 
 def plan_sets(
@@ -113,7 +121,7 @@ class Bootstrapper:
         sets = []
         for name, (inputs, outputs) in self._predictors.items():
             demos = [demo for cell in kept for demo in self.traced(name, cell)]
-            room = max(0, self._settings.max_labeled - len(demos)) if plan.order else 0
+            room = max(0, plan.filled_to(self._settings) - len(demos)) if plan.order else 0
             rows = spread_answers(spare, outputs, room, demos) if self._settings.labels == "spread" else spare[:room]
             demos += labeled_demos(rows, inputs, outputs)
             sets.append(demos_arm(name, plan.index, plan.kind, tuple(demos)))

@@ -175,13 +175,14 @@ class Teaching:
     def _demos(self, walk: _Walk, row: Example) -> dict[str, list[Demo]]:
         """The teacher's: what the set has, then labelled rows in its order, others each time round, never the row."""
         shown = {cell.key.example for cell in walk.kept} | {row.id}
-        start = (walk.times - 1) * self._settings.max_labeled % max(len(walk.plan.order), 1)
+        most = walk.plan.filled_to(self._settings)
+        start = (walk.times - 1) * most % max(len(walk.plan.order), 1)
         order = [*walk.plan.order[start:], *walk.plan.order[:start]]
         spare = [self._rows[at] for at in order if self._rows[at].id not in shown]
         demos = {}
         for name in self._taught:
             traced = [demo for cell in walk.kept for demo in self._sets.traced(name, cell)]
-            room = max(0, self._settings.max_labeled - len(traced))
+            room = max(0, most - len(traced))
             inputs, outputs = self._fields[name]
             demos[name] = [*traced, *labeled_demos(spare[:room], inputs, outputs)]
         return demos

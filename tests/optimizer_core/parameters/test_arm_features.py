@@ -42,6 +42,12 @@ def test_features_are_centred_and_of_length_one(name: str) -> None:
     assert np.isclose((basis**2).sum(axis=1).mean(), 1)
 
 
+def test_the_number_of_demos_says_nothing_of_the_empty_set() -> None:
+    number = named(sets((), (A,), (B, C), (A, B, C, B2)), "number")[:, 0]
+    assert np.isclose(number[0], number[1:].mean()) and number[1] < number[2] < number[3]
+    assert not demo_features(sets((), (A, B), (B, C)), ["answer"], ["number"])  # all alike
+
+
 def test_sets_with_the_same_answers_are_alike_in_answers_and_not_in_rows() -> None:
     arms = sets((A, B), (A, B2), (C,), ())
     answers, rows = named(arms, "answers"), named(arms, "rows")

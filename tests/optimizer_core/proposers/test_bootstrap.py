@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -198,6 +199,13 @@ def test_a_run_keeps_every_trace_and_reports_it(endpoint: LoopbackEndpoint) -> N
     demos = [demo for demo_set in demo_sets_of(life.journal) for demo in demo_set.demos]
     in_sets = {demo.example_id for demo in demos if demo.augmented}
     assert kept == in_sets
+
+
+def test_a_plan_may_fill_its_set_up_to_fewer_demos_than_the_settings() -> None:
+    plan = plan_sets(len(ROWS), 2, 4, 6, 0)[1]
+    builder = Bootstrapper(PREDICTORS, ROWS, Teacher({}), SearchSettings(max_labeled=6), 0)
+    assert {len(one.demos) for one in builder.finish(plan, [])} == {6}
+    assert {len(one.demos) for one in builder.finish(replace(plan, most=4), [])} == {4}
 
 
 def test_a_run_whose_traces_all_fall_short_says_so(endpoint: LoopbackEndpoint) -> None:

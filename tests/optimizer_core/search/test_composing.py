@@ -40,11 +40,11 @@ def shop(sets: Sequence[Arm], pool: Sequence[Demo] = ROWS, size: int = 4) -> Wor
 
 def test_a_set_is_composed_that_has_what_the_best_ones_have() -> None:
     hits = 0
-    for seed in range(5):
+    for seed in range(20):
         found = compose(shop(table(seed=seed)[0]), table(seed=seed)[1], seed)
         assert found is not None and len(found.demos) <= 4
         hits += answers(found.demos) == set(ANSWERS)
-    assert hits >= 3  # of four demos drawn at random one set in seven has all four answers
+    assert hits >= 10  # of four demos drawn at random one set in seven has all four answers
 
 
 def test_it_is_new_has_no_row_twice_and_is_the_same_for_the_same_seed() -> None:
