@@ -44,23 +44,32 @@ ROOT = Path(__file__).resolve().parents[1]
 SIZES = {Split.TRAIN: 60, Split.VAL: 120, Split.TEST: 400}
 THREADS = 8
 DSPY = "DSPy MIPROv2"
+DSPY_DEMOS = 4
+"""MIPROv2's own default, of labelled and of bootstrapped demos."""
 ENDLESS = 10_000
 """Trials of ours: the cap ends the search."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """`level`: the family. `cap`: program runs; None for DSPy's own, which sets the others'. `direct`: see there."""
+    """`level`: the family. `cap`: program runs; None for DSPy's own, which sets the others'. `direct`: see there.
+
+    Attributes:
+        method: `DSPY`, "studio", or settings of the studio's search as JSON.
+        demos: Most labelled demos in a set of DSPy's.
+    """
 
     method: str
     level: str
     seed: int
     cap: int | None
     direct: bool = False
+    demos: int = DSPY_DEMOS
 
     @property
     def key(self) -> str:
-        return f"{self.method}|{self.level}|{self.seed}|{self.cap}{'|direct' if self.direct else ''}"
+        more = "|direct" * self.direct + f"|{self.demos} demos" * (self.demos != DSPY_DEMOS)
+        return f"{self.method}|{self.level}|{self.seed}|{self.cap}{more}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ def _dspy(job: Job, world: Contents, base_url: str) -> tuple[float, float, int]:
     world.program_runs = 0
     optimizer = MIPROv2(
         metric=metric, auto=None, num_candidates=10, num_threads=THREADS, seed=job.seed, verbose=False,
-        max_bootstrapped_demos=4, max_labeled_demos=4,
+        max_bootstrapped_demos=DSPY_DEMOS, max_labeled_demos=job.demos,
     )  # fmt: skip
     best = optimizer.compile(
         family.module(), trainset=rows[Split.TRAIN], valset=rows[Split.VAL], num_trials=30, minibatch=True,
@@ -213,6 +222,10 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--parts", default="1,3", help="shares of MIPROv2's program runs: 3 is a third")
     parser.add_argument("--direct", action="store_true", help="program runs of ours without prompts, the same cells")
+    parser.add_argument("--settings", default="studio", help="settings of the studio's search as JSON")
+    parser.add_argument(
+        "--dspy-demos", type=int, default=DSPY_DEMOS, help="most labelled demos in a set of MIPROv2's"
+    )
     parser.add_argument("--short", action="store_true", help="print means only")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path)
@@ -220,11 +233,11 @@ def main() -> None:
     parts = [int(part) for part in said.parts.split(",")]
     pairs: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for seed in range(said.first, said.first + said.seeds):  # a call that is cut short has whole seeds
-        reference = {level: Job(DSPY, level, seed, None) for level in said.levels.split(",")}
+        reference = {level: Job(DSPY, level, seed, None, demos=said.dspy_demos) for level in said.levels.split(",")}
         jobs = list(reference.values())
         found = dict(remembered(_values, {job.key: (job,) for job in jobs}, said.processes, said.cache))
         ours = {
-            (level, part): Job("studio", level, seed, found[job.key]["runs"] // part, said.direct)
+            (level, part): Job(said.settings, level, seed, found[job.key]["runs"] // part, said.direct)
             for level, job in reference.items()
             for part in parts
         }
