@@ -90,7 +90,8 @@ def doubt(found: Evidence) -> str:
     pair = block.paired or {}
     p, gained = pair.get("p_value"), pair.get("difference") or 0.0
     if p is not None and p > _UNSURE:
-        said.append("A difference like this comes up by chance often: do not count on it.")
+        then = "keep the program as it came" if gained < 0 else "do not count on it"
+        said.append(f"A difference like this comes up by chance often: {then}.")
     elif gained < 0:
         said.append("It is worse than the program as it came: do not use it.")
     missing = max(int((side or {}).get("n_error") or 0) for side in (block.before, block.after))

@@ -74,6 +74,7 @@ def test_every_shape_of_a_run_has_its_sentence(changed: Evidence, says: str) -> 
     ("pair", "says"),
     [
         ({**PAIRED, "p_value": 0.4}, "comes up by chance often: do not count on it."),
+        ({**PAIRED, "p_value": 0.4, "difference": -0.1}, "comes up by chance often: keep the program as it came."),
         ({**PAIRED, "difference": -0.2, "p_value": 0.01}, "worse than the program as it came: do not use it."),
     ],
 )
