@@ -20,7 +20,7 @@ from mipro_studio.optimizer_core.parameters.arm_features import Features, carrie
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.space import SearchSpace
 from mipro_studio.optimizer_core.runs.loop import Search
-from mipro_studio.optimizer_core.runs.presets import under_small_cap
+from mipro_studio.optimizer_core.runs.presets import defaults_of
 from mipro_studio.optimizer_core.runs.reporting import Reporter
 from mipro_studio.optimizer_core.search.surrogates import Observation
 from mipro_studio.optimizer_core.types import (
@@ -133,7 +133,7 @@ async def _play(landscape: Landscape, config: RunConfig, carried: Sequence[Arm],
     table, recorder = ScoreTable(), _Recorder()
     evaluator = _Evaluator(landscape, table, config.budget.max_program_runs)
     # There are no rows to make arms from: what is measured is the choice among those there are.
-    capped = merge(under_small_cap(config), config.model_dump(exclude_unset=True))
+    capped = merge(defaults_of(config), config.model_dump(exclude_unset=True))
     config = parse_config(merge(capped, {"search": {"made": 0}}))
     optimizer = get_optimizer(config.optimizer)
     names = [f"p{index}" for index in range(landscape.family.predictors)]

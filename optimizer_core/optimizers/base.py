@@ -83,6 +83,7 @@ class Optimizer(ABC):
         drops: A person may take arms out of the search.
         defaults: Settings, nested as in `RunConfig`, for whatever a person left open.
         under_preset: By a preset's name, settings that it means for this optimizer beside its own.
+        under_small_cap: More of them under a cap of at most `presets.SMALL_CAP` program runs.
         fixed: Settings that make the optimizer what it is; they overrule a person's.
         reviewed: What a person can read, edit and reject before the search begins; empty where it is all written
             during the search, so that the review gate has nothing to stop for.
@@ -99,6 +100,7 @@ class Optimizer(ABC):
     takes: ClassVar[tuple[str, ...] | None] = None
     drops: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Any]] = {}
+    under_small_cap: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, Any]] = {}
     under_preset: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     reviewed: ClassVar[str] = ""

@@ -55,6 +55,10 @@ class Studio(Mipro):
         "search": {"surrogate": "item_response", "schedule": "racing", "lag": 6, "labels": "spread", "max_labeled": 8}
     }
 
+    # Where cells are scarce each decision should know more of them, and three trials still keep threads busy
+    # (docs/landscapes.md has what that is worth).
+    under_small_cap = {"search": {"lag": 3}}
+
     def work(self, config: RunConfig, n_free: int) -> Work:
         search = config.search
         instructions = (n_instructions(config) - 1) * n_free

@@ -25,13 +25,13 @@ from mipro_studio.optimizer_core.types import Split
 __all__ = [
     "PRESETS",
     "Preset",
+    "defaults_of",
     "get_preset",
     "merge",
     "most_rows",
     "preset_rows",
     "resolve",
     "trimmed",
-    "under_small_cap",
 ]
 
 PAPER_BATCH, PAPER_STEPS = 25, 10
@@ -85,9 +85,8 @@ PAPER_TASKS: Mapping[str, PaperTask] = {
 OF_A_CAP, FEWEST_ROWS = 10, 50
 """Validation rows are at most a cap on program runs divided by the one, and the other in any case."""
 
-SMALL_CAP, FEW_AT_ONCE = 1_000, 3
-"""Under a cap of so many program runs the studio's optimizer has no more trials under way at once
-(`docs/landscapes.md` has what that is worth)."""
+SMALL_CAP = 1_000
+"""Program runs; under a cap of no more an optimizer may have other defaults."""
 
 RACING_RUNS = 10
 """Program runs of a racing trial on average: 100 of them cost about as many as 30 minibatches of 35."""
@@ -216,7 +215,7 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     budget = preset.settings(optimizer, len(free), min(n_val, preset.max_val or n_val), task)
     budget = merge(budget, optimizer.under_preset.get(config.preset, {}))
     own = {name: part for name, part in (said or {}).items() if name in ("search", "proposer", "finetune")}
-    defaults = merge(optimizer.defaults, under_small_cap(config))
+    defaults = defaults_of(config)
     layers = [defaults, budget, given, optimizer.fixed]
     if said is not None:  # what is set in `config` and not by the person is a sample's, and a preset goes over it
         layers = [defaults, given, budget, own, optimizer.fixed]
@@ -238,12 +237,11 @@ def resolve(config: RunConfig, program: Program, n_val: int, said: Mapping[str, 
     return parse_config(merge(merged, settled))
 
 
-def under_small_cap(config: RunConfig) -> Settings:
-    """What the studio's optimizer does otherwise under a small cap, as nested settings: where cells are scarce each
-    decision should know more of them, and three trials of six still keep threads busy."""
-    cap = config.budget.max_program_runs
-    few = config.optimizer == "studio" and cap is not None and cap <= SMALL_CAP
-    return {"search": {"lag": FEW_AT_ONCE}} if few else {}
+def defaults_of(config: RunConfig) -> Settings:
+    """The settings that the run's optimizer has for whatever is left open, nested."""
+    optimizer, cap = get_optimizer(config.optimizer), config.budget.max_program_runs
+    small = cap is not None and cap <= SMALL_CAP
+    return merge(optimizer.defaults, optimizer.under_small_cap if small else {})
 
 
 def preset_rows(
