@@ -37,6 +37,7 @@ class SetPlan:
     most: int | None = None
 
     def filled_to(self, settings: SearchSettings) -> int:
+        """Most demos of the set, under the run's settings."""
         return settings.max_labeled if self.most is None else self.most
 
 
