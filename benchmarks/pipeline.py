@@ -223,9 +223,7 @@ def main() -> None:
     parser.add_argument("--parts", default="1,3", help="shares of MIPROv2's program runs: 3 is a third")
     parser.add_argument("--direct", action="store_true", help="program runs of ours without prompts, the same cells")
     parser.add_argument("--settings", default="studio", help="settings of the studio's search as JSON")
-    parser.add_argument(
-        "--dspy-demos", type=int, default=DSPY_DEMOS, help="most labelled demos of MIPROv2's sets"
-    )
+    parser.add_argument("--dspy-demos", type=int, default=DSPY_DEMOS, help="most labelled demos of MIPROv2's sets")
     parser.add_argument("--short", action="store_true", help="print means only")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path)

@@ -19,6 +19,7 @@ from mipro_studio.storage import (
     check_store,
     default_store,
     pack,
+    postgres,
     store_at,
     unpack,
 )
@@ -227,6 +228,21 @@ def test_a_server_that_ends_a_connection_costs_nothing(path: Path, team_server: 
 
 
 # From here to there
+
+
+def test_whoever_stands_still_in_the_middle_of_writing_keeps_nobody_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STANDING_S", 1)
+    with Store(path) as standing, Store(path, busy_s=120) as other, Reader(path) as reader:
+        standing.db.execute("begin immediate")
+        with reader.snapshot():
+            assert reader.list_runs() == []
+            run_id = queued(other)  # waits until the server has ended what stands still
+            assert reader.list_runs() == [], "who only reads is let be"
+        assert [run.id for run in reader.list_runs()] == [run_id]
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            standing.db.execute("commit")
 
 
 def test_a_run_goes_from_a_file_to_a_team_and_back_and_is_the_same(path: Path, tmp_path: Path) -> None:
