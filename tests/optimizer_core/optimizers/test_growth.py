@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
+from mipro_studio.optimizer_core.config import SearchSettings
 from mipro_studio.optimizer_core.optimizers.growth import IN_SEARCH, MADE_AT
+from mipro_studio.optimizer_core.optimizers.registry import OPTIMIZERS
 from mipro_studio.optimizer_core.parameters.demos import made_how
 from mipro_studio.optimizer_core.types import DEMOS, INSTRUCTION, TEACHER, Author, Candidate, ChangeKind, EventKind
+from tests.arms import demo_sets_of
+from tests.loopback import LoopbackEndpoint
 from tests.optimizer_core.crashing import Perishable, Scenario, Stage, to_the_end
+from tests.optimizer_core.optimizers.small import run
 
 RACE: dict[str, Any] = {"schedule": "racing", "surrogate": "item_response", "trials": 34}
 
@@ -28,6 +33,21 @@ def played(stage: Stage, scenario: Scenario, optimizer: str = "studio") -> Peris
 @pytest.fixture(scope="module")
 def whole(stage: Stage) -> Perishable:
     return played(stage, Scenario("arms made", {"seed": 3, "search": {**RACE, "trials": 46}}))
+
+
+@pytest.mark.parametrize("most", [4, 8])
+def test_every_third_demo_set_may_have_more_demos_than_the_others(endpoint: LoopbackEndpoint, most: int) -> None:
+    search = {"candidates": 7, "trials": 0, "max_labeled": most, "threshold": 0.5}
+    life = run(endpoint, "studio", search=search, budget={"max_program_runs": None})
+    sizes = {arm.index: len(arm.demos) for arm in demo_sets_of(life.journal) if arm.owner == "queue" and arm.active}
+    assert set(sizes) >= {1, 2, 3, 6}
+    assert {size for index, size in sizes.items() if index % 3} == {4}
+    assert {size for index, size in sizes.items() if index and not index % 3} == {most}
+
+
+def test_by_default_it_is_eight_and_for_the_optimizers_of_the_seeds_four() -> None:
+    named = {name: SearchSettings(**one.defaults.get("search", {})).max_labeled for name, one in OPTIMIZERS.items()}
+    assert named.pop("studio") == 8 and set(named.values()) == {4}
 
 
 def test_arms_are_made_with_their_parents_hypothesis_and_evidence(whole: Perishable) -> None:
