@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mipro_studio.optimizer_core.config import RunConfig
+from mipro_studio.optimizer_core.plurals import plural
 from mipro_studio.optimizer_core.sources import is_live
 
 __all__ = ["CHOSEN", "Placement", "Work", "place", "usable_processors"]
@@ -79,10 +80,18 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
     wanted = min(math.ceil(load / KEEPS_UP), config.threads)
     if wanted < 2:
         return Placement("threads", None, f"{measured}: threads of one process keep up (up to {KEEPS_UP:.0%}).")
-    # The run's own process, which decides, writes and asks the models, is given a processor of its own.
-    wanted = min(wanted, config.processes or processors - 1)
+    wanted = min(wanted, config.processes or _room(load, processors))
     if wanted < 2:
-        why = f"{measured}; threads all the same: {processors} processors leave no room for more."
+        why = f"{measured}; threads all the same: {plural(processors, 'processor')} cannot do more."
         return Placement("threads", None, why)
     why = f"{measured}, more than the {KEEPS_UP:.0%} that one process can do: {wanted} processes."
     return Placement("processes", wanted, why)
+
+
+def _room(load: float, processors: int) -> int:
+    """Processes for rows on a machine.
+
+    The run's own process, which decides and writes, is given a processor of its own, but not one of only two: there two
+    processes for rows do more than its threads as soon as the rows need more than a processor (docs/performance.md).
+    """
+    return 2 if processors == 2 and load > 1.0 else processors - 1

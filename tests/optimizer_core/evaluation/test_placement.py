@@ -12,7 +12,8 @@ from tests.optimizer_core.builders import make_config
         (16, Work(0.003, 0.2), 8, None),  # a quarter of a processor
         (16, Work(0.0025, 0.04), 8, 2),  # all of one: calls that are answered at once
         (64, Work(0.0025, 0.04), 8, 7),
-        (64, Work(0.0025, 0.04), 2, None),  # the run's own process needs the other one
+        (64, Work(0.0025, 0.04), 2, 2),  # which the run's own process shares
+        (16, Work(0.0025, 0.04), 2, None),  # all of one processor, and the run's own process needs the other
         (64, Work(0.0025, 0.04), 3, 2),
         (16, Work(0.5, 1.0), 1, None),  # there is no other processor
         (2, Work(1.0, 1.0), 8, 2),
