@@ -91,7 +91,7 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
 def _room(load: float, processors: int) -> int:
     """Processes for rows on a machine.
 
-    The run's own process, which decides and writes, is given a processor of its own, but not one of only two: there two
-    processes for rows do more than its threads as soon as the rows need more than a processor (docs/performance.md).
+    The run's own process, which decides and writes, is given a processor of its own, but not one of only two: there
+    two processes for rows do more than its threads when the rows need more than one processor (docs/performance.md).
     """
     return 2 if processors == 2 and load > 1.0 else processors - 1

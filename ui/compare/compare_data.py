@@ -16,7 +16,7 @@ from mipro_studio.storage import CandidateMean, Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.page.store import kept_of_run
 from mipro_studio.ui.result.evidence import evidence_of, paired
-from mipro_studio.ui.text.format import delta, one_line, plural, score
+from mipro_studio.ui.text.format import delta, delta_range, one_line, plural, score
 
 __all__ = [
     "CHANGES",
@@ -191,7 +191,7 @@ def in_words(found: Mapping[str, Any], second: str = "the second") -> str:
         f"worse on {found['lost']} and the same on {found['tied']}: {delta(found['difference'])} on average"
     )
     if found["n"] > 1:
-        said += f" ({delta(found['low'])} to {delta(found['high'])} at {found['level'] * 100:.0f} %)"
+        said += f" ({delta_range(found['low'], found['high'])} at {found['level'] * 100:.0f} %)"
     p = found["p_value"]
     chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     if not found["difference"]:

@@ -30,6 +30,7 @@ from mipro_studio.ui.text.format import (
     cost_of,
     count,
     delta,
+    delta_range,
     duration,
     one_line,
     plural,
@@ -62,7 +63,7 @@ def four_numbers(found: Comparison, picked: Picked) -> None:
     with st.grid(2, min_column_width=430):
         with st.grid(2, min_column_width=180):
             low, high = pair.get("low"), pair.get("high")
-            spread = f"{delta(low)} to {delta(high)} ({pair['level'] * 100:.0f} %), " if pair["n"] > 1 else ""
+            spread = f"{delta_range(low, high)} ({pair['level'] * 100:.0f} %), " if pair["n"] > 1 else ""
             won = f"{pair['won']} won, {pair['lost']} lost, {pair['tied']} tied"
             _card("Score", score(second.score), f"from {score(first.score)}", f"n = {pair['n']} scored by both")
             _card("Difference, paired", delta(pair["difference"]), won, f"{spread}{_p_word(pair)}")
@@ -106,7 +107,7 @@ def _against(pair: Mapping[str, Any] | None, means: Means) -> dict[str, str]:
     return {
         "score": score(means.score),
         "difference": delta(pair["difference"]) if pair and known else UNKNOWN,
-        "90 %": f"{delta(pair['low'])} to {delta(pair['high'])}" if pair and known else UNKNOWN,
+        "90 %": delta_range(pair["low"], pair["high"]) if pair and known else UNKNOWN,
         "won, lost, tied": f"{pair['won']}, {pair['lost']}, {pair['tied']}" if pair and known else UNKNOWN,
         "tokens": count(means.tokens),
         "cost": usd(means.cost_usd),

@@ -20,7 +20,7 @@ from mipro_studio.ui.page.frame import EXPORT
 from mipro_studio.ui.page.store import kept_of_run
 from mipro_studio.ui.result.evidence import paired
 from mipro_studio.ui.text.foreign_text import paragraph
-from mipro_studio.ui.text.format import count, delta, duration, one_line, score, usd
+from mipro_studio.ui.text.format import count, delta, delta_range, duration, one_line, score, usd
 
 __all__ = ["front_panel", "objective_line"]
 
@@ -49,7 +49,7 @@ def objective_line(reader: Reader, picked: Picked) -> None:
     first, second = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
     paragraph(
         f"By the objective {text}, {picked.words[1]} is at {score(second)} and {picked.words[0]} at {score(first)}: "
-        f"{delta(found['difference'])} ({delta(found['low'])} to {delta(found['high'])}), better on {found['won']}, "
+        f"{delta(found['difference'])} ({delta_range(found['low'], found['high'])}), better on {found['won']}, "
         f"worse on {found['lost']} of {found['n']}."
     )
 

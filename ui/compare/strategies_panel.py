@@ -13,7 +13,7 @@ from mipro_studio.storage import Reader
 from mipro_studio.ui.arms.candidate_names import Names
 from mipro_studio.ui.charts.live_chart import live_chart
 from mipro_studio.ui.compare.strategies_paper import COLUMNS, NOTE, PAPER_ROWS
-from mipro_studio.ui.text.format import UNKNOWN, count, delta, duration, interval, one_line, score, usd
+from mipro_studio.ui.text.format import UNKNOWN, count, delta, delta_range, duration, interval, one_line, score, usd
 
 __all__ = ["strategies_panel", "strategy_rows", "trained_for"]
 
@@ -78,7 +78,7 @@ def _against(step: Json, first: Json) -> dict[str, str]:
     pair = step.get("paired_test") if step is not first else None
     if not pair:
         return {"difference": UNKNOWN, "won, lost, tied": UNKNOWN}
-    spread = f"{delta(pair['low'])} to {delta(pair['high'])}"
+    spread = delta_range(pair["low"], pair["high"])
     return {
         "difference": f"{delta(pair['difference'])} ({spread})",
         "won, lost, tied": ", ".join(str(pair[name]) for name in ("won", "lost", "tied")),

@@ -42,6 +42,7 @@ from mipro_studio.ui.text.format import (
     cost_of,
     count,
     delta,
+    delta_range,
     duration,
     estimated,
     humane,
@@ -169,7 +170,7 @@ def _numbers(evidence: Evidence) -> list[dict[str, str]]:
 def _spread(paired: Mapping[str, Any]) -> str:
     p = paired.get("p_value")
     chance = "" if p is None else ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
-    bounds = f"{delta(paired['low'])} to {delta(paired['high'])}; " if paired.get("low") is not None else ""
+    bounds = f"{delta_range(paired['low'], paired['high'])}; " if paired.get("low") is not None else ""
     return f"{bounds}{paired['won']} won, {paired['lost']} lost, {paired['tied']} tied{chance}"
 
 

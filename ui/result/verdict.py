@@ -13,7 +13,7 @@ from mipro_studio.ui.page.frame import COMPARE, PRESENT, Page, run_in_url
 from mipro_studio.ui.result.evidence import Block, Evidence
 from mipro_studio.ui.result.headline import doubt, headline, in_common, statistics
 from mipro_studio.ui.text.foreign_text import heading, line, paragraph
-from mipro_studio.ui.text.format import clean, delta, interval, one_line, plural, score
+from mipro_studio.ui.text.format import clean, delta, delta_range, interval, one_line, plural, score
 
 __all__ = ["how_sure", "verdict"]
 
@@ -51,7 +51,7 @@ def _how_sure_title(found: Evidence) -> str:
     low, high, level = pair.get("low"), pair.get("high"), pair.get("level")
     if low is None or high is None or level is None:
         return "How sure this is, and how it was computed"
-    return f"How sure this is: the gain lies between {delta(low)} and {delta(high)} ({level * 100:.0f} %)"
+    return f"How sure this is: the gain lies between {delta_range(low, high, 'and')} ({level * 100:.0f} %)"
 
 
 def _ways_on(ways: Sequence[Page], found: Evidence) -> None:
@@ -137,5 +137,5 @@ def _numbers(block: Block, found: Evidence) -> None:
 def _spread(pair: Estimate) -> str:
     low, high = pair.get("low"), pair.get("high")
     level = f" ({pair['level'] * 100:.0f} %)" if pair.get("level") else ""
-    spread = f"{delta(low)} to {delta(high)}{level}, " if low is not None and high is not None else ""
+    spread = f"{delta_range(low, high)}{level}, " if low is not None and high is not None else ""
     return f"{spread}{pair['won']} won, {pair['lost']} lost, {pair['tied']} tied"

@@ -21,6 +21,7 @@ __all__ = [
     "cost_of",
     "count",
     "delta",
+    "delta_range",
     "dollars",
     "duration",
     "elapsed_s",
@@ -69,6 +70,15 @@ def delta(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return ("+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "±") + score(abs(value))
+
+
+def delta_range(low: float | None, high: float | None, joint: str = "to") -> str:
+    """Two differences with their signs, to the same decimals: `-0.02 to +0.58`."""
+    if low is None or high is None:
+        return UNKNOWN
+    signs = [delta(value)[0] for value in (low, high)]
+    ends = [sign + number for sign, number in zip(signs, alike([abs(low), abs(high)]), strict=True)]
+    return f"{ends[0]} {joint} {ends[1]}"
 
 
 def count(value: float | None) -> str:

@@ -10,6 +10,12 @@ from tests.ui.factory import HOSTILE
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
+def test_the_ends_of_a_range_have_the_same_decimals() -> None:
+    assert fmt.delta_range(-0.58, 0.0036) == "\N{MINUS SIGN}0.58 to +0.00"
+    assert fmt.delta_range(0.002, 0.0036, "and") == "+0.0020 and +0.0036"
+    assert fmt.delta_range(0.0, 0.25) == "±0.00 to +0.25"
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [(0.8333, "0.83"), (0.0, "0.00"), (1.0, "1.00"), (-1.25, "-1.25"), (0.009, "0.009"), (340.04, "340.0"),
