@@ -16,6 +16,7 @@ __all__ = [
     "StopRequested",
     "StudioError",
     "TooManyErrors",
+    "in_one_line",
     "told",
 ]
 
@@ -100,3 +101,8 @@ def told(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - whatever their __str__ raises
         words = "it cannot say what is wrong"
     return f"{type(error).__name__}: {words}"
+
+
+def in_one_line(error: BaseException, length: int = 300) -> str:
+    """The words of `error` as part of a sentence of ours: one line, cut, without a full stop of its own."""
+    return " ".join(str(error).split())[:length].rstrip(".")

@@ -5,6 +5,7 @@ Naming it imports the file, so this is for processes that run a person's code.
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from mipro_studio.optimizer_core.data import Gathered
 from mipro_studio.optimizer_core.data_spec import DataSpec
-from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.errors import BadInput, in_one_line
 from mipro_studio.optimizer_core.programs.importing import import_reference
 from mipro_studio.optimizer_core.programs.live_objects import keep_value
 from mipro_studio.optimizer_core.programs.shown_values import TAG
@@ -53,7 +54,8 @@ def python_rows(base: Path, types: Mapping[str, Any]) -> Callable[[str], Gathere
         except BadInput:
             raise
         except Exception as error:  # reading them may run a person's code, or fetch a data set
-            raise BadInput(f"Reading the rows of {reference!r} raised {type(error).__name__}: {error}.") from error
+            said = f"{type(error).__name__}: {in_one_line(error)}"
+            raise BadInput(f"Reading the rows of {reference!r} raised {said}.") from error
         columns = _Columns(types)
         made = {split: tuple(columns.row(row, reference) for row in rows) for split, rows in parts.items()}
         if not any(made.values()):
@@ -103,7 +105,7 @@ def _object(reference: str, base: Path) -> Any:
         return found()
     except Exception as error:  # a person's code may raise anything
         raise BadInput(
-            f"{reference!r} raised {type(error).__name__}: {error}.", "It is called without arguments."
+            f"{reference!r} raised {type(error).__name__}: {in_one_line(error)}.", "It is called without arguments."
         ) from error
 
 
@@ -116,9 +118,23 @@ def _parts(found: Any, reference: str) -> dict[Split | None, list[Any]]:
             parts[split] = _rows(given, reference)
     if Split.TRAIN in parts:
         return parts
-    if isinstance(found, list | tuple) and 2 <= len(found) <= 3 and all(isinstance(one, list) for one in found):
-        return {split: _rows(one, reference) for split, one in zip(Split, found, strict=False)}
+    if lists := _lists(found):
+        return {split: _rows(one, reference) for split, one in zip(Split, lists, strict=False)}
     return {None: _rows(found, reference)}
+
+
+def _lists(found: Any) -> Sequence[list[Any]]:
+    """Two or three lists that are splits: all of `found`, or what it begins with where other things follow."""
+    if not isinstance(found, list | tuple):
+        return ()
+    leading = list(takewhile(_is_list_of_examples, found))
+    if 2 <= len(leading) <= 3:
+        return leading
+    return found if 2 <= len(found) <= 3 and all(isinstance(one, list) for one in found) else ()
+
+
+def _is_list_of_examples(found: Any) -> bool:
+    return isinstance(found, list) and bool(found) and all(isinstance(row, dspy.Example) for row in found)
 
 
 def _part(found: Any, name: str) -> Any:
@@ -180,7 +196,8 @@ class _Columns:
         if fields is None:
             raise BadInput(
                 f"{reference!r}: row {self._count} is a {type(row).__name__} and no row.",
-                "A row is a dspy.Example, a dict, or a record with fields.",
+                "A row is a dspy.Example, a dict, or a record with fields; lists of them are taken as splits where "
+                "there are two or three (train, val, test).",
             )
         own = getattr(row, "_input_keys", None) if isinstance(row, dspy.Example) else None
         self._inputs |= dict.fromkeys(name for name in fields if own and name in own)

@@ -20,7 +20,7 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.errors import BadInput, in_one_line
 from mipro_studio.optimizer_core.programs.live_objects import LiveModule, live_module
 
 __all__ = ["configured_by", "configured_model", "configuring", "import_reference", "place_of"]
@@ -125,7 +125,7 @@ def _readable_errors(target: str) -> Iterator[None]:
     except SyntaxError as error:
         raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
     except (Exception, SystemExit) as error:
-        said = " ".join(str(error).split())[:300]  # pydantic's errors are a paragraph
+        said = in_one_line(error)  # pydantic's errors are a paragraph
         ends = isinstance(error, SystemExit | EOFError)  # argparse without arguments, input() without anybody
         hint = 'Put what reads arguments or asks a person under `if __name__ == "__main__":`.' if ends else ""
         raise BadInput(f"{target!r} does not import: {type(error).__name__}: {said}.", hint) from error

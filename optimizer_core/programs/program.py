@@ -14,7 +14,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.config import NO_CODE
-from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.errors import BadInput, in_one_line
 from mipro_studio.optimizer_core.programs.agents import frame_of
 from mipro_studio.optimizer_core.programs.importing import (
     configured_by,
@@ -192,20 +192,26 @@ def _loaded(reference: str, base: Path) -> Program:
 def _only_program(home: ModuleType, reference: str) -> Any:
     if (named := getattr(home, "program", None)) is not None:
         return named
-    found = [
-        name
-        for name, value in vars(home).items()
-        if isinstance(value, dspy.Module)
-        or (isinstance(value, type) and issubclass(value, dspy.Module) and value.__module__ == home.__name__)
-    ]
+    found = _programs_of(home, lambda kind: kind.__module__ == home.__name__) or _programs_of(
+        home, lambda kind: kind.__module__.partition(".")[0] != "dspy"
+    )
+    made = [name for name, one in found.items() if isinstance(one, dspy.Module)]
+    if len(made) == 1 and all(isinstance(found[made[0]], one) for one in found.values() if isinstance(one, type)):
+        return found[made[0]]  # a file's one class, and its one object
     if len(found) != 1:
         problem = f"has {len(found)} dspy modules ({', '.join(found)})" if found else "has no dspy.Module"
         raise BadInput(f"{reference!r} {problem}.", "Say which with path.py:NAME, or name it `program`.")
-    return getattr(home, found[0])
+    return next(iter(found.values()))
 
 
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _programs_of(home: ModuleType, counts: Callable[[type], bool]) -> dict[str, Any]:
+    """The programs in a file by name, each once: objects, and the classes that count."""
+    found: dict[str, Any] = {}
+    for name, value in vars(home).items():
+        is_class = isinstance(value, type) and issubclass(value, dspy.Module) and counts(value)
+        if (is_class or isinstance(value, dspy.Module)) and not any(value is one for one in found.values()):
+            found[name] = value
+    return found
 
 
 def _as_module(found: Any, reference: str) -> dspy.Module:
@@ -219,7 +225,7 @@ def _as_module(found: Any, reference: str) -> dspy.Module:
             found = found()
         except Exception as error:
             raise BadInput(
-                f"Building the program {reference!r} raised {type(error).__name__}: {_in_one_line(error)}.",
+                f"Building the program {reference!r} raised {type(error).__name__}: {in_one_line(error)}.",
                 "A class or factory must work without arguments.",
             ) from error
     if not isinstance(found, dspy.Module):

@@ -23,6 +23,10 @@ PRIORITY = -1
 OWN = (ErrorClass.PROGRAM, ErrorClass.METRIC)
 BOUND = re.compile(r"same thread|in thread '|main thread", re.IGNORECASE)
 IN_THREADS = "A program runs in other threads than the one that imports it: open such things where they are used."
+_NO_MODEL = (
+    "The program asked no model on the training rows tried, so no prompt can change its score. Does forward() call its "
+    "predictors? Calls that are not made through DSPy are not seen."
+)
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,8 @@ def require_working(cells: Sequence[Cell], config: RunConfig) -> None:
 
 
 def notes_of(cells: Sequence[Cell]) -> list[str]:
-    """Failures that stop nobody: of some rows only, or of what the model answered."""
-    notes = []
+    """What stops nobody: failures of some rows only, or of what the model answered; a program that asks no model."""
+    notes = [_NO_MODEL] if cells and not any(cell.error or cell.usage.calls or cell.trace for cell in cells) else []
     kinds: dict[ErrorClass, list[Cell]] = {}
     for cell in cells:
         if cell.error is not None and not cell.error.transient:

@@ -75,13 +75,16 @@ def test_rows_come_in_many_shapes(tmp_path: Path, code: str) -> None:
         ("def it(): return rows[:4], rows[4:]", (4, 2, 0)),
         ("it = (plain[:3], plain[3:5], plain[5:])", (3, 2, 1)),
         ("class it:\n    train, dev = rows[:4], rows[4:]", (4, 2, 0)),
+        ("it = (rows[:3], rows[3:5], rows[5:], plain[:3], plain[3:5], plain[5:])", (3, 2, 1)),
+        ("it = rows[:4], rows[4:], ['name of a label']", (4, 2, 0)),
+        ("it = [rows[:4], rows[4:], {'a': 'name'}, 7]", (4, 2, 0)),
         (
             "from dspy.datasets.dataset import Dataset\nclass it(Dataset):\n    def __init__(self):\n"
             "        super().__init__(input_keys=['q'])\n        self._train, self._dev = plain[:4], plain[4:]",
             (4, 2, 0),
         ),
     ],
-    ids=["dict", "pair", "triple", "object", "dspy"],
+    ids=["dict", "pair", "triple", "object", "raw too", "labels too", "more too", "dspy"],
 )
 def test_a_source_may_hold_its_splits(tmp_path: Path, code: str, sizes: tuple[int, int, int]) -> None:
     found = source(tmp_path, code)
@@ -163,6 +166,9 @@ BAD = [
     ("it = 'text'", "it", "is a str and no rows"),
     ("it = []", "it", "has no rows"),
     ("it = [1]", "it", "row 1 is a int and no row"),
+    ("it = [plain, plain, plain, plain]", "it", "lists of them are taken as splits where there are two or three"),
+    ("it = [rows, rows, rows, rows]", "it", "row 1 is a list and no row"),
+    ("def it(): raise ValueError('Use another.')", "it", "raised ValueError: Use another. It is called"),
     ("it = [{1: 2}]", "it", "row 1 is a dict and no row"),
     ("def it(): raise RuntimeError('no net')", "it", "raised RuntimeError: no net"),
     ("def it():\n    yield {'q': 1}\n    1 / 0", "it", "raised ZeroDivisionError"),

@@ -46,8 +46,14 @@ BAD = {
     "syntax": ("import dspy\ndef broken(:\n", "mine.py", "'mine.py' does not import: line 2"),
     "import": ("import nothing_of_this_name\n", "mine.py", "does not import: ModuleNotFoundError"),
     "raises": ("raise ValueError('on import')\n", "mine.py", "does not import: ValueError: on import"),
+    "raises a sentence": ("raise ValueError('Say more.')\n", "mine.py", "does not import: ValueError: Say more."),
     "exits": ("import sys\nsys.exit(3)\n", "mine.py", "does not import: SystemExit: 3"),
     "no module": (HEAD + "x = 1\n", "mine.py", "'mine.py' has no dspy.Module"),
+    "a class, and an object of another": (
+        CLASS + "step = dspy.Predict('text -> tone')\n",
+        "mine.py",
+        "'mine.py' has 2 dspy modules (One, step)",
+    ),
     "two modules": (
         CLASS + "class Two(One):\n    pass\n",
         "mine.py",
@@ -91,6 +97,24 @@ def test_a_class_a_factory_and_an_instance_are_programs(attribute: str, tmp_path
 
 def test_the_only_module_of_a_file_need_not_be_named(tmp_path: Path) -> None:
     write(tmp_path, CLASS)
+    assert load_program("mine.py", tmp_path).predictors[0].name == "step"
+
+
+HOW_A_FILE_HAS_ONE = {
+    "made elsewhere": "from some_package_maker import made_by\nExtractor = made_by()\n",
+    "imported": "from some_package_maker import Ready\n",
+    "imported, with a class of DSPy": "from dspy import ChainOfThought\nfrom some_package_maker import Ready\n",
+    "a class and its object": CLASS + "answering = One()\n",
+    "under two names": CLASS + "Same = One\n",
+    "its own before what it imports": "from some_package_maker import Ready\n" + CLASS,
+}
+
+
+@pytest.mark.parametrize("how", HOW_A_FILE_HAS_ONE)
+def test_the_one_program_of_a_file_is_found_however_it_got_there(how: str, tmp_path: Path) -> None:
+    maker = CLASS.replace("One", "Ready") + "def made_by():\n    return Ready\n"
+    write(tmp_path, maker, "some_package_maker.py")
+    write(tmp_path, HOW_A_FILE_HAS_ONE[how])
     assert load_program("mine.py", tmp_path).predictors[0].name == "step"
 
 

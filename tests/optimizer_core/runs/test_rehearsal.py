@@ -218,6 +218,20 @@ def test_a_program_that_fails_on_one_row_only_is_a_warning(desk: Desk) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("forward", "is_said"),
+    [
+        ("return dspy.Prediction(answer='yes')", True),
+        ("self.step.lm = dspy.settings.lm.copy(cache=True)\n        return self.step(text='always the same')", False),
+        ("return dspy.Predict('text -> answer')(text=text)", False),
+    ],
+    ids=["asks nobody", "is answered by a cache", "asks what it made for the row"],
+)
+def test_a_program_that_asks_no_model_is_said(desk: Desk, forward: str, is_said: bool) -> None:
+    found = desk.check(STEP.replace("return self.look(self.step(text=text))", forward))
+    assert any("asked no model" in text for text in found["warnings"]) is is_said
+
+
 def test_a_program_bound_to_its_thread_is_found(desk: Desk) -> None:
     bound = STEP.replace("        pass\n", "        self.db = sqlite3.connect(':memory:')\n")
     found = desk.check(bound.replace("return found\n", "self.db.execute('select 1')\n        return found\n"))
