@@ -24,8 +24,8 @@ OWN = (ErrorClass.PROGRAM, ErrorClass.METRIC)
 BOUND = re.compile(r"same thread|in thread '|main thread", re.IGNORECASE)
 IN_THREADS = "A program runs in other threads than the one that imports it: open such things where they are used."
 _NO_MODEL = (
-    "The program asked no model on the training rows tried, so no prompt can change its score. Does forward() call its "
-    "predictors? Calls that are not made through DSPy are not seen."
+    "The program asked no model on the training rows tried, so no prompt can change its score. Does forward() call "
+    "its predictors? Calls that are not made through DSPy are not seen."
 )
 
 
