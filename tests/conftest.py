@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import sources
+
 # DSPy fetches a price list over the network on the first priced call otherwise.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"
 # Tables here are small: a second thread of the linear algebra would only wait, which takes a processor. Before NumPy.
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+sources.look_once()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

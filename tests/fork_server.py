@@ -311,6 +311,7 @@ def _put(descriptors: Sequence[int], targets: Sequence[int]) -> None:
 
 def main(arguments: list[str]) -> int:
     sock = socket.socket(fileno=int(arguments[0]))
+    importlib.import_module("mipro_studio.tests.sources").look_once()
     for name in IMPORTED:
         importlib.import_module(f"mipro_studio.{name}")
     gc.collect()

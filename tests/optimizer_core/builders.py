@@ -125,7 +125,9 @@ def live(
     memory = journal if journal is not None else fresh_journal()
     again = frozenset(cell.key for cell in memory.cells() if failed_before and cell.error is not None)
 
-    async def main() -> Life:
+    lived: list[Life] = []
+
+    async def main() -> None:  # asyncio.run writes out what its task returns, which takes as long as some rows
         assembled = assemble(
             config, memory, base, Past(approved=bool(approved), approvals=int(approved), again=again)
         )
@@ -136,10 +138,11 @@ def live(
             assembled.executor.close()
             if beside is not None and not beside.cancel():
                 await beside  # an error of it is an error of the test
-        return Life(ending, memory, assembled.context)
+        lived.append(Life(ending, memory, assembled.context))
 
     with dspy_as_new():
-        return asyncio.run(main())
+        asyncio.run(main())
+    return lived[0]
 
 
 @contextmanager

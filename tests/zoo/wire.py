@@ -19,6 +19,7 @@ from dspy._vendor.lm15.transports import (
     TransportRequest,
     TransportResponse,
 )
+from dspy.clients._litellm import get_litellm
 
 __all__ = ["Wire", "prepare", "say", "subject"]
 
@@ -92,6 +93,7 @@ def prepare() -> None:
     lm = dspy.LM("openai/gpt-4o-mini", api_key="x")
     with dspy.context(lm=lm, adapter=dspy.JSONAdapter()):
         dspy.Predict("text -> answer")(text="item 1")
+    get_litellm(feature="what the native engine leaves to it")
     httpx.Client().close()
 
 
