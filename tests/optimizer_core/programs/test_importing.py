@@ -29,7 +29,8 @@ def _imports_are_forgotten() -> Iterator[None]:
     modules, paths, settings = set(sys.modules), list(sys.path), dict(_settings.main_thread_config)
     yield
     for name in set(sys.modules) - modules:
-        if name.startswith(("user_program", "a_desk", "beside_it", "under_src")):
+        own = getattr(sys.modules[name], "__name__", "")  # under two names it goes with both: classes say its own
+        if name.startswith(("user_program", "a_desk", "beside_it", "under_src")) or own.startswith("user_program"):
             del sys.modules[name]
     sys.path[:] = paths
     _settings.main_thread_config.clear()
