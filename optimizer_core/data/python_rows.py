@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from mipro_studio.optimizer_core.data import Gathered
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput, in_one_line
-from mipro_studio.optimizer_core.programs.importing import import_reference
+from mipro_studio.optimizer_core.programs.importing import import_reference, named_in
 from mipro_studio.optimizer_core.programs.live_objects import keep_value
 from mipro_studio.optimizer_core.programs.shown_values import TAG
 from mipro_studio.optimizer_core.programs.value_tags import OBJECT, SHOWN, names_unknown_class
@@ -94,11 +94,10 @@ def _object(reference: str, base: Path) -> Any:
     home, name = import_reference(reference, base)
     if not name:
         raise BadInput(f"{reference!r} names no rows.", f"Name the object in it, as {reference}:trainset: {_WHAT}.")
-    found: Any = home
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise BadInput(f"{reference.rpartition(':')[0]!r} has nothing named {name!r}.")
-        found = getattr(found, part)
+    try:
+        found = named_in(home, name)
+    except LookupError:
+        raise BadInput(f"{reference.rpartition(':')[0]!r} has nothing named {name!r}.") from None
     if not callable(found):
         return found
     try:

@@ -83,7 +83,7 @@ def _making(config: RunConfig, program: Program) -> tuple[list[str], list[str]]:
     if config.program.startswith(SAMPLE_PREFIX):
         home = f"from mipro_studio.sample_programs.{named} import program"
         return imports, ["", home, *_made("program", program.is_factory("program"))]
-    attribute = named or program.attribute
+    attribute, _, inside = (named or program.attribute).partition(".")
     base = Path(config.base or ".").resolve()
     place = place_of(target, base)
     lines = [""]
@@ -96,7 +96,8 @@ def _making(config: RunConfig, program: Program) -> tuple[list[str], list[str]]:
     else:
         imports.append("import runpy")
         lines.append(f"{attribute} = runpy.run_path({json.dumps(target)})[{json.dumps(attribute)}]")
-    return imports, [*lines, *_made(attribute, program.is_factory(attribute))]
+    found = f"{attribute}.{inside}" if inside else attribute
+    return imports, [*lines, *_made(found, program.is_factory(found))]
 
 
 def _made(attribute: str, factory: bool) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from mipro_studio.optimizer_core.errors import BadInput, in_one_line
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN, built_in_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
-from mipro_studio.optimizer_core.programs.importing import import_reference
+from mipro_studio.optimizer_core.programs.importing import import_reference, named_in
 from mipro_studio.optimizer_core.programs.program import Program
 
 __all__ = ["load_metric"]
@@ -39,11 +39,10 @@ def load_metric(reference: str | None, program: Program, base: Path, labels: Seq
 
 def _found(home: Any, attribute: str, reference: str) -> Any:
     """What `reference` names, also inside of another object (`path.py:Grader.strict`); a class is called for it."""
-    found = home
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise BadInput(f"{reference!r} is not there: nothing in it is named {part!r}.")
-        found = getattr(found, part)
+    try:
+        found = named_in(home, attribute)
+    except LookupError as missing:
+        raise BadInput(f"{reference!r} is not there: nothing in it is named {missing.args[0]!r}.") from None
     if isinstance(found, type):
         try:
             found = found()

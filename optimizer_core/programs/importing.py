@@ -23,7 +23,7 @@ import dspy
 from mipro_studio.optimizer_core.errors import BadInput, in_one_line
 from mipro_studio.optimizer_core.programs.live_objects import LiveModule, live_module
 
-__all__ = ["configured_by", "configured_model", "configuring", "import_reference", "place_of"]
+__all__ = ["configured_by", "configured_model", "configuring", "import_reference", "named_in", "place_of"]
 
 ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _settings: Any = sys.modules[type(dspy.settings).__module__]
@@ -100,6 +100,20 @@ def import_reference(reference: str, base: Path) -> tuple[ModuleType, str]:
             _settings.main_thread_config[name] = value
     _by_module.setdefault(home.__name__, configured)
     return home, attribute
+
+
+def named_in(home: Any, attribute: str) -> Any:
+    """What is called `attribute` in a module, also inside of another object (`app.program`).
+
+    Raises:
+        LookupError: with the part of the name that is not there.
+    """
+    found = home
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise LookupError(part)
+        found = getattr(found, part)
+    return found
 
 
 def _check_target(target: str) -> None:

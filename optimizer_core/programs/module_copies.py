@@ -3,7 +3,7 @@
 As with `dspy.Module.deepcopy` a copy keeps what cannot be copied (a lock, a connection, an HTTP client) by reference.
 Unlike there, predictors are never shared between copies, also those in a list beside such an object; one predictor at
 two places stays one; and the modules' callbacks, which pickling leaves out, are kept. Models are the same objects in
-all copies.
+all copies. A function that was made around the program asks the copy (`closures`).
 """
 
 import copy
@@ -11,6 +11,8 @@ from typing import Any
 
 import dspy
 from dspy.primitives.base_module import BaseModule
+
+from mipro_studio.optimizer_core.programs.closures import Closures
 
 __all__ = ["copy_module"]
 
@@ -22,12 +24,14 @@ _shared: Memo = {}
 
 def copy_module(module: dspy.Module) -> dspy.Module:
     """A copy of `module` with predictors of its own."""
-    memo = _fixed(module)
+    closures = Closures(module)
+    memo = {**_fixed(module), **closures.memo}
     try:
         made = copy.deepcopy(module, memo)
     except Exception:  # noqa: BLE001 - anything in a person's program may refuse to be copied, in any way
-        memo = _fixed(module)
+        memo = {**_fixed(module), **closures.memo}
         made = _copy(module, memo)
+    closures.close(memo)
     for _, inner in module.named_sub_modules(dspy.Module):
         if (twin := memo.get(id(inner))) is not None:
             twin.callbacks = list(getattr(inner, "callbacks", ()))

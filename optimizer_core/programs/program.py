@@ -21,6 +21,7 @@ from mipro_studio.optimizer_core.programs.importing import (
     configured_model,
     configuring,
     import_reference,
+    named_in,
 )
 from mipro_studio.optimizer_core.programs.instruction_frame import Frame, ToolInfo
 from mipro_studio.optimizer_core.programs.program_code import program_code
@@ -110,8 +111,9 @@ class Program:
     def attribute(self) -> str:
         """The name in its file that the program is had by: `program` where there is one."""
         names = vars(self.home) if self.home is not None else {}
-        own = [name for name, value in names.items() if value is self.standing or value is type(self.standing)]
-        return "program" if "program" in names else (own or [self.name])[0]
+        itself = [name for name, value in names.items() if value is self.standing]
+        its_class = [name for name, value in names.items() if value is type(self.standing)]
+        return "program" if "program" in names else (itself or its_class or [self.name])[0]
 
     def without_losses(self, arm: Arm) -> Arm:
         """`arm`, switched off with the reason if it leaves out what the program's own instruction must name."""
@@ -121,7 +123,10 @@ class Program:
 
     def is_factory(self, attribute: str) -> bool:
         """Whether `attribute` of its file is a class or function that makes the program, not the program."""
-        return not isinstance(getattr(self.home, attribute, None), dspy.Module)
+        try:
+            return not isinstance(named_in(self.home, attribute), dspy.Module)
+        except LookupError:
+            return True
 
 
 def _source(module: dspy.Module) -> str | None:
@@ -183,9 +188,10 @@ def _loaded(reference: str, base: Path) -> Program:
         made = signature_program(reference)
         return Program(made, None, made.named_predictors()[0][0].split(".")[0])
     home, attribute = import_reference(reference, base)
-    found = getattr(home, attribute, None) if attribute else _only_program(home, reference)
-    if found is None:
-        raise BadInput(f"{reference.split(':')[0]!r} has nothing named {attribute!r}.")
+    try:
+        found = named_in(home, attribute) if attribute else _only_program(home, reference)
+    except LookupError:
+        raise BadInput(f"{reference.split(':')[0]!r} has nothing named {attribute!r}.") from None
     return Program(_as_module(found, reference), home, attribute or Path(reference).stem)
 
 

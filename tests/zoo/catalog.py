@@ -378,6 +378,37 @@ SHAPES = [
     Case("goes on when a step fails", "shapes.py:Hurt"),
 ]
 
+SEEN = [
+    Case("forward of its steps", "seen.py:Directly"),
+    Case("aforward of its steps", "seen.py:AwaitedDirectly", synced=True),
+    Case("no call of the base class", "seen.py:NoSuper", metric="in_tuples"),
+    Case(
+        "a row as one dictionary",
+        "seen.py:WholeRecord",
+        metric="in_record",
+        inputs=("record",),
+        row=lambda n: {"record": {"id": n, "text": text(n)}, "answer": parity(n)},
+    ),
+    Case(
+        "returns a record",
+        "seen.py:Reviewer",
+        says={"review": lambda n, said: {"effort_[0-9]": n % 10, "answer": guess(n)}},
+    ),
+    Case("corrects a prediction", "seen.py:Correcting", metric="in_upper_case"),
+    Case("steps asked by an object", "seen.py:InSession"),
+    Case("goes through its methods", "seen.py:ByMethods"),
+    Case("a method as a tool", "seen.py:Delegating"),
+    Case(
+        "a subclass of ReAct",
+        "seen.py:Kept",
+        inputs=("given", "text"),
+        typed={"given": "dspy.History(**row['given'])"},
+        **given(conversation),
+        says={"next_tool_name": lambda n, said: tool(n, said).replace("look_up", "stock")},
+    ),
+    Case("inside of an object", "seen.py:app.program"),
+]
+
 MODELS = [
     Case("a model for each predictor", "models.py:OwnModels"),
     Case("a model for one predictor", "models.py:OneOwnModel"),
@@ -537,6 +568,7 @@ CASES: Mapping[str, Case] = {
         *AGENTS,
         *TOGETHER,
         *SHAPES,
+        *SEEN,
         *MODELS,
         *ADAPTERS,
         *BRINGING,

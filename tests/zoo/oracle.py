@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import sys
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,7 +61,7 @@ class Plain:
 
     def made(self) -> dspy.Module:
         """The program, made anew where it is made by a class or a function."""
-        found = getattr(self.home, self.case.attribute)
+        found = attrgetter(self.case.attribute)(self.home)
         return found.deepcopy() if isinstance(found, dspy.Module) else found()
 
     def evaluated(self, program: dspy.Module) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Copies of programs: what must be apart is apart, what cannot be copied is shared."""
 
+import functools
 import sqlite3
 import threading
 from typing import Any
@@ -79,3 +80,49 @@ def test_callbacks_of_modules_are_kept_and_histories_are_not() -> None:
         assert made.first.callbacks == [heard]
         assert made.callbacks is not seed.callbacks
         assert made.history == []
+
+
+class Delegating(dspy.Module):
+    """An agent with tools that were made around it, in the ways that people make them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expert = dspy.Predict("question -> notes")
+        asked = 0
+
+        def ask(question: str) -> Any:
+            """Ask the expert."""
+            nonlocal asked
+            asked += 1
+            return self.expert
+
+        def twice(question: str, *, more: str = "x") -> Any:
+            return ask(question + more)
+
+        expert, by_method = self.expert, self.by_method
+
+        def count() -> int:
+            return asked
+
+        self.agent = dspy.ReAct("question -> answer", tools=[ask, twice])
+        self.others = {"part": lambda: expert, "method": lambda: by_method(), "partial": functools.partial(ask, "q")}
+        self.count = count
+        self.plain = len
+
+    def by_method(self) -> Any:
+        return self.expert
+
+
+@pytest.mark.parametrize("stuck", [False, True], ids=["copied at once", "copied part by part"])
+def test_functions_made_around_a_program_ask_the_copy(stuck: bool) -> None:
+    seed = Delegating()
+    if stuck:
+        seed.lock = threading.Lock()
+    made = copy_module(copy_module(seed))
+    tools = {name: tool.func for name, tool in made.agent.tools.items()}
+    asked = [tools["ask"]("q"), tools["twice"]("q"), *(one() for one in made.others.values())]
+    assert all(one is made.expert for one in asked)
+    assert made.expert is not seed.expert and seed.others["part"]() is seed.expert
+    assert (made.count(), seed.count()) == (3, 3)  # what they count together stays one number
+    assert made.agent.tools["ask"].desc == "Ask the expert."
+    assert tools["twice"].__kwdefaults__ == {"more": "x"} and tools["twice"].__name__ == "twice"

@@ -119,6 +119,21 @@ def test_the_one_program_of_a_file_is_found_however_it_got_there(how: str, tmp_p
     assert load_program("mine.py", tmp_path).predictors[0].name == "step"
 
 
+def test_a_file_s_one_object_is_taken_home_as_it_stands(tmp_path: Path) -> None:
+    write(tmp_path, CLASS + "answering = One()\n")
+    program = load_program("mine.py", tmp_path)
+    assert program.attribute == "answering" and not program.is_factory("answering")
+
+
+def test_a_program_may_be_inside_of_an_object(tmp_path: Path) -> None:
+    write(tmp_path, CLASS + "class App:\n    made = One()\n    Kind = One\n")
+    assert load_program("mine.py:App.made", tmp_path).predictors[0].name == "step"
+    program = load_program("mine.py:App.Kind", tmp_path)
+    assert program.is_factory("App.Kind") and not program.is_factory("App.made")
+    with pytest.raises(BadInput, match=r"has nothing named 'App\.gone'"):
+        load_program("mine.py:App.gone", tmp_path)
+
+
 def test_several_modules_are_told_apart_by_name(tmp_path: Path) -> None:
     write(
         tmp_path,
