@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -60,6 +61,16 @@ def burnt(life: Life) -> int:
     return sum(spent.usage.calls for spent in life.journal.spent())
 
 
+@cache
+def whole_run(endpoint: LoopbackEndpoint) -> tuple[Life, int]:
+    """The run that nothing disturbs, which others are held against, and the calls that the endpoint saw of it."""
+    endpoint.reset()
+    life = live(make_config(endpoint))
+    calls = calls_at(endpoint)
+    endpoint.reset()
+    return life, calls
+
+
 # -- The same run ------------------------------------------------------------------------------
 
 
@@ -99,7 +110,7 @@ def test_seed_0_is_a_seed_and_differs_from_1(endpoint: LoopbackEndpoint) -> None
 
 
 def test_the_winner_is_the_best_full_evaluation_on_all_validation_rows(endpoint: LoopbackEndpoint) -> None:
-    life = live(make_config(endpoint))
+    life, _ = whole_run(endpoint)
     full = {trial.candidate for trial in life.trials if len(trial.examples) == SMALL["val"]}
     means = {
         candidate: sum(cell.score or 0.0 for cell in life.context.table.row(candidate, Split.VAL).values())
@@ -217,8 +228,7 @@ def test_a_cap_on_tokens_ends_the_run(endpoint: LoopbackEndpoint) -> None:
 
 
 def test_faults_leave_no_score_of_0_and_the_same_winner(endpoint: LoopbackEndpoint) -> None:
-    without = live(make_config(endpoint))
-    endpoint.reset()
+    without, _ = whole_run(endpoint)
     endpoint.control(fail_rate=0.1, fail_kinds={"429": 1, "500": 1, "drop": 1})
     with_faults = live(make_config(endpoint))
     assert endpoint.stats()["failed"] > 10
@@ -230,7 +240,7 @@ def test_faults_leave_no_score_of_0_and_the_same_winner(endpoint: LoopbackEndpoi
 
 
 def test_calls_that_hang_are_cut_and_tried_again(endpoint: LoopbackEndpoint) -> None:
-    without = live(make_config(endpoint))
+    without, _ = whole_run(endpoint)
     endpoint.control(fault_script=["ok"] * 50 + ["hang"] * 4, hang_s=3000.0)
     config = make_config(endpoint, task_model={"timeout_s": 0.5}, teacher={"timeout_s": 0.5})
     config = config.model_copy(update={"prompt_model": config.prompt_model.model_copy(update={"timeout_s": 0.5})})
@@ -274,9 +284,7 @@ def down_after(endpoint: LoopbackEndpoint, calls: int) -> threading.Thread:
 def test_an_endpoint_that_goes_down_pauses_the_run_and_a_resumed_one_loses_and_doubles_nothing(
     endpoint: LoopbackEndpoint, calls: int
 ) -> None:
-    whole = live(make_config(endpoint))
-    n_whole = calls_at(endpoint)
-    endpoint.reset()
+    whole, n_whole = whole_run(endpoint)
     endpoint.control(latency_s=0.01)
     watcher = down_after(endpoint, calls)
     config = make_config(endpoint, pause_after=6)
@@ -490,9 +498,7 @@ def test_a_run_that_is_stopped_before_any_full_evaluation_makes_one(
 
 
 def test_a_paused_run_goes_on_where_it_was(endpoint: LoopbackEndpoint) -> None:
-    whole = live(make_config(endpoint))
-    n_whole = calls_at(endpoint)
-    endpoint.reset()
+    whole, n_whole = whole_run(endpoint)
     endpoint.control(latency_s=0.01)
     first = live(make_config(endpoint), meanwhile=when(120, endpoint, RunPaused("Paused by a person.")))
     assert first.ending == type(first.ending)(Status.PAUSED, "Paused by a person.")
@@ -632,7 +638,7 @@ def test_a_fit_that_fails_is_said_and_the_search_goes_on(
 
 
 def test_phases_are_announced_in_their_order(endpoint: LoopbackEndpoint) -> None:
-    life = live(make_config(endpoint))
+    life, _ = whole_run(endpoint)
     phases = [event.data["phase"] for event in life.journal.events if event.kind == "phase"]
     assert list(dict.fromkeys(phases)) == ["setup", "bootstrap", "propose", "search", "test", "done"]
 
