@@ -11,6 +11,8 @@ import importlib.machinery
 import importlib.util
 import sys
 import threading
+import traceback
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,11 +142,18 @@ def _readable_errors(target: str) -> Iterator[None]:
         raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
     except (Exception, SystemExit) as error:
         said = in_one_line(error)  # pydantic's errors are a paragraph
-        ends = isinstance(error, SystemExit | EOFError)  # argparse without arguments, input() without anybody
-        hint = 'Put what reads arguments or asks a person under `if __name__ == "__main__":`.' if ends else ""
-        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {said}.", hint) from error
+        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {said}.", _way_out(error)) from error
     finally:
         sys.argv = arguments
+
+
+def _way_out(error: BaseException) -> str:
+    if isinstance(error, SystemExit | EOFError):  # argparse without arguments, input() without anybody
+        return 'Put what reads arguments or asks a person under `if __name__ == "__main__":`.'
+    last = deque(traceback.walk_tb(error.__traceback__), maxlen=1)
+    if isinstance(error, KeyError) and any(frame.f_globals.get("__name__") == "os" for frame, _ in last):
+        return f"The environment variable {error.args[0]} is not set: set it, and start again from where it is."
+    return ""
 
 
 @dataclass(frozen=True)

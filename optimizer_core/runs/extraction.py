@@ -25,8 +25,8 @@ def best_full_evaluation(context: RunContext, trials: Sequence[Trial]) -> tuple[
         return baseline, "There was nothing to tune weights on, as the log says, so the program stays as it is."
     if best == baseline.id and len(eligible) == 1:
         return baseline, (
-            "No candidate but the baseline was evaluated on the whole validation set yet, so the program "
-            f"stays as it is. Resume the run to go on.{_limits_said(context)}"
+            "No candidate but the baseline was evaluated on the whole validation set, so the program stays as it is. "
+            f"More trials, or higher caps, may find a better one.{_limits_said(context)}"
         )
     if best == baseline.id:
         others = "The one other fully evaluated candidate did not"

@@ -132,6 +132,12 @@ def test_a_file_sees_no_arguments_of_ours(tmp_path: Path) -> None:
             "import argparse\np = argparse.ArgumentParser()\np.add_argument('name')\np.parse_args()\n",
             r"does not import: SystemExit: 2. Put what reads arguments or asks a person under `if __name__",
         ),
+        (
+            "mine.py",
+            "import os\nkey = os.environ['NO_SUCH_KEY_HERE']\n",
+            r"does not import: KeyError: 'NO_SUCH_KEY_HERE'. The environment variable NO_SUCH_KEY_HERE is not set",
+        ),
+        ("mine.py", "{}['a key of its own']\n", r"does not import: KeyError: 'a key of its own'.$"),
     ],
 )
 def test_what_cannot_be_imported_is_told_with_the_way_out(
