@@ -74,8 +74,8 @@ def place(config: RunConfig, work: Work | None, processors: int) -> Placement | 
         return None
     load = config.threads * work.processor_s / work.row_s
     measured = (
-        f"{config.threads} rows at once, each with {1000 * work.processor_s:.0f} ms of work of its own in "
-        f"{work.row_s:.2f} s, need {load:.0%} of a processor"
+        f"{config.threads} rows at once, each with {1000 * work.processor_s:.0f} ms of a processor in "
+        f"{work.row_s:.2f} s (DSPy's share among it), need {load:.0%} of a processor"
     )
     wanted = min(math.ceil(load / KEEPS_UP), config.threads)
     if wanted < 2:
