@@ -56,14 +56,17 @@ def run(endpoint: LoopbackEndpoint, optimizer: str, **changes: Any) -> Life:
     return live(settings(endpoint, optimizer, **changes), journal())
 
 
-def killed(config: RunConfig, memory: MemoryJournal, commits: int) -> None:
-    """A life that is cut off in the middle: after `commits` commits its event loop is dropped as it is."""
+def killed(config: RunConfig, memory: MemoryJournal, commits: int = 0, cells: int = 0) -> None:
+    """A life that is cut off in the middle: after so many commits and cells its event loop is dropped as it is.
+
+    How many cells one commit has depends on how fast the machine is; how many a run has does not.
+    """
 
     async def main() -> None:
         others = set(threading.enumerate())
         assembled = assemble(config, memory, ROOT)
         execution = asyncio.create_task(assembled.run.execute())
-        while memory.commits < commits and not execution.done():
+        while (memory.commits < commits or len(list(memory.cells())) < cells) and not execution.done():
             await asyncio.sleep(0)
         assembled.executor.close()
         execution.cancel()
