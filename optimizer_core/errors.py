@@ -16,8 +16,8 @@ __all__ = [
     "StopRequested",
     "StudioError",
     "TooManyErrors",
-    "in_one_line",
     "told",
+    "told_in_line",
 ]
 
 
@@ -103,6 +103,6 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}"
 
 
-def in_one_line(error: BaseException, length: int = 300) -> str:
-    """The words of `error` as part of a sentence of ours: one line, cut, without a full stop of its own."""
-    return " ".join(str(error).split())[:length].rstrip(".")
+def told_in_line(error: BaseException, length: int = 300) -> str:
+    """`told` as part of a sentence of ours: one line, cut, without a full stop of its own."""
+    return " ".join(told(error).split())[:length].rstrip(".")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from mipro_studio.optimizer_core.data import Gathered
 from mipro_studio.optimizer_core.data_spec import DataSpec
-from mipro_studio.optimizer_core.errors import BadInput, in_one_line
+from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.programs.importing import import_reference, named_in
 from mipro_studio.optimizer_core.programs.live_objects import keep_value
 from mipro_studio.optimizer_core.programs.shown_values import TAG
@@ -54,8 +54,7 @@ def python_rows(base: Path, types: Mapping[str, Any]) -> Callable[[str], Gathere
         except BadInput:
             raise
         except Exception as error:  # reading them may run a person's code, or fetch a data set
-            said = f"{type(error).__name__}: {in_one_line(error)}"
-            raise BadInput(f"Reading the rows of {reference!r} raised {said}.") from error
+            raise BadInput(f"Reading the rows of {reference!r} raised {told_in_line(error)}.") from error
         columns = _Columns(types)
         made = {split: tuple(columns.row(row, reference) for row in rows) for split, rows in parts.items()}
         if not any(made.values()):
@@ -103,9 +102,7 @@ def _object(reference: str, base: Path) -> Any:
     try:
         return found()
     except Exception as error:  # a person's code may raise anything
-        raise BadInput(
-            f"{reference!r} raised {type(error).__name__}: {in_one_line(error)}.", "It is called without arguments."
-        ) from error
+        raise BadInput(f"{reference!r} raised {told_in_line(error)}.", "It is called without arguments.") from error
 
 
 def _parts(found: Any, reference: str) -> dict[Split | None, list[Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mipro_studio.optimizer_core.errors import BadInput, in_one_line
+from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN, built_in_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.programs.importing import import_reference, named_in
@@ -48,7 +48,7 @@ def _found(home: Any, attribute: str, reference: str) -> Any:
             found = found()
         except Exception as error:  # a person's class may refuse in any way
             raise BadInput(
-                f"Making the metric {reference!r} raised {type(error).__name__}: {in_one_line(error)}.",
+                f"Making the metric {reference!r} raised {told_in_line(error)}.",
                 "A class must work without arguments; name an object of it otherwise.",
             ) from error
     if not callable(found):

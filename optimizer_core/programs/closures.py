@@ -5,20 +5,28 @@ Copied by reference, as Python copies functions, such a one would ask the steps 
 
 import copy
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
 import dspy
+from dspy.primitives.base_module import BaseModule
 
 __all__ = ["Closures"]
 
 
-class Closures:
-    """The functions in `module` that enclose a part of it, each with a twin whose cells are filled by `close`."""
+_PLAIN = {str, bytes, int, float, bool, type(None)}
+"""Passed over: a program may hold a corpus."""
 
-    def __init__(self, module: dspy.Module) -> None:
-        inside = [inner for _, inner in module.named_sub_modules(dspy.Module)]
+
+class Closures:
+    """The functions in a program that enclose a part of it, each with a twin whose cells are filled by `close`.
+
+    Args:
+        inside: The program and the modules in it.
+    """
+
+    def __init__(self, inside: Sequence[BaseModule]) -> None:
         held = (value for inner in inside for value in vars(inner).values())
         self._parts = {id(inner) for inner in inside}
         self._twins: dict[int, tuple[FunctionType, FunctionType]] = {}
@@ -76,7 +84,8 @@ def _functions(value: Any, above: frozenset[int] = frozenset()) -> Iterator[Func
     elif isinstance(value, dspy.Tool | functools.partial):
         inner = (value.func,)
     for one in inner:
-        yield from _functions(one, above | {id(value)})
+        if type(one) not in _PLAIN:
+            yield from _functions(one, above | {id(value)})
     if isinstance(value, FunctionType):
         yield value
 

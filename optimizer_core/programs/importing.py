@@ -22,7 +22,7 @@ from typing import Any
 
 import dspy
 
-from mipro_studio.optimizer_core.errors import BadInput, in_one_line
+from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.programs.live_objects import LiveModule, live_module
 
 __all__ = ["configured_by", "configured_model", "configuring", "import_reference", "named_in", "place_of"]
@@ -112,9 +112,10 @@ def named_in(home: Any, attribute: str) -> Any:
     """
     found = home
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise LookupError(part)
-        found = getattr(found, part)
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise LookupError(part) from None
     return found
 
 
@@ -141,8 +142,8 @@ def _readable_errors(target: str) -> Iterator[None]:
     except SyntaxError as error:
         raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
     except (Exception, SystemExit) as error:
-        said = in_one_line(error)  # pydantic's errors are a paragraph
-        raise BadInput(f"{target!r} does not import: {type(error).__name__}: {said}.", _way_out(error)) from error
+        said = told_in_line(error)  # pydantic's errors are a paragraph
+        raise BadInput(f"{target!r} does not import: {said}.", _way_out(error)) from error
     finally:
         sys.argv = arguments
 

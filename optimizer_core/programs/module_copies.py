@@ -7,6 +7,7 @@ all copies. A function that was made around the program asks the copy (`closures
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import dspy
@@ -24,23 +25,24 @@ _shared: Memo = {}
 
 def copy_module(module: dspy.Module) -> dspy.Module:
     """A copy of `module` with predictors of its own."""
-    closures = Closures(module)
-    memo = {**_fixed(module), **closures.memo}
+    inside = [inner for _, inner in module.named_sub_modules()]  # which looks at all that the program holds
+    closures = Closures(inside)
+    memo = {**_fixed(inside), **closures.memo}
     try:
         made = copy.deepcopy(module, memo)
     except Exception:  # noqa: BLE001 - anything in a person's program may refuse to be copied, in any way
-        memo = {**_fixed(module), **closures.memo}
+        memo = {**_fixed(inside), **closures.memo}
         made = _copy(module, memo)
     closures.close(memo)
-    for _, inner in module.named_sub_modules(dspy.Module):
-        if (twin := memo.get(id(inner))) is not None:
+    for inner in inside:
+        if isinstance(inner, dspy.Module) and (twin := memo.get(id(inner))) is not None:
             twin.callbacks = list(getattr(inner, "callbacks", ()))
     return made  # type: ignore[no-any-return]
 
 
-def _fixed(module: dspy.Module) -> Memo:
+def _fixed(inside: Sequence[BaseModule]) -> Memo:
     """What is its own copy: every model that a module in the program holds, and what refused to be copied before."""
-    held = (value for _, inner in module.named_sub_modules() for value in vars(inner).values())
+    held = (value for inner in inside for value in vars(inner).values())
     return {**_shared, **{id(value): value for value in held if isinstance(value, dspy.BaseLM)}}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import dspy
 
 from mipro_studio.optimizer_core.config import NO_CODE
-from mipro_studio.optimizer_core.errors import BadInput, in_one_line
+from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.programs.agents import frame_of
 from mipro_studio.optimizer_core.programs.importing import (
     configured_by,
@@ -231,7 +231,7 @@ def _as_module(found: Any, reference: str) -> dspy.Module:
             found = found()
         except Exception as error:
             raise BadInput(
-                f"Building the program {reference!r} raised {type(error).__name__}: {in_one_line(error)}.",
+                f"Building the program {reference!r} raised {told_in_line(error)}.",
                 "A class or factory must work without arguments.",
             ) from error
     if not isinstance(found, dspy.Module):

@@ -227,9 +227,6 @@ def test_a_server_that_ends_a_connection_costs_nothing(path: Path, team_server: 
         assert reader.run(run).cells_ok == sum(one.score is not None for one in SAMPLES if hasattr(one, "score")) + 1
 
 
-# From here to there
-
-
 def test_whoever_stands_still_in_the_middle_of_writing_keeps_nobody_waiting(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +240,9 @@ def test_whoever_stands_still_in_the_middle_of_writing_keeps_nobody_waiting(
         assert [run.id for run in reader.list_runs()] == [run_id]
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
             standing.db.execute("commit")
+
+
+# From here to there
 
 
 def test_a_run_goes_from_a_file_to_a_team_and_back_and_is_the_same(path: Path, tmp_path: Path) -> None:

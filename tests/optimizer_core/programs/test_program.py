@@ -48,6 +48,11 @@ BAD = {
     "import": ("import nothing_of_this_name\n", "mine.py", "does not import: ModuleNotFoundError"),
     "raises": ("raise ValueError('on import')\n", "mine.py", "does not import: ValueError: on import"),
     "raises a sentence": ("raise ValueError('Say more.')\n", "mine.py", "does not import: ValueError: Say more."),
+    "raises what raises": (
+        "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Mute\n",
+        "mine.py",
+        "does not import: Mute: it cannot say what is wrong",
+    ),
     "exits": ("import sys\nsys.exit(3)\n", "mine.py", "does not import: SystemExit: 3"),
     "no module": (HEAD + "x = 1\n", "mine.py", "'mine.py' has no dspy.Module"),
     "a class, and an object of another": (
