@@ -51,6 +51,8 @@ WORTH = "worth"
 CARRIED = 0.6
 """Share of an arm's worth in an earlier run that is expected again, before the cells say how large it is."""
 
+CARRIED_SD = 0.4
+
 FEW_ANSWERS = 12
 """An output with more different answers among the demos is no class: its answers say nothing of a set."""
 SHORT = 60
@@ -65,6 +67,7 @@ class Feature:
 
     Attributes:
         mean: What the weights of the columns are thought to be before any cell.
+        mean_sd: How unsure that is: features with one have one mean between them, which the cells change.
         by_row: Of a feature of one column that an arm has on some rows of data and not on others: by the row's id,
             [arms] by how much it is more there than `basis` before that was centred.
     """
@@ -74,6 +77,7 @@ class Feature:
     basis: Floats
     mean: float = 0.0
     by_row: Mapping[str, Floats] = field(default_factory=dict)
+    mean_sd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ def carried_feature(arms: Sequence[Arm]) -> list[Feature]:
     usual = sum(known.values()) / (len(known) + 1)
     worth = {SEED_ARM: 0.0, **known}
     basis = _column([worth.get(one.index, usual) - usual for one in arms])
-    return [Feature("carried", tuple(one.index for one in arms), basis, CARRIED)]
+    return [Feature("carried", tuple(one.index for one in arms), basis, CARRIED, mean_sd=CARRIED_SD)]
 
 
 def _features(arms: tuple[int, ...], found: Mapping[str, Floats], only: Sequence[str]) -> list[Feature]:

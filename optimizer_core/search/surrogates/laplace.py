@@ -7,15 +7,17 @@ Notation and shapes. C candidates seen, E examples, N cells, J effect families.
 where o are the owners (predictors, and the program as a whole) and k, l the kinds of arms that the candidates differ
 in. All effects are independent normals with one variance for each family j (each kind of each owner, each pair of its
 kinds; the candidates' own), so that f ~ N(m, K),  K = sum_j v[j] G[j],  G[j][c, c'] = 1 where c and c' share the
-effect (everywhere for mu), and m = 0 but for what an earlier run said of the arms. The effects themselves are never
-formed in the fit: the posterior lives on the C candidates, whatever the number of arms.
+effect (everywhere for mu), and m = 0 but for what an earlier run said of the arms: m = r x, with x [C] that and r how
+much of it holds here. The effects themselves are never formed in the fit: the posterior lives on the C candidates,
+whatever the number of arms.
 
 Fit: damped Newton steps to the mode (Laplace, `surrogates.newton`). W [C, E] are the weights p (1 - p) / phi of the
 cells; phi is the dispersion (below 1 for graded scores, which scatter less than coins). With t integrated out,
     S = diag(W 1) - W Q^-1 W',  Q = diag(1' W + 1 / tau2),     a = (I + S K)^-1 b,  f = m + K a,
     cov f = K (I + S K)^-1.
 The variances are empirical Bayes: v <- (|u|^2 + NU v0) / (g + NU) with u the effects at the mode, g = v tr(G M) the
-number of effects that the data determine, M = (I + S K)^-1 S.
+number of effects that the data determine, M = (I + S K)^-1 S. With f integrated out the mode of r ~ N(r0, s2) is
+r <- r + (x' a - (r - r0) / s2) / (x' M x + 1 / s2).
 """
 
 import logging
@@ -119,7 +121,7 @@ def _fit(
     richest = np.sort(np.argsort(-counts, kind="stable")[:MANY])
     of_richest = {slot: arms[richest] for slot, arms in choices.items()}
     part, point = _learn(families_of(of_richest, features), _only(cells, richest), *how)
-    families = _with_slopes(families, part.cells.slopes)
+    families = [replace(one, mean=learned.mean) for one, learned in zip(families, part.families, strict=True)]
     cells = replace(cells, slopes=part.cells.slopes)
     model = Model(families, cells, part.scales, kernel_of(families, part.scales))
     pull = np.zeros(cells.n_rows)
@@ -172,6 +174,7 @@ def _learn(families: list[Family], cells: Cells, nu: float, rounds: int) -> tupl
         solved = lu_solve(around.system(model.kernel), sides, check_finite=False)
         point, _ = model.damped(Point(point.f, point.easiness), model.step(around, solved[:, 0]))
         variances = _variances(families, grams, model.scales.variances, solved, nu)
+        families = _with_shared_mean(families, solved)
         spread = float(point.easiness @ point.easiness) + float((1 / around.inner).sum())
         tau2 = (spread + NU * PRIOR["example"]) / (cells.n_columns + NU)
         scales = Scales(variances, tau2, _dispersion(cells, expit(point.shape(cells))))
@@ -206,6 +209,18 @@ def _with_slopes(families: list[Family], slopes: Floats) -> list[Family]:
     """A feature that adds so much where it is more on a row adds as much where it is more on all."""
     left = iter(slopes.tolist())
     return [replace(one, mean=next(left)) if one.by_row else one for one in families]
+
+
+def _with_shared_mean(families: list[Family], solved: Floats) -> list[Family]:
+    """One step of r. `solved` [C, 1 + C] is a beside M."""
+    told = [(one, one.basis.sum(1)[one.group]) for one in families if one.mean_sd and one.basis is not None]
+    if not told:
+        return families
+    first, x = told[0][0], np.sum([column for _, column in told], axis=0)
+    precision = 1 / first.mean_sd**2
+    slope = float(x @ solved[:, 0]) - (first.mean - first.mean_before) * precision
+    mean = first.mean + slope / (float(x @ solved[:, 1:] @ x) + precision)
+    return [replace(one, mean=mean) if one.mean_sd else one for one in families]
 
 
 def _start(families: Sequence[Family]) -> Scales:

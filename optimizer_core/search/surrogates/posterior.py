@@ -52,8 +52,9 @@ class Family:
         group: [C] Which of `codes` each candidate has, by position.
         basis: [codes, D] What the effects are linear in, where they are a feature's: effect = basis w, w ~ N(m, v).
             None: each is its own. Codes may be of arms that no candidate has.
-        mean: m, what is thought of the weights before any cell.
+        mean: m, what is thought of the weights.
         by_row: The feature differs from row to row: its mean is the slope that the cells show within candidates.
+        mean_sd, mean_before: Families with an sd have one m between them, a normal of which this is the prior.
     """
 
     effect: str
@@ -64,6 +65,8 @@ class Family:
     basis: Floats | None = None
     mean: float = 0.0
     by_row: bool = False
+    mean_sd: float = 0.0
+    mean_before: float = 0.0
 
     @property
     def before(self) -> Floats:

@@ -167,6 +167,31 @@ def test_what_was_told_before_counts_until_cells_say_otherwise() -> None:
     assert much[1] < 0 < much[2]
 
 
+def told_of_two_predictors() -> Features:
+    """What an earlier run said of the instructions of both predictors, and how unsure it is that it holds."""
+    worth = np.array([0.0, 1.5, -1.0, 0.7])[:, None]
+    return {(place, "instruction"): [Feature("carried", (0, 1, 2, 3), worth, 0.5, mean_sd=0.4)] for place in (0, 1)}
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_cells_of_one_predictors_arms_say_how_much_holds_of_all_that_was_told(holds: bool) -> None:
+    told = {
+        f"i{arm}d{n}-i0d0": {f"e{e}": float((e + n) % 10 < (8 if (arm == 1) == holds else 2)) for e in range(20)}
+        for arm in (1, 2)
+        for n in range(6)
+    }
+    found = fit(
+        [Candidate.parse(one) for one in told], list(told.values()), features=told_of_two_predictors(), final=True
+    )
+    assert found is not None
+    carried = [family for family in found.families if family.mean_sd]
+    assert len(carried) == 2 and carried[0].mean == carried[1].mean
+    assert carried[1].mean > 0.7 if holds else carried[1].mean < 0.4
+    # At the mode the log posterior does not change with the mean that they share.
+    x = sum(_of_arms(family).sum(axis=1) for family in carried)
+    assert x @ found.pull == pytest.approx((carried[0].mean - 0.5) / 0.4**2, abs=1e-3)
+
+
 def test_a_set_that_was_asked_on_the_rows_it_covers_is_not_taken_for_better() -> None:
     """Sets 1 and 2 are as good: each is right on its half of the rows; 1 was asked more of its own half."""
     names = [f"e{n}" for n in range(40)]
