@@ -57,11 +57,35 @@ def require_inputs(rows: Sequence[Row], fields: Fields, columns: Sequence[str]) 
                 "Fill it in or take the row out; an input that may be empty has a default in forward().",
             )
         if missing:
-            raise BadInput(
-                f"Row {number} has no column {missing[0]!r}.",
-                f"The data has: {', '.join(columns)}. Name the inputs (--inputs), or rename a column "
-                "(--rename; in the form, Map columns).",
-            )
+            raise BadInput(f"Row {number} has no column {missing[0]!r}.", _advice(missing[0], row, fields, columns))
+
+
+def _advice(missing: str, row: Row, fields: Fields, columns: Sequence[str]) -> str:
+    """What to do about an input that is no column."""
+    if path := _path_to(missing, row):
+        return (
+            f"It stands inside: {' > '.join([*path, missing])}. Write the rows flat, or make them in Python "
+            "(rows.py:FUNCTION gives a list of dicts)."
+        )
+    if missing in fields.records:
+        labels = "".join(f', "{name}": ...' for name in fields.outputs if name in columns)
+        there = ", ".join(columns)
+        return f'It is an object, and the data has: {there}. Write rows as {{"{missing}": {{...}}{labels}}}.'
+    return (
+        f"The data has: {', '.join(columns)}. Name the inputs (--inputs), or rename a column "
+        "(--rename; in the form, Map columns)."
+    )
+
+
+def _path_to(name: str, value: Any, depth: int = 6) -> list[str]:
+    """The keys that lead to an object with the key `name` inside of the values of `value`; empty where none does."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        first = inner[0] if isinstance(inner, list) and inner else inner
+        if isinstance(first, dict) and name in first:
+            return [key]
+        if depth and (path := _path_to(name, first, depth - 1)):
+            return [key, *path]
+    return []
 
 
 def labelled(

@@ -24,6 +24,7 @@ class Fields:
         outputs: What the program puts out at its end.
         within: Outputs of its predictors on the way there.
         nullable: Outputs for which null is an answer.
+        records: Inputs that are objects with names, such as dictionaries and pydantic models.
     """
 
     inputs: tuple[str, ...]
@@ -31,6 +32,7 @@ class Fields:
     outputs: tuple[str, ...] = ()
     within: frozenset[str] = frozenset()
     nullable: frozenset[str] = frozenset()
+    records: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,13 @@ def _source(reference: str, spec: DataSpec, python: PythonRows | None) -> Gather
     path = Path(reference).expanduser()
     table = read_table(path, spec.delimiter, spec.encoding)
     how = {**table.how, "rows": len(table.rows)}
-    return Gathered(pool=tuple(table.rows), notes=table.notes, tables={path.name: how})
+    parts = {split: tuple(rows) for split, rows in table.parts.items()}
+    return Gathered(
+        pool=() if parts else tuple(table.rows),
+        parts=parts,
+        notes=table.notes,
+        tables={path.name: how},
+    )
 
 
 def _one_part(split: Split, found: Gathered) -> Gathered:

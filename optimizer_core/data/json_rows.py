@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from mipro_studio.optimizer_core.data.json_tables import from_viewer, rows_of_object
+from mipro_studio.optimizer_core.data.json_tables import JsonRows, from_viewer, rows_of_object
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.plurals import plural
 
-__all__ = ["DEEPEST", "JsonRows", "json_rows", "jsonl_rows"]
+__all__ = ["DEEPEST", "json_rows", "jsonl_rows"]
 
 Row = dict[str, Any]
 
@@ -17,14 +16,6 @@ DEEPEST = 100
 """Levels of nesting in a row. Libraries that a program passes it to give up somewhere above that."""
 
 _INT64 = 2**63
-
-
-@dataclass
-class JsonRows:
-    """Rows, and what a person should know about them."""
-
-    rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class _Refused(ValueError):
@@ -146,27 +137,29 @@ def jsonl_rows(text: str, name: str) -> JsonRows:
 
 
 def json_rows(text: str, name: str) -> JsonRows:
-    """Rows of a list of objects, of such a list under one key, of columns (as pandas writes them), or of JSON Lines.
+    """Rows of a list of objects, of such a list under one key or for each split, of columns (as pandas writes them),
+    or of JSON Lines.
 
     Raises:
         BadInput: it is none of these, or holds what cannot be taken; the line is named.
     """
     decoder = _Decoder(name)
     start = _after_space(text, 0)
-    notes: list[str] = []
     if start == len(text):
         return JsonRows()
     if text[start] == "[":
-        rows, end = _elements(text, start, decoder)
+        listed, end = _elements(text, start, decoder)
+        found = JsonRows(listed)
     else:
         value, end = _document(text, start, decoder)
         if isinstance(value, dict) and text.startswith("{", _after_space(text, end)):
             return jsonl_rows(text, name)
-        rows, notes = rows_of_object(value, name)
+        found = rows_of_object(value, name)
     if (rest := _after_space(text, end)) < len(text):
         raise BadInput(f"{name!r} line {_line(text, rest)} is not JSON: Extra data.")
-    rows, truncated = from_viewer(rows)
-    return JsonRows(rows, [*decoder.notes, *notes, *truncated])
+    found.rows, truncated = from_viewer(found.rows)
+    found.notes = [*decoder.notes, *found.notes, *truncated]
+    return found
 
 
 def _line(text: str, at: int) -> int:

@@ -1,37 +1,89 @@
 """The ways in which people and programs keep a table in one JSON value."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from mipro_studio.optimizer_core.data.split_names import SPLIT_NAMES
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.plurals import plural
+from mipro_studio.optimizer_core.types import Split
 
-__all__ = ["from_viewer", "rows_of_object"]
+__all__ = ["JsonRows", "from_viewer", "rows_of_object"]
 
 Row = dict[str, Any]
+
+
+@dataclass
+class JsonRows:
+    """Rows, and what a person should know about them.
+
+    Attributes:
+        rows: All of them.
+        parts: The same by split, where the file names its splits; empty where it does not.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    parts: Mapping[Split, list[Row]] = field(default_factory=dict)
+
 
 _WRAPPERS = ("rows", "data", "examples", "records", "items", "instances")
 
 
-def rows_of_object(value: Any, name: str) -> tuple[list[Row], list[str]]:
-    """Rows of an object, and what a person should know of how they were found in it."""
+def rows_of_object(value: Any, name: str) -> JsonRows:
+    """Rows of an object, and what a person should know of how they were found in it.
+
+    Raises:
+        BadInput: it holds no rows, or several lists of them that are not named as splits are.
+    """
     wrong = BadInput(f"{name!r} must hold a list of objects.", 'Use one object a row, as [{"text": "..."}, ...].')
     if not isinstance(value, dict):
         raise wrong
+    if parts := _by_split(value):
+        return JsonRows([row for part in parts.values() for row in part], [], parts)
     lists: dict[str, list[Row]] = {key: one for key, one in value.items() if _is_rows(one)}
     for key in (*_WRAPPERS, *(lists if len(lists) == 1 else ())):
         if key in lists:
-            return lists[key], []
+            return JsonRows(lists[key])
     if len(lists) > 1:
         raise BadInput(
             f"{name!r} holds several lists of rows: {', '.join(lists)}.",
             "Write each to a file of its own and name them with --train, --val and --test.",
         )
-    if rows := _from_split(value) or _from_columns(value):
-        return rows, []
+    if rows := _from_split(value):
+        return JsonRows(rows)
+    if (inner := _wrapped(value)) is not None:
+        return rows_of_object(inner, name)
+    if rows := _from_columns(value):
+        return JsonRows(rows)
     if rows := _by_key(value):
-        return rows, [f"{name!r} holds one object for each row: their keys are in no column."]
+        return JsonRows(rows, [f"{name!r} holds one object for each row: their keys are in no column."])
     raise wrong
+
+
+def _by_split(value: Mapping[str, Any]) -> dict[Split, list[Row]]:
+    """The rows of each split, where there are training rows and others beside them; else nothing."""
+    found: dict[Split, list[Row]] = {}
+    for split, names in SPLIT_NAMES.items():
+        given = next((value[name] for name in names if name in value), None)
+        rows = _from_columns(given) if isinstance(given, dict) else given
+        if isinstance(rows, list) and _is_rows(rows):
+            found[split] = rows
+    return found if Split.TRAIN in found and len(found) > 1 else {}
+
+
+def _wrapped(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """An object inside that holds the rows: under a name that says so, or alone and with a list of rows in it."""
+    for key in _WRAPPERS:
+        if isinstance(inner := value.get(key), dict) and _holds_lists(inner):
+            return inner
+    only = next(iter(value.values())) if len(value) == 1 else None
+    return only if isinstance(only, dict) and any(map(_is_rows, only.values())) else None
+
+
+def _holds_lists(value: Mapping[str, Any]) -> bool:
+    return bool(_by_split(value)) or any(isinstance(one, list) for one in value.values())
 
 
 def _is_rows(value: Any) -> bool:

@@ -1,9 +1,13 @@
 """What a program says of the columns that it reads and puts out."""
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, get_origin
+
+from pydantic import BaseModel
 
 from mipro_studio.optimizer_core.data.fields import Fields, end_outputs
+from mipro_studio.optimizer_core.programs.program_inputs import inputs_of
 
 __all__ = ["fields_of"]
 
@@ -31,7 +35,16 @@ def fields_of(module: Any, inputs: Sequence[str], optional: frozenset[str]) -> F
         for name, field in signature.output_fields.items()
         if _allows_none(field.annotation)
     }
-    return Fields(tuple(inputs), optional, outputs, frozenset(within), frozenset(nullable))
+    types = inputs_of(module).types
+    records = frozenset(name for name in inputs if _is_record(types.get(name)))
+    return Fields(tuple(inputs), optional, outputs, frozenset(within), frozenset(nullable), records)
+
+
+def _is_record(annotation: Any) -> bool:
+    kind = get_origin(annotation) or annotation
+    if not isinstance(kind, type):
+        return False
+    return issubclass(kind, Mapping | BaseModel) or dataclasses.is_dataclass(kind)
 
 
 def _allows_none(annotation: Any) -> bool:

@@ -13,6 +13,7 @@ import dspy
 from pydantic import BaseModel
 
 from mipro_studio.optimizer_core.data import Gathered
+from mipro_studio.optimizer_core.data.split_names import SPLIT_NAMES
 from mipro_studio.optimizer_core.data_spec import DataSpec
 from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.programs.importing import import_reference, named_in
@@ -27,11 +28,6 @@ __all__ = ["import_classes", "python_rows"]
 
 Row = dict[str, Any]
 
-_SPLITS: Mapping[Split, Sequence[str]] = {
-    Split.TRAIN: ("train", "training", "trainset"),
-    Split.VAL: ("val", "dev", "validation", "valid", "valset", "devset"),
-    Split.TEST: ("test", "testset"),
-}
 _OF_DSPY = frozenset({"dspy_uuid", "dspy_split"})
 """What DSPy's data sets note about a row beside its fields; the first differs from one process to the next."""
 
@@ -108,7 +104,7 @@ def _object(reference: str, base: Path) -> Any:
 def _parts(found: Any, reference: str) -> dict[Split | None, list[Any]]:
     """Rows by split; all under None where they are not split."""
     parts: dict[Split | None, list[Any]] = {}
-    for split, names in _SPLITS.items():
+    for split, names in SPLIT_NAMES.items():
         given = next((one for name in names if (one := _part(found, name)) is not None), None)
         if given is not None:
             parts[split] = _rows(given, reference)

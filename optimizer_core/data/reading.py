@@ -1,6 +1,6 @@
 """A file of rows: its kind by its ending, packed or not, and what a person should know of how it was read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from mipro_studio.optimizer_core.data.json_rows import json_rows, jsonl_rows
 from mipro_studio.optimizer_core.data.parquet import parquet_rows
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.sources import DELIMITERS, ENDINGS, ending_of
+from mipro_studio.optimizer_core.types import Split
 
 __all__ = ["Table", "read_table"]
 
@@ -26,11 +27,13 @@ class Table:
     Attributes:
         notes: Sentences for a person: what was guessed, what was left out.
         how: {format, encoding, delimiter}, as far as they apply.
+        parts: The rows by split, where the file names its splits; else empty.
     """
 
     rows: list[Row]
     notes: tuple[str, ...] = ()
     how: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[Split, Sequence[Row]] = field(default_factory=dict)
 
 
 def read_table(path: Path, delimiter: str | None = None, encoding: str | None = None) -> Table:
@@ -58,7 +61,7 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str | None = 
         found = delimited_rows(text.content, name, DELIMITERS[ending], delimiter)
         return Table(found.rows, (*text.notes, *found.notes), {**how, "delimiter": found.delimiter})
     read = _JSON[ending](text.content, name)
-    return Table(_some(read.rows, name), (*text.notes, *read.notes), how)
+    return Table(_some(read.rows, name), (*text.notes, *read.notes), how, read.parts)
 
 
 def _some(rows: list[Row], name: str) -> list[Row]:

@@ -60,6 +60,13 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(BadInput) as caught:
         loaded(rows_of(9), Fields(("texte",)))
     assert "'texte'" in str(caught.value) and "text, label" in str(caught.value)
+    with pytest.raises(BadInput, match=r'Write rows as {"record": {...}, "label": ...}'):
+        loaded(rows_of(9), Fields(("record",), outputs=("label",), records=frozenset({"record"})))
+    squad = [{"title": "t", "paragraphs": [{"context": "c", "qas": [{"text": "q", "label": "a"}]}]}]
+    with pytest.raises(BadInput, match="It stands inside: paragraphs > qas > text"):
+        loaded(squad)
+    with pytest.raises(BadInput, match="It stands inside: inputs > text"):
+        loaded([{"inputs": {"text": "q"}, "outputs": {"label": "a"}}])
     with pytest.raises(BadInput, match="no column 'queue' to stratify by"):
         loaded(rows_of(9), stratify="queue")
     with pytest.raises(BadInput, match="no column 'user' to group by"):

@@ -12,8 +12,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from mipro_studio.optimizer_core.data import read_table
+from mipro_studio.optimizer_core.config import DataSpec
+from mipro_studio.optimizer_core.data import gather, read_table
 from mipro_studio.optimizer_core.errors import BadInput
+from mipro_studio.optimizer_core.types import Split
 
 HOSTILE = 'line\u2028sep\u2029 nel\x85 ff\x0c vt\x0b "quoted", comma; \n two lines, 🙂 \u202e rtl \x00 nul'
 ROWS = [{"text": 'a, "b"\nc', "label": "x"}, {"text": "ä 🙂", "label": "y"}]
@@ -55,7 +57,7 @@ BAD_FILES: list[tuple[str, str | bytes | None, str]] = [
     ("more.json", '[{"text": 1}]\n[', "'more.json' line 2 is not JSON"),
     ("object.json", '{"text": "a"}', "'object.json' must hold a list of objects"),
     ("numbers.json", "[1, 2]", "'numbers.json' must hold a list of objects"),
-    ("splits.json", '{"train": [{"a": 1}], "test": [{"a": 2}]}', "several lists of rows: train, test"),
+    ("lists.json", '{"easy": [{"a": 1}], "hard": [{"a": 2}]}', "several lists of rows: easy, hard"),
     ("key.json", '[{"a": 1},\n{"a": 1,\n "a": 2}]', "'key.json' line 2: the key 'a' stands twice"),
     ("key.jsonl", '{"a": 1}\n{"a": {"b": 1, "b": 2}}', "'key.jsonl' line 2: the key 'b' stands twice"),
     ("wrapped.json", '{"data": [{"a": 1},\n{"a": 1, "a": 2}]}', "'wrapped.json' line 2: the key 'a' stands twice"),
@@ -279,12 +281,37 @@ def test_a_cell_may_be_longer_than_the_csv_modules_limit(tmp_path: Path) -> None
         {"text": [row["text"] for row in ROWS], "label": [row["label"] for row in ROWS]},
         {name: {str(i): row[name] for i, row in enumerate(ROWS)} for name in ("text", "label")},
         {"columns": ["text", "label"], "index": [0, 1], "data": [list(row.values()) for row in ROWS]},
+        {"metadata": {"by": "me"}, "data": {"questions": ROWS}},
+        {"data": {"text": [row["text"] for row in ROWS], "label": [row["label"] for row in ROWS]}},
+        {"quiz": {"version": 2, "questions": ROWS}},
     ],
-    ids=["viewer", "viewer_features", "data", "versioned", "own_key", "lists", "pandas", "pandas_split"],
-)
+    ids=[
+        "viewer", "viewer_features", "data", "versioned", "own_key", "lists", "pandas", "pandas_split",
+        "two_levels", "wrapped_columns", "named",
+    ],
+)  # fmt: skip
 def test_rows_in_a_wrapping_are_unwrapped(tmp_path: Path, content: Any) -> None:
     for indent in (None, 2):
         assert read_table(written(tmp_path, "a.json", json.dumps(content, indent=indent))).rows == ROWS
+
+
+_SPLIT = {"train": ROWS, "dev": ROWS[:1], "labels": [{"name": "x"}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _SPLIT,
+        {"version": 2, "data": _SPLIT},
+        {"task": {"train": {name: [row[name] for row in ROWS] for name in ROWS[0]}, "validation": ROWS[:1]}},
+    ],
+    ids=["splits", "two_levels", "columns"],
+)
+def test_splits_in_one_json_file_are_the_splits(tmp_path: Path, content: Any) -> None:
+    path = written(tmp_path, "a.json", json.dumps(content))
+    found = gather(DataSpec(data=str(path)))
+    assert found.parts == {Split.TRAIN: tuple(ROWS), Split.VAL: tuple(ROWS[:1])} and not found.pool
+    assert gather(DataSpec(train=str(path), val=str(path))).parts == found.parts
 
 
 def test_cells_that_the_dataset_viewer_cut_short_are_told(tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_fields_of_a_program_by_its_signature() -> None:
     react = fields_of(dspy.ReAct("question -> answer", tools=[]), ("question",), frozenset())
     assert react.outputs == ("answer",)
     assert {"next_thought", "next_tool_name", "reasoning"} <= react.within
+    held = dspy.Predict("record: dict[str, int], pair: tuple -> label")
+    assert fields_of(held, ("record", "pair"), frozenset()).records == {"record"}
 
 
 def examples(*labels: Any) -> list[Example]:
