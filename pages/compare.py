@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.compare.compare_data import compared
@@ -23,6 +24,8 @@ def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
     """Says what is missing and where to go on."""
     if picked.split.value == "test":
         st.text("The sealed test is scored once, for baseline and winner, when the search is over. It was not yet.")
+    elif picked.first[1] is None and run.status in (Status.FAILED, Status.STOPPED):
+        st.text("No example was scored, so there is nothing to compare.")
     elif picked.first[1] is None:
         st.text("No example has been scored yet: the baseline is scored first, then candidates follow.")
     else:

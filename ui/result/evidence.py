@@ -42,6 +42,7 @@ class Evidence:
         tokens: Tokens a program run of baseline and best, on the examples that both were asked; None where not known.
         corrected: The winner's validation score without the luck of having been chosen; core's `corrected`.
         objective: What was maximized where that is not the score; core's `Outcome.objective`.
+        ended: The run's status where it ended without an outcome and does not go on by itself.
     """
 
     best: str | None
@@ -54,6 +55,7 @@ class Evidence:
     tokens: tuple[float, float] | None
     corrected: Estimate | None
     objective: Estimate | None = None
+    ended: Status | None = None
 
     @property
     def tested(self) -> bool:
@@ -68,7 +70,7 @@ def evidence_of(
     Args:
         until: Only cells written up to this time count, for a run as it was; `trials` are then those of that time.
     """
-    n_val = reader.run(run_id).n_val
+    run = reader.run(run_id)
     base = baseline_of(trials)
     before: Mapping[str, float | None] = {}
     if base is not None:
@@ -79,7 +81,7 @@ def evidence_of(
         val = Block(outcome.baseline_val, outcome.best_val, outcome.paired_val)
         test = Block(outcome.baseline_test, outcome.best_test, outcome.paired_test)
     else:
-        lead = leading(trials, n_val)
+        lead = leading(trials, run.n_val)
         best, after = _beating(reader, run_id, lead, before, until)
         pairs = _pairs(before, after)
         val = Block(_estimate(before), _estimate(after), paired(pairs) if best else None)
@@ -90,12 +92,13 @@ def evidence_of(
         outcome is not None,
         _cut(val, shares),
         _cut(test, shares),
-        n_val,
+        run.n_val,
         candidates_tried(trials),
         shares,
         _tokens(reader, run_id, base.candidate, best, outcome) if base and best else None,
         outcome.corrected if outcome is not None else None,
         outcome.objective if outcome is not None else None,
+        run.status if outcome is None and until is None and run.status in (Status.FAILED, Status.STOPPED) else None,
     )
 
 

@@ -6,6 +6,7 @@ Pure functions, no Streamlit.
 from collections.abc import Mapping
 from typing import Any
 
+from mipro_studio.optimizer_core.types import Status
 from mipro_studio.ui.result.evidence import Block, Evidence
 from mipro_studio.ui.text.format import UNKNOWN, one_line, plural, score
 
@@ -22,6 +23,10 @@ __all__ = [
 ]
 
 Estimate = Mapping[str, Any]
+_NOTHING: Mapping[Status | None, str] = {
+    Status.FAILED: "The run failed before anything was scored.",
+    Status.STOPPED: "The run was stopped before anything was scored.",
+}
 _UNSURE = 0.1
 """A p-value above this is no reason to believe in a difference."""
 
@@ -33,7 +38,7 @@ def headline(found: Evidence, leader: str) -> str:
         leader: Name of the best candidate, said while the search is not over.
     """
     if found.val.before is None and not found.tested:
-        return "Nothing has been scored yet."
+        return _NOTHING.get(found.ended, "Nothing has been scored yet.")
     if found.best is None:
         return _unbeaten(found)
     block = found.test if found.tested else found.val

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mipro_studio.optimizer_core.types import Trial, TrialKind
+from mipro_studio.optimizer_core.types import Status, Trial, TrialKind
 from mipro_studio.storage import Reader
 from mipro_studio.ui.result.evidence import Block, Evidence, evidence_of
 from mipro_studio.ui.result.headline import doubt, figure, headline, in_common, of_tokens, statistics
@@ -33,6 +33,7 @@ WON = Evidence(
 )  # fmt: skip
 
 AHEAD = Block(VAL, {**VAL, "mean": 1.0, "n": 24}, {**PAIRED, "difference": 0.5})
+NOTHING = replace(WON, val=NONE, test=NONE, best=None, final=False)
 LEADING = replace(WON, final=False, test=NONE, val=AHEAD)
 
 
@@ -52,7 +53,9 @@ def test_a_tested_winner_is_told_in_one_sentence() -> None:
         (replace(WON, best=None, tried=1), "the one candidate tried was not shown to be better."),
         (replace(WON, best=None, tried=0), "no candidate was scored."),
         (replace(WON, best=None, val=Block({**VAL, "mean": 1.0}, None, None)), "it had nothing to gain, 62 %"),
-        (replace(WON, val=NONE, test=NONE, best=None, final=False), "Nothing has been scored yet."),
+        (NOTHING, "Nothing has been scored yet."),
+        (replace(NOTHING, ended=Status.FAILED), "The run failed before anything was scored."),
+        (replace(NOTHING, ended=Status.STOPPED), "The run was stopped before anything was scored."),
         (replace(WON, test=NONE, best=None, final=False), "as it came scores 55 % on 40 examples of the validation"),
         (
             LEADING,
