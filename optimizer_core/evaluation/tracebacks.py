@@ -32,7 +32,7 @@ def frames_of(error: BaseException, base: Path | None = None) -> tuple[str, ...]
     """
     found: list[tuple[bool, str]] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if _is_ours(frame):
+        if _is_ours(frame) or frame.f_code.co_filename.startswith("<frozen importlib"):
             continue
         summary = traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name, lookup_line=True)
         code = f": {summary.line}" if summary.line else ""

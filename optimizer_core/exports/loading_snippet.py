@@ -91,7 +91,7 @@ def _making(config: RunConfig, program: Program) -> tuple[list[str], list[str]]:
     if folders != ["."]:
         imports.append("import sys")
         lines += [f"sys.path[:0] = {json.dumps(folders)}"]
-    if all(part.isidentifier() for part in place.module.split(".")):
+    if place.has_a_name:
         lines.append(f"from {place.module} import {attribute}")
     else:
         imports.append("import runpy")

@@ -9,6 +9,8 @@ import ast
 import importlib
 import importlib.machinery
 import importlib.util
+import keyword
+import re
 import sys
 import threading
 import traceback
@@ -25,12 +27,27 @@ import dspy
 from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.programs.live_objects import LiveModule, live_module
 
-__all__ = ["configured_by", "configured_model", "configuring", "import_reference", "named_in", "place_of"]
+__all__ = [
+    "configured_by",
+    "configured_model",
+    "configuring",
+    "import_reference",
+    "named_in",
+    "place_of",
+    "way_out",
+    "way_out_of",
+]
 
 ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _settings: Any = sys.modules[type(dspy.settings).__module__]
 _ALONE = "user_program_"
 """How the names of files begin that are imported alone, so that they hide no module of the same name."""
+
+_GONE = re.compile(
+    r"module 'dspy[\w.]*' has no attribute '(?P<a>\w+)'|cannot import name '(?P<b>\w+)' from 'dspy\b|"
+    r"No module named '(?P<c>dspy\.[\w.]+)'"
+)
+"""What Python says where a program is for another version of DSPy."""
 
 _by_module: dict[str, dict[str, Any]] = {}
 """What the import of a module configured: it is imported once and may be asked for again."""
@@ -91,7 +108,7 @@ def import_reference(reference: str, base: Path) -> tuple[ModuleType, str]:
     target, _, attribute = reference.partition(":")
     if (live := live_module(reference)) is not None:
         return live, attribute
-    if not target.endswith(".py") and not attribute:
+    if not target.endswith((".py", ".ipynb")) and not attribute:
         raise BadInput(
             f"{reference!r} is not a program.", "Use sample:NAME, path/to/file.py[:attr] or package.module:attr."
         )
@@ -143,18 +160,32 @@ def _readable_errors(target: str) -> Iterator[None]:
         raise BadInput(f"{target!r} does not import: line {error.lineno}: {error.msg}.") from error
     except (Exception, SystemExit) as error:
         said = told_in_line(error)  # pydantic's errors are a paragraph
-        raise BadInput(f"{target!r} does not import: {said}.", _way_out(error)) from error
+        raise BadInput(f"{target!r} does not import: {said}.", way_out(error)) from error
     finally:
         sys.argv = arguments
 
 
-def _way_out(error: BaseException) -> str:
+def way_out(error: BaseException) -> str:
+    """A sentence on what to do about an error of a person's code; empty where its own words say all."""
     if isinstance(error, SystemExit | EOFError):  # argparse without arguments, input() without anybody
         return 'Put what reads arguments or asks a person under `if __name__ == "__main__":`.'
     last = deque(traceback.walk_tb(error.__traceback__), maxlen=1)
     if isinstance(error, KeyError) and any(frame.f_globals.get("__name__") == "os" for frame, _ in last):
         return f"The environment variable {error.args[0]} is not set: set it, and start again from where it is."
-    return ""
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("dspy."):
+        return (
+            f"Install {error.name.partition('.')[0]!r} where the studio runs; where it is a folder of yours, start "
+            "the studio in the folder that holds it."
+        )
+    return way_out_of(str(error)) if isinstance(error, AttributeError | ImportError) else ""
+
+
+def way_out_of(words: str) -> str:
+    """The same by an error's words alone."""
+    if (found := _GONE.search(words)) is None:
+        return ""
+    name = next(filter(None, found.groups()))
+    return f"The DSPy installed here, {dspy.__version__}, has no {name}: the program is for another one."
 
 
 @dataclass(frozen=True)
@@ -165,11 +196,19 @@ class Place:
         folders: What must stand first on the path that modules are looked up in.
         module: The name that it is imported by from there.
         path: Its file; None for a package's module, which Python finds.
+        alone: It is imported as that file, and not as a part of its package.
     """
 
     folders: tuple[Path, ...]
     module: str
     path: Path | None = None
+    alone: bool = False
+
+    @property
+    def has_a_name(self) -> bool:
+        """Whether `from module import ...` can be written."""
+        parts = [self.module] if self.alone else self.module.split(".")
+        return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
 
 
 def place_of(target: str, base: Path) -> Place:
@@ -192,7 +231,7 @@ def place_of(target: str, base: Path) -> Place:
     # As with `python -m`, the folder of a package's own file is not looked in: its `types.py` would hide Python's.
     first = [package] if inside else [path.parent, package]
     roots = [root for root in _roots(path.parent) if not inside or root != path.parent]
-    return Place(_once([*first, *roots, base]), ".".join(parts), path)
+    return Place(_once([*first, *roots, base]), ".".join(parts), path, alone=not inside)
 
 
 def _once(folders: Sequence[Path]) -> tuple[Path, ...]:
@@ -204,12 +243,11 @@ def _import(place: Place) -> ModuleType:
     sys.path[:] = [*first, *(entry for entry in sys.path if entry not in first)]
     if place.path is None:
         return importlib.import_module(place.module)
-    if "." in place.module:
-        return _of_this_file(importlib.import_module(place.module), place.path)
-    return _import_alone(place.path)
+    return _import_alone(place.path) if place.alone else _of_this_file(place.module, place.path)
 
 
-def _of_this_file(module: ModuleType, path: Path) -> ModuleType:
+def _of_this_file(name: str, path: Path) -> ModuleType:
+    module = importlib.import_module(name)
     if Path(module.__file__ or "").resolve() != path:
         raise BadInput(
             f"{path.name!r} imports relatively, and another module is called {module.__name__!r}: {module.__file__}.",
@@ -219,7 +257,7 @@ def _of_this_file(module: ModuleType, path: Path) -> ModuleType:
 
 
 def _import_alone(path: Path) -> ModuleType:
-    name = f"{_ALONE}{path.stem}"
+    name = f"{_ALONE}{path.stem.replace('.', '_')}"  # a dot would part it from a package
     for known in (name, path.stem):  # the second: another file of theirs has imported it
         loaded = sys.modules.get(known)
         # Another folder may have a file of the same name.

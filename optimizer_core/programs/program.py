@@ -16,12 +16,14 @@ import dspy
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.programs.agents import frame_of
+from mipro_studio.optimizer_core.programs.finding import only_program
 from mipro_studio.optimizer_core.programs.importing import (
     configured_by,
     configured_model,
     configuring,
     import_reference,
     named_in,
+    way_out,
 )
 from mipro_studio.optimizer_core.programs.instruction_frame import Frame, ToolInfo
 from mipro_studio.optimizer_core.programs.program_code import program_code
@@ -189,35 +191,10 @@ def _loaded(reference: str, base: Path) -> Program:
         return Program(made, None, made.named_predictors()[0][0].split(".")[0])
     home, attribute = import_reference(reference, base)
     try:
-        found = named_in(home, attribute) if attribute else _only_program(home, reference)
+        found = named_in(home, attribute) if attribute else only_program(home, reference)
     except LookupError:
         raise BadInput(f"{reference.split(':')[0]!r} has nothing named {attribute!r}.") from None
     return Program(_as_module(found, reference), home, attribute or Path(reference).stem)
-
-
-def _only_program(home: ModuleType, reference: str) -> Any:
-    if (named := getattr(home, "program", None)) is not None:
-        return named
-    found = _programs_of(home, lambda kind: kind.__module__ == home.__name__) or _programs_of(
-        home, lambda kind: kind.__module__.partition(".")[0] != "dspy"
-    )
-    made = [name for name, one in found.items() if isinstance(one, dspy.Module)]
-    if len(made) == 1 and all(isinstance(found[made[0]], one) for one in found.values() if isinstance(one, type)):
-        return found[made[0]]  # a file's one class, and its one object
-    if len(found) != 1:
-        problem = f"has {len(found)} dspy modules ({', '.join(found)})" if found else "has no dspy.Module"
-        raise BadInput(f"{reference!r} {problem}.", "Say which with path.py:NAME, or name it `program`.")
-    return next(iter(found.values()))
-
-
-def _programs_of(home: ModuleType, counts: Callable[[type], bool]) -> dict[str, Any]:
-    """The programs in a file by name, each once: objects, and the classes that count."""
-    found: dict[str, Any] = {}
-    for name, value in vars(home).items():
-        is_class = isinstance(value, type) and issubclass(value, dspy.Module) and counts(value)
-        if (is_class or isinstance(value, dspy.Module)) and not any(value is one for one in found.values()):
-            found[name] = value
-    return found
 
 
 def _as_module(found: Any, reference: str) -> dspy.Module:
@@ -230,10 +207,9 @@ def _as_module(found: Any, reference: str) -> dspy.Module:
         try:
             found = found()
         except Exception as error:
-            raise BadInput(
-                f"Building the program {reference!r} raised {told_in_line(error)}.",
-                "A class or factory must work without arguments.",
-            ) from error
+            wants = isinstance(error, TypeError) and "argument" in told_in_line(error)
+            advice = "A class or factory must work without arguments." if wants else way_out(error)
+            raise BadInput(f"Building the program {reference!r} raised {told_in_line(error)}.", advice) from error
     if not isinstance(found, dspy.Module):
         raise BadInput(f"{reference!r} is a {type(found).__name__}, not a dspy.Module.")
     return found

@@ -14,6 +14,7 @@ from mipro_studio.optimizer_core.evaluation.failures import TRY_AGAIN
 from mipro_studio.optimizer_core.evaluation.program_run import Purpose
 from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
+from mipro_studio.optimizer_core.programs.importing import way_out_of
 from mipro_studio.optimizer_core.runs.plan import REHEARSAL_ROWS
 from mipro_studio.optimizer_core.types import Cell, ErrorClass, Split
 
@@ -68,8 +69,8 @@ def problem_of(cells: Sequence[Cell]) -> Problem | None:
         return None
     first = failed[0]
     where = "" if first.error is ErrorClass.METRIC else "The program failed: "
-    hint = f" {IN_THREADS}" if BOUND.search(first.error_message) else ""
-    return Problem(f"{where}{first.error_message}{hint}", first.frames)
+    hint = IN_THREADS if BOUND.search(first.error_message) else way_out_of(first.error_message)
+    return Problem(f"{where}{first.error_message} {hint}".strip(), first.frames)
 
 
 def require_working(cells: Sequence[Cell], config: RunConfig) -> None:

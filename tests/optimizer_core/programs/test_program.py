@@ -12,6 +12,7 @@ from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.demos import demos_arm
 from mipro_studio.optimizer_core.parameters.instruction import instruction_arm
+from mipro_studio.optimizer_core.programs.importing import place_of
 from mipro_studio.optimizer_core.programs.program import load_program
 from mipro_studio.optimizer_core.types import Author, Candidate, Demo
 from tests.arms import built
@@ -23,6 +24,14 @@ CLASS = (
     + "class One(dspy.Module):\n    def __init__(self):\n        super().__init__()\n"
     + "        self.step = dspy.Predict('text -> label')\n"
 )
+
+
+def _uses(name: str, inner: str) -> str:
+    return (
+        CLASS.removeprefix(HEAD)
+        .replace("One", name)
+        .replace("self.step = dspy.Predict('text -> label')", f"self.of = {inner}()")
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +74,29 @@ BAD = {
         "mine.py",
         "'mine.py' has 2 dspy modules (One, Two)",
     ),
+    "signatures alone": (
+        HEAD + "class Ask(dspy.Signature):\n    text: str = dspy.InputField()\n",
+        "mine.py",
+        "dspy.Predict(Ask)",
+    ),
+    "two, and a part of one": (
+        CLASS.replace("One", "Inner") + _uses("Outer", "Inner") + CLASS.replace("One", "Other"),
+        "mine.py",
+        "'mine.py' has 2 dspy modules (Outer, Other). Say which, as mine.py:Other",
+    ),
+    "older DSPy": (HEAD + "lm = dspy.OpenAI()\n", "mine.py", "has no OpenAI: the program is for another one"),
+    "older DSPy's import": ("from dspy.functional import Typed\n", "mine.py", "has no dspy.functional: the program"),
+    "older DSPy in init": (
+        CLASS.replace("dspy.Predict", "dspy.TypedPredictor"),
+        "mine.py",
+        "has no TypedPredictor: the",
+    ),
+    "not installed": (
+        "from some_package_gone import x\n",
+        "mine.py",
+        "Install 'some_package_gone' where the studio runs",
+    ),
+    "a notebook": (None, "mine.ipynb", "'mine.ipynb' is a notebook"),
     "no attribute": (CLASS, "mine.py:Other", "'mine.py' has nothing named 'Other'"),
     "not a module": (CLASS + "number = 3\n", "mine.py:number", "'mine.py:number' is a int, not a dspy.Module"),
     "factory of text": (CLASS + "def make():\n    return 'x'\n", "mine.py:make", "is a str, not a dspy.Module"),
@@ -113,6 +145,8 @@ HOW_A_FILE_HAS_ONE = {
     "a class and its object": CLASS + "answering = One()\n",
     "under two names": CLASS + "Same = One\n",
     "its own before what it imports": "from some_package_maker import Ready\n" + CLASS,
+    "beside a module that scores": CLASS + "class Judge(One):\n    pass\n" + "metric = Judge()\n",
+    "beside a judge of DSPy": CLASS + "from dspy.evaluate import SemanticF1\nmetric = SemanticF1()\n",
 }
 
 
@@ -122,6 +156,20 @@ def test_the_one_program_of_a_file_is_found_however_it_got_there(how: str, tmp_p
     write(tmp_path, maker, "some_package_maker.py")
     write(tmp_path, HOW_A_FILE_HAS_ONE[how])
     assert load_program("mine.py", tmp_path).predictors[0].name == "step"
+
+
+def test_modules_that_another_one_of_the_file_uses_are_its_parts(tmp_path: Path) -> None:
+    write(tmp_path, CLASS + _uses("Middle", "One") + _uses("Whole", "Middle"))
+    assert load_program("mine.py", tmp_path).predictors[0].name == "of.of.step"
+    write(tmp_path, CLASS + _uses("Middle", "One") + "whole = Middle()\n", "made.py")
+    assert load_program("made.py", tmp_path).attribute == "whole"
+
+
+@pytest.mark.parametrize("name", ["my-program.v2.py", "2 steps.py", "a.b.c.py", "class.py"])
+def test_a_file_may_be_called_what_no_module_is(name: str, tmp_path: Path) -> None:
+    write(tmp_path, CLASS, name)
+    assert load_program(name, tmp_path).predictors[0].name == "step"
+    assert not place_of(name, tmp_path).has_a_name
 
 
 def test_a_file_s_one_object_is_taken_home_as_it_stands(tmp_path: Path) -> None:
