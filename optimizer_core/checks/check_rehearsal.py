@@ -94,7 +94,8 @@ async def _on_stage(context: RunContext, journal: MemoryJournal, base: Path) -> 
     journal.commit(context.meter.changed())
     order = [row.id for row in context.examples[Split.TRAIN]]
     cells = tuple(sorted(journal.cells(), key=lambda cell: order.index(cell.key.example)))
-    return Rehearsal(cells, tuple(journal.spent()), unfinished, problem_of(cells), (*notes, *notes_of(cells)))
+    problem = problem_of(cells, context.examples[Split.TRAIN])
+    return Rehearsal(cells, tuple(journal.spent()), unfinished, problem, (*notes, *notes_of(cells)))
 
 
 def _round_trip(context: RunContext, base: Path) -> list[str]:

@@ -71,9 +71,11 @@ def _advice(missing: str, row: Row, fields: Fields, columns: Sequence[str]) -> s
         labels = "".join(f', "{name}": ...' for name in fields.outputs if name in columns)
         there = ", ".join(columns)
         return f'It is an object, and the data has: {there}. Write rows as {{"{missing}": {{...}}{labels}}}.'
+    alike = [name for name in columns if name.lower().replace(" ", "_") == missing.lower()]
+    what = f"--rename {alike[0]}={missing}" if alike and "," not in alike[0] else "--rename"
     return (
         f"The data has: {', '.join(columns)}. Name the inputs (--inputs), or rename a column "
-        "(--rename; in the form, Map columns)."
+        f"({what}; in the form, Map columns)."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data.reading import read_table
+from mipro_studio.optimizer_core.data.split_names import SPLIT_COLUMN, split_by_column
 from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.sources import is_python_source
 from mipro_studio.optimizer_core.types import Split
@@ -70,7 +71,7 @@ def gather(spec: DataSpec, python: PythonRows | None = None) -> Gathered:
     if spec.data and named:
         raise BadInput("Name one file for all, or a file for each split, not both.")
     if spec.data:
-        return _limited(_source(spec.data, spec, python), spec.limit)
+        return _limited(_by_column(_source(spec.data, spec, python), spec), spec.limit)
     if not named:
         raise BadInput("There is no data.", "Name a file with --data, or files with --train and --val.")
     if Split.TRAIN not in named:
@@ -94,6 +95,14 @@ def _source(reference: str, spec: DataSpec, python: PythonRows | None) -> Gather
         notes=table.notes,
         tables={path.name: how},
     )
+
+
+def _by_column(found: Gathered, spec: DataSpec) -> Gathered:
+    """The rows by split, where a column of theirs says it and is meant for nothing else."""
+    if SPLIT_COLUMN in (*spec.inputs, *spec.labels, *spec.columns, spec.group, spec.stratify):
+        return found
+    parts = split_by_column(found.pool)
+    return replace(found, pool=(), parts=parts, told=True) if parts else found
 
 
 def _one_part(split: Split, found: Gathered) -> Gathered:

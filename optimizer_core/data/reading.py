@@ -49,7 +49,9 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str | None = 
     name, ending = path.name, ending_of(path.name)
     if path.is_file() and not ending:
         raise BadInput(
-            f"{name!r} is not a kind of file I read.", f"Use one of .{', .'.join(ENDINGS)}, each also with .gz."
+            f"{name!r} is not a kind of file I read.",
+            f"Use one of .{', .'.join(ENDINGS)}, each also with .gz, or a Python file that makes the rows of it "
+            "(rows.py:NAME, a list or a function).",
         )
     raw = bytes_of(path)
     if ending == "parquet":

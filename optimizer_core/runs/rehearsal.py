@@ -16,7 +16,7 @@ from mipro_studio.optimizer_core.optimizers.context import RunContext
 from mipro_studio.optimizer_core.optimizers.registry import get_optimizer
 from mipro_studio.optimizer_core.programs.importing import way_out_of
 from mipro_studio.optimizer_core.runs.plan import REHEARSAL_ROWS
-from mipro_studio.optimizer_core.types import Cell, ErrorClass, Split
+from mipro_studio.optimizer_core.types import Cell, ErrorClass, Example, Split
 
 __all__ = ["Problem", "notes_of", "problem_of", "rehearsal_size", "rehearse", "require_working"]
 
@@ -24,6 +24,7 @@ PRIORITY = -1
 OWN = (ErrorClass.PROGRAM, ErrorClass.METRIC)
 BOUND = re.compile(r"same thread|in thread '|main thread", re.IGNORECASE)
 IN_THREADS = "A program runs in other threads than the one that imports it: open such things where they are used."
+_NO_FIELD = re.compile(r"'(?P<what>Example|Prediction)' object has no attribute '(?P<name>\w+)'")
 _NO_MODEL = (
     "The program asked no model on the training rows tried, so no prompt can change its score. Does forward() call "
     "its predictors? Calls that are not made through DSPy are not seen."
@@ -62,24 +63,42 @@ def rehearsal_size(config: RunConfig) -> int:
     return REHEARSAL_ROWS if cap is None else min(REHEARSAL_ROWS, cap)
 
 
-def problem_of(cells: Sequence[Cell]) -> Problem | None:
-    """What a person has to mend: every row fails in the program or the metric."""
+def problem_of(cells: Sequence[Cell], rows: Sequence[Example]) -> Problem | None:
+    """What a person has to mend: every row fails in the program or the metric.
+
+    Args:
+        rows: The rows that the cells are of, whose columns are named where one of them is asked for in vain.
+    """
     failed = [cell for cell in cells if cell.error in OWN]
     if not failed or len(failed) < len(cells):
         return None
     first = failed[0]
     where = "" if first.error is ErrorClass.METRIC else "The program failed: "
     hint = IN_THREADS if BOUND.search(first.error_message) else way_out_of(first.error_message)
+    hint = hint or _what_there_is(first, rows)
     return Problem(f"{where}{first.error_message} {hint}".strip(), first.frames)
 
 
-def require_working(cells: Sequence[Cell], config: RunConfig) -> None:
+def _what_there_is(cell: Cell, rows: Sequence[Example]) -> str:
+    """The names that a row or an answer has, where the metric asks it for another one; else nothing."""
+    asked = _NO_FIELD.search(cell.error_message) if cell.error is ErrorClass.METRIC else None
+    if asked is None:
+        return ""
+    if asked["what"] == "Prediction":
+        return f"The program puts out: {', '.join(cell.prediction)}." if cell.prediction else ""
+    there = [name for row in rows[:1] for name in (*row.inputs, *row.labels)]
+    return (
+        f"Rows have: {', '.join(there)}. Rename a column (--rename COLUMN={asked['name']}; in the form, Map columns)."
+    )
+
+
+def require_working(cells: Sequence[Cell], config: RunConfig, rows: Sequence[Example]) -> None:
     """Stop a run whose program or metric failed on every row of its rehearsal, unless a person wants it all the same.
 
     Raises:
         TooManyErrors: with the line to look at.
     """
-    problem = problem_of(cells)
+    problem = problem_of(cells, rows)
     if problem is not None and not (config.start_anyway or config.despite_errors):
         raise TooManyErrors(f"The run was tried on its first rows. {problem.message}", TRY_AGAIN)
 

@@ -140,7 +140,7 @@ class Run:
         await context.announce(Phase.SETUP)
         if context.config.rehearse:
             await context.announce(Phase.SETUP, note="trying the program on its first training rows")
-            require_working(await rehearse(context), context.config)
+            require_working(await rehearse(context), context.config, context.examples[Split.TRAIN])
         if not self._optimizer.evaluates:
             await self._optimizer.initialize(context)
             await context.announce(Phase.DONE)

@@ -56,10 +56,25 @@ def test_the_same_row_has_the_same_id_everywhere_and_others_have_others() -> Non
 # Columns
 
 
+def test_a_column_called_split_is_the_splits_where_it_names_them(tmp_path: Path) -> None:
+    told = ["train", "Validation", "test", "train"]
+    rows = [{**row, "split": told[n % 4]} for n, row in enumerate(rows_of(8))]
+    source = jsonl(tmp_path, "a.jsonl", rows)
+    data = from_files(DataSpec(data=source))
+    assert [len(data.of(split)) for split in Split] == [4, 2, 2]
+    assert "split" not in data.columns and data.notes == ("The rows name their splits.",)
+    for otherwise in ({"group": "split"}, {"columns": {"split": "part"}}):
+        assert "drawn into" in from_files(DataSpec(data=source, **otherwise)).notes[0]
+    rows[0]["split"] = "left"
+    assert "drawn into" in from_files(DataSpec(data=jsonl(tmp_path, "b.jsonl", rows))).notes[0]
+
+
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(BadInput) as caught:
         loaded(rows_of(9), Fields(("texte",)))
     assert "'texte'" in str(caught.value) and "text, label" in str(caught.value)
+    with pytest.raises(BadInput, match="--rename Text=text; in"):
+        loaded([{"Text": "x", "label": "y"}])
     with pytest.raises(BadInput, match=r'Write rows as {"record": {...}, "label": ...}'):
         loaded(rows_of(9), Fields(("record",), outputs=("label",), records=frozenset({"record"})))
     squad = [{"title": "t", "paragraphs": [{"context": "c", "qas": [{"text": "q", "label": "a"}]}]}]

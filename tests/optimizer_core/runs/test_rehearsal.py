@@ -201,6 +201,21 @@ def test_a_metric_that_returns_no_number_is_refused(desk: Desk, returned: str) -
     assert "The metric returned" in found["refusal"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("compared", "sentence"),
+    [
+        ("e.label == p.answer", "Rows have: text, answer. Rename a column (--rename COLUMN=label; in the form"),
+        ("e.answer == p.label", "The program puts out: answer."),
+    ],
+)
+def test_a_metric_that_asks_for_another_name_is_told_those_that_there_are(
+    desk: Desk, compared: str, sentence: str
+) -> None:
+    program = "program = dspy.Predict('text -> answer')\n"
+    found = desk.check(f"{program}def metric(e, p, trace=None):\n    return {compared}\n")
+    assert sentence in found["refusal"]["message"]
+
+
 def test_a_program_that_fails_is_told_by_its_lines(desk: Desk) -> None:
     found = desk.check(STEP.replace("return found\n", "return found.colour.upper()\n"))
     refusal = found["refusal"]
