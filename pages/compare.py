@@ -30,7 +30,12 @@ def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
         st.text("No example has been scored yet: the baseline is scored first, then candidates follow.")
     else:
         st.text(f"There is no second candidate to compare with{' yet' if is_active(run) else ''}.")
-    st.page_link(LIVE.path, label="See what the run does", icon=LIVE.icon, query_params={"run": run.id})
+    st.page_link(
+        LIVE.path,
+        label="See what the run does" if is_active(run) else "See what the run did",
+        icon=LIVE.icon,
+        query_params={"run": run.id},
+    )
 
 
 def draw(reader: Reader, run: RunSummary) -> None:

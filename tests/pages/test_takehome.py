@@ -44,7 +44,7 @@ def metrics(app: Any) -> dict[str, str]:
         ("running", "is better on 19, worse on 4 and the same on 17", "0.80"),
         ("review", "No example has been scored yet", None),
         ("finished", "is better on 8, worse on 0 and the same on 12", "0.80"),
-        ("failed", "There is no second candidate", None),
+        ("failed", "No example was scored, so there is nothing to compare", None),
         ("lost", "is better on 15, worse on 7 and the same on 12", "0.62"),
         ("nogain", "There is no second candidate", None),
     ],
@@ -58,7 +58,7 @@ def test_compare_in_every_state(store: Filled, kind: str, says: str, score: str 
 
 
 def test_a_candidate_is_never_compared_with_itself(store: Filled) -> None:
-    app = page("compare", run=store[1]["failed"])
+    app = page("compare", run=store[1]["nogain"])
     assert app.selectbox(key="compare_a").options and "no other one has been scored here" in texts(app)
     with Reader(store[0]) as reader:
         one = next(mean.candidate for mean in reader.candidate_means(store[1]["finished"]) if mean.n_ok < 40)

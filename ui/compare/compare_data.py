@@ -48,7 +48,7 @@ CHANGES: Mapping[Change, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The candidates of a run with cells in a split, by id with a label; `baseline` and `best` may be None.
+    """The candidates of a run with scores in a split, by id with a label; `baseline` and `best` may be None.
 
     `role` is what `best` is called in sentences and tables.
     """
@@ -71,7 +71,7 @@ def means_of(reader: Reader, run: RunSummary, split: Split) -> Sequence[Candidat
 
 
 def _choices(reader: Reader, run: RunSummary, split: Split) -> Choices:
-    means, run_id = {mean.candidate: mean for mean in means_of(reader, run, split)}, run.id
+    means, run_id = {mean.candidate: mean for mean in means_of(reader, run, split) if mean.n_ok}, run.id
     found = evidence_of(reader, run_id, reader.trials(run_id), reader.outcome(run_id))
     best, names = found.best, names_of(reader, run_id)
     some = next(iter(means), best)
