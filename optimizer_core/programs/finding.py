@@ -67,15 +67,17 @@ def _without_parts(found: Mapping[str, Any]) -> dict[str, Any]:
     used = {
         name
         for kind in classes.values()
-        for code in _codes(kind)
-        for name in code.co_names
+        for value in vars(kind).values()
+        if isinstance(function := inspect.unwrap(value) if callable(value) else value, FunctionType)
+        for name in _names(function.__code__)
         if classes.get(name, kind) is not kind
     }
     return {name: one for name, one in found.items() if name not in used}
 
 
-def _codes(kind: type) -> Iterator[CodeType]:
-    for value in vars(kind).values():
-        function = inspect.unwrap(value) if callable(value) else value
-        if isinstance(function, FunctionType):
-            yield function.__code__
+def _names(code: CodeType) -> Iterator[str]:
+    """Names that it looks up outside of itself, in what it has inside (a comprehension, a lambda) too."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)

@@ -161,6 +161,8 @@ def test_the_one_program_of_a_file_is_found_however_it_got_there(how: str, tmp_p
 def test_modules_that_another_one_of_the_file_uses_are_its_parts(tmp_path: Path) -> None:
     write(tmp_path, CLASS + _uses("Middle", "One") + _uses("Whole", "Middle"))
     assert load_program("mine.py", tmp_path).predictors[0].name == "of.of.step"
+    write(tmp_path, CLASS + _uses("Whole", "One").replace("One()", "[One() for _ in 'ab']"), "listed.py")
+    assert load_program("listed.py", tmp_path).predictors[1].name == "of[1].step"
     write(tmp_path, CLASS + _uses("Middle", "One") + "whole = Middle()\n", "made.py")
     assert load_program("made.py", tmp_path).attribute == "whole"
 
