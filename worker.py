@@ -244,7 +244,7 @@ def inspect() -> int:
         frames = frames_of(error.__cause__, base) if error.__cause__ is not None else ()
         at = f" At {where(frames)}." if where(frames) else ""
         shown = frames if at else ()  # lines of libraries alone help nobody
-        answer = {"error": f"{error}{at}", "frames": shown, "predictors": list(getattr(error, "predictors", ()))}
+        answer = {"error": f"{error}{at}", "frames": shown, "fields": dict(getattr(error, "fields", {}))}
         print("\n" + scrubber.text(json.dumps(answer)))
         return 2
     print("\n" + scrubber.text(json.dumps(answer, default=str)), flush=True)

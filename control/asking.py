@@ -105,7 +105,7 @@ def ask_worker(
         hint: What to do where it took longer.
 
     Raises:
-        BadInput: it refuses (with the predictors and frames that it tells of), takes longer, or ended without an
+        BadInput: it refuses (with the fields and frames that it tells of), takes longer, or ended without an
             answer.
     """
     try:
@@ -114,7 +114,7 @@ def ask_worker(
         raise BadInput(f"{doing} took longer than {limit_s:.0f} s.", hint) from error
     if answer.told is not None and "error" in answer.told:
         refused = BadInput(answer.told["error"])
-        refused.predictors, refused.frames = answer.told.get("predictors", ()), answer.told.get("frames", ())
+        refused.fields, refused.frames = answer.told.get("fields", {}), answer.told.get("frames", ())
         raise refused
     if answer.code != 0 or answer.told is None:
         last = answer.last_words or "no message"

@@ -1,7 +1,7 @@
 """Every error a user can meet derives from `StudioError`: one clear sentence and what to do about it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
 
 __all__ = [
     "BadInput",
@@ -47,11 +47,11 @@ class BadInput(StudioError):
     """The request cannot be carried out as given; nothing was created (CLI exit code 2).
 
     Attributes:
-        predictors: [{name, inputs, outputs}] of the program, where it loaded and only the rest was wrong: what a
-            form needs to help with it.
+        fields: {inputs, outputs} of the program, names, where it loaded and only the rest was wrong: what a form
+            needs to help with it.
     """
 
-    predictors: Sequence[Mapping[str, Any]] = ()
+    fields: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class ModelUnavailable(StudioError):

@@ -82,7 +82,7 @@ def inspect_request(
     try:
         return _inspected(values, config, base, program, (rows, inputs), (call_models, call_models and rehearse))
     except BadInput as error:
-        error.predictors = [asdict(info) for info in program.predictors]
+        error.fields = _fields(program)
         raise
 
 
@@ -106,7 +106,7 @@ def _inspected(
     _check_freeze(config, program)
     require_prices(config, role_models, _brought(config, program))
     sizes = _sizes(data)
-    facts = Facts(program.predictors, sizes, _row_chars(data), _instruction_chars(program))
+    facts = Facts(program.predictors, sizes, _row_chars(data), _instruction_chars(program), _fields(program))
     presets = preset_rows(config, program, sizes, values)
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
@@ -136,6 +136,12 @@ def _inspected(
         "records": [asdict(example) for example in data.examples],
         **about_rehearsal(rehearsal, config),
     }
+
+
+def _fields(program: Program) -> dict[str, list[str]]:
+    """What a row may be asked for: the names that the program is called with, and what it puts out at its end."""
+    outputs = fields_of(program.module, (), frozenset()).outputs
+    return {"inputs": list(inputs_of(program.module).types), "outputs": list(outputs)}
 
 
 def _sizes(data: Dataset) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Which metric a run scores with."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ def load_metric(reference: str | None, program: Program, base: Path, labels: Seq
     """
     if reference is None:
         if program.metric is None:
+            there = _like_metrics(program.home)
             raise BadInput(
                 f"The program {program.name!r} brings no metric.",
-                f"Name one: {', '.join(BUILT_IN)} or path.py:function.",
+                f"Name one: {', '.join(BUILT_IN)} or path.py:function."
+                + (f" Its file has: {', '.join(there)}." if there else ""),
             )
         return Scorer(program.metric, getattr(program.metric, "__name__", "metric"))
     if reference in BUILT_IN:
@@ -35,6 +38,12 @@ def load_metric(reference: str | None, program: Program, base: Path, labels: Seq
         raise BadInput(f"There is no metric {reference!r}.", f"Use {', '.join(BUILT_IN)} or path.py:function.")
     home, attribute = import_reference(reference, base)
     return Scorer(_found(home, attribute, reference), attribute)
+
+
+def _like_metrics(home: Any) -> list[str]:
+    """Functions of a program's file that take an example, a prediction, and a trace."""
+    own = {name: one for name, one in vars(home).items() if inspect.isfunction(one)} if home else {}
+    return [name for name, one in own.items() if list(inspect.signature(one).parameters)[2:3] == ["trace"]]
 
 
 def _found(home: Any, attribute: str, reference: str) -> Any:

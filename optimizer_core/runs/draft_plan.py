@@ -1,7 +1,7 @@
 """The plan of a request whose program and data were looked at before: no import, no file, no model."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mipro_studio.optimizer_core.config import RunConfig, parse_config
@@ -21,12 +21,14 @@ class Facts:
     Attributes:
         sizes: Rows by split, before a preset trims them.
         row_chars, instruction_chars: Means, for the estimate of tokens.
+        fields: Names of the program's own inputs and outputs, which need not be those of a predictor.
     """
 
     predictors: tuple[PredictorInfo, ...]
     sizes: Mapping[str, int]
     row_chars: float
     instruction_chars: float
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def facts_of(values: Mapping[str, Any]) -> Facts:
         PredictorInfo(**{**info, "inputs": tuple(info["inputs"]), "outputs": tuple(info["outputs"])})
         for info in values["predictors"]
     )
-    return Facts(predictors, values["sizes"], values["row_chars"], values["instruction_chars"])
+    means = values["row_chars"], values["instruction_chars"]
+    return Facts(predictors, values["sizes"], *means, values.get("fields", {}))
 
 
 def draft(values: Mapping[str, Any], facts: Facts) -> dict[str, Any]:

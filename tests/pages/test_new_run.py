@@ -32,6 +32,7 @@ FACTS = {
     "sizes": {"train": 40, "val": 40, "test": 20},
     "row_chars": 80.0,
     "instruction_chars": 40.0,
+    "fields": {"inputs": ["message"], "outputs": ["queue"]},
 }  # fmt: skip
 ANSWER: dict[str, Any] = {
     "name": "mine",
@@ -543,7 +544,7 @@ def test_a_program_whose_data_does_not_fit_still_offers_its_fields(
 
     def refuse(config: dict[str, Any]) -> dict[str, Any]:
         error = BadInput("The data has no column 'review'.")
-        error.predictors = [{"name": "judge", "inputs": ["review"], "outputs": ["verdict"]}]
+        error.fields = {"inputs": ["review"], "outputs": ["verdict"]}
         raise error
 
     monkeypatch.setattr("mipro_studio.control.new_runs.inspect", refuse)
@@ -555,3 +556,5 @@ def test_a_program_whose_data_does_not_fit_still_offers_its_fields(
     offered = {box.label: box.options for box in app.selectbox if "(input)" in box.label or "(label)" in box.label}
     assert list(offered) == ["review (input)", "verdict (label)"]
     assert offered["review (input)"] == ["(no column)", "text", "topic"]
+    app.selectbox(key="nr_map_verdict").set_value("topic").run()
+    assert app.session_state["nr_inputs"] == ""  # an input without a column is not said to have one

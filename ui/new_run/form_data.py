@@ -156,4 +156,4 @@ def _map(inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
     chosen: dict[str, Any] = {field: st.session_state.get(f"nr_map_{field}") for field in (*inputs, *outputs)}
     pairs = [(column, field) for field, column in chosen.items() if column not in (None, _NOT_THERE, field)]
     st.session_state["nr_columns"] = "\n".join(f"{column} = {field}" for column, field in pairs)
-    st.session_state["nr_inputs"] = ", ".join(inputs)
+    st.session_state["nr_inputs"] = ", ".join(name for name in inputs if chosen[name] not in (None, _NOT_THERE))

@@ -83,17 +83,14 @@ def predictors() -> list[str]:
     return [info["name"] for info in draft["facts"]["predictors"]] if draft else []
 
 
-def _of_a_failed_check() -> Sequence[Mapping[str, Any]]:
-    """The predictors of a program that loaded while its check found something else."""
+def _of_a_failed_check() -> Mapping[str, Sequence[str]]:
+    """The fields of a program that loaded while its check found something else."""
     checked = st.session_state.get(CHECKED)
-    return checked[1].predictors if checked is not None and isinstance(checked[1], BadInput) else ()
+    return checked[1].fields if checked is not None and isinstance(checked[1], BadInput) else {}
 
 
 def known_fields() -> tuple[list[str], list[str]]:
-    """(inputs, outputs) of the program as far as they are known: those of the first and of all predictors."""
+    """(inputs, outputs) of the program as a whole, as far as they are known."""
     draft = _of_program()
-    infos = draft["facts"]["predictors"] if draft else _of_a_failed_check()
-    if not infos:
-        return [], []
-    outputs = [name for info in infos for name in info["outputs"] if name != "reasoning"]
-    return list(infos[0]["inputs"]), list(dict.fromkeys(outputs))
+    fields = draft["facts"].get("fields", {}) if draft else _of_a_failed_check()
+    return list(fields.get("inputs", ())), list(fields.get("outputs", ()))

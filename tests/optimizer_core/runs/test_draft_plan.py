@@ -44,4 +44,22 @@ def test_an_endpoint_that_does_not_answer_is_a_warning_and_a_missing_forward_is_
     values = {"program": str(tmp_path / "still.py"), "data": {"data": str(tmp_path / "rows.jsonl")}}
     with pytest.raises(BadInput, match=r"no forward\(\)") as refused:
         inspect_request(values, tmp_path, call_models=False)
-    assert [info["outputs"] for info in refused.value.predictors] == [("queue",)]
+    assert refused.value.fields == {"inputs": [], "outputs": ["queue"]}
+
+
+def test_fields_of_a_program_are_those_that_it_is_called_with_and_not_those_of_its_first_step(tmp_path: Path) -> None:
+    (tmp_path / "hops.py").write_text(
+        "import dspy\n\nclass Hops(dspy.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.ask = dspy.Predict('context, question -> query')\n"
+        "        self.answer = dspy.Predict('query, question -> answer')\n"
+        "    def forward(self, question, hint=None):\n"
+        "        query = self.ask(context=[], question=question).query\n"
+        "        return self.answer(query=query, question=question)\n"
+    )
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"question": "q{n}", "answer": "b"}}\n' for n in range(9)))
+    values = {"program": "hops.py", "data": {"data": "rows.jsonl"}, "metric": "exact_match"}
+    fields = {"inputs": ["question", "hint"], "outputs": ["answer"]}
+    assert inspect_request(values, tmp_path, call_models=False)["facts"]["fields"] == fields
+    with pytest.raises(BadInput, match="brings no metric") as refused:
+        inspect_request({**values, "metric": None}, tmp_path, call_models=False)
+    assert refused.value.fields == fields
