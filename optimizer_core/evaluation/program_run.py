@@ -80,7 +80,7 @@ def execute(run: ProgramRun, scorer: Scorer) -> Cell:
 
 def _executed(run: ProgramRun, scorer: Scorer) -> Cell:
     started = time.monotonic()
-    trace: list[Any] = []
+    trace = _Trace()
     prediction: Any = None
     score: float | None = None
     said: dict[int, str] = {}
@@ -119,6 +119,24 @@ def _executed(run: ProgramRun, scorer: Scorer) -> Cell:
         frames=frames,
         by_predictor=_shares(run.module, log.calls),
     )
+
+
+class _Trace(list[Any]):
+    """DSPy's trace of a program run, with the inputs of each call as they were then: a program that gathers what it
+    found in one list goes on with that list, and a demo would show a call what came only after it."""
+
+    def append(self, step: Any) -> None:
+        predictor, inputs, outputs = step
+        super().append((predictor, _as_it_is_now(inputs), outputs))
+
+
+def _as_it_is_now(value: Any) -> Any:
+    """A copy of plain containers, all the way in; anything else is itself."""
+    if type(value) is dict:
+        return {key: _as_it_is_now(one) for key, one in value.items()}
+    if type(value) in (list, set, tuple):
+        return type(value)(map(_as_it_is_now, value))
+    return value
 
 
 def _shares(module: dspy.Module, calls: Sequence[CallRecord]) -> dict[str, Usage]:
