@@ -127,12 +127,13 @@ def _ask_plain(
             if step.predictor == made["name"] and made["messages"]
         ]
         answer = _plain_asker(check, predictors[made["name"]], made["messages"])
+        declared = made["outputs"]  # a program may add to what a predictor answered
         replies = list(pool.map(answer, [step for _, step in steps]))
         asked += len(steps)
         differ = [
             _case(example, dict(step.outputs), reply)
             for (example, step), reply in zip(steps, replies, strict=True)
-            if reply != step.outputs
+            if reply != {name: value for name, value in step.outputs.items() if name in declared}
         ]
         results.append(
             {

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dspy
+from dspy.adapters.types.base_type import Type
 from dspy.adapters.utils import format_field_value
 
 from mipro_studio.optimizer_core.programs.values import decode
@@ -23,6 +24,7 @@ HOW = (
     "with the input's text (lists and objects as JSON). The reply holds the outputs in the form that the demos and "
     "the system message show."
 )
+_MORE_THAN_TEXT = (dspy.Image, dspy.Audio, dspy.File)
 _PLACEHOLDER = re.compile(r"\{\{([A-Za-z_]\w*)\}\}")
 
 Messages = Sequence[Mapping[str, Any]]
@@ -41,6 +43,14 @@ def plain_messages(module: dspy.Module, adapter: Any) -> list[dict[str, Any]]:
 def _predictor(name: str, predictor: Any, adapter: Any) -> dict[str, Any]:
     signature = predictor.signature
     made = {"name": name, "inputs": list(signature.input_fields), "outputs": list(signature.output_fields)}
+    for field, info in signature.input_fields.items():
+        if info.annotation is dspy.History:
+            why = f"The input {field!r} is a conversation, whose messages differ from input to input."
+            return {**made, "messages": [], "why": why}
+        for kind in Type.extract_custom_type_from_annotation(info.annotation):
+            if issubclass(kind, _MORE_THAN_TEXT):
+                why = f"The input {field!r} is a dspy.{kind.__name__}, which is more than text."
+                return {**made, "messages": [], "why": why}
     marks = {field: f"{{{{{field}}}}}" for field in signature.input_fields}
     try:
         messages = adapter.format(signature, list(predictor.demos), marks)
