@@ -154,8 +154,10 @@ def _program(program: Any, objects: dict[str, Any]) -> str:
     if isinstance(program, str):
         return program
     if not isinstance(program, dspy.Module):
+        is_class = isinstance(program, type) and issubclass(program, dspy.Module)
+        what = f"the class {program.__name__}" if is_class else f"a {type(program).__name__}"
         raise BadInput(
-            f"The program is a {type(program).__name__}, not a dspy.Module.",
+            f"The program is {what}, not a dspy.Module.",
             "Give an instance of a module, or what the command line takes: path.py:NAME, sample:triage.",
         )
     objects["program"] = program

@@ -50,11 +50,11 @@ def python_rows(base: Path, types: Mapping[str, Any]) -> Callable[[str], Gathere
         except BadInput:
             raise
         except Exception as error:  # reading them may run a person's code, or fetch a data set
-            raise BadInput(f"Reading the rows of {reference!r} raised {told_in_line(error)}.") from error
+            raise BadInput(f"Reading the rows of {_told(reference)!r} raised {told_in_line(error)}.") from error
         columns = _Columns(types)
         made = {split: tuple(columns.row(row, reference) for row in rows) for split, rows in parts.items()}
         if not any(made.values()):
-            raise BadInput(f"{reference!r} has no rows.")
+            raise BadInput(f"{_told(reference)!r} has no rows.")
         how = {"format": "python", "rows": sum(map(len, made.values()))}
         return Gathered(
             pool=made.get(None, ()),
@@ -80,8 +80,13 @@ def import_classes(spec: DataSpec, examples: Iterable[Example], base: Path) -> N
 
 
 def _name(reference: str) -> str:
+    """What a person calls the rows: an argument of their call, or a file's object without its folder."""
     home, _, name = reference.rpartition(":")
-    return f"{Path(home).name}:{name}"
+    return name if is_live(reference) else f"{Path(home).name}:{name}"
+
+
+def _told(reference: str) -> str:
+    return _name(reference) if is_live(reference) else reference
 
 
 def _object(reference: str, base: Path) -> Any:
@@ -141,7 +146,7 @@ def _rows(found: Any, reference: str) -> list[Any]:
     if _is_table(found):
         return _rows_of_table(found)
     if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
-        raise BadInput(f"{reference!r} is a {type(found).__name__} and no rows.", f"Make it {_WHAT}.")
+        raise BadInput(f"{_told(reference)!r} is a {type(found).__name__} and no rows.", f"Make it {_WHAT}.")
     return list(found)
 
 
@@ -187,7 +192,7 @@ class _Columns:
         fields = _fields(row)
         if fields is None:
             raise BadInput(
-                f"{reference!r}: row {self._count} is a {type(row).__name__} and no row.",
+                f"{_told(reference)!r}: row {self._count} is a {type(row).__name__} and no row.",
                 "A row is a dspy.Example, a dict, or a record with fields; lists of them are taken as splits where "
                 "there are two or three (train, val, test).",
             )

@@ -173,9 +173,10 @@ def way_out(error: BaseException) -> str:
     if isinstance(error, KeyError) and any(frame.f_globals.get("__name__") == "os" for frame, _ in last):
         return f"The environment variable {error.args[0]} is not set: set it, and start again from where it is."
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("dspy."):
+        missing = error.name.partition(".")[0]
         return (
-            f"Install {error.name.partition('.')[0]!r} where the studio runs; where it is a folder of yours, start "
-            "the studio in the folder that holds it."
+            f"Install {missing!r} where the studio runs; where it is your own, name the program by its path (an "
+            "uploaded file is alone) and start the studio in the folder that holds both."
         )
     return way_out_of(str(error)) if isinstance(error, AttributeError | ImportError) else ""
 

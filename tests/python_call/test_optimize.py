@@ -138,7 +138,10 @@ def test_another_process_is_told_where_the_program_is(tmp_path: Path) -> None:
     [
         ({"program": 3}, "not a dspy.Module"),
         ({"metric": 3}, "cannot be called"),
-        ({"trainset": []}, "has no rows"),
+        ({"program": Parity}, "The program is the class Parity, not a dspy.Module. Give an instance"),
+        ({"trainset": []}, "^'trainset' has no rows"),
+        ({"trainset": ["a", "b"]}, "^'trainset': row 1 is a str"),
+        ({"trainset": 3}, "^'trainset' is a int and no rows"),
         ({"optimizer": "mirpo"}, "mirpo"),
         ({"max_runs": 3}, "no option 'max_runs'"),
         ({"display": "loud"}, "no display 'loud'"),
