@@ -22,7 +22,13 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.evaluation.placement import CHOSEN, Placement, place, usable_processors
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN
 from mipro_studio.optimizer_core.metrics.judge import judge_scorer
-from mipro_studio.optimizer_core.metrics.label_score import label_score, misfits, output_types, unanswered
+from mipro_studio.optimizer_core.metrics.label_score import (
+    input_misfits,
+    label_score,
+    misfits,
+    output_types,
+    unanswered,
+)
 from mipro_studio.optimizer_core.metrics.loading import load_metric
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.models.role_model import RoleModel
@@ -110,7 +116,8 @@ def _inspected(
     presets = preset_rows(config, program, sizes, values)
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
-    warnings = [*data.warnings, *_beyond_embedded(sample, config, values), *overridden(config, program)]
+    misfitting = input_misfits(data.examples[:LABEL_ROWS], inputs_of(program.module).types)
+    warnings = [*data.warnings, *misfitting, *_beyond_embedded(sample, config, values), *overridden(config, program)]
     config, data, plan = _planned(config, program, data, facts, values)
     rehearsal = Rehearsal()
     if calls[0]:

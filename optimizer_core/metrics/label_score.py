@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dspy
+from dspy.adapters.types.base_type import Type
 from dspy.adapters.utils import get_annotation_name
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
@@ -14,7 +15,7 @@ from mipro_studio.optimizer_core.programs.program_inputs import as_dspy
 from mipro_studio.optimizer_core.programs.values import decode, text_of
 from mipro_studio.optimizer_core.types import Cell, Example
 
-__all__ = ["label_score", "misfits", "output_types", "unanswered"]
+__all__ = ["input_misfits", "label_score", "misfits", "output_types", "unanswered"]
 
 
 def output_types(module: dspy.Module) -> dict[str, Any]:
@@ -65,8 +66,29 @@ def misfits(labels: Sequence[str], rows: Sequence[Example], types: Mapping[str, 
     return said
 
 
+def input_misfits(rows: Sequence[Example], types: Mapping[str, Any]) -> list[str]:
+    """A sentence for each input that is often not what the program takes there, and reaches it as it stands in the
+    rows. Text takes anything, and media are looked for where they are read.
+
+    Args:
+        types: Annotations of the program's inputs.
+    """
+    said = []
+    for name, annotation in types.items():
+        given = [row.inputs[name] for row in rows if row.inputs.get(name) is not None]
+        if annotation is str or Type.extract_custom_type_from_annotation(annotation):
+            continue
+        wrong = [value for value in given if not _fits(value, annotation)]
+        if wrong:
+            said.append(
+                f"{len(wrong)} of {len(given)} inputs {name!r} are not what the program takes there "
+                f"({get_annotation_name(annotation)}), such as {text_of(wrong[0])[:80]!r}: it gets them as they are."
+            )
+    return said
+
+
 def _fits(value: Any, annotation: Any) -> bool:
-    """Whether a label can be what the output declares; also lists and objects as Python writes them."""
+    """Whether a value of a row can be what the field declares; also lists and objects as Python writes them."""
     tries: list[Callable[[], Any]] = [lambda: decode(value)]
     if isinstance(value, str):
         tries.append(lambda: ast.literal_eval(value.strip()))

@@ -4,6 +4,7 @@ Only what JSON or CSV has no word for is made into something else. A number stay
 (1 where a float is declared), because DSPy would show it so.
 """
 
+import ast
 import dataclasses
 import enum
 import inspect
@@ -79,6 +80,8 @@ def _one_of(value: Any, choices: tuple[Any, ...], folders: Folders) -> Any:
         if made is value:
             return value
         fitting.append(made)
+    if not fitting and value == "" and type(None) in choices:
+        return None  # a cell without anything in it
     if not fitting:
         raise Misfit
     return fitting[0]
@@ -94,7 +97,8 @@ def _literal(value: Any, allowed: tuple[Any, ...]) -> Any:
 
 
 def _from_text(text: str, annotation: Any, folders: Folders) -> Any:
-    """A cell of a CSV, or a string where the annotation wants something else: read as it stands, else as JSON."""
+    """A cell of a CSV, or a string where the annotation wants something else: read as it stands, else as JSON, else
+    as Python writes a list or a dict, which is how pandas keeps them in a CSV file."""
     tries: list[Callable[[], Any]] = [lambda: _validated(text, annotation)]
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         tries.insert(0, lambda: _member(text, annotation))
@@ -103,13 +107,22 @@ def _from_text(text: str, annotation: Any, folders: Folders) -> Any:
             return attempt()
         except Misfit:
             continue
+    return _from_json(_read_as_data(text), annotation, folders)
+
+
+def _read_as_data(text: str) -> Any:
     try:
         read = json.loads(text)
-    except ValueError as error:
-        raise Misfit from error
+    except ValueError:
+        try:
+            read = ast.literal_eval(text.strip()) if text.strip()[:1] in ("[", "(", "{") else None
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            read = None
+        if not isinstance(read, list | tuple | set | dict):
+            raise Misfit from None
     if isinstance(read, str):
         raise Misfit
-    return _from_json(read, annotation, folders)
+    return read
 
 
 def _from_json(value: Any, annotation: Any, folders: Folders) -> Any:

@@ -174,10 +174,7 @@ def way_out(error: BaseException) -> str:
         return f"The environment variable {error.args[0]} is not set: set it, and start again from where it is."
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("dspy."):
         missing = error.name.partition(".")[0]
-        return (
-            f"Install {missing!r} where the studio runs; where it is your own, name the program by its path (an "
-            "uploaded file is alone) and start the studio in the folder that holds both."
-        )
+        return f"Install {missing!r} where the studio runs; where it is yours, start in the folder that holds it."
     return way_out_of(str(error)) if isinstance(error, AttributeError | ImportError) else ""
 
 

@@ -11,7 +11,13 @@ from mipro_studio.optimizer_core.data import Fields, Gathered, data_report, load
 from mipro_studio.optimizer_core.data.program_fields import fields_of
 from mipro_studio.optimizer_core.data.report import MOST_CLASSES, OTHERS
 from mipro_studio.optimizer_core.metrics.built_in import built_in_metric
-from mipro_studio.optimizer_core.metrics.label_score import label_score, misfits, output_types, unanswered
+from mipro_studio.optimizer_core.metrics.label_score import (
+    input_misfits,
+    label_score,
+    misfits,
+    output_types,
+    unanswered,
+)
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.types import Cell, CellKey, ErrorClass, Example, Split
 
@@ -145,6 +151,18 @@ def test_labels_that_the_program_cannot_put_out_are_told(annotation: Any, labels
     assert said.startswith(f"1 of {len(labels)} labels 'label' are nothing that the program can put out")
     assert said.endswith(f"such as {wrong!r}.")
     assert misfits(["label"], examples(*[one for one in labels if one != wrong]), {"label": annotation}) == []
+
+
+def test_inputs_that_are_not_what_the_program_takes_are_told() -> None:
+    cells = ["['a', 'b']", '["a"]', "a; b", ["a"], None]
+    rows = [
+        Example(str(n), Split.TRAIN, n, {"context": cell, "k": "", "text": 3}, {}) for n, cell in enumerate(cells)
+    ]
+    types = {"context": list[str], "k": int | None, "text": str, "image": dspy.Image}
+    assert input_misfits(rows, types) == [
+        "1 of 4 inputs 'context' are not what the program takes there (list[str]), such as 'a; b': it gets them as "
+        "they are."
+    ]
 
 
 def test_the_words_for_null_in_a_file_of_text_are_told_as_the_answers_that_they_are() -> None:

@@ -183,6 +183,11 @@ CELLS = [
     ('[{"name": "nuts"}]', list[Item], [Item(name="nuts")]),
     ({"items": [{"name": "nuts"}], "no": 3}, Order, Order(items=[Item(name="nuts")], no=3)),
     ([{"question": "a"}], dspy.History, dspy.History(messages=[{"question": "a"}])),
+    ("['a', 'b']", list[str], ["a", "b"]),
+    ("(1, 2)", tuple[int, int], (1, 2)),
+    ("[{'name': 'nuts', 'count': None}]", list[dict[str, Any]], [{"name": "nuts", "count": None}]),
+    ("['a', b]", list[str], "['a', b]"),
+    ("", str | None, ""),
     ("3", int | str, "3"),
     ("3", int | None, 3),
     (1, float, 1),
@@ -199,6 +204,11 @@ CELLS = [
 def test_a_cell_of_a_file_becomes_what_the_signature_says_or_stays(cell: Any, annotation: Any, right: Any) -> None:
     made = decode(cell, annotation)
     assert same(made, annotation(code="x = 1") if right is None else right)
+
+
+def test_an_empty_cell_is_null_where_that_is_taken_and_text_is_not() -> None:
+    assert decode("", int | None) is decode("", list[str] | None) is None
+    assert decode("", int) == ""
 
 
 def test_an_image_comes_from_a_path_bytes_or_a_url(tmp_path: Path) -> None:
