@@ -67,7 +67,7 @@ def _unbeaten(found: Evidence) -> str:
     known = f"{figure(estimate, found.shares)} on {where}"
     if not found.final:
         return f"The program as it came scores {known}; no candidate leads it yet."
-    if found.shares and (found.val.before or estimate).get("mean") == 1.0:
+    if found.shares and (found.val.before or estimate).get("mean") == 1.0 and not _failed(found):
         return f"The program stays as it is: it had nothing to gain, {known}."
     beaten = f"none of {plural(found.tried, 'candidate')} was shown to be better"
     beaten = {0: "no candidate was scored", 1: "the one candidate tried was not shown to be better"}.get(
@@ -86,8 +86,10 @@ def _beside(found: Evidence) -> str:
 
 def doubt(found: Evidence) -> str:
     """What must not be left out beside the headline; "" when it stands as it is."""
-    if found.best is None or not found.final:
+    if not found.final:
         return ""
+    if found.best is None:
+        return _failed(found)
     block = found.test if found.tested else found.val
     said = []
     if not found.tested:
@@ -99,10 +101,18 @@ def doubt(found: Evidence) -> str:
         said.append(f"A difference like this comes up by chance often: {then}.")
     elif gained < 0:
         said.append("It is worse than the program as it came: do not use it.")
+    return " ".join(filter(None, [*said, _failed(found)]))
+
+
+def _failed(found: Evidence) -> str:
+    """How many of the examples that the headline is about failed; "" where none did."""
+    block = found.test if found.tested else found.val
     missing = max(int((side or {}).get("n_error") or 0) for side in (block.before, block.after))
-    if missing:
-        said.append(f"{plural(missing, 'example')} failed and {'counts' if missing == 1 else 'count'} in no score.")
-    return " ".join(said)
+    return (
+        f"{plural(missing, 'example')} failed and {'counts' if missing == 1 else 'count'} in no score."
+        if missing
+        else ""
+    )
 
 
 def statistics(found: Evidence) -> list[str]:

@@ -37,6 +37,16 @@ NOTHING = replace(WON, val=NONE, test=NONE, best=None, final=False)
 LEADING = replace(WON, final=False, test=NONE, val=AHEAD)
 
 
+def test_a_program_that_stays_as_it_is_has_not_nothing_to_gain_where_examples_failed() -> None:
+    full, failed = {**VAL, "mean": 1.0}, {**TEST, "mean": 1.0, "n": 4, "n_error": 4}
+    found = replace(WON, best=None, val=Block(full, None, None), test=Block(failed, None, None))
+    assert headline(found, "").startswith(
+        "The program stays as it is: 100 % on 4 examples that the search never saw;"
+    )
+    assert doubt(found) == "4 examples failed and count in no score."
+    assert doubt(replace(found, test=Block({**failed, "n_error": 0}, None, None))) == ""
+
+
 def test_a_tested_winner_is_told_in_one_sentence() -> None:
     assert headline(WON, "") == (
         "62 % to 96 % on 24 examples that the search never saw: better on 8, worse on none, twice the tokens."
