@@ -20,6 +20,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from typing import Any
 # A worker reaches the run's endpoints and nothing else: LiteLLM would fetch a price list at import.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
+from mipro_studio.control.asking import telling
 from mipro_studio.control.family import end_rest_of_session
 from mipro_studio.control.heartbeat import LEASE_S, Heartbeat, Waiting
 from mipro_studio.control.worker_children import Keeper, Mirror, worker_name
@@ -233,6 +235,7 @@ async def _fetch_weights(config: RunConfig, journal: SqliteJournal) -> None:
 
 
 def inspect() -> int:
+    tell = telling()
     request = json.loads(sys.stdin.read())
     withhold_of(request["config"])
     scrubber = Scrubber(key_variables(request["config"]))
@@ -245,9 +248,9 @@ def inspect() -> int:
         at = f" At {where(frames)}." if where(frames) else ""
         shown = frames if at else ()  # lines of libraries alone help nobody
         answer = {"error": f"{error}{at}", "frames": shown, "fields": dict(getattr(error, "fields", {}))}
-        print("\n" + scrubber.text(json.dumps(answer)))
+        tell(scrubber.text(json.dumps(answer)))
         return 2
-    print("\n" + scrubber.text(json.dumps(answer, default=str)), flush=True)
+    tell(scrubber.text(json.dumps(answer, default=str)))
     if answer["rehearsal"]["unfinished"]:
         end_rest_of_session()
         os._exit(0)  # a row that hangs, or a thread of its own making, would keep this process from ending
@@ -255,7 +258,8 @@ def inspect() -> int:
 
 
 def answer_request(what: str) -> int:
-    """Print what is made of a request on standard input as the last line, as JSON: {error} when it cannot be done."""
+    """Print what is made of a request on standard input, as JSON: {error} when it cannot be done."""
+    tell = telling()
     request = json.loads(sys.stdin.read())
     withhold_of(request["config"])
     scrubber = Scrubber(key_variables(request["config"]))
@@ -264,7 +268,7 @@ def answer_request(what: str) -> int:
         answer = _pushed(request) if what == "push" else _held(request)
     except StudioError as error:
         answer = {"error": str(error)}
-    print("\n" + scrubber.text(json.dumps(answer, default=str)), flush=True)
+    tell(scrubber.text(json.dumps(answer, default=str)))
     return 2 if "error" in answer else 0
 
 
@@ -283,9 +287,10 @@ def _pushed(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str) -> int:
-    """Print what `takehome` makes of a candidate as the last line, as JSON: {error} when it cannot be had."""
+    """Print what `takehome` makes of a candidate, as JSON: {error} when it cannot be had."""
     from mipro_studio.control import exports
 
+    tell = telling()
     config = exports.stored_config(store, run_id)
     withhold_of(config)
     scrubber = Scrubber(key_variables(config))
@@ -300,7 +305,7 @@ def take_home(what: str, store: Path, run_id: str, argument: str, candidate: str
             answer = exports.verified(store, run_id, int(argument), candidate)
     except StudioError as error:
         answer = {"error": str(error)}
-    print("\n" + scrubber.text(json.dumps(answer, default=str)))
+    tell(scrubber.text(json.dumps(answer, default=str)))
     return 2 if "error" in answer else 0
 
 
@@ -312,7 +317,8 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     finally:
-        sys.stdout.flush()
+        with suppress(OSError, ValueError):  # a program may have closed it
+            sys.stdout.flush()
         if arguments[:1] != ["run"]:  # what a run leaves behind its keeper ends
             end_rest_of_session()
         # A thread or an exit handler of the program's that never ends must not keep a process that is done.

@@ -1,9 +1,16 @@
-"""Ask a process of ours something that it answers with one JSON object on the last line of its output."""
+"""Ask a process of ours something that it answers with one JSON object on a line of its output.
+
+A worker runs a person's code, which may print, also when the process ends, and put anything in the place of standard
+output: a worker's answer begins with `ANSWER` and goes where standard output went when it began.
+"""
 
 import json
+import os
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -13,7 +20,9 @@ from mipro_studio.optimizer_core.errors import BadInput
 from mipro_studio.optimizer_core.roles import key_variables
 from mipro_studio.optimizer_core.secrets import Scrubber
 
-__all__ = ["INSPECT_TIMEOUT_S", "Answer", "TooLate", "ask", "ask_worker"]
+__all__ = ["INSPECT_TIMEOUT_S", "Answer", "TooLate", "ask", "ask_worker", "telling"]
+
+ANSWER = "mipro-studio answers: "
 
 INSPECT_TIMEOUT_S = 300.0
 """Seconds that a person's program has to be loaded and asked."""
@@ -28,7 +37,7 @@ class Answer:
     """How a process answered.
 
     Attributes:
-        told: The object that it printed last; None where it ended without one.
+        told: The object that it answered, else printed last; None where it ended without one.
         code: Its exit code.
         last_words: The last line of its standard error, which may quote keys; "" where it said nothing.
     """
@@ -70,12 +79,31 @@ def ask(
             ).returncode
         except subprocess.TimeoutExpired as error:
             raise TooLate from error
-        return Answer(_told(_last_line(out)), code, _last_line(said))
+        return Answer(_told(_answer_in(_lines(out))), code, _lines(said)[-1])
 
 
-def _last_line(written: IO[bytes]) -> str:
+def telling() -> Callable[[str], None]:
+    """Tells an answer on what is standard output now, whatever becomes of that."""
+    now = sys.stdout
+    with suppress(OSError, ValueError):  # it is no file: within a test
+        now = os.fdopen(os.dup(now.fileno()), "w", encoding="utf-8")
+
+    def tell(answer: str) -> None:
+        with suppress(OSError, ValueError):  # closed
+            sys.stdout.flush()
+        print(f"\n{ANSWER}{answer}", file=now, flush=True)
+
+    return tell
+
+
+def _lines(written: IO[bytes]) -> list[str]:
     written.seek(0)
-    return (written.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+    return written.read().decode(errors="replace").strip().splitlines() or [""]
+
+
+def _answer_in(lines: Sequence[str]) -> str:
+    told = [line for line in lines if line.startswith(ANSWER)]
+    return told[-1].removeprefix(ANSWER) if told else lines[-1]
 
 
 def _told(line: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -72,6 +73,7 @@ class Keeper:
         os.dup2(write, 2)
         os.close(read)
         os.close(write)
+        _look_again()
         return process
 
     def tend(self) -> None:
@@ -88,6 +90,21 @@ class Keeper:
     def _write(self, key: str) -> None:
         with suppress(OSError):  # it has ended: its successor is told
             os.write(self._keys, json.dumps(key).encode() + b"\n")
+
+
+def _look_again() -> None:
+    """Make standard output and error anew: they took themselves for the file that they were, and a program that
+    wraps them (`io.TextIOWrapper(sys.stdout.buffer)`) would be told that a pipe cannot be sought in."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        old = getattr(sys, name)
+        if old is not getattr(sys, f"__{name}__"):
+            continue
+        old.flush()
+        made = open(  # noqa: SIM115 - as long as the process
+            descriptor, "w", encoding=old.encoding, errors=old.errors, buffering=1, closefd=False
+        )
+        setattr(sys, name, made)
+        setattr(sys, f"__{name}__", made)
 
 
 class Mirror:

@@ -11,6 +11,7 @@ import resource
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,8 @@ def serve_on(sock: socket.socket) -> None:
     try:
         asyncio.run(_serve(channel))
     finally:
-        sys.stdout.flush()
+        with suppress(OSError, ValueError):  # a program may have closed it
+            sys.stdout.flush()
         telemetry.flush()
 
 
