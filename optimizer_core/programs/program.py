@@ -87,12 +87,7 @@ class Program:
         self.name = name
         self.home = home
         self.configured: Mapping[str, Any] = {}
-        named = module.named_predictors()
-        if not named:
-            raise BadInput(
-                f"The program {name!r} has no predictors, so there is nothing to optimize.",
-                "Make dspy.Predict (or ChainOfThought, ...) objects attributes of the module in __init__.",
-            )
+        named = _predictors(module, name)
         self.predictors = tuple(_describe(module, path, predictor) for path, predictor in named)
         self.source = _source(module)
         self.code = program_code(module, self.source)
@@ -129,6 +124,22 @@ class Program:
             return not isinstance(named_in(self.home, attribute), dspy.Module)
         except LookupError:
             return True
+
+
+def _predictors(module: dspy.Module, name: str) -> list[tuple[str, Any]]:
+    try:
+        named: list[tuple[str, Any]] = module.named_predictors()
+    except Exception as error:  # DSPy looks at all that a person's object holds
+        way = (
+            "A module must not hold itself, nor one that it is part of." if isinstance(error, RecursionError) else ""
+        )
+        raise BadInput(f"DSPy finds no predictors in the program {name!r}: {told_in_line(error)}.", way) from error
+    if not named:
+        raise BadInput(
+            f"The program {name!r} has no predictors, so there is nothing to optimize.",
+            "Make dspy.Predict (or ChainOfThought, ...) objects attributes of the module in __init__.",
+        )
+    return named
 
 
 def _source(module: dspy.Module) -> str | None:

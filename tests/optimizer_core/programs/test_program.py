@@ -107,6 +107,7 @@ BAD = {
         "mine.py",
         "has no predictors",
     ),
+    "holds itself": (CLASS + "        self.me = self\n", "mine.py", "A module must not hold itself, nor one that"),
     "no package": (None, "no_such_package:program", "'no_such_package' does not import"),
     "a word": (None, "triage", "'triage' is not a program. Use sample:NAME"),
     "nothing": (None, "", "'' is not a program"),
