@@ -25,25 +25,30 @@ def load_metric(reference: str | None, program: Program, base: Path, labels: Seq
     """
     if reference is None:
         if program.metric is None:
-            there = _like_metrics(program.home)
-            raise BadInput(
-                f"The program {program.name!r} brings no metric.",
-                f"Name one: {', '.join(BUILT_IN)} or path.py:function."
-                + (f" Its file has: {', '.join(there)}." if there else ""),
-            )
+            raise BadInput(f"The program {program.name!r} brings no metric.", f"Name one: {_choices(program)}")
         return Scorer(program.metric, getattr(program.metric, "__name__", "metric"))
     if reference in BUILT_IN:
         return Scorer(built_in_metric(reference, labels), reference)
     if ":" not in reference:
-        raise BadInput(f"There is no metric {reference!r}.", f"Use {', '.join(BUILT_IN)} or path.py:function.")
+        raise BadInput(f"There is no metric {reference!r}.", f"Use {_choices(program)}")
     home, attribute = import_reference(reference, base)
     return Scorer(_found(home, attribute, reference), attribute)
 
 
-def _like_metrics(home: Any) -> list[str]:
-    """Functions of a program's file that take an example, a prediction, and a trace."""
-    own = {name: one for name, one in vars(home).items() if inspect.isfunction(one)} if home else {}
-    return [name for name, one in own.items() if list(inspect.signature(one).parameters)[2:3] == ["trace"]]
+def _choices(program: Program) -> str:
+    """What a metric may be, and the functions of the program's file that look like one, as they are named."""
+    said = f"{', '.join(BUILT_IN)} or path.py:function."
+    there = [
+        name for name, one in vars(program.home or object).items() if inspect.isfunction(one) and _looks_like(one)
+    ]
+    file = Path(getattr(program.home, "__file__", None) or "path.py").name
+    return f"{said} The program's file has: {', '.join(f'{file}:{name}' for name in there)}." if there else said
+
+
+def _looks_like(function: Any) -> bool:
+    """Whether it takes an example, a prediction, and perhaps a trace."""
+    names = list(inspect.signature(function).parameters)
+    return names[2:3] == ["trace"] or (len(names) == 2 and names[1].startswith("pred"))
 
 
 def _found(home: Any, attribute: str, reference: str) -> Any:

@@ -248,10 +248,12 @@ def test_metrics_are_found_by_name_by_file_and_beside_the_program(tmp_path: Path
     )
     assert load_metric("metrics.py:fair", desk, tmp_path)(None, None) == 0.5
     functions = "def help_it(text):\n    return text\ndef validate(gold, pred, trace=None):\n    return 1\n"
+    functions += "def right(example, prediction):\n    return 1\n"
     write(tmp_path, CLASS + functions)
     bare = load_program("mine.py", tmp_path)
     for reference, sentence in {
-        None: "brings no metric.* Its file has: validate\\.$",
+        None: r"brings no metric.* The program's file has: mine\.py:validate, mine\.py:right\.$",
+        "validate": r"no metric 'validate'.* The program's file has: mine\.py:validate, ",
         "accuracy": "There is no metric 'accuracy'",
         "gone.py:fair": "There is no file 'gone.py'",
         "metrics.py:number": "is a int, not a function",
