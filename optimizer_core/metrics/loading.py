@@ -38,10 +38,9 @@ def load_metric(reference: str | None, program: Program, base: Path, labels: Seq
 def _choices(program: Program) -> str:
     """What a metric may be, and the functions of the program's file that look like one, as they are named."""
     said = f"{', '.join(BUILT_IN)} or path.py:function."
-    there = [
-        name for name, one in vars(program.home or object).items() if inspect.isfunction(one) and _looks_like(one)
-    ]
-    file = Path(getattr(program.home, "__file__", None) or "path.py").name
+    own = vars(program.home) if program.home is not None else {}
+    there = [name for name, one in own.items() if inspect.isfunction(one) and _looks_like(one)]
+    file = Path(own.get("__file__") or "path.py").name
     return f"{said} The program's file has: {', '.join(f'{file}:{name}' for name in there)}." if there else said
 
 

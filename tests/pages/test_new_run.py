@@ -340,6 +340,23 @@ def test_columns_are_previewed_and_mapped_to_the_fields_of_the_signature(empty: 
     assert "The plan" in texts(app)
 
 
+def test_columns_that_were_chosen_for_one_file_are_not_kept_for_another(empty: Path, tmp_path: Path) -> None:
+    app = _no_code(open_page(PAGE), _rows(tmp_path / "rows.csv"))
+    app.selectbox(key="nr_map_message").set_value("text").run()
+    app.selectbox(key="nr_map_queue").set_value("team").run()
+    (tmp_path / "others.csv").write_text("message,team\nhello,sales\n")
+    app.text_input(key="nr_data_data").input(str(tmp_path / "others.csv")).run()
+    assert (app.session_state["nr_columns"], app.session_state["nr_inputs"]) == ("", "")
+    assert (app.selectbox(key="nr_map_message").value, app.selectbox(key="nr_map_queue").value) == (
+        "message",
+        "(no column)",
+    )
+    app.selectbox(key="nr_map_queue").set_value("team").run()
+    app.text_area(key="nr_columns").input("team = queue\nother = note").run()
+    app.text_input(key="nr_data_data").input(str(tmp_path / "rows.csv")).run()
+    assert app.session_state["nr_columns"] == "team = queue\nother = note"  # what a person wrote stays
+
+
 def test_a_program_without_code_is_made_of_fields(empty: Path) -> None:
     app = open_page(PAGE)
     app.segmented_control(key="nr_program_kind").set_value("No code").run()

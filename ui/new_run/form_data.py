@@ -21,6 +21,9 @@ __all__ = ["data"]
 
 _FILES = {"One file": "nr_data_data", "Upload": "nr_data_upload", "A file a split": "nr_data_train"}
 _NOT_THERE = "(no column)"
+_CHOSEN = "nr_chosen"
+"""Session key of the latest choice of columns: what it is about, and the texts that were written for it."""
+_PROGRAM = ("nr_program_kind", "nr_program", "nr_program_upload", "nr_attribute")
 _KINDS = (
     f"{', '.join(ENDINGS)}, each also as .gz. Or `path.py:name`: a list of dspy.Example or dicts, or a function that "
     "returns one."
@@ -116,6 +119,7 @@ def _columns(path: str) -> None:
     rows = short_first([{name: one_line(value, 120) for name, value in row.items()} for row in found["rows"]])
     st.caption(f"{plural(found['n'], 'row')}; the first {len(rows)}:")
     st.dataframe(rows, hide_index=True, alt="The first rows of the file", key="nr_rows")
+    _forget(path)
     inputs, outputs = _fields()
     if not inputs:
         st.caption("Check the program to choose which column is which field.")
@@ -131,7 +135,7 @@ def _columns(path: str) -> None:
             st.session_state[key] = column if column in options else _NOT_THERE
         places[i % len(places)].selectbox(
             f"{field} ({'input' if is_input else 'label'})", options, key=key,
-            on_change=_map, args=(tuple(inputs), tuple(outputs)),
+            on_change=_map, args=(tuple(inputs), tuple(outputs), path),
         )  # fmt: skip
 
 
@@ -151,9 +155,26 @@ def _renamed() -> dict[str, str]:
     return {column.strip(): field.strip() for column, _, field in pairs if field.strip()}
 
 
-def _map(inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+def _about(path: str) -> tuple[Any, ...]:
+    return path, *(st.session_state.get(key) for key in _PROGRAM)
+
+
+def _forget(path: str) -> None:
+    """Drop choices of columns that were made for another file or program, unless somebody wrote over them since."""
+    held = st.session_state
+    about, *written = held.get(_CHOSEN, (None,))
+    if about is not None and about != _about(path):
+        del held[_CHOSEN]
+        if written == [held.get("nr_columns"), held.get("nr_inputs")]:
+            held["nr_columns"] = held["nr_inputs"] = ""
+            for key in [key for key in held if str(key).startswith("nr_map_")]:
+                del held[key]
+
+
+def _map(inputs: tuple[str, ...], outputs: tuple[str, ...], path: str) -> None:
     """Write the choices where they can also be written by hand."""
     chosen: dict[str, Any] = {field: st.session_state.get(f"nr_map_{field}") for field in (*inputs, *outputs)}
     pairs = [(column, field) for field, column in chosen.items() if column not in (None, _NOT_THERE, field)]
     st.session_state["nr_columns"] = "\n".join(f"{column} = {field}" for column, field in pairs)
     st.session_state["nr_inputs"] = ", ".join(name for name in inputs if chosen[name] not in (None, _NOT_THERE))
+    st.session_state[_CHOSEN] = (_about(path), st.session_state["nr_columns"], st.session_state["nr_inputs"])
