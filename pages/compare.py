@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, RunSummary
 from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.compare.compare_data import compared
@@ -20,11 +19,11 @@ from mipro_studio.ui.settings.settings_view import differing_settings
 from mipro_studio.ui.text.status import is_active
 
 
-def nothing_to_compare(run: RunSummary, picked: Picked) -> None:
-    """Says what is missing and where to go on."""
+def nothing_to_compare(run: RunSummary, picked: Picked, ended: bool) -> None:
+    """Says what is missing and where to go on; `ended` without an outcome."""
     if picked.split.value == "test":
         st.text("The sealed test is scored once, for baseline and winner, when the search is over. It was not yet.")
-    elif picked.first[1] is None and run.status in (Status.FAILED, Status.STOPPED):
+    elif picked.first[1] is None and ended:
         st.text("No example was scored, so there is nothing to compare.")
     elif picked.first[1] is None:
         st.text("No example has been scored yet: the baseline is scored first, then candidates follow.")
@@ -46,7 +45,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
         strategies_panel(reader, run.id, outcome, names)
         picked = pick(reader, run)
         if picked.first[1] is None or picked.second[1] is None:
-            nothing_to_compare(run, picked)
+            nothing_to_compare(run, picked, found_out.ended is not None)
             return
         found = compared(
             reader,

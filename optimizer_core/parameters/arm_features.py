@@ -48,10 +48,9 @@ TRIED = {
 
 WORTH = "worth"
 """Key in the provenance of an arm of an earlier run: what it was worth there beyond the seed's arm (logit)."""
-CARRIED = 0.6
-"""Share of an arm's worth in an earlier run that is expected again, before the cells say how large it is."""
-
-CARRIED_SD = 0.4
+CARRIED, CARRIED_SD = 0.6, 0.4
+"""Share of an arm's worth in an earlier run that is expected again, and how unsure that is: the cells of all arms say
+how large it is, for all of them."""
 
 FEW_ANSWERS = 12
 """An output with more different answers among the demos is no class: its answers say nothing of a set."""

@@ -95,18 +95,8 @@ def _of_feature(feature: Feature, kind: str, place: int, group: Ints) -> Family:
     """The family of a feature: all arms that it knows, and at the end one for those that it does not, of effect 0."""
     codes: list[tuple[int, ...]] = [(arm,) for arm in feature.arms]
     basis = np.vstack((feature.basis, np.zeros((1, feature.basis.shape[1]))))
-    return Family(
-        MAIN,
-        place,
-        kind[0],
-        [*codes, (-2,)],
-        group,
-        basis,
-        feature.mean,
-        bool(feature.by_row),
-        feature.mean_sd,
-        feature.mean,
-    )
+    known = MAIN, place, kind[0], [*codes, (-2,)], group, basis
+    return Family(*known, feature.mean, bool(feature.by_row), feature.mean_sd, mean_before=feature.mean)
 
 
 def kernel_of(families: Sequence[Family], scales: Scales) -> Floats:
