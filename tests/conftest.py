@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(autouse=True)
+def dspy_is_nobodys() -> None:
+    """DSPy lets only the thread that configured it first do so again, which may have been another test's."""
+    of_dspy = sys.modules.get("dspy.dsp.utils.settings")
+    if of_dspy is not None:
+        of_dspy.config_owner_thread_id = of_dspy.config_owner_async_task = None  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session", autouse=True)
