@@ -94,16 +94,23 @@ def report(
 def versus(
     tasks: Annotated[str, typer.Option(help="By comma.")],
     optimizers: Annotated[str, typer.Option(help="By comma; the first is held against the others.")],
+    results: Annotated[Path | None, typer.Option(help="A file of saved results to count beside the store's.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Save the results of these tasks and optimizers here.")] = None,
     store: StoreOption = None,
 ) -> None:
     """Print one optimizer against the others, paired over tasks and seeds, for every cap that was measured."""
     from mipro_studio.benchmarks.grid import versus as analysis
     from mipro_studio.benchmarks.grid.results import read_results
+    from mipro_studio.benchmarks.grid.saved_results import load_results, save_results
 
     named = _names(optimizers)
-    found = analysis.versus(read_results((store or default_store()).resolve()), _names(tasks), named)
-    if not found:
+    known = [*read_results((store or default_store()).resolve()), *(load_results(results) if results else [])]
+    asked = analysis.asked_for(known, _names(tasks), named)
+    if not asked:
         raise BadInput("Nothing of that has been measured in this store.", "Run `python -m benchmarks run` first.")
+    if save:
+        save_results(asked, save)
+    found = analysis.versus(asked, named)
     print("\n\n".join(analysis.markdown(one, named[0]) for one in found if one.scores[named[0]]))
 
 

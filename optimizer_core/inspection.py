@@ -117,7 +117,8 @@ def _inspected(
     data = trimmed(data, config)
     config = resolve(config, program, len(data.of(Split.VAL)), values)
     misfitting = input_misfits(data.examples[:LABEL_ROWS], inputs_of(program.module).types)
-    warnings = [*data.warnings, *misfitting, *_beyond_embedded(sample, config, values), *overridden(config, program)]
+    warnings = [*program.remarks, *data.warnings, *misfitting]
+    warnings += [*_beyond_embedded(sample, config, values), *overridden(config, program)]
     config, data, plan = _planned(config, program, data, facts, values)
     rehearsal = Rehearsal()
     if calls[0]:

@@ -12,7 +12,7 @@ from scipy import stats
 from mipro_studio.benchmarks.grid.results import Measured
 from mipro_studio.benchmarks.grid.tables import wilcoxon_p
 
-__all__ = ["Versus", "flips_p", "markdown", "versus"]
+__all__ = ["Versus", "asked_for", "flips_p", "markdown", "versus"]
 
 Pair = tuple[str, int]
 """Task and seed."""
@@ -43,14 +43,23 @@ class Versus:
 SEED_PROGRAM = "seed program"
 
 
-def versus(results: Sequence[Measured], tasks: Sequence[str], optimizers: Sequence[str]) -> list[Versus]:
+def asked_for(results: Sequence[Measured], tasks: Sequence[str], optimizers: Sequence[str]) -> list[Measured]:
+    """Those of these tasks and optimizers; of two with the same setting and seed the first."""
+    found: dict[tuple[int, str, str, int], Measured] = {}
+    for one in results:
+        mark = one.mark
+        if mark["task"] in tasks and mark["optimizer"] in optimizers:
+            found.setdefault((mark["max_program_runs"], mark["optimizer"], mark["task"], mark["seed"]), one)
+    return list(found.values())
+
+
+def versus(results: Sequence[Measured], optimizers: Sequence[str]) -> list[Versus]:
     """One for every cap on program runs, over the (task, seed) pairs that all `optimizers` have a result for."""
     found: dict[int, dict[tuple[str, Pair], Measured]] = {}
     for one in results:
         mark = one.mark
-        if mark["task"] in tasks and mark["optimizer"] in optimizers:
-            of_cap = found.setdefault(mark["max_program_runs"], {})
-            of_cap.setdefault((mark["optimizer"], (mark["task"], mark["seed"])), one)
+        of_cap = found.setdefault(mark["max_program_runs"], {})
+        of_cap[mark["optimizer"], (mark["task"], mark["seed"])] = one
     return [_versus(cap, found[cap], optimizers) for cap in sorted(found)]
 
 

@@ -82,7 +82,7 @@ def _making(config: RunConfig, program: Program) -> tuple[list[str], list[str]]:
     target, _, named = config.program.partition(":")
     if config.program.startswith(SAMPLE_PREFIX):
         home = f"from mipro_studio.sample_programs.{named} import program"
-        return imports, ["", home, *_made("program", program.is_factory("program"))]
+        return imports, ["", home, *_made(program.making("program"))]
     attribute, _, inside = (named or program.attribute).partition(".")
     base = Path(config.base or ".").resolve()
     place = place_of(target, base)
@@ -97,12 +97,11 @@ def _making(config: RunConfig, program: Program) -> tuple[list[str], list[str]]:
         imports.append("import runpy")
         lines.append(f"{attribute} = runpy.run_path({json.dumps(target)})[{json.dumps(attribute)}]")
     found = f"{attribute}.{inside}" if inside else attribute
-    return imports, [*lines, *_made(found, program.is_factory(found))]
+    return imports, [*lines, *_made(program.making(found))]
 
 
-def _made(attribute: str, factory: bool) -> list[str]:
-    call = f"{attribute}()" if factory else attribute
-    return ["", *([f"program = {call}"] if call != "program" else [])]
+def _made(making: str) -> list[str]:
+    return ["", *([f"program = {making}"] if making != "program" else [])]
 
 
 def _beside(folder: Path, base: Path) -> str:

@@ -9,11 +9,13 @@ import dspy
 
 from mipro_studio.optimizer_core.errors import BadInput
 
-__all__ = ["only_program"]
+__all__ = ["is_signature", "only_program"]
 
 
 def only_program(home: ModuleType, reference: str) -> Any:
     """What is called `program` in a file, or its only program: a module that is no part of another and no metric.
+
+    Where it has no module, its only signature.
 
     Raises:
         BadInput: there is none, or more than one.
@@ -35,17 +37,24 @@ def only_program(home: ModuleType, reference: str) -> Any:
             f"{reference!r} has {len(names)} dspy modules ({', '.join(names)}).",
             f"Say which, as {reference}:{names[-1]}, or name it `program`.",
         )
-    raise BadInput(f"{reference!r} has no dspy.Module.", _instead(home, reference))
+    return _only_signature(home, reference)
 
 
-def _instead(home: ModuleType, reference: str) -> str:
-    """What the file has that a program could be made of."""
+def is_signature(found: Any) -> bool:
+    """Whether it is a class of inputs and outputs, of which `dspy.Predict` makes a program."""
+    return isinstance(found, type) and issubclass(found, dspy.Signature) and found is not dspy.Signature
+
+
+def _only_signature(home: ModuleType, reference: str) -> Any:
     own = {name: one for name, one in vars(home).items() if getattr(one, "__module__", "") == home.__name__}
-    signatures = [name for name, one in own.items() if isinstance(one, type) and issubclass(one, dspy.Signature)]
+    signatures = {name: one for name, one in own.items() if is_signature(one)}
+    if len(signatures) == 1:
+        return next(iter(signatures.values()))
+    advice = f"Name it `program`, or a function that makes it, as {reference}:FUNCTION."
     if signatures:
-        first = signatures[0]
-        return f"It has the signature {first}: write `program = dspy.Predict({first})` (or ChainOfThought) in it."
-    return f"Name it `program`, or a function that makes it, as {reference}:FUNCTION."
+        first = next(iter(signatures))
+        advice = f"Its signatures are {', '.join(signatures)}: {reference}:{first} is run as `dspy.Predict({first})`."
+    raise BadInput(f"{reference!r} has no dspy.Module.", advice)
 
 
 def _programs_of(home: ModuleType, counts: Callable[[type], bool]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import dspy
 from mipro_studio.optimizer_core.config import NO_CODE
 from mipro_studio.optimizer_core.errors import BadInput, told_in_line
 from mipro_studio.optimizer_core.programs.agents import frame_of
-from mipro_studio.optimizer_core.programs.finding import only_program
+from mipro_studio.optimizer_core.programs.finding import is_signature, only_program
 from mipro_studio.optimizer_core.programs.importing import (
     configured_by,
     configured_model,
@@ -75,7 +75,8 @@ class Program:
     """A `dspy.Module` and the file it came from. `module` is the seed and is never changed; `standing` is the object
     that the file holds.
 
-    `configured` holds what the file gave `dspy.configure` when it was imported and the program was made.
+    `configured` holds what the file gave `dspy.configure` when it was imported and the program was made; `signature`
+    is what was named in place of a module, which is then `dspy.Predict(signature)`.
     `source` is the source code of the module's class; None when there is none to show (built in a prompt). `code`
     is what the proposer is shown: signatures and inner modules as well, as in DSPy. They are read here because
     finding them parses the file, which Python 3.11 cannot always do beside other threads: "AST constructor recursion
@@ -87,6 +88,7 @@ class Program:
         self.name = name
         self.home = home
         self.configured: Mapping[str, Any] = {}
+        self.signature: type | None = None
         named = _predictors(module, name)
         self.predictors = tuple(_describe(module, path, predictor) for path, predictor in named)
         self.source = _source(module)
@@ -101,7 +103,7 @@ class Program:
     def in_state(self, module: dspy.Module) -> "Program":
         """This program with `module`, a copy of its own in another state, as the seed."""
         made = Program(module, self.home, self.name)
-        made.configured, made.standing = self.configured, self.standing
+        made.configured, made.standing, made.signature = self.configured, self.standing, self.signature
         return made
 
     @property
@@ -109,8 +111,20 @@ class Program:
         """The name in its file that the program is had by: `program` where there is one."""
         names = vars(self.home) if self.home is not None else {}
         itself = [name for name, value in names.items() if value is self.standing]
-        its_class = [name for name, value in names.items() if value is type(self.standing)]
-        return "program" if "program" in names else (itself or its_class or [self.name])[0]
+        kind = self.signature or type(self.standing)
+        made_of = [name for name, value in names.items() if value is kind]
+        return "program" if "program" in names else (itself or made_of or [self.name])[0]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was assumed when it was made, a sentence each."""
+        if self.signature is None:
+            return []
+        name = self.signature.__name__
+        return [
+            f"{name} is a signature: it is run as `dspy.Predict({name})`. For another module, write it into the "
+            f"file, as `program = dspy.ChainOfThought({name})`."
+        ]
 
     def without_losses(self, arm: Arm) -> Arm:
         """`arm`, switched off with the reason if it leaves out what the program's own instruction must name."""
@@ -118,12 +132,15 @@ class Program:
         why = frame.why_not(arm.text) if arm.active and arm.text else ""
         return replace(arm, active=False, reason=why) if why else arm
 
-    def is_factory(self, attribute: str) -> bool:
-        """Whether `attribute` of its file is a class or function that makes the program, not the program."""
+    def making(self, attribute: str) -> str:
+        """Python that has the program: `attribute` of its file, a call of it, or `dspy.Predict` of a signature."""
         try:
-            return not isinstance(named_in(self.home, attribute), dspy.Module)
+            found = named_in(self.home, attribute)
         except LookupError:
-            return True
+            return f"{attribute}()"
+        if is_signature(found):
+            return f"dspy.Predict({attribute})"
+        return attribute if isinstance(found, dspy.Module) else f"{attribute}()"
 
 
 def _predictors(module: dspy.Module, name: str) -> list[tuple[str, Any]]:
@@ -205,15 +222,14 @@ def _loaded(reference: str, base: Path) -> Program:
         found = named_in(home, attribute) if attribute else only_program(home, reference)
     except LookupError:
         raise BadInput(f"{reference.split(':')[0]!r} has nothing named {attribute!r}.") from None
-    return Program(_as_module(found, reference), home, attribute or Path(reference).stem)
+    program = Program(_as_module(found, reference), home, attribute or Path(reference).stem)
+    program.signature = found if is_signature(found) else None
+    return program
 
 
 def _as_module(found: Any, reference: str) -> dspy.Module:
-    if isinstance(found, type) and issubclass(found, dspy.Signature):
-        raise BadInput(
-            f"{reference!r} is a signature and no program yet.",
-            f"Write `program = dspy.Predict({found.__name__})` (or ChainOfThought) in its file, and name that.",
-        )
+    if is_signature(found):
+        return dspy.Predict(found)
     if not isinstance(found, dspy.Module) and callable(found):
         try:
             found = found()

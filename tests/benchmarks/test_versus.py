@@ -1,11 +1,14 @@
 """One optimizer against the others: only pairs that all have, tasks count alike, signs are coins."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mipro_studio.benchmarks.grid.results import Measured
-from mipro_studio.benchmarks.grid.versus import flips_p, markdown, versus
+from mipro_studio.benchmarks.grid.saved_results import load_results, save_results
+from mipro_studio.benchmarks.grid.versus import asked_for, flips_p, markdown, versus
+from mipro_studio.optimizer_core.errors import BadInput
 from tests.benchmarks.test_tables import measured
 
 BOTH = ("studio", "dspy.MIPROv2")
@@ -28,7 +31,7 @@ RESULTS = [
 
 
 def test_a_pair_that_one_has_no_result_for_is_left_out_and_tasks_count_alike() -> None:
-    (found,) = versus(RESULTS, ("triage", "trec"), BOTH)
+    (found,) = versus(asked_for(RESULTS, ("triage", "trec"), BOTH), BOTH)
     assert set(found.scores["studio"]) == {("triage", 0), ("triage", 1), ("trec", 0)}
     assert found.mean("studio", "triage") == 0.75
     assert found.mean("studio") == pytest.approx((0.75 + 0.5) / 2)
@@ -40,9 +43,30 @@ def test_a_pair_that_one_has_no_result_for_is_left_out_and_tasks_count_alike() -
 
 
 def test_tasks_and_optimizers_that_were_not_asked_for_are_none_of_it() -> None:
-    (found,) = versus(RESULTS, ("triage",), ("studio",))
+    asked = asked_for(RESULTS, ("triage",), ("studio",))
+    (found,) = versus(asked, ("studio",))
     assert set(found.examples) == {"studio"}
-    assert versus(RESULTS, ("iris",), BOTH) == []
+    assert {one.mark["task"] for one in asked} == {"triage"}
+    assert asked_for(RESULTS, ("iris",), BOTH) == []
+
+
+def test_results_that_were_saved_give_the_same_table_and_the_store_is_counted_before_them(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    save_results(RESULTS, file)
+    assert all(one in RESULTS for one in load_results(file))
+    assert len(load_results(file)) == len(RESULTS)
+    newer = result("studio", "triage", 0, [0, 0])
+    (found,) = versus(asked_for([newer, *load_results(file)], ("triage",), BOTH), BOTH)
+    assert found.scores["studio"] == {("triage", 0): 0.0, ("triage", 1): 0.5}
+
+
+def test_another_file_is_no_saved_results(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    with pytest.raises(BadInput, match="cannot be read"):
+        load_results(file)
+    file.write_text('{"run_id": 1}\n')
+    with pytest.raises(BadInput, match="no saved results"):
+        load_results(file)
 
 
 def test_signs_are_coins() -> None:

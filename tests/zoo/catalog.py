@@ -502,6 +502,7 @@ PLACES = [
     Case("names of ours", "program.py:Program", folder="neighbours"),
     Case("an odd file name", "odd-name v2.py:Ask"),
     Case("configured at import", "configured.py:program"),
+    Case("a signature", "configured.py:Ask"),
 ]
 
 

@@ -62,6 +62,8 @@ class Plain:
     def made(self) -> dspy.Module:
         """The program, made anew where it is made by a class or a function."""
         found = attrgetter(self.case.attribute)(self.home)
+        if isinstance(found, type) and issubclass(found, dspy.Signature):
+            return dspy.Predict(found)
         return found.deepcopy() if isinstance(found, dspy.Module) else found()
 
     def evaluated(self, program: dspy.Module) -> dict[str, Any]:

@@ -26,6 +26,9 @@ CLASS = (
 )
 
 
+SIGNATURE = "class {}(dspy.Signature):\n    text: str = dspy.InputField()\n    label: str = dspy.OutputField()\n"
+
+
 def _uses(name: str, inner: str) -> str:
     return (
         CLASS.removeprefix(HEAD)
@@ -74,10 +77,10 @@ BAD = {
         "mine.py",
         "'mine.py' has 2 dspy modules (One, Two)",
     ),
-    "signatures alone": (
-        HEAD + "class Ask(dspy.Signature):\n    text: str = dspy.InputField()\n",
+    "two signatures": (
+        HEAD + SIGNATURE.format("Ask") + SIGNATURE.format("Judge"),
         "mine.py",
-        "dspy.Predict(Ask)",
+        "Its signatures are Ask, Judge: mine.py:Ask is run as `dspy.Predict(Ask)`",
     ),
     "two, and a part of one": (
         CLASS.replace("One", "Inner") + _uses("Outer", "Inner") + CLASS.replace("One", "Other"),
@@ -178,14 +181,14 @@ def test_a_file_may_be_called_what_no_module_is(name: str, tmp_path: Path) -> No
 def test_a_file_s_one_object_is_taken_home_as_it_stands(tmp_path: Path) -> None:
     write(tmp_path, CLASS + "answering = One()\n")
     program = load_program("mine.py", tmp_path)
-    assert program.attribute == "answering" and not program.is_factory("answering")
+    assert program.attribute == program.making("answering") == "answering"
 
 
 def test_a_program_may_be_inside_of_an_object(tmp_path: Path) -> None:
     write(tmp_path, CLASS + "class App:\n    made = One()\n    Kind = One\n")
     assert load_program("mine.py:App.made", tmp_path).predictors[0].name == "step"
     program = load_program("mine.py:App.Kind", tmp_path)
-    assert program.is_factory("App.Kind") and not program.is_factory("App.made")
+    assert program.making("App.Kind") == "App.Kind()" and program.making("App.made") == "App.made"
     with pytest.raises(BadInput, match=r"has nothing named 'App\.gone'"):
         load_program("mine.py:App.gone", tmp_path)
 
@@ -276,13 +279,18 @@ def test_a_metric_may_stand_in_a_class_or_be_one(tmp_path: Path) -> None:
     assert load_metric("dspy.evaluate:SemanticF1", program, tmp_path).name == "SemanticF1"
 
 
-def test_a_signature_is_no_program_and_what_building_raises_is_one_line(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        HEAD + "class Ask(dspy.Signature):\n    text: str = dspy.InputField()\n    label: str = dspy.OutputField()\n",
-    )
-    with pytest.raises(BadInput, match=r"is a signature and no program yet.*dspy.Predict\(Ask\)"):
-        load_program("mine.py:Ask", tmp_path)
+def test_a_signature_is_run_as_a_prediction_of_it_and_that_is_said(tmp_path: Path) -> None:
+    write(tmp_path, HEAD + SIGNATURE.format("Ask"))
+    for reference in ("mine.py", "mine.py:Ask"):
+        program = load_program(reference, tmp_path)
+        assert type(program.module) is dspy.Predict
+        assert (program.attribute, program.making("Ask")) == ("Ask", "dspy.Predict(Ask)")
+        assert [said for said in program.remarks if "run as `dspy.Predict(Ask)`" in said]
+    write(tmp_path, HEAD + SIGNATURE.format("Ask") + "program = dspy.ChainOfThought(Ask)\n", "whole.py")
+    assert load_program("whole.py", tmp_path).remarks == []
+
+
+def test_what_building_a_program_raises_is_one_line(tmp_path: Path) -> None:
     made = "from pydantic import BaseModel\nclass Options(BaseModel):\n    depth: int\n"
     write(tmp_path, HEAD + made + "def make():\n    return Options()\n", "made.py")
     write(tmp_path, HEAD + made + "Options()\n", "at_import.py")
