@@ -152,10 +152,10 @@ def _predictors(module: dspy.Module, name: str) -> list[tuple[str, Any]]:
         )
         raise BadInput(f"DSPy finds no predictors in the program {name!r}: {told_in_line(error)}.", way) from error
     if not named:
-        raise BadInput(
-            f"The program {name!r} has no predictors, so there is nothing to optimize.",
-            "Make dspy.Predict (or ChainOfThought, ...) objects attributes of the module in __init__.",
-        )
+        advice = "Make dspy.Predict (or ChainOfThought, ...) objects attributes of the module in __init__."
+        if any(isinstance(one, dspy.Flex) for _, one in module.named_sub_modules()):
+            advice = "What a dspy.Flex has is code, which dspy.GEPA rewrites; here prompts and demos are optimized."
+        raise BadInput(f"The program {name!r} has no predictors, so there is nothing to optimize.", advice)
     return named
 
 

@@ -105,6 +105,12 @@ def calls(n: int, said: str) -> Row:
     return {"tool_calls": [{"id": "call_1", "name": "look_up", "args": {"number": str(n)}}]}
 
 
+def explores(n: int, said: str) -> str:
+    """Code of an RLM: a look at its input, then the answer."""
+    code = f"SUBMIT(answer={guess(n)!r})" if "seen:" in said else "print('seen:', text, triple(number=1))"
+    return f"```python\n{code}\n```"
+
+
 SAYS: Mapping[str, Say] = {
     "answer": guess,
     "rating": lambda n, said: 1 + (n + (n % 5 == 4)) % 5,
@@ -336,6 +342,7 @@ AGENTS = [
     Case("ReActV2", "agents.py:second_react"),
     Case("CodeAct", "agents.py:code_act"),
     Case("ProgramOfThought", "agents.py:program_of_thought"),
+    Case("RLM", "agents.py:recursive", says={"code": explores}),
     Case("MultiChainComparison", "agents.py:Compare"),
     Case("BestOfN", "agents.py:Best"),
     Case("Refine", "agents.py:Refined"),

@@ -77,6 +77,11 @@ BAD = {
         "mine.py",
         "'mine.py' has 2 dspy modules (One, Two)",
     ),
+    "code in place of prompts": (
+        HEAD + "program = dspy.Flex('text -> label')\n",
+        "mine.py",
+        "What a dspy.Flex has is code, which dspy.GEPA rewrites",
+    ),
     "two signatures": (
         HEAD + SIGNATURE.format("Ask") + SIGNATURE.format("Judge"),
         "mine.py",

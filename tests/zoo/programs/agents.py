@@ -99,6 +99,11 @@ def code_act():
     return dspy.CodeAct("text -> answer", tools=[triple], max_iters=2, interpreter_factory=Calculator)
 
 
+def recursive():
+    """Explores its inputs in an interpreter, a process of its own for each run."""
+    return dspy.RLM("text -> answer", max_iters=3, tools=[triple], interpreter_factory=dspy.LocalInterpreter)
+
+
 def program_of_thought():
     return dspy.ProgramOfThought("text -> answer", interpreter_factory=Calculator)
 
