@@ -7,6 +7,7 @@ from typing import Any
 from mipro_studio.optimizer_core.data.fields import ASIDE
 from mipro_studio.optimizer_core.metrics.answer_number import final_number, same_number
 from mipro_studio.optimizer_core.metrics.answer_text import as_it_stands, normalized, token_f1
+from mipro_studio.optimizer_core.metrics.decisions import decided
 from mipro_studio.optimizer_core.metrics.scoring import Metric, MetricError
 from mipro_studio.optimizer_core.metrics.typed_equality import alike, is_compound, text_in
 from mipro_studio.optimizer_core.programs.value_tags import field_names, is_record
@@ -73,7 +74,7 @@ def built_in_metric(name: str, labels: Sequence[str] = ()) -> Metric:
                 f"The prediction has none of the label columns {sorted(wanted or given)}: it has {sorted(fields)}.",
                 "Name the label column as the program's output (--rename), or name other labels (--labels).",
             )
-        return sum(compare(fields[one], given[one]) for one in scored) / len(scored)
+        return sum(compare(*decided(fields[one], given[one])) for one in scored) / len(scored)
 
     return metric
 

@@ -9,6 +9,7 @@ from dspy.adapters.types.base_type import Type
 from dspy.adapters.utils import get_annotation_name
 
 from mipro_studio.optimizer_core.errors import BadInput, StudioError
+from mipro_studio.optimizer_core.metrics.decisions import value_type
 from mipro_studio.optimizer_core.metrics.scoring import Scorer
 from mipro_studio.optimizer_core.programs.conversion import Misfit, convert
 from mipro_studio.optimizer_core.programs.program_inputs import as_dspy
@@ -57,7 +58,7 @@ def misfits(labels: Sequence[str], rows: Sequence[Example], types: Mapping[str, 
     said = []
     for name in labels:
         given = [row.labels[name] for row in rows if row.labels.get(name) is not None]
-        wrong = [value for value in given if name in types and not _fits(value, types[name])]
+        wrong = [value for value in given if name in types and not _is_answer(value, types[name])]
         if wrong:
             said.append(
                 f"{len(wrong)} of {len(given)} labels {name!r} are nothing that the program can put out there "
@@ -85,6 +86,10 @@ def input_misfits(rows: Sequence[Example], types: Mapping[str, Any]) -> list[str
                 f"({get_annotation_name(annotation)}), such as {text_of(wrong[0])[:80]!r}: it gets them as they are."
             )
     return said
+
+
+def _is_answer(value: Any, annotation: Any) -> bool:
+    return _fits(value, annotation) or _fits(value, value_type(annotation))
 
 
 def _fits(value: Any, annotation: Any) -> bool:

@@ -43,6 +43,20 @@ def of(value: Callable[[int], Any]) -> dict[str, Any]:
     }
 
 
+def deciding(value: Callable[[int], Any], evidence: Callable[[Any], Row]) -> dict[str, Any]:
+    """Rows labelled with `value` of their number, of which the model gives evidence."""
+    said = of(value)["says"]["answer"]
+    return {**of(value), "says": {"answer": lambda n, end: evidence(said(n, end))}}
+
+
+def chosen(word: str) -> Row:
+    return {"probabilities": {one: 0.75 if one == word else 0.25 for one in ("odd", "even")}, "confidence": 0.5}
+
+
+def graded(level: float) -> Row:
+    return {"probabilities": {str(one): float(one == level) for one in range(3)}, "confidence": 1.0}
+
+
 def given(value: Callable[[int], Any]) -> dict[str, Any]:
     """Rows with an input `given` beside the text."""
     return {"row": lambda n: {"given": value(n), **labelled(n)}}
@@ -536,6 +550,15 @@ PRACTICE = [
     Case("a dictionary by enum", "practice.py:by_status", metric="same_by_status", **of(lambda n: {"open": n})),
     Case("a dspy.Type", "practice.py:events", metric="same_event", **of(lambda n: {"title": "x", "hour": n})),
     Case("a decimal", "practice.py:moneys", metric="same_text", **of(lambda n: f"{n}.10")),
+    Case("a choice with its confidence", "practice.py:choices", metric="same_value", **deciding(parity, chosen)),
+    Case("a choice as its word", "practice.py:natives", **deciding(parity, chosen)),
+    Case(
+        "a truth with its confidence",
+        "practice.py:truths",
+        metric="same_value",
+        **deciding(lambda n: n % 2 == 0, lambda even: {"noul": 0.875 if even else 0.125}),
+    ),
+    Case("a graded score", "practice.py:grades", metric="same_value", **deciding(lambda n: float(n % 3), graded)),
     Case("a number with limits", "practice.py:stars", **of(lambda n: n)),
     Case(
         "an image in a record",

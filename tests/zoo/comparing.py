@@ -1,6 +1,7 @@
 """Where the studio and plain DSPy differ on a program of the zoo: {check: what was seen}, empty when they agree."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ __all__ = ["differences"]
 Request = Mapping[str, Any]
 ROLES = ("gpt-4o-mini", "gpt-4.1-mini")
 SHOWN = 300
+IN_INSTRUCTION = re.compile(r"\s*Task examples \(labels or evidence\):\n.*")
+"""Where DSPy puts demos of a predictor that puts out a decision."""
 
 
 def differences(studio: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, str]:
@@ -95,8 +98,10 @@ def _about(requests: Iterable[Request], numbers: Sequence[int]) -> list[Request]
 
 
 def _without_demos(request: Request) -> Request:
-    messages = request["messages"]
-    return {**request, "messages": [messages[0], *messages[-1:]]}
+    first, last = request["messages"][0], request["messages"][-1]
+    if isinstance(first["content"], str):
+        first = {**first, "content": IN_INSTRUCTION.sub("", first["content"])}
+    return {**request, "messages": [first, last]}
 
 
 def _text(request: Request) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import dspy
 import pytest
+from dspy.experimental import Choice
 
 from mipro_studio.optimizer_core.config import DataSpec
 from mipro_studio.optimizer_core.data import Fields, Gathered, data_report, load_dataset
@@ -143,6 +144,7 @@ def test_labels_that_the_real_answers_lack_are_told() -> None:
         (float, ["0.5", 1, "3,5"], "3,5"),
         (bool, ["yes", "FALSE", "1", 0, "t", "maybe"], "maybe"),
         (datetime.date, ["2026-01-02", "02/01/2026"], "02/01/2026"),
+        (Choice[("low", ""), ("high", "")], ["low", {"value": "high", "confidence": 1}, "middle"], "middle"),
     ],
     ids=str,
 )

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import dspy
 import numpy as np
 import pytest
+from dspy.experimental import Choice, Noul, Score
 from pydantic import BaseModel
 
 from mipro_studio.optimizer_core.metrics.built_in import BUILT_IN, built_in_metric
@@ -256,6 +257,31 @@ def test_a_typed_value_is_not_a_label_that_says_otherwise(metric: str, guess: An
     assert score(metric, guess, truth) == 0.0
     if not isinstance(guess, list):  # a text may be any one of a list of right answers
         assert score(metric, truth, guess) == 0.0
+
+
+LOW = Choice[("low", "few of them"), ("high", "many")](value="low", confidence=0.6)
+YES = Noul(value=True, confidence=0.2, probability=0.6)
+GOOD = Score["poor", "fair", "good"](value=1.75, level=2, confidence=0.5, probabilities={0: 0.0, 1: 0.25, 2: 0.75})
+
+
+@pytest.mark.parametrize(
+    ("guess", "truth", "expected"),
+    [
+        (LOW, "low", 1.0),
+        (LOW, "high", 0.0),
+        (LOW, {"value": "low", "confidence": 1.0}, 1.0),
+        (LOW, LOW.model_copy(update={"confidence": 0.9}), 1.0),
+        (YES, "true", 1.0),
+        (YES, False, 0.0),
+        (GOOD, 2, 1.0),
+        (GOOD, "2", 1.0),
+        (GOOD, 1, 0.0),
+        (GOOD, 1.75, 1.0),
+    ],
+)
+@pytest.mark.parametrize("metric", ["exact_match", "normalized_exact_match"])
+def test_a_decision_is_what_it_decides_however_sure(metric: str, guess: Any, truth: Any, expected: float) -> None:
+    assert score(metric, guess, truth) == expected
 
 
 def test_texts_are_exact_and_order_counts_in_lists() -> None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Annotated, Generic, Literal, NamedTuple, Optional, TypedDict, TypeVar, Union
 
 import dspy
+from dspy.experimental import Choice, Noul, Score
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 from pydantic.alias_generators import to_camel
 
@@ -22,6 +23,10 @@ def metric(example, pred, trace=None):
 
 def same_dump(example, pred, trace=None):
     return pred.answer.model_dump(mode="json") == example.answer
+
+
+def same_value(example, pred, trace=None):
+    return pred.answer.value == example.answer
 
 
 def same_text(example, pred, trace=None):
@@ -112,10 +117,10 @@ def same_event(example, pred, trace=None):
 
 
 class Reader(dspy.Module):
-    def __init__(self, kind=str):
+    def __init__(self, kind=str, **described):
         super().__init__()
         signature = dspy.Signature("text -> answer", "Read the text.")
-        self.read = dspy.Predict(signature.with_updated_fields("answer", type_=kind))
+        self.read = dspy.Predict(signature.with_updated_fields("answer", type_=kind, **described))
 
     def forward(self, text):
         return self.read(text=text)
@@ -127,6 +132,11 @@ boxes = functools.partial(Reader, Box[Status])
 spots = functools.partial(Reader, Spot)
 by_status = functools.partial(Reader, dict[Status, int])
 events = functools.partial(Reader, Event)
+Deciding = functools.partial(Reader, desc="what the number is")
+choices = functools.partial(Deciding, Choice[("odd", "no half of it"), ("even", "two halves")])
+truths = functools.partial(Deciding, Noul[(True, "even"), (False, "odd")])
+grades = functools.partial(Deciding, Score["poor", "fair", "good"])
+natives = functools.partial(Deciding, Annotated[Literal["odd", "even"], Choice])
 moneys = functools.partial(Reader, Decimal)
 stars = functools.partial(Reader, Annotated[int, Field(ge=1, le=30)])
 
