@@ -145,9 +145,14 @@ def _part(found: Any, name: str) -> Any:
 def _rows(found: Any, reference: str) -> list[Any]:
     if _is_table(found):
         return _rows_of_table(found)
-    if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+    if callable(as_rows := getattr(found, "to_pylist", None)):  # a table of pyarrow, which iterates over its columns
+        return list(as_rows())
+    indexed = hasattr(found, "__getitem__") and hasattr(found, "__len__")
+    if isinstance(found, str | bytes | Mapping) or not (indexed or isinstance(found, Iterable)):
         raise BadInput(f"{_told(reference)!r} is a {type(found).__name__} and no rows.", f"Make it {_WHAT}.")
-    return list(found)
+    if isinstance(found, Iterable):
+        return list(found)
+    return [found[place] for place in range(len(found))]  # as a data set of PyTorch is read
 
 
 def _is_table(found: Any) -> bool:

@@ -58,10 +58,12 @@ def test_examples_name_their_inputs(tmp_path: Path) -> None:
         "def it(): return plain",
         "def it():\n    yield from plain",
         "it = [Row(row.q, row.a) for row in rows]",
+        "import pyarrow\nit = pyarrow.Table.from_pylist(plain)",
+        "class It:\n    def __len__(self): return 6\n    def __getitem__(self, at): return plain[at % 6]\nit = It()",
         "import pandas\nit = pandas.DataFrame(plain)",
         "class Home:\n    it = plain\nHome = Home()",
     ],
-    ids=["list", "tuple", "function", "generator", "dataclasses", "frame", "nested"],
+    ids=["list", "tuple", "function", "generator", "dataclasses", "arrow", "indexed", "frame", "nested"],
 )
 def test_rows_come_in_many_shapes(tmp_path: Path, code: str) -> None:
     found = source(tmp_path, code, "Home.it" if "Home" in code else "it")
