@@ -50,6 +50,13 @@ def resume(
 
 
 @app.command()
+def ablate(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Score a completed run's winner without each of its parts: what does each bring?"""
+    path = _store(store)
+    follow(path, launcher.ablate(path, run_id), as_json)
+
+
+@app.command()
 def stop(run_id: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """End a run with the best so far."""
     path = _store(store)

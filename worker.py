@@ -188,7 +188,15 @@ def _past(reader: Reader, run_id: str, config: RunConfig) -> Past:
     approvals = sum(command["kind"] == "approve" for command in reader.commands(run_id))
     approved = not config.review or approvals > 0
     again = reader.failed_before_mending(run_id)
-    return Past(reader.run(run_id).wall_s, approved, approvals, again, tunings_folder(reader.path, run_id))
+    jobs = tunings_folder(reader.path, run_id)
+    return Past(reader.run(run_id).wall_s, approved, approvals, again, jobs, _completed(reader, run_id))
+
+
+def _completed(reader: Reader, run_id: str) -> Ending | None:
+    """How the run was completed, however often it was ablated since."""
+    ended = [event.data for _, _, event in reader.events_of(run_id, EventKind.ENDED, 1_000)]
+    done = [data for data in ended if data.get("status") == Status.COMPLETED.value]
+    return Ending(Status.COMPLETED, done[-1]["reason"], capped=bool(done[-1].get("capped"))) if done else None
 
 
 def _stand_in(base: str) -> None:

@@ -20,6 +20,7 @@ from mipro_studio.ui.arms.candidate_names import names_of
 from mipro_studio.ui.result.evidence import evidence_of
 from mipro_studio.ui.result.headline import doubt, headline
 from mipro_studio.ui.result.leaders import candidates_tried
+from mipro_studio.ui.result.what_parts_bring import Brought, in_words, what_parts_bring
 from mipro_studio.ui.text.format import interval, score
 
 __all__ = [
@@ -80,6 +81,7 @@ def run_facts(reader: Reader, run_id: str) -> dict[str, Any]:
         "errors": reader.errors_by_class(run_id),
         "wall_s": round(summary.wall_s, 2),
         "error": summary.error or None,
+        "parts": [asdict(part) for part in what_parts_bring(reader, run_id, found, names)],
         "steps": [{**step, "name": names.of(step["candidate"])} for step in outcome.steps] if outcome else [],
         "people": [asdict(deed) for deed in reader.deeds(run_id)],
         **front_facts(reader, summary.id),
@@ -173,6 +175,10 @@ def print_facts(facts: dict[str, Any]) -> None:
     if facts["doubt"]:
         console.print(facts["doubt"], markup=False, soft_wrap=True)
     console.print(table, markup=False, soft_wrap=True)
+    parts = [Brought(**part) for part in facts["parts"]]
+    if said := in_words(parts):
+        console.print(said, markup=False, soft_wrap=True)
+        console.print(_parts_table([part.row() for part in parts if part.paired]), markup=False)
     if facts["steps"]:
         console.print(_steps_table(facts["steps"]))
     print_front(facts)
@@ -184,6 +190,14 @@ def _deeds(people: list[dict[str, str]]) -> list[str]:
     for deed in people:
         did.setdefault(deed["name"], []).append(deed["did"])
     return [f"{name} ({', '.join(dict.fromkeys(kinds))})" for name, kinds in did.items()]
+
+
+def _parts_table(rows: list[dict[str, str]]) -> Table:
+    """What each part of the winner brings."""
+    table = Table(*rows[0], box=None)
+    for row in rows:
+        table.add_row(*row.values())
+    return table
 
 
 def _steps_table(steps: list[dict[str, Any]]) -> Table:

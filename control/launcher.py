@@ -20,10 +20,10 @@ from mipro_studio.optimizer_core.environment import worker_environment
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import open_log
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Status
+from mipro_studio.optimizer_core.types import Candidate, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
-__all__ = ["approve", "limit", "open_app", "pause", "resume", "spawn", "start", "stop"]
+__all__ = ["ablate", "approve", "limit", "open_app", "pause", "resume", "spawn", "start", "stop"]
 
 LEASE_WAIT_S = 8.0
 
@@ -89,11 +89,7 @@ def resume(store: Path, run_id: str, trials: int | None = None, *, despite_error
         StudioError: there is no such run, it works already, or it has nothing left to do.
     """
     summary = _standing_still(store, run_id)
-    if summary.origin:
-        raise IllegalMove(
-            f"Run {summary.id} came from a replay file, so it is only shown.",
-            "Start a run of your own with its settings (New run, from this run), where its program is.",
-        )
+    _require_own(summary)
     with Reader(store) as reader:
         reader.require_whole(summary.id)
         config, plan = reader.config(summary.id), reader.plan(summary.id)
@@ -104,19 +100,60 @@ def resume(store: Path, run_id: str, trials: int | None = None, *, despite_error
     listed = OPTIMIZERS.get(summary.optimizer)
     if summary.status is Status.COMPLETED and listed is not None and listed.bounded:
         raise BadInput(f"Run {summary.id} is completed. {listed.bounded}", "Start a new run with other settings.")
+    if more:
+        config["search"]["trials"] = plan["trials"] = trials
+        config["ablate"] = False
+    if despite_errors:
+        config["despite_errors"] = True
+    changed = more or despite_errors
+    return _queued_again(store, summary, (config, plan) if changed else None, "resumed")
+
+
+def ablate(store: Path, run_id: str) -> str:
+    """Queue a completed run again to score its winner without each of its parts, and spawn a worker for it.
+
+    The program runs are the parts times the validation rows, less what is known already; they are under no cap.
+    Returns the run's whole id.
+
+    Raises:
+        StudioError: there is no such run, it has no winner (yet), or its program cannot be reached from here.
+    """
+    summary = _standing_still(store, run_id)
+    _require_own(summary)
+    with Reader(store) as reader:
+        reader.require_whole(summary.id)
+        config, plan, outcome = reader.config(summary.id), reader.plan(summary.id), reader.outcome(summary.id)
+    _require_reachable(summary.id, config)
+    if summary.status is not Status.COMPLETED:
+        raise IllegalMove(f"Run {summary.id} is {summary.status}.", "Let it come to its end first: `resume`.")
+    parts = Candidate.parse(outcome.winner).arms if outcome is not None and outcome.winner else ()
+    if len(parts) < 2:
+        had = "one part that is new, which brings all that it gains" if parts else "no part that is new"
+        raise BadInput(f"The winner of run {summary.id} has {had}.")
+    return _queued_again(store, summary, ({**config, "ablate": True}, plan), "ablated")
+
+
+def _queued_again(
+    store: Path, summary: RunSummary, settings: tuple[dict[str, Any], dict[str, Any]] | None, deed: str
+) -> str:
+    """Queue the run, with its config and plan where they are new, and spawn a worker for it; its id."""
     with Store(store) as opened, opened.atomic():
-        if more:
-            config["search"]["trials"] = plan["trials"] = trials
-        if despite_errors:
-            config["despite_errors"] = True
-        if more or despite_errors:
-            opened.update_config(summary.id, config, plan)
+        if settings is not None:
+            opened.update_config(summary.id, *settings)
         opened.sweep()
         if summary.status is not Status.QUEUED:
-            opened.move(summary.id, Status.QUEUED, "resumed")
-        opened.sign(summary.id, "resumed")
+            opened.move(summary.id, Status.QUEUED, deed)
+        opened.sign(summary.id, deed)
     spawn(store, summary.id)
     return summary.id
+
+
+def _require_own(summary: RunSummary) -> None:
+    if summary.origin:
+        raise IllegalMove(
+            f"Run {summary.id} came from a replay file, so it is only shown.",
+            "Start a run of your own with its settings (New run, from this run), where its program is.",
+        )
 
 
 def _require_reachable(run_id: str, config: Mapping[str, Any]) -> None:

@@ -233,6 +233,7 @@ class RunConfig(Settings):
         rehearse: Run the program on a training row or two before all else; set by an inspection that could not do so.
         start_anyway: A person wants to start although the rehearsal showed a problem.
         despite_errors: Go on although (nearly) every program run fails; what failed stays so, and is not asked again.
+        ablate: The run is completed, and what is wanted of it is its winner without each of its parts.
         start_from: A saved program (DSPy's JSON, as `export` writes it) whose instructions and demos it begins with.
         start_state: What that file held; filled in by the inspection.
         carry_from: What an earlier run of the same program learned, whatever its model: a file that `learned` wrote,
@@ -274,6 +275,7 @@ class RunConfig(Settings):
     rehearse: bool = False
     start_anyway: bool = False
     despite_errors: bool = False
+    ablate: bool = False
     base: str = ""
     start_from: str | None = None
     start_state: str = ""

@@ -12,6 +12,7 @@ from mipro_studio.ui.live import live_patterns, live_tabs
 from mipro_studio.ui.live.importance import importance_panel
 from mipro_studio.ui.live.live_head import buttons, cards, reason, rows_wait, status_line
 from mipro_studio.ui.live.live_view import asked_of, given_up, latest
+from mipro_studio.ui.live.parts_panel import parts_panel
 from mipro_studio.ui.live.search_panel import bar, before_the_search, search_panel, searched
 from mipro_studio.ui.live.spending import caps, limits_line, spending_table
 from mipro_studio.ui.live.stages import stages_panel
@@ -62,6 +63,7 @@ def draw(reader: Reader, run: RunSummary) -> None:
         with st.grid(2, min_column_width=400):
             with st.container(border=True, height="stretch"):
                 st.header("What the score depends on", anchor=False)
+                parts_panel(reader, view.summary, evidence, names)
                 importance_panel(reader, view)
             spent(reader, view, config, plan)
     else:

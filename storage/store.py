@@ -185,7 +185,7 @@ class Store:
         """Keep who did something to a run, if anybody here has a name (`people.person`).
 
         Args:
-            did: `created`, `resumed`, `note`, `note_removed`, or the kind of a command.
+            did: `created`, `resumed`, `ablated`, `note`, `note_removed`, or the kind of a command.
             about: The part of the run that it was done to.
         """
         if name := person(self.path):

@@ -29,8 +29,9 @@ from mipro_studio.optimizer_core.parameters.arms import Arms
 from mipro_studio.optimizer_core.parameters.seed_program import seed_program
 from mipro_studio.optimizer_core.programs.program import Program
 from mipro_studio.optimizer_core.proposers.proposer import Proposer
+from mipro_studio.optimizer_core.runs.ablation import Ablation
 from mipro_studio.optimizer_core.runs.presets import resolve
-from mipro_studio.optimizer_core.runs.run import Run
+from mipro_studio.optimizer_core.runs.run import Ending, Run
 from mipro_studio.optimizer_core.secrets import Scrubber
 from mipro_studio.optimizer_core.seeds import derive_seed
 from mipro_studio.optimizer_core.sources import is_live
@@ -70,6 +71,7 @@ class Past:
         jobs: Folder in which weights are tuned, which outlives the run's lives.
         again: Cells that failed in a life that was given up. Somebody has mended something since: they are asked for
             again.
+        completed: How the run ended, where it is completed.
     """
 
     spent_s: float = 0.0
@@ -77,6 +79,7 @@ class Past:
     approvals: int = 0
     again: Collection[CellKey] = ()
     jobs: Path = Path("finetuning")
+    completed: Ending | None = None
 
 
 def _stands(cell: Cell, past: Past, config: RunConfig) -> bool:
@@ -113,7 +116,8 @@ def assemble(
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if _stands(cell, past, config))
-    limits = Limits(config.budget.max_program_runs, config.row_limit_s, config.despite_errors)
+    cap = None if config.ablate else config.budget.max_program_runs
+    limits = Limits(cap, config.row_limit_s, config.despite_errors)
     executor = _executor(config, base, meter, pool, program)
     evaluator = Evaluator(executor, recorder, table, limits)
     memory = {call.key: call for call in journal.prompt_calls()}
@@ -134,7 +138,10 @@ def assemble(
         takes=optimizer.accepts(config),
         drops=optimizer.drops,
     )
-    return Assembled(Run(context, optimizer, executor, past.approved), context, pool, executor)
+    run = Run(context, optimizer, executor, past.approved)
+    if config.ablate and past.completed is not None:
+        run = Ablation(context, optimizer, executor, past.completed)
+    return Assembled(run, context, pool, executor)
 
 
 def _meter(config: RunConfig, journal: Journal, past: Past) -> Meter:

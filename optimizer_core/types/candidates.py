@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from mipro_studio.optimizer_core.types.arms import SEED_ARM
@@ -55,6 +55,12 @@ class Candidate:
         own = {(place, letter): index for place, letter, index in self.arms}
         new = {(place, kind[0]): index for (place, kind), index in chosen.items()}
         return Candidate.of(self.n_predictors, own | new)
+
+    def without_each(self) -> dict[tuple[int, str, int], "Candidate"]:
+        """By (place, letter, index) of an arm that is not the seed's: this candidate with the seed's in its place."""
+        return {
+            left_out: replace(self, arms=tuple(arm for arm in self.arms if arm != left_out)) for left_out in self.arms
+        }
 
     @property
     def id(self) -> str:

@@ -118,6 +118,7 @@ def live(
     *,
     approved: bool | int = True,
     failed_before: bool = False,
+    completed: Ending | None = None,
     base: Path = ROOT,
     meanwhile: Callable[[Assembled], Coroutine[Any, Any, None]] | None = None,
 ) -> Life:
@@ -129,7 +130,10 @@ def live(
 
     async def main() -> None:  # asyncio.run writes out what its task returns, which takes as long as some rows
         assembled = assemble(
-            config, memory, base, Past(approved=bool(approved), approvals=int(approved), again=again)
+            config,
+            memory,
+            base,
+            Past(approved=bool(approved), approvals=int(approved), again=again, completed=completed),
         )
         beside = asyncio.create_task(meanwhile(assembled)) if meanwhile else None
         try:

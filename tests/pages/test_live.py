@@ -1,5 +1,6 @@
 """The live page for every state of a run, and for addresses that name none."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,17 @@ def test_a_finished_run_takes_more_trials(store: Filled, monkeypatch: pytest.Mon
     app.button(key="live_more_go").click().run()
     with Reader(store[0]) as reader:
         assert reader.run(store[1]["finished"]).trials_planned == 45
+    assert "Queued" in texts(app)
+
+
+def test_a_finished_run_is_asked_what_each_part_brings(store: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda path, run_id: 1)
+    app = open_page(PAGE, run=store[1]["finished"])
+    asked = app.button(key="live_ablate")
+    assert re.search(r"It takes \d+ program runs, under no cap", asked.help)
+    asked.click().run()
+    with Reader(store[0]) as reader:
+        assert reader.config(store[1]["finished"])["ablate"] is True
     assert "Queued" in texts(app)
 
 

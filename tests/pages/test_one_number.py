@@ -21,7 +21,7 @@ from mipro_studio.ui.export.report import report_html
 from mipro_studio.ui.present.slides import presentation_html
 from mipro_studio.ui.result.evidence import Evidence, evidence_of
 from mipro_studio.ui.result.headline import headline
-from mipro_studio.ui.text.format import UNKNOWN, clean, count, interval, score
+from mipro_studio.ui.text.format import UNKNOWN, clean, count, delta, interval, score
 from mipro_studio.ui.text.status import is_active
 from tests.inside import shell
 from tests.pages.open import TIMEOUT_S, open_page, texts
@@ -101,6 +101,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[s
             done = shell("run", str(file), *given)
             assert done.stdout, done.stderr
             ids[name] = json.loads(done.stdout.splitlines()[-1])["run_id"]
+        asked = shell("ablate", ids["four"], "--store", str(store), "--json")
+        assert asked.returncode == 0, asked.stderr
     endpoint.close()
     yield store, ids
 
@@ -322,6 +324,29 @@ def within_range(said: Mapping[str, str]) -> None:
             bounds = [float(bound.replace("\N{MINUS SIGN}", "-")) for bound in (low, high)]
             least = -1.0 if low[0] in "+\N{MINUS SIGN}±" or high[0] in "+\N{MINUS SIGN}±" else 0.0
             assert least <= bounds[0] <= bounds[1] <= 1.0, (where, low, high)
+
+
+def test_what_the_parts_bring_is_the_same_wherever_it_is_told(
+    ran: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, run = ran[0], ran[1]["four"]
+    monkeypatch.setenv("MIPRO_STUDIO_STORE", str(store))
+    facts = json.loads(shell("show", run, "--store", str(store), "--json").stdout)
+    assert len(facts["parts"]) >= 2 and facts["status"] == "completed"
+    told = {"live": open_page("pages/live.py", run=run)}
+    (table,) = [one.value for one in told["live"].table if "what it brings" in one.value]
+    with Reader(store) as reader:
+        report = html.unescape(re.sub(r"<[^>]+>", "\n", report_html(reader, run)))
+        winner = reader.candidate_scores(run, facts["winner"])
+        for part, row in zip(facts["parts"], table.itertuples(index=False), strict=True):
+            other = reader.candidate_scores(run, part["without"])
+            assert other.keys() == winner.keys()
+            mean = sum(filter(None, other.values())) / len(other)
+            gain = sum(filter(None, winner.values())) / len(winner) - mean
+            assert part["score"] == pytest.approx(mean) and part["paired"]["difference"] == pytest.approx(gain)
+            assert [part["name"], score(mean), delta(round(gain, 9))] == list(row)[:3]
+            assert "\n".join(map(str, row)) in re.sub(r"\n+", "\n", report)
+            assert part["name"] in shell("show", run, "--store", str(store)).stdout
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)

@@ -32,6 +32,7 @@ from mipro_studio.ui.compare.compare_data import Comparison, compared
 from mipro_studio.ui.result.evidence import Evidence, evidence_of
 from mipro_studio.ui.result.headline import doubt, headline, in_common, statistics
 from mipro_studio.ui.result.what_mattered import named_rows, what_mattered
+from mipro_studio.ui.result.what_parts_bring import BESIDE, in_words, what_parts_bring
 from mipro_studio.ui.result.what_was_tried import what_was_tried
 from mipro_studio.ui.settings.settings_rows import model_rows, setting_rows
 from mipro_studio.ui.text.diffs import diff, diff_html
@@ -90,6 +91,7 @@ def report_facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, An
     evidence = evidence_of(reader, run.id, trials, outcome)
     found, split = _compared(reader, run.id, evidence)
     names = names_of(reader, run.id)
+    parts = what_parts_bring(reader, run.id, evidence, names)
     look = LOOKS[run.status]
     return {
         "evidence": evidence,
@@ -113,6 +115,9 @@ def report_facts(reader: Reader, run: RunSummary, now: datetime) -> dict[str, An
         "numbers": _numbers(evidence),
         "chart": chart(trials, names.of, n_val=evidence.n_val, gold=gold_of(evidence, trials)),
         "metric_name": one_line(_maximized(config), 60),
+        "parts": [part.row() for part in parts if part.paired],
+        "brought": in_words(parts),
+        "beside": BESIDE,
         "importance": _importance(outcome.importance if outcome else ()),
         "mattered": what_mattered(named_rows(outcome.importance), False) if outcome and outcome.importance else "",
         "arms": _arms(reader, run.id, evidence.best),

@@ -20,6 +20,7 @@ _ASKS: dict[str, Callable[..., Any]] = {
     "resume": lambda *run: launcher.resume(*run),
     "resume_despite_errors": lambda *run: launcher.resume(*run, despite_errors=True),
     "approve": lambda *run: launcher.approve(*run),
+    "ablate": lambda *run: launcher.ablate(*run),
     "spawn": lambda *run: launcher.spawn(*run),
 }
 """Looked up when called, so that tests can stand in for the launcher."""
@@ -32,7 +33,7 @@ def take_refusal() -> StudioError | None:
 
 
 def ask(what: str, run_id: str) -> None:
-    """Stop, pause, resume, approve a run, or give a queued one the worker that never came (`spawn`)."""
+    """Stop, pause, resume, approve, ablate a run, or give a queued one the worker that never came (`spawn`)."""
     try:
         _ASKS[what](default_store(), run_id)
     except StudioError as error:

@@ -28,7 +28,9 @@ def what_mattered(rows: Sequence[Mapping[str, Any]], so_far: bool) -> str:
     real = [row for row in rows if row.get("real", True)]
     when = " so far" if so_far else ""
     if not real:
-        return f"Nothing stands out from noise{when}: no choice moved the score more than chance would."
+        return (
+            f"No single choice stands out from noise{when}: these trials do not tell which of them moved the score."
+        )
     said = [f"{_of_predictor(str(row['name']))} ({row['said']})" for row in real[:3]]
     rest = f", then {' and '.join(said[1:])}" if len(said) > 1 else ""
     noise = len(rows) - len(real)
