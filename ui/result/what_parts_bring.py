@@ -22,6 +22,9 @@ BESIDE = (
 )
 
 
+MOST_NAMED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Brought:
     """A part of the winner.
@@ -46,12 +49,12 @@ class Brought:
     def row(self) -> dict[str, str]:
         """For a table."""
         assert self.paired is not None
-        bounds = delta_range(self.paired["low"], self.paired["high"]) if self.paired.get("low") is not None else ""
+        known = self.paired.get("low") is not None
+        bounds = f" ({delta_range(self.paired['low'], self.paired['high'])})" if known else ""
         return {
             "part": self.name,
             "score without it": score(self.score),
-            "what it brings": delta(self.paired["difference"]),
-            "range": bounds,
+            "what it brings": delta(self.paired["difference"]) + bounds,
             "better, worse": f"{self.paired['won']}, {self.paired['lost']}",
         }
 
@@ -98,10 +101,12 @@ def in_words(parts: Sequence[Brought]) -> str:
     clear, rest = [part for part in known if part.clear], [part for part in known if not part.clear]
     said = []
     if clear:
-        lost = [f"without {_one(part)} {score(part.paired['difference'])}" for part in clear if part.paired]
-        said.append(f"What the winner loses: {', '.join(lost)}.")
+        lost = [f"{score(part.paired['difference'])} without {_one(part)}" for part in clear if part.paired]
+        said.append(f"The winner loses {', '.join(lost)}.")
     if rest:
-        said.append(f"Without {' or '.join(map(_one, rest))} no loss is told from chance.")
+        named = " or ".join(map(_one, rest)) if len(rest) <= MOST_NAMED else f"any of the other {len(rest)} parts"
+        named = named if clear or len(rest) <= MOST_NAMED else f"any one of {len(rest)} parts"
+        said.append(f"Without {named} no loss is told from chance.")
     return " ".join(said)
 
 
