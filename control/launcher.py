@@ -20,7 +20,7 @@ from mipro_studio.optimizer_core.environment import worker_environment
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import open_log
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Candidate, Status
+from mipro_studio.optimizer_core.types import Candidate, Split, Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
 __all__ = ["ablate", "approve", "limit", "open_app", "pause", "resume", "spawn", "start", "stop"]
@@ -112,8 +112,8 @@ def resume(store: Path, run_id: str, trials: int | None = None, *, despite_error
 def ablate(store: Path, run_id: str) -> str:
     """Queue a completed run again to score its winner without each of its parts, and spawn a worker for it.
 
-    The program runs are the parts times the validation rows, less what is known already; they are under no cap.
-    Returns the run's whole id.
+    The program runs are the parts times the validation rows, less what is known already; a cap on them is raised by
+    as many as do not fit. Returns the run's whole id.
 
     Raises:
         StudioError: there is no such run, it has no winner (yet), or its program cannot be reached from here.
@@ -123,14 +123,20 @@ def ablate(store: Path, run_id: str) -> str:
     with Reader(store) as reader:
         reader.require_whole(summary.id)
         config, plan, outcome = reader.config(summary.id), reader.plan(summary.id), reader.outcome(summary.id)
+        winner = Candidate.parse(outcome.winner) if outcome is not None and outcome.winner else Candidate(1)
+        missing = reader.missing_cells(summary.id, [one.id for one in winner.without_each().values()])
+        spent = summary.cells_ok + summary.cells_error - reader.count_cells(summary.id, Split.TEST)
     _require_reachable(summary.id, config)
     if summary.status is not Status.COMPLETED:
         raise IllegalMove(f"Run {summary.id} is {summary.status}.", "Let it come to its end first: `resume`.")
-    parts = Candidate.parse(outcome.winner).arms if outcome is not None and outcome.winner else ()
-    if len(parts) < 2:
-        had = "one part that is new, which brings all that it gains" if parts else "no part that is new"
+    if len(winner.arms) < 2:
+        had = "one part that is new, which brings all that it gains" if winner.arms else "no part that is new"
         raise BadInput(f"The winner of run {summary.id} has {had}.")
-    return _queued_again(store, summary, ({**config, "ablate": True}, plan), "ablated")
+    config["ablate"] = True
+    cap = (config.get("budget") or {}).get("max_program_runs")
+    if cap is not None:
+        config["budget"]["max_program_runs"] = max(cap, spent + missing)
+    return _queued_again(store, summary, (config, plan), "ablated")
 
 
 def _queued_again(

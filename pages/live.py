@@ -75,7 +75,7 @@ def spent(reader: Reader, view: LiveView, config: Mapping[str, Any], plan: Mappi
     """What it cost so far, by role and against the caps."""
     with st.container(border=True, height="stretch"):
         st.header("Spent so far", anchor=False)
-        spending_table(view.spending, plan)
+        spending_table(view.spending, plan, ablated=bool(config.get("ablate")))
         caps(view, config.get("budget") or {})
         limits_line(reader, view.summary)
 

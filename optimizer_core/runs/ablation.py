@@ -16,7 +16,8 @@ PRIORITY = 1_000_000
 class Ablation(Run):
     """A further life of a run that is completed. What the run came to stays as it is.
 
-    The cells are counted as those of the sealed test are, under no cap: a person asked for them by number.
+    The calls are counted as those of the sealed test are, under no cap. So are the program runs where the cap on them
+    was raised by what they take, as whoever asks for an ablation of a run does.
 
     Args:
         completed: How the run ended before.

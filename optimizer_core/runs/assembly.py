@@ -116,8 +116,7 @@ def assemble(
     pool = WorkPool(config.threads)
     recorder = Recorder(journal, meter, scrubber)
     table = ScoreTable(cell for cell in journal.cells() if _stands(cell, past, config))
-    cap = None if config.ablate else config.budget.max_program_runs
-    limits = Limits(cap, config.row_limit_s, config.despite_errors)
+    limits = Limits(config.budget.max_program_runs, config.row_limit_s, config.despite_errors)
     executor = _executor(config, base, meter, pool, program)
     evaluator = Evaluator(executor, recorder, table, limits)
     memory = {call.key: call for call in journal.prompt_calls()}

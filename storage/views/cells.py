@@ -1,5 +1,6 @@
 """Reading the score table and the arms: what the pages that look closely ask for, one candidate or split a time."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlite_utils import Database
@@ -221,6 +222,12 @@ class CellViews:
     def count_cells(self, run_id: str, split: Split) -> int:
         found = self._db.execute("select count(*) from cells where run_id = ? and split = ?", [run_id, split])
         return int(found.fetchone()[0])
+
+    def missing_cells(self, run_id: str, candidates: Iterable[str], split: Split = Split.VAL) -> int:
+        """How many cells the candidates lack on the rows of `split`."""
+        rows = "select count(*) from examples where run_id = ? and split = ?"
+        n = int(self._db.execute(rows, [run_id, split]).fetchone()[0])
+        return sum(n - len(self.candidate_scores(run_id, one, split)) for one in candidates)
 
     def errors_by_class(self, run_id: str) -> dict[str, int]:
         """How many cells are in error now, by class, the most frequent first."""

@@ -8,9 +8,9 @@ import pytest
 
 from mipro_studio.control import launcher
 from mipro_studio.optimizer_core.errors import StudioError
-from mipro_studio.optimizer_core.types import Status
+from mipro_studio.optimizer_core.types import Split, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
-from tests.storage.samples import OUTCOME, WORKER, running
+from tests.storage.samples import OUTCOME, WORKER, cell, example, running
 
 CONFIG = {"program": "mine.py", "search": {"trials": 5}}
 
@@ -27,6 +27,21 @@ def ended(store: Store, winner: str | None = "i1d1", status: Status = Status.COM
     SqliteJournal(store, run, WORKER).commit([replace(OUTCOME, winner=winner)])
     store.release(run, WORKER, status, "over")
     return run
+
+
+@pytest.mark.parametrize(("cap", "raised"), [(None, None), (8, 8), (7, 7), (6, 7), (3, 7)])
+def test_a_cap_on_program_runs_is_raised_by_what_does_not_fit(
+    store: Store, cap: int | None, raised: int | None
+) -> None:
+    rows = [example("e1"), example("e2", position=1), example("t1", Split.TEST)]
+    budget = {"max_program_runs": cap, "max_usd": 1.0}
+    run = running(store, config={**CONFIG, "budget": budget}, records=rows)
+    known = [cell("e1"), cell("e2"), cell("e1", candidate="i1d1"), cell("e1", None, candidate="i1d0")]
+    SqliteJournal(store, run, WORKER).commit([*known, cell("t1", split=Split.TEST), OUTCOME])
+    store.release(run, WORKER, Status.COMPLETED, "over")
+    launcher.ablate(store.path, run)
+    with Reader(store.path) as reader:
+        assert reader.config(run)["budget"] == {"max_program_runs": raised, "max_usd": 1.0}
 
 
 def test_a_completed_run_is_queued_and_more_trials_are_no_ablation(store: Store) -> None:

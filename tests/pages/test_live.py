@@ -208,7 +208,7 @@ def test_a_finished_run_is_asked_what_each_part_brings(store: Filled, monkeypatc
     monkeypatch.setattr("mipro_studio.control.launcher.spawn", lambda path, run_id: 1)
     app = open_page(PAGE, run=store[1]["finished"])
     asked = app.button(key="live_ablate")
-    assert re.search(r"It takes \d+ program runs, under no cap", asked.help)
+    assert re.search(r"It takes \d+ program runs more, whatever the caps", asked.help)
     asked.click().run()
     with Reader(store[0]) as reader:
         assert reader.config(store[1]["finished"])["ablate"] is True

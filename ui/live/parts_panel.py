@@ -24,11 +24,11 @@ def parts_panel(reader: Reader, run: RunSummary, found: Evidence, names: Names) 
         rows: list[Any] = [part.row() for part in parts if part.paired is not None]
         st.table(rows, border="horizontal", hide_index=True, alt=said)
         st.caption(BESIDE)
-    missing = missing_runs(reader, run.id, parts, found.n_val)
+    missing = missing_runs(reader, run.id, parts)
     if missing and run.status is Status.COMPLETED and not run.origin:
         st.button(
             "Measure what each part brings", key="live_ablate", icon=":material/join_inner:", on_click=actions.ask,
             args=("ablate", run.id),
-            help=f"{BESIDE} It takes {plural(missing, 'program run')}, under no cap.",
+            help=f"{BESIDE} It takes {plural(missing, 'program run')} more, whatever the caps.",
         )  # fmt: skip
         st.caption(f"{plural(len(parts), 'part')} of the winner, {plural(missing, 'program run')}.")

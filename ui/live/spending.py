@@ -19,8 +19,12 @@ def role_plan(plan: Mapping[str, Any], role: Role) -> str:
     return between(planned) if planned is not None else UNKNOWN
 
 
-def spending_table(spending: Mapping[Role, Usage], plan: Mapping[str, Any]) -> None:
-    """Calls, tokens and dollars of every role that has worked or is planned to."""
+def spending_table(spending: Mapping[Role, Usage], plan: Mapping[str, Any], *, ablated: bool = False) -> None:
+    """Calls, tokens and dollars of every role that has worked or is planned to.
+
+    Args:
+        ablated: What each part of the winner brings was measured, or is.
+    """
     planned = plan.get("lm_calls") or {}
     rows = [
         {
@@ -39,6 +43,8 @@ def spending_table(spending: Mapping[Role, Usage], plan: Mapping[str, Any]) -> N
         st.caption("Nothing has been spent yet.")
         return
     st.table(rows, border="horizontal", hide_index=True, alt="LM calls, tokens and cost by role")
+    if ablated:
+        st.caption("The calls that measure what each part brings are counted with those of the sealed test.")
     if any(usage.estimated_tokens for usage in spending.values()):
         st.caption("≈ The endpoint does not say how many tokens a call took; a tokenizer counted them here.")
 

@@ -87,10 +87,9 @@ def _part(
     return Brought(name, without, known["mean"], paired(pairs))
 
 
-def missing_runs(reader: Reader, run_id: str, parts: Sequence[Brought], n_val: int) -> int:
+def missing_runs(reader: Reader, run_id: str, parts: Sequence[Brought]) -> int:
     """Program runs that it takes to know what all of them bring."""
-    unknown = [part for part in parts if part.paired is None]
-    return sum(n_val - len(reader.candidate_scores(run_id, part.without)) for part in unknown)
+    return reader.missing_cells(run_id, [part.without for part in parts if part.paired is None])
 
 
 def in_words(parts: Sequence[Brought]) -> str:

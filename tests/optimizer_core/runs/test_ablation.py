@@ -33,10 +33,10 @@ def test_only_the_parts_arms_differ() -> None:
     assert Candidate.baseline(2).without_each() == {}
 
 
-def test_the_winner_is_scored_without_each_part_beyond_a_cap_and_the_run_stays_as_it_was(
+def test_the_winner_is_scored_without_each_part_beyond_a_cap_on_calls_and_the_run_stays_as_it_was(
     endpoint: LoopbackEndpoint,
 ) -> None:
-    cap = {"max_program_runs": 150, "max_lm_calls": 100_000}
+    cap = {"max_lm_calls": 260}
     first = live(make_config(endpoint, budget=cap, search={"trials": 40}))
     assert first.ending.capped
     told, calls = deepcopy(first.decisions), {spent.role: spent.usage.calls for spent in first.journal.spent()}
