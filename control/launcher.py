@@ -14,13 +14,20 @@ from typing import Any, NoReturn
 
 from mipro_studio import ROOT, command
 from mipro_studio.control.heartbeat import LIMIT
-from mipro_studio.control.new_runs import inspect, queue, queue_approved, require_consent, require_working
+from mipro_studio.control.new_runs import (
+    inspect,
+    queue,
+    queue_ablation,
+    queue_approved,
+    require_consent,
+    require_working,
+)
 from mipro_studio.optimizer_core.catalogue import OPTIMIZERS
 from mipro_studio.optimizer_core.environment import worker_environment
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, StudioError
 from mipro_studio.optimizer_core.files import open_log
 from mipro_studio.optimizer_core.sources import is_live
-from mipro_studio.optimizer_core.types import Candidate, Split, Status
+from mipro_studio.optimizer_core.types import Status
 from mipro_studio.storage import Reader, RunSummary, Store, log_path
 
 __all__ = ["ablate", "approve", "limit", "open_app", "pause", "resume", "spawn", "start", "stop"]
@@ -105,8 +112,15 @@ def resume(store: Path, run_id: str, trials: int | None = None, *, despite_error
         config["ablate"] = False
     if despite_errors:
         config["despite_errors"] = True
-    changed = more or despite_errors
-    return _queued_again(store, summary, (config, plan) if changed else None, "resumed")
+    with Store(store) as opened, opened.atomic():
+        if more or despite_errors:
+            opened.update_config(summary.id, config, plan)
+        opened.sweep()
+        if summary.status is not Status.QUEUED:
+            opened.move(summary.id, Status.QUEUED, "resumed")
+        opened.sign(summary.id, "resumed")
+    spawn(store, summary.id)
+    return summary.id
 
 
 def ablate(store: Path, run_id: str) -> str:
@@ -121,35 +135,9 @@ def ablate(store: Path, run_id: str) -> str:
     summary = _standing_still(store, run_id)
     _require_own(summary)
     with Reader(store) as reader:
-        reader.require_whole(summary.id)
-        config, plan, outcome = reader.config(summary.id), reader.plan(summary.id), reader.outcome(summary.id)
-        winner = Candidate.parse(outcome.winner) if outcome is not None and outcome.winner else Candidate(1)
-        missing = reader.missing_cells(summary.id, [one.id for one in winner.without_each().values()])
-        spent = summary.cells_ok + summary.cells_error - reader.count_cells(summary.id, Split.TEST)
+        config = reader.config(summary.id)
     _require_reachable(summary.id, config)
-    if summary.status is not Status.COMPLETED:
-        raise IllegalMove(f"Run {summary.id} is {summary.status}.", "Let it come to its end first: `resume`.")
-    if len(winner.arms) < 2:
-        had = "one part that is new, which brings all that it gains" if winner.arms else "no part that is new"
-        raise BadInput(f"The winner of run {summary.id} has {had}.")
-    config["ablate"] = True
-    cap = (config.get("budget") or {}).get("max_program_runs")
-    if cap is not None:
-        config["budget"]["max_program_runs"] = max(cap, spent + missing)
-    return _queued_again(store, summary, (config, plan), "ablated")
-
-
-def _queued_again(
-    store: Path, summary: RunSummary, settings: tuple[dict[str, Any], dict[str, Any]] | None, deed: str
-) -> str:
-    """Queue the run, with its config and plan where they are new, and spawn a worker for it; its id."""
-    with Store(store) as opened, opened.atomic():
-        if settings is not None:
-            opened.update_config(summary.id, *settings)
-        opened.sweep()
-        if summary.status is not Status.QUEUED:
-            opened.move(summary.id, Status.QUEUED, deed)
-        opened.sign(summary.id, deed)
+    queue_ablation(store, summary.id)
     spawn(store, summary.id)
     return summary.id
 

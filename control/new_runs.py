@@ -9,11 +9,21 @@ from typing import Any
 
 from mipro_studio.control.asking import INSPECT_TIMEOUT_S, ask_worker
 from mipro_studio.control.registries import is_in_registry, program_of
-from mipro_studio.optimizer_core.errors import BadInput
-from mipro_studio.optimizer_core.types import Cell, Event, EventKind, Example, Record, Spent, Split, Status
-from mipro_studio.storage import Store
+from mipro_studio.optimizer_core.errors import BadInput, IllegalMove
+from mipro_studio.optimizer_core.types import (
+    Candidate,
+    Cell,
+    Event,
+    EventKind,
+    Example,
+    Record,
+    Spent,
+    Split,
+    Status,
+)
+from mipro_studio.storage import Reader, Store
 
-__all__ = ["inspect", "queue", "queue_approved", "records_of", "require_consent", "require_working"]
+__all__ = ["inspect", "queue", "queue_ablation", "queue_approved", "records_of", "require_consent", "require_working"]
 
 
 def inspect(config: dict[str, Any], *, rehearse: bool = True) -> dict[str, Any]:
@@ -70,6 +80,35 @@ def queue_approved(opened: Store, run_id: str) -> None:
     """
     opened.move(run_id, Status.QUEUED, "approved", expect=Status.AWAITING_REVIEW)
     opened.send(run_id, "approve")
+
+
+def queue_ablation(store: Path, run_id: str) -> None:
+    """Queue a completed run again, in which its winner is scored without each of its parts.
+
+    Raises:
+        StudioError: it is not whole, not completed, or its winner has not two parts that could be told apart.
+    """
+    with Reader(store) as reader:
+        reader.require_whole(run_id)
+        run, outcome = reader.run(run_id), reader.outcome(run_id)
+        winner = Candidate.parse(outcome.winner) if outcome is not None and outcome.winner else Candidate(1)
+        missing = reader.missing_cells(run_id, [one.id for one in winner.without_each().values()])
+        known = run.cells_ok + run.cells_error - reader.count_cells(run_id, Split.TEST)
+        config, plan = reader.config(run_id), reader.plan(run_id)
+    if run.status is not Status.COMPLETED:
+        raise IllegalMove(f"Run {run_id} is {run.status}.", "Let it come to its end first: resume it.")
+    if len(winner.arms) < 2:
+        had = "one part that is new, which brings all that it gains" if winner.arms else "no part that is new"
+        raise BadInput(f"The winner of run {run_id} has {had}.")
+    config["ablate"] = True
+    cap = (config.get("budget") or {}).get("max_program_runs")
+    if cap is not None:
+        config["budget"]["max_program_runs"] = max(cap, known + missing)
+    with Store(store) as opened, opened.atomic():
+        opened.update_config(run_id, config, plan)
+        opened.sweep()
+        opened.move(run_id, Status.QUEUED, "resumed", expect=Status.COMPLETED)
+        opened.sign(run_id, "ablated")
 
 
 def require_working(found: Mapping[str, Any], anyway: bool = False) -> None:

@@ -100,6 +100,9 @@ class _Call:
         self._request = request
         self._store = store_of(options, default_store())
         self._resume = options.get("resume", "")
+        self._ablate = options.get("ablate", False)
+        if self._ablate and not self._resume:
+            raise BadInput("What is to be ablated is not named.", "Name a completed run with resume=.")
         self._anyway = options.get("start_anyway", False)
         self._despite_errors = options.get("despite_errors", False)
         self._display: Display = display_for(options.get("display", "auto"))
@@ -175,8 +178,14 @@ class _Call:
         with Reader(self._store) as reader:
             summary = reader.run(self._resume)
             config, plan = reader.config(summary.id), reader.plan(summary.id)
+        if self._ablate:
+            new_runs.queue_ablation(self._store, summary.id)
+            return summary.id
         if summary.status is Status.COMPLETED:
-            raise BadInput(f"Run {summary.id} is completed.", "Ask for another one, with its program as it is now.")
+            raise BadInput(
+                f"Run {summary.id} is completed.",
+                "Ask for another one, with its program as it is now, or with ablate=True what each part brings.",
+            )
         with Store(self._store) as opened, opened.atomic():
             opened.sweep()
             if self._despite_errors:

@@ -45,6 +45,8 @@ class Options(TypedDict, total=False):
         store: The database file; by default that of the current folder.
         display: `notebook`, `text`, `none`, or `auto`: a live view in a notebook's cell, lines elsewhere.
         resume: Id of a run of an earlier call that goes on, with the objects given now.
+        ablate: With `resume`, of a run that is completed: score its winner without each of its parts. What each of
+            them brings is in `result.facts["parts"]`, and in the app.
         start_anyway: Start although the program or the metric failed on the rows it was tried on.
         despite_errors: Go on although (nearly) every program run fails; with `resume` from now on.
         config: Any settings, nested as `{"search": {"lag": 3}}`.
@@ -67,12 +69,13 @@ class Options(TypedDict, total=False):
     store: str | os.PathLike[str] | None
     display: str
     resume: str
+    ablate: bool
     start_anyway: bool
     despite_errors: bool
     config: Mapping[str, Any]
 
 
-_OF_THE_CALL = frozenset({"store", "display", "resume", "start_anyway", "config"})
+_OF_THE_CALL = frozenset({"store", "display", "resume", "ablate", "start_anyway", "config"})
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import mipro_studio
 from mipro_studio import optimize, worker
 from mipro_studio.control import launcher, take_home
 from mipro_studio.optimizer_core.errors import BadInput, IllegalMove, RunFailed, RunPaused
-from mipro_studio.optimizer_core.types import Status
+from mipro_studio.optimizer_core.types import Candidate, Status
 from mipro_studio.storage import Reader
 from tests.inside import _NoMirror, helpers_inside
 from tests.python_call.scripted_lm import Sorter, rows, sorter
@@ -174,6 +174,21 @@ def test_a_run_without_a_winner_is_an_error_that_names_it(tmp_path: Path) -> Non
     run = str(stands.value).split()[1]
     with dspy.context(lm=sorter()), pytest.raises(RunFailed, match=f"Run {run} has no winner.*Nothing was scored"):
         optimize(Broken(), trainset=rows(20), metric=right, resume=run, despite_errors=True)
+
+
+def test_a_completed_run_goes_on_to_say_what_each_part_brings(tmp_path: Path) -> None:
+    with dspy.context(lm=sorter()):
+        found = optimize(Parity(), trainset=rows(20), metric=right, **SMALL)
+        winner = Candidate.parse(str(found.outcome.winner))
+        with pytest.raises(BadInput, match=r"with ablate=True what each part brings"):
+            optimize(Parity(), trainset=rows(20), metric=right, resume=found.run_id)
+        with pytest.raises(BadInput, match="Name a completed run with resume="):
+            optimize(Parity(), trainset=rows(20), metric=right, ablate=True)
+        asked = optimize(Parity(), trainset=rows(20), metric=right, resume=found.run_id, ablate=True)
+    assert len(winner.arms) >= 2
+    assert {part["without"] for part in asked.facts["parts"]} == {one.id for one in winner.without_each().values()}
+    assert all(part["paired"] is not None for part in asked.facts["parts"])
+    assert (asked.outcome, asked.status) == (found.outcome, found.status)
 
 
 def test_the_callers_process_is_left_as_it_was(tmp_path: Path) -> None:
