@@ -59,7 +59,7 @@ def queue(store: Path, found: Mapping[str, Any], anyway: bool = False) -> str:
         found: What `inspect` said of the request; its config says who optimizes, with which seed.
         anyway: A person starts it although the check failed.
     """
-    config = {**found["config"], "start_anyway": anyway}
+    config = {**found["config"], "start_anyway": anyway, "ablate": False}  # its settings may be another run's
     with Store(store) as opened:
         return opened.create_run(
             name=found["name"],

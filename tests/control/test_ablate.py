@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mipro_studio.control import launcher
+from mipro_studio.control.new_runs import queue
 from mipro_studio.optimizer_core.errors import StudioError
 from mipro_studio.optimizer_core.types import Split, Status
 from mipro_studio.storage import Reader, SqliteJournal, Store
@@ -53,6 +54,14 @@ def test_a_completed_run_is_queued_and_more_trials_are_no_ablation(store: Store)
     store.claim(run, WORKER, 30.0)
     store.release(run, WORKER, Status.COMPLETED, "over")
     launcher.resume(store.path, run, 9)
+    with Reader(store.path) as reader:
+        assert reader.config(run)["ablate"] is False
+
+
+def test_a_new_run_with_the_settings_of_an_ablated_one_is_none(store: Store) -> None:
+    config = {**CONFIG, "ablate": True, "optimizer": "studio", "seed": 0}
+    nothing = {"receipt": {}, "records": [], "warnings": [], "consent": [], "rehearsal": {"cells": [], "burns": []}}
+    run = queue(store.path, {"name": "again", "config": config, "plan": {"notes": []}, **nothing})
     with Reader(store.path) as reader:
         assert reader.config(run)["ablate"] is False
 
