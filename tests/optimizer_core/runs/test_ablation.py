@@ -1,5 +1,6 @@
 """A completed run's winner without each of its parts: beside the run, under no cap, whatever interrupts it."""
 
+import asyncio
 from copy import deepcopy
 from typing import Any
 
@@ -9,7 +10,7 @@ from mipro_studio.optimizer_core.errors import RunPaused, StopRequested
 from mipro_studio.optimizer_core.runs.assembly import Assembled
 from mipro_studio.optimizer_core.types import Candidate, CellKey, Role, Split, Status
 from tests.loopback import LoopbackEndpoint
-from tests.optimizer_core.builders import SMALL, Life, live, make_config
+from tests.optimizer_core.builders import Life, live, make_config
 
 pytestmark = pytest.mark.timeout(310)
 
@@ -58,8 +59,6 @@ def cut(reason: Any) -> Any:
     """Ends the life while the first of its cells are there."""
 
     async def when_some_are_there(assembled: Assembled) -> None:
-        import asyncio
-
         before = len(list(assembled.context.journal.cells()))
         while len(list(assembled.context.journal.cells())) < before + 3:
             await asyncio.sleep(0.002)
@@ -88,4 +87,4 @@ def test_more_trials_decide_as_if_nobody_had_asked(endpoint: LoopbackEndpoint) -
     plain, asked = (live(make_config(endpoint, **more), life.journal) for life in (plain, asked))
     assert [trial.candidate for trial in asked.trials] == [trial.candidate for trial in plain.trials]
     assert asked.winner == plain.winner
-    assert len(asked.trials) > SMALL["val"] // 8
+    assert max(trial.number for trial in asked.trials) == 10
